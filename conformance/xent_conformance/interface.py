@@ -1,0 +1,244 @@
+"""The interface between the suite and an implementation under test.
+
+A backend is any object with ``name``, ``capabilities`` and ``cross_entropy``; nothing needs to be subclassed. Every
+other form it may offer is a protocol of its own below: having the method is the claim that it works.
+
+NumPy arrays cross the border (bfloat16 through ``ml_dtypes``). A backend that computes on arrays of its own also
+satisfies :class:`ArrayBridge`; the suite then converts every input with ``asarray`` and every result with ``asnumpy``.
+
+The class axis is axis 1, or axis 0 for an unbatched input. ``options`` are ``weight`` (C,), ``ignore_index`` (int),
+``reduction`` ("none", "sum" or "mean") and ``label_smoothing`` (float in [0, 1]). An option that is not claimed is
+never passed, and an option at its neutral value is left out, ``reduction`` excepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+from xent_conformance.conventions import Conventions
+from xent_conformance.precision import Precision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "Array",
+    "ArrayBridge",
+    "Backend",
+    "BackendUnavailableError",
+    "Capabilities",
+    "Conventions",
+    "Described",
+    "Differentiable",
+    "FusedLinear",
+    "LayerForm",
+    "Precision",
+    "Primitives",
+    "Reproducer",
+    "ReproducerParts",
+    "SecondOrder",
+    "Vjp",
+]
+
+#: An array of the backend's own kind.
+Array = Any
+
+
+class BackendUnavailableError(RuntimeError):
+    """A backend that exists but cannot run here: its framework or its device is missing. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend claims. What is not claimed is *not applicable*; what is claimed and does not work is a failure.
+
+    The defaults describe the smallest useful backend: float32 logits of shape (N, C), int64 class indices, the three
+    reductions, no options.
+    """
+
+    #: dtypes of logits, by name: "float16", "bfloat16", "float32", "float64".
+    logits_dtypes: tuple[str, ...] = ("float32",)
+    #: dtypes of class indices. Any other one must be rejected.
+    target_dtypes: tuple[str, ...] = ("int64",)
+    #: Targets may be probabilities, of the shape and dtype of the logits.
+    probability_targets: bool = False
+    #: ``weight`` (C,) in the dtype of the logits.
+    weight: bool = False
+    ignore_index: bool = False
+    #: Sentinel in force when ``ignore_index`` is not passed; None: there is none.
+    default_ignore_index: int | None = None
+    label_smoothing: bool = False
+    reductions: tuple[str, ...] = ("none", "sum", "mean")
+    #: Logits of shape (C,) with a scalar target.
+    unbatched: bool = False
+    #: Logits of shape (N, C, d1, ..., dk).
+    spatial: bool = False
+    #: Largest number of classes, None: no limit.
+    max_classes: int | None = None
+    #: Infinite and nan logits are outside the domain.
+    finite_logits_only: bool = False
+    #: The same call gives bitwise the same answer.
+    deterministic: bool = True
+    #: The call may overwrite the logits it is given. Shown in red.
+    overwrites_logits: bool = False
+    #: Who rejects bad input: the library itself, or this adapter because the library accepts it.
+    validation: Literal["library", "adapter"] = "library"
+    #: Every new shape costs a compilation: problems come from a small pool of shapes.
+    static_shapes: bool = False
+    #: Precision promised, per dtype or for all; None: undeclared.
+    precision: Precision | Mapping[str, Precision] | None = None
+    conventions: Conventions = field(default_factory=Conventions)
+
+    def precision_for(self, dtype: str) -> Precision | None:
+        """Precision declared for a dtype of the logits, None where nothing is declared."""
+        if isinstance(self.precision, Mapping):
+            return self.precision.get(dtype)
+        return self.precision
+
+
+class Vjp(NamedTuple):
+    """Loss and gradients of one call.
+
+    ``loss`` is the value of the same call; ``grad_logits`` has the shape and dtype of the logits; ``grad_target`` that
+    of probability targets, None for class indices or where the library does not differentiate them.
+    """
+
+    loss: Array
+    grad_logits: Array
+    grad_target: Array | None = None
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What every backend must have."""
+
+    @property
+    def name(self) -> str:
+        """Short name: letters, digits, dot, hyphen and underscore."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend claims."""
+
+    def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
+        """Loss of logits (N, C), (C) or (N, C, d1, ..., dk): shape () for sum and mean, the target's for none."""
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """Reverse-mode gradients."""
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: Array,
+        logits: Array,
+        target: Array,
+        *,
+        repeats: int = 1,
+        upstream: Literal["leaf", "scaled"] = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and vector-Jacobian products for a cotangent of the loss's shape and dtype.
+
+        ``repeats=2`` runs backward twice on one graph and returns the result of the second pass alone.
+        ``upstream="scaled"`` makes the logits a non-leaf, ``x = 2 * (logits / 2)``, and returns the gradient that
+        arrives at ``x``. A backend without graphs may ignore both.
+        """
+
+
+@runtime_checkable
+class SecondOrder(Protocol):
+    """Second derivatives."""
+
+    def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
+        """Derivative of <vjp(cotangent), vector> with respect to the logits, in their shape."""
+
+
+@runtime_checkable
+class Primitives(Protocol):
+    """The library's own building blocks."""
+
+    def softmax(self, logits: Array) -> Array:
+        """Softmax over the class axis, in the shape of the logits."""
+
+    def log_softmax(self, logits: Array) -> Array:
+        """Logarithm of the softmax over the class axis."""
+
+    def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
+        """Negative log-likelihood of class indices; options as for cross_entropy without label_smoothing."""
+
+
+@runtime_checkable
+class LayerForm(Protocol):
+    """The same loss as a layer or module, built from the options and then called."""
+
+    def cross_entropy_layer(self, logits: Array, target: Array, **options: Any) -> Array:
+        """Value of the layer."""
+
+    def cross_entropy_layer_vjp(self, cotangent: Array, logits: Array, target: Array, **options: Any) -> Vjp:
+        """Loss and gradients through the layer."""
+
+
+@runtime_checkable
+class FusedLinear(Protocol):
+    """A final linear map fused into the loss: logits = hidden @ weight.T + bias, never materialised."""
+
+    def linear_cross_entropy(
+        self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+    ) -> Array:
+        """Loss for hidden (N, H), weight (C, H), bias (C,) or None."""
+
+    def linear_cross_entropy_vjp(
+        self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+    ) -> tuple[Array, Array, Array, Array | None]:
+        """Loss and gradients of hidden, weight and bias."""
+
+
+@runtime_checkable
+class ArrayBridge(Protocol):
+    """Conversion between NumPy and the backend's own arrays. Without it arrays stay NumPy's."""
+
+    def asarray(self, array: npt.NDArray[np.generic]) -> Array:
+        """The backend's array with the same values and, where it can represent them, the same strides."""
+
+    def asnumpy(self, array: Array) -> npt.NDArray[np.generic]:
+        """A NumPy array with the same values and dtype. Raises TypeError for anything but one of its arrays."""
+
+
+@runtime_checkable
+class Reproducer(Protocol):
+    """Standalone scripts in the backend's own vocabulary."""
+
+    def reproducer(self) -> ReproducerParts:
+        """The lines that are special to this backend; the suite adds the data and the expected values."""
+
+
+class ReproducerParts(NamedTuple):
+    """How a script runs one problem on a backend without this suite.
+
+    ``setup`` imports the library. ``array`` is a format string that turns the NumPy expression ``{array}`` into one of
+    the backend's arrays, ``result`` one that turns ``{value}`` back into NumPy. ``calls`` has the body of
+    ``def NAME(logits, target, **options)`` for "cross_entropy", and of ``vjp(cotangent, logits, target, **options)``
+    returning (loss, grad_logits, grad_target), "softmax", "log_softmax" ... where the backend has those forms.
+    """
+
+    setup: str
+    array: str
+    result: str
+    calls: Mapping[str, str]
+
+
+@runtime_checkable
+class Described(Protocol):
+    """Where a backend comes from."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Library name to version, the library under test first."""
+
+    @property
+    def device(self) -> str:
+        """Device the backend computes on, such as "cpu" or "cuda"."""

@@ -1,0 +1,57 @@
+"""What an implementation promises about its arithmetic, and the tiers the report ranks implementations by.
+
+For float32 and float64 logits ``internals`` and the storage fields make no difference: the tensor's own format is
+already the working precision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The arithmetic an implementation admits for one dtype on one device.
+
+    internals
+        ``float32``: intermediate values are float32 or wider. ``native``: every elementwise operation rounds to the
+        dtype of the logits.
+    form
+        ``A`` computes ``(x_t - max) - log(sum)`` and is exact under shifts; ``B`` computes ``logsumexp(x) - x_t`` and
+        loses the spacing of ``logsumexp``.
+    class_sum
+        ``native``: the sum of exponentials over the classes, and its logarithm, are stored in the dtype of the logits.
+    batch_sum
+        How losses and weights are added over the batch: ``wide`` in float32 or wider, ``cascade`` in the dtype of the
+        logits with blocked partial sums, ``native`` in the dtype of the logits in any order.
+    log
+        ``accurate``: error of one unit in the last place of the result; ``approximate``: an absolute error near 1, as
+        of a fast ``logf``.
+    """
+
+    internals: Literal["float32", "native"] = "float32"
+    form: Literal["A", "B"] = "A"
+    class_sum: Literal["internal", "native"] = "internal"
+    batch_sum: Literal["wide", "cascade", "native"] = "wide"
+    log: Literal["accurate", "approximate"] = "accurate"
+
+
+#: Tiers from tightest to weakest. The report names the first one that an implementation meets.
+TIERS: dict[str, Precision] = {
+    "float32 internals, form A": Precision(),
+    "float32 internals, form B": Precision(form="B"),
+    "float32 internals, form B, approximate log": Precision(form="B", log="approximate"),
+    "float32 internals, form A, sums stored in the dtype": Precision(class_sum="native", batch_sum="native"),
+    "every operation rounded, form A": Precision(internals="native"),
+    "every operation rounded, form B": Precision(internals="native", form="B"),
+    "every operation and sum rounded, form B": Precision(
+        internals="native", form="B", class_sum="native", batch_sum="native", log="approximate"
+    ),
+}
+
+#: The weakest arithmetic any implementation may have: what an undeclared one MUST meet.
+WEAKEST = TIERS["every operation and sum rounded, form B"]
+
+#: What every implementation SHOULD meet: float32 or wider inside, in either form.
+RECOMMENDED = TIERS["float32 internals, form B, approximate log"]
