@@ -1,0 +1,159 @@
+"""The exact answer to a problem: loss, gradients, and the parts the bounds are built from.
+
+Values are pairs ``Exact(value, residual)`` of float64 arrays whose sum is the answer. The residual is zero where
+float64 is already far more accurate than the bound; for float64 logits it carries what longdouble or arb know beyond.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.conventions import Conventions
+from xent_conformance.oracle.arithmetic import ARB, Arithmetic, arithmetic_for
+from xent_conformance.oracle.log1p_form import SoftmaxParts, softmax_parts
+from xent_conformance.oracle.normal_form import NormalForm, normal_form, smoothing_shares
+from xent_conformance.problem import F64Array, Problem
+
+RealArray = npt.NDArray[Any]
+
+
+class Exact(NamedTuple):
+    """An array known beyond float64: the unevaluated sum of two float64 arrays."""
+
+    value: F64Array
+    residual: F64Array | float = 0.0
+
+    def minus(self, observed: F64Array) -> F64Array:
+        """This minus an observed float64 array, without losing the residual; nan where either is not finite."""
+        with np.errstate(invalid="ignore"):
+            return (self.value - observed) + self.residual
+
+
+class Answer:
+    """The answer to one problem under one set of conventions.
+
+    Arrays are by row: (rows, C) or (rows,). Q, S = sum_j Q_ij and the divisor are those of the module ``normal_form``.
+    """
+
+    def __init__(self, problem: Problem, conventions: Conventions, arithmetic: Arithmetic | None = None) -> None:
+        """An answer is computed quantity by quantity, when first asked for."""
+        self.problem = problem
+        self.conventions = conventions
+        self.arithmetic = arithmetic or arithmetic_for(problem.dtype)
+
+    @cached_property
+    def parts(self) -> SoftmaxParts:
+        """Softmax and the pieces it is made of."""
+        logits = self.problem.logits_by_row()
+        if self.arithmetic is ARB:
+            from xent_conformance.oracle.arb import softmax_parts_arb
+
+            return softmax_parts_arb(logits)
+        return softmax_parts(self.arithmetic.array(logits))
+
+    @cached_property
+    def form(self) -> NormalForm:
+        """Q and the divisor of the mean."""
+        return normal_form(self.problem, self.conventions, self.arithmetic)
+
+    @cached_property
+    def log_softmax(self) -> Exact:
+        """log_softmax, (rows, C)."""
+        return self._exact(-self.parts.nlp)
+
+    @cached_property
+    def softmax(self) -> Exact:
+        """Softmax, (rows, C)."""
+        return self._exact(self.parts.p)
+
+    @cached_property
+    def row_losses(self) -> RealArray:
+        """Loss of each row, (rows,): zero for ignored rows whatever they hold."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.asarray(np.where(self.read, self.form.q * self.parts.nlp, 0).sum(axis=1))
+
+    @cached_property
+    def loss(self) -> Exact:
+        """Value of the call in its reduction: (rows,) for none, else ()."""
+        if self.problem.reduction == "none":
+            return self._exact(self.row_losses)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            total = self.row_losses.sum()
+            return self._exact(np.asarray(total if self.problem.reduction == "sum" else self._mean(total)))
+
+    @cached_property
+    def scale(self) -> RealArray:
+        """G: the factor between the gradient of a row and that of the call, (rows,)."""
+        cotangent = self.arithmetic.array(self.problem.cotangents())
+        with np.errstate(invalid="ignore", divide="ignore"):
+            factor = cotangent / self.form.divisor if self.problem.reduction == "mean" else cotangent
+        return np.broadcast_to(factor, (self.problem.rows,))
+
+    @cached_property
+    def grad_logits(self) -> Exact:
+        """Gradient of the logits, (rows, C): G (p S - Q), evaluated as p (S - Q) - Q (1 - p)."""
+        q = self.form.q
+        with np.errstate(invalid="ignore", over="ignore"):
+            plain = self.parts.p * (q.sum(axis=1, keepdims=True) - q) - q * self.parts.one_minus_p
+            gradient = np.asarray(self.scale[:, None] * plain)
+        if self.any_row_left or self.problem.reduction != "mean" or self.conventions.all_ignored_gradient == "zero":
+            gradient[self.form.ignored] = 0
+        return self._exact(gradient)
+
+    @cached_property
+    def grad_target(self) -> Exact:
+        """Gradient of probability targets, (rows, C): G (keep w_j nlp_j + spread-to-others terms)."""
+        keep, spread = smoothing_shares(self.problem, self.conventions, self.arithmetic)
+        with np.errstate(invalid="ignore", over="ignore"):
+            weighted = self.parts.nlp * self.arithmetic.array(self.problem.class_weights())
+            slope = keep * weighted
+            if self.conventions.smoothing_mass == "other_classes":
+                slope = slope + spread * weighted.sum(axis=1, keepdims=True)
+            return self._exact(np.asarray(self.scale[:, None] * slope))
+
+    def hessian_times(self, vector: F64Array) -> Exact:
+        """Second derivative times a vector (rows, C): G S p (v - <p, v>), zero on ignored rows."""
+        p, v = self.parts.p, self.arithmetic.array(vector)
+        with np.errstate(invalid="ignore", over="ignore"):
+            factor = (self.scale * self.form.q.sum(axis=1))[:, None]
+            product = np.asarray(factor * p * (v - (p * v).sum(axis=1, keepdims=True)))
+        product[self.form.ignored] = 0
+        return self._exact(product)
+
+    @property
+    def any_row_left(self) -> bool:
+        """Whether there is a row that is not ignored."""
+        return bool((~self.form.ignored).any())
+
+    @cached_property
+    def read(self) -> npt.NDArray[np.bool_]:
+        """Elements whose log-probability the loss depends on, (rows, C).
+
+        Not those of ignored rows, nor classes that an index target does not name; whether a share of exactly zero
+        is read is the convention on 0 * inf.
+        """
+        zero = np.asarray(self.form.q == 0, dtype=bool)
+        if self.conventions.zero_times_infinity == "zero":
+            return ~zero
+        if self.problem.has_probabilities or self.problem.label_smoothing:
+            return np.broadcast_to(~self.form.ignored[:, None], zero.shape)
+        named = np.zeros_like(zero)
+        kept = np.flatnonzero(~self.form.ignored)
+        named[kept, self.problem.labels()[kept]] = True
+        return named
+
+    def _exact(self, values: RealArray) -> Exact:
+        return Exact(*self.arithmetic.split(values))
+
+    def _mean(self, total: Any) -> Any:
+        if not self.any_row_left:
+            conventions = self.conventions
+            choice = conventions.all_ignored_loss if self.problem.rows else conventions.empty_batch_loss
+            return np.nan if choice == "nan" else 0.0
+        if self.form.divisor == 0:
+            return 0.0 if self.conventions.zero_weight_loss == "zero" else np.float64(float(total)) / 0.0
+        return total / self.form.divisor

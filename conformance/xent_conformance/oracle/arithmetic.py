@@ -1,0 +1,73 @@
+"""The three arithmetics that the oracle's formulas are evaluated in.
+
+float64 is far more accurate than any bound for logits of float32 and narrower. For float64 logits there is x87
+longdouble where the machine has it, and everywhere else arb: rigorous balls of 70 bits and more in object arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RealArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers and arrays are made and taken apart again."""
+
+    name: str
+    array: Callable[[npt.ArrayLike], RealArray]
+    split: Callable[[RealArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+
+    def number(self, value: float) -> Any:
+        """One number."""
+        return self.array(value)[()]
+
+
+def _split_floats(values: RealArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    high = np.asarray(values.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        low = np.where(np.isfinite(high), values - high, 0).astype(np.float64)
+    return high, low
+
+
+def _arb_array(values: npt.ArrayLike) -> RealArray:
+    from flint import arb, ctx
+
+    ctx.prec = ARB_PRECISION
+    floats = np.asarray(values, dtype=np.float64)
+    out = np.empty(floats.shape, dtype=object)
+    out.reshape(-1)[:] = [arb(v) for v in floats.reshape(-1).tolist()]
+    return out
+
+
+def _split_arb(values: RealArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    from flint import arb
+
+    balls = np.asarray(values, dtype=object)
+    flat = [v if isinstance(v, arb) else arb(v) for v in balls.reshape(-1)]
+    high = np.array([float(v.mid()) for v in flat], dtype=np.float64)
+    low = [float((v - arb(h)).mid()) if np.isfinite(h) else 0.0 for v, h in zip(flat, high.tolist(), strict=True)]
+    return high.reshape(balls.shape), np.array(low, dtype=np.float64).reshape(balls.shape)
+
+
+FLOAT64 = Arithmetic("float64", lambda v: np.asarray(v, dtype=np.float64), _split_floats)
+LONGDOUBLE = Arithmetic("longdouble", lambda v: np.asarray(v, dtype=np.longdouble), _split_floats)
+ARB = Arithmetic("arb", _arb_array, _split_arb)
+
+#: Bits that balls are combined in: far beyond what is asked of the result, so that no sum of them loses it.
+ARB_PRECISION = 192
+#: Bits of longdouble from which its error is below 3e-4 of any float64 bound (measured against arb).
+WIDE_ENOUGH = 63
+
+
+def arithmetic_for(dtype: str) -> Arithmetic:
+    """The cheapest arithmetic that is accurate enough for logits of a dtype."""
+    if dtype != "float64":
+        return FLOAT64
+    return LONGDOUBLE if np.finfo(np.longdouble).nmant >= WIDE_ENOUGH else ARB

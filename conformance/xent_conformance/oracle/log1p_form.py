@@ -1,0 +1,49 @@
+"""Softmax and its logarithm without cancellation, in float64 or longdouble.
+
+With k = argmax x, m = x_k, d = x - m:  t = sum_{j != k} exp(d_j),  L = log1p(t),  nlp_j = -d_j + L (a sum of two
+non-negative numbers),  1 - p_k = t / (1 + t). The naive m + log(sum) - x_t has relative error 1 at a gap of 40.
+
+A row with nan or +inf has nan everywhere, as has a row of -inf alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+RealArray = npt.NDArray[Any]
+
+
+class SoftmaxParts(NamedTuple):
+    """Everything that losses, gradients and bounds need of a row: arrays (rows, C), or (rows, 1) for m, t, log_sum."""
+
+    m: RealArray
+    d: RealArray
+    t: RealArray
+    log_sum: RealArray
+    nlp: RealArray
+    p: RealArray
+    one_minus_p: RealArray
+
+    def as_float64(self) -> SoftmaxParts:
+        """The parts rounded to float64, for the bounds."""
+        return self if self.p.dtype == np.float64 else SoftmaxParts(*(a.astype(np.float64) for a in self))
+
+
+def softmax_parts(x: RealArray) -> SoftmaxParts:
+    """Parts of logits (rows, C), C >= 1, in the arithmetic of their dtype."""
+    rows = np.arange(len(x))
+    with np.errstate(all="ignore"):
+        top = np.where(np.isnan(x), np.inf, x).argmax(axis=1)
+        m = x[rows, top][:, None]
+        d = np.where(np.isinf(m), np.nan, x - m)
+        e = np.exp(d)
+        others = e.copy()
+        others[rows, top] = np.where(np.isnan(e[rows, top]), np.nan, 0)
+        t = others.sum(axis=1, keepdims=True)
+        log_sum = np.log1p(t)
+        one_minus_p = (t + (1 - e)) / (1 + t)
+        one_minus_p[rows, top] = (t / (1 + t))[:, 0]
+        return SoftmaxParts(m, d, t, log_sum, -d + log_sum, e / (1 + t), one_minus_p)

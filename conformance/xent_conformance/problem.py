@@ -1,0 +1,175 @@
+"""A problem: one call of cross-entropy, as exact data.
+
+Rows are the positions that have a loss of their own: N for logits (N, C), one for logits (C,), N*d1*...*dk for logits
+(N, C, d1, ..., dk) in the order of the target's elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.formats import Format, dtype_of, format_of, is_floating, name_of
+
+AnyArray = npt.NDArray[np.generic]
+F64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One call: its arrays with their dtypes and strides, and its options at their concrete values.
+
+    ``ignore_index`` None means that the option is not passed; ``sentinel`` is then what the backend ignores by default,
+    None where it ignores nothing.
+    """
+
+    logits: AnyArray
+    target: AnyArray
+    weight: AnyArray | None = None
+    ignore_index: int | None = None
+    reduction: str = "mean"
+    label_smoothing: float = 0.0
+    cotangent: AnyArray | None = None
+    sentinel: int | None = None
+
+    @property
+    def format(self) -> Format:
+        """Floating-point format of the logits."""
+        return format_of(self.logits)
+
+    @property
+    def dtype(self) -> str:
+        """Name of the logits' dtype."""
+        return name_of(self.logits.dtype)
+
+    @property
+    def class_axis(self) -> int:
+        """Axis of the classes: 0 for unbatched logits, else 1."""
+        return 0 if self.logits.ndim == 1 else 1
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        return int(self.logits.shape[self.class_axis]) if self.logits.ndim else 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(np.prod(self.row_shape, dtype=np.int64))
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of the rows: the logits' shape without the class axis."""
+        shape = self.logits.shape
+        return shape[: self.class_axis] + shape[self.class_axis + 1 :]
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the targets are probabilities rather than class indices."""
+        return is_floating(self.target.dtype)
+
+    @property
+    def ignored_label(self) -> int | None:
+        """The class index whose rows are ignored in this call, passed or by default."""
+        if self.has_probabilities:
+            return None
+        return self.sentinel if self.ignore_index is None else self.ignore_index
+
+    def logits_by_row(self) -> F64Array:
+        """Logits as float64, (rows, C)."""
+        return by_row(self.logits, self.class_axis).astype(np.float64)
+
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Class indices, (rows,)."""
+        return self.target.reshape(-1).astype(np.int64)
+
+    def probabilities(self) -> F64Array:
+        """Probability targets as float64, (rows, C)."""
+        return by_row(self.target, self.class_axis).astype(np.float64)
+
+    def ignored(self) -> npt.NDArray[np.bool_]:
+        """Which rows are ignored, (rows,)."""
+        if self.has_probabilities or self.ignored_label is None:
+            return np.zeros(self.rows, dtype=bool)
+        return self.labels() == self.ignored_label
+
+    def class_weights(self) -> F64Array:
+        """Class weights as float64, (C,); ones where no weight is given."""
+        return np.ones(self.classes) if self.weight is None else self.weight.astype(np.float64)
+
+    def cotangents(self) -> F64Array:
+        """Cotangent of the loss as float64: (rows,) for ``none``, else (); ones where none is given."""
+        if self.cotangent is None:
+            return np.ones(self.rows if self.reduction == "none" else ())
+        flat = self.cotangent.astype(np.float64)
+        return flat.reshape(-1) if self.reduction == "none" else flat.reshape(())
+
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of the call: ``reduction``, and what is not neutral."""
+        options: dict[str, Any] = {"reduction": self.reduction}
+        if self.weight is not None:
+            options["weight"] = self.weight
+        if self.ignore_index is not None:
+            options["ignore_index"] = self.ignore_index
+        if self.label_smoothing:
+            options["label_smoothing"] = self.label_smoothing
+        return options
+
+    def with_(self, **changes: Any) -> Problem:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def copied(self) -> Problem:
+        """A copy whose arrays share no memory with this one but keep its strides."""
+        arrays = {k: copied(v) for k, v in self.arrays().items()}
+        return replace(self, **arrays)
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """The arrays of the problem by field name, absent ones left out."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
+
+
+def by_row(array: AnyArray, class_axis: int) -> AnyArray:
+    """An array of the logits' shape as (rows, C)."""
+    if class_axis == array.ndim - 1 and array.ndim == 2:  # noqa: PLR2004 - already (rows, C)
+        return array
+    moved = np.moveaxis(array, class_axis, -1)
+    rows = int(np.prod(moved.shape[:-1], dtype=np.int64))
+    return moved.reshape(rows, moved.shape[-1])
+
+
+def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
+    """The inverse of :func:`by_row` for the shape of ``like``."""
+    moved_shape = np.moveaxis(like, class_axis, -1).shape
+    return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
+
+
+def copied(array: AnyArray) -> AnyArray:
+    """A copy with the same values and the same strides, on memory of its own."""
+    if array.flags.c_contiguous or not array.size:
+        return array.copy()
+    low, high = np.lib.array_utils.byte_bounds(array)
+    memory = np.zeros(high - low, dtype=np.uint8)
+    offset = array.__array_interface__["data"][0] - low
+    view = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
+    if array.flags.writeable:
+        view[...] = array
+        return view
+    broadcast = 0 in array.strides
+    np.copyto(view if not broadcast else _one_of_each(view), array if not broadcast else _one_of_each(array))
+    view.flags.writeable = False
+    return view
+
+
+def _one_of_each(array: AnyArray) -> AnyArray:
+    """A broadcast array without its repetitions."""
+    return array[tuple(slice(0, 1) if s == 0 else slice(None) for s in array.strides)]
+
+
+def array_of(values: npt.ArrayLike, dtype: str) -> AnyArray:
+    """An array of the named dtype from exactly representable values."""
+    return np.asarray(values, dtype=np.float64 if is_floating(dtype_of(dtype)) else None).astype(dtype_of(dtype))
