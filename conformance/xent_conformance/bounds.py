@@ -1,0 +1,227 @@
+"""How far a correct implementation of a declared precision may be from the exact answer, per element.
+
+Notation: u_o unit roundoff of the logits' format, u_i of elementwise operations, u_a of sums over classes, u_r of sums
+over the batch, u_s of the stored class sum; E_ij the error of a log-probability before it is rounded to the format;
+A_i = sum_j |Q_ij|. Constants: exp is off by 1 ulp (K_EXP), its argument by another if it goes through exp2 (K_EXP2),
+log by 1 ulp (K_LOG) or, near 1, by an absolute amount (C_LOG). An infinite tolerance means that no sound bound exists:
+the element is not judged, and not counted as exercised.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from xent_conformance.class_sum import log_sum_error
+from xent_conformance.error_model import ErrorModel
+from xent_conformance.oracle import Answer
+from xent_conformance.precision import Precision
+from xent_conformance.problem import F64Array
+
+#: Largest product of a divisor's relative error and its condition number at which a mean is still judged.
+WORST_DIVISOR_ERROR = 0.25
+#: Exponent beyond which exp(E) is as good as infinite.
+LARGE = 700.0
+
+
+class Bounds:
+    """Tolerances for every quantity of an answer under one precision, computed when first asked for.
+
+    Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
+    """
+
+    def __init__(self, answer: Answer, precision: Precision) -> None:
+        """Bounds for one answer."""
+        self.answer = answer
+        self.problem = answer.problem
+        self.model = ErrorModel(answer.problem.format, precision)
+        self.parts = answer.parts.as_float64()
+        self.nlp = np.where(np.isfinite(self.parts.nlp), self.parts.nlp, 0.0)
+        options = self.problem
+        self.mixed = bool(options.label_smoothing) or options.has_probabilities
+        self.roundings = (
+            (options.weight is not None) + 3 * bool(options.label_smoothing) + 2 * options.has_probabilities
+        )
+
+    @cached_property
+    def shares(self) -> F64Array:
+        """|Q|, (rows, C)."""
+        return np.abs(np.asarray(self.answer.form.q).astype(np.float64))
+
+    @cached_property
+    def mass(self) -> F64Array:
+        """A = sum_j |Q_ij|, (rows,)."""
+        return np.asarray(self.shares.sum(axis=1))
+
+    @cached_property
+    def log_probability_error(self) -> F64Array:
+        """E, (rows, C): error of a log-probability before it is rounded to the format."""
+        model, parts = self.model, self.parts
+        log_sum = log_sum_error(parts, model)
+        distance = np.where(np.isfinite(parts.d), -parts.d, 0.0)
+        if model.form_b:
+            distance = np.maximum(distance, self.log_sum_exp)
+        error = log_sum + model.u_i * (distance + self.nlp)
+        return np.asarray(np.where(np.isfinite(parts.nlp), error * (1 + 8 * model.u_i), 0.0))
+
+    @cached_property
+    def stored_error(self) -> F64Array:
+        """E and the rounding of a log-probability that is materialised in the format, (rows, C)."""
+        return self.log_probability_error + self.model.u_lp * self.nlp
+
+    @cached_property
+    def log_sum_exp(self) -> F64Array:
+        """|logsumexp(x)|, (rows, 1): what form B rounds."""
+        value = np.abs(self.parts.m + self.parts.log_sum)
+        return np.asarray(np.where(np.isfinite(value), value, 0.0))
+
+    @cached_property
+    def log_softmax(self) -> F64Array:
+        """Tolerance of log_softmax, (rows, C)."""
+        return self.log_probability_error + self.model.u_narrow * self.nlp + self.model.eta
+
+    @cached_property
+    def softmax(self) -> F64Array:
+        """Tolerance of softmax, (rows, C)."""
+        model = self.model
+        relative = _expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
+        return np.asarray(np.nan_to_num(self.parts.p) * relative + model.eta)
+
+    @cached_property
+    def row_losses(self) -> F64Array:
+        """Tolerance of the loss of each row, (rows,)."""
+        model, q = self.model, self.shares
+        tolerance = (q * self.stored_error).sum(axis=1) + self.roundings * model.u_o * (q * self.nlp).sum(axis=1)
+        if self.mixed:
+            tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
+        tolerance = tolerance + model.u_o * np.abs(self._row_values())
+        return np.asarray(tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0))
+
+    @cached_property
+    def loss(self) -> F64Array:
+        """Tolerance of the call's value in its reduction: (rows,) for none, else ()."""
+        if self.problem.reduction == "none":
+            return self.row_losses
+        model = self.model
+        values = np.abs(self._row_values())
+        total = (values + self.row_losses).sum()
+        tolerance = self.row_losses.sum() + model.batch(self.problem.rows) * total
+        tolerance = tolerance + model.u_o * abs(self._row_values().sum()) + model.eta
+        if self.problem.reduction == "sum":
+            return np.asarray(tolerance)
+        if self._divides_by_zero:
+            return np.asarray(math.inf if self.answer.any_row_left else model.eta)
+        divisor = abs(float(self.answer.form.divisor))
+        error = self.divisor_error
+        mean = abs(self._row_values().sum()) / divisor
+        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta)
+
+    @cached_property
+    def divisor_error(self) -> float:
+        """Relative error of the mean's divisor; infinite where cancellation leaves nothing to judge."""
+        terms = np.asarray(self.answer.form.divisor_terms).astype(np.float64)
+        total = abs(terms.sum())
+        if self.problem.reduction != "mean" or total == 0:
+            return 0.0
+        error = self.model.batch(self.problem.rows) * float(np.abs(terms).sum() / total) + self.model.u_o
+        return error if error <= WORST_DIVISOR_ERROR else math.inf
+
+    @cached_property
+    def grad_logits(self) -> F64Array:
+        """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
+        model, q, mass = self.model, self.shares, self.mass[:, None]
+        p = np.nan_to_num(self.parts.p)
+        scale = np.abs(self._scale())[:, None]
+        natural = p * mass + q
+        with np.errstate(over="ignore", invalid="ignore"):
+            core = p * mass * (_expm1(self.stored_error) + (model.k_exp + 1) * model.u_i) + 2 * model.u_i * natural
+            if self.mixed:
+                core = core + (self._class_height() + 1) * model.u_a * p * mass + self.roundings * model.u_o * natural
+                core = core + self._gradient_roundings() * model.u_o * natural
+            tolerance = scale * core + self._gradient_relative_error() * np.abs(self.answer.grad_logits.value)
+            tolerance = tolerance + model.eta * (2 + mass) * np.maximum(1.0, scale)
+            if self.mixed:
+                tolerance = tolerance + p * np.minimum(self.problem.classes * model.eta, scale * mass)
+        if self._divides_by_zero and self.answer.any_row_left:
+            return np.full_like(tolerance, math.inf)
+        judged = np.isfinite(np.asarray(self.answer.row_losses).astype(np.float64))[:, None]
+        return np.asarray(np.where(judged, np.where(mass > 0, tolerance, 0.0), math.inf))
+
+    @cached_property
+    def grad_target(self) -> F64Array:
+        """Tolerance of the gradient of probability targets, (rows, C)."""
+        model = self.model
+        weight = np.abs(self.problem.class_weights())
+        scale = np.abs(self._scale())[:, None] * weight
+        error = self.stored_error + (4 + self.roundings) * model.u_o * self.nlp
+        with np.errstate(invalid="ignore"):
+            tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
+        tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
+        return np.asarray(np.where(np.isfinite(self.parts.nlp) & ~self._divides_by_zero, tolerance, math.inf))
+
+    def hessian_times(self, vector: F64Array) -> F64Array:
+        """Tolerance of the second derivative times a vector (rows, C)."""
+        model, p, size = self.model, np.nan_to_num(self.parts.p), np.abs(vector)
+        relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
+        mean = (p * size).sum(axis=1, keepdims=True)
+        height = model.classes(self.problem.classes) + 12
+        inner = (size + mean) * (2 * relative + height * max(model.u_o, model.u_a))
+        inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
+        scale = (np.abs(self._scale()) * self.mass)[:, None]
+        tolerance = scale * p * inner * (1 + self._gradient_relative_error()) + model.eta * (2 + scale + mean)
+        return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
+
+    @cached_property
+    def overflows(self) -> np.bool_ | np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Where an intermediate that an implementation may store overflows: (rows,) for none, else ().
+
+        There a correctly signed infinity is accepted beside the values within the bound.
+        """
+        limit = self.problem.format.max_finite * (1 - 64 * self.model.u_o)
+        weight = np.abs(self.problem.class_weights())
+        read = np.where(self.answer.read, self.nlp * np.maximum(weight, 1.0), 0.0)
+        rows = np.maximum(read.max(axis=1, initial=0.0), self.log_sum_exp[:, 0] if self.model.form_b else 0.0)
+        if self.mixed:
+            rows = np.maximum(rows, read.sum(axis=1))
+        over: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = rows >= limit
+        if self.problem.reduction == "none":
+            return over
+        terms = np.abs(np.asarray(self.answer.form.divisor_terms).astype(np.float64))
+        sums = max(np.abs(self._row_values()).sum(), rows.sum() if self.mixed else 0.0, terms.sum())
+        return np.bool_(over.any() or sums >= limit)
+
+    @property
+    def _divides_by_zero(self) -> bool:
+        """Whether the mean is 0/0 or x/0: a convention, which no bound can judge."""
+        return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
+
+    def _row_values(self) -> F64Array:
+        values = np.asarray(self.answer.row_losses).astype(np.float64)
+        return np.asarray(np.where(np.isfinite(values), values, 0.0))
+
+    def _scale(self) -> F64Array:
+        scale = np.asarray(self.answer.scale).astype(np.float64)
+        return np.asarray(np.where(np.isfinite(scale), scale, 0.0))
+
+    def _class_height(self) -> int:
+        return self.model.classes(self.problem.classes) + 3
+
+    def _summand_error(self) -> F64Array:
+        """What one addition over the classes may lose, per unit of share, (rows, C)."""
+        model = self.model
+        if not model.form_b:
+            return self.nlp * model.u_a
+        logits = np.abs(np.nan_to_num(self.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
+        return np.maximum(self.nlp, logits + self.log_sum_exp) * max(model.u_i, model.u_a)
+
+    def _gradient_roundings(self) -> int:
+        return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")
+
+    def _gradient_relative_error(self) -> float:
+        return self._gradient_roundings() * self.model.u_o + self.divisor_error
+
+
+def _expm1(values: F64Array) -> F64Array:
+    return np.asarray(np.expm1(np.minimum(values, LARGE)))

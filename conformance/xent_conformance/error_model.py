@@ -1,0 +1,62 @@
+"""From a declared precision to the numbers in the bounds."""
+
+from __future__ import annotations
+
+import math
+
+from xent_conformance.formats import Format, format_named
+from xent_conformance.precision import Precision
+
+#: exp is off by at most one unit in the last place, two unit roundoffs; the same holds for log.
+K_EXP = 2.0
+K_LOG = 2.0
+#: exp(x) evaluated as exp2(x log2 e) adds a relative error of two unit roundoffs to the argument.
+K_EXP2 = 2.0
+#: A fast logf has absolute error 2**-22 near 1, four unit roundoffs of float32.
+C_LOG = 4.0
+
+
+class ErrorModel:
+    """Unit roundoffs and summation heights of an implementation; see the module ``bounds`` for the notation."""
+
+    k_exp = K_EXP
+    k_log = K_LOG
+    k_exp2 = K_EXP2
+    c_log = C_LOG
+
+    def __init__(self, fmt: Format, precision: Precision) -> None:
+        """The model of a precision for logits of one format."""
+        u = fmt.unit_roundoff
+        wide = min(u, format_named("float32").unit_roundoff)
+        native = precision.internals == "native"
+        self.u_o = u
+        self.u_i = u if native else wide
+        self.u_a = wide
+        self.u_s = u if precision.class_sum == "native" and u > wide else 0.0
+        self.u_r = wide if precision.batch_sum == "wide" else u
+        #: The extra rounding of a value computed wider than the format: of one stored, and of one handed from
+        #: log_softmax to the loss.
+        self.u_narrow = u if self.u_i < u else 0.0
+        self.u_lp = self.u_narrow
+        self.eta = fmt.smallest_normal
+        self.eta_i = fmt.smallest_normal if native else min(fmt.smallest_normal, 2.0**-126)
+        self.form_b = precision.form == "B"
+        self.accurate_log = precision.log == "accurate"
+        self.cascade = precision.batch_sum == "cascade"
+
+    def classes(self, count: int) -> int:
+        """Height of a sum over the classes in any order."""
+        return max(count - 1, 0)
+
+    def batch(self, rows: int) -> float:
+        """Relative error of a sum over the batch: gamma_n = n u / (1 - n u), infinite where n u reaches 1."""
+        height = _cascade_height(rows) if self.cascade else max(rows - 1, 0)
+        error = (height + 1) * self.u_r
+        return error / (1 - error) if error < 1 else math.inf
+
+
+def _cascade_height(rows: int) -> int:
+    """Height of torch's CPU sum of row losses: partial sums of 2**power rows on each of several levels."""
+    bits = math.ceil(math.log2(max(rows, 2)))
+    power = max(4, bits // 8)
+    return min(max(rows - 1, 0), (2**power) * math.ceil(bits / power) + 8)
