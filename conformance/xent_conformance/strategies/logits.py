@@ -1,0 +1,120 @@
+"""Regimes of logits: rows that provoke one kind of fault each.
+
+A regime makes one row of C float64 values from a generator; the caller rounds it to the dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from xent_conformance.formats import Format
+from xent_conformance.problem import F64Array
+
+Regime = Callable[[np.random.Generator, int, Format], F64Array]
+
+#: Largest magnitude of "huge" logits: beyond it no format gains anything.
+HUGE = 1e30
+
+
+def _normal(scale: float) -> Regime:
+    def row(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+        return rng.normal(size=classes) * scale
+
+    return row
+
+
+def _grid(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.integers(-8, 9, size=classes).astype(np.float64)
+
+
+def _equal(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return np.full(classes, rng.choice([0.0, 1.0, -3.0, 30.0, -1000.0]))
+
+
+def _two_values(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.choice([0.0, rng.normal() * 3], size=classes)
+
+
+def _near_ties(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.normal() * 10 * (1 + 2 * fmt.unit_roundoff * rng.integers(-2, 3, size=classes))
+
+
+def _dominated(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    """One lane, often the first or the last, holds nearly all of the mass."""
+    row = rng.normal(size=classes) if rng.random() < 0.5 else np.zeros(classes)
+    lane = rng.choice([0, classes - 1, int(rng.integers(classes))])
+    row[lane] += rng.choice([8.0, 20.0, 80.0])
+    return row
+
+
+def _large_gap(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    row = rng.normal(size=classes)
+    row[int(rng.integers(classes))] += rng.choice([50.0, 120.0, 800.0, 1e4])
+    return row
+
+
+def _masked(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    row = np.where(rng.random(classes) < 0.4, -np.inf, rng.normal(size=classes) * 5)
+    row[int(rng.integers(classes))] = 1.0
+    return row
+
+
+def _very_negative(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.normal(size=classes) - rng.choice([50.0, 120.0, 1e3])
+
+
+def _offset(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.integers(-4, 5, size=classes) + rng.choice([100.0, 1e3, -1e3, 2.0**13, 2.0**20])
+
+
+def _subnormal(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.normal(size=classes) * fmt.smallest_normal
+
+
+def _ascending(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return np.sort(rng.normal(size=classes) * 4)
+
+
+def _descending(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return _ascending(rng, classes, fmt)[::-1]
+
+
+def _huge(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    return rng.uniform(-1, 1, size=classes) * min(fmt.max_finite, HUGE) * 0.45
+
+
+REGIMES: dict[str, Regime] = {
+    "normal": _normal(1.0),
+    "narrow": _normal(1e-3),
+    "wide": _normal(10.0),
+    "very wide": _normal(100.0),
+    "enormous": _normal(1e3),
+    "grid": _grid,
+    "equal": _equal,
+    "two values": _two_values,
+    "near ties": _near_ties,
+    "dominated": _dominated,
+    "large gap": _large_gap,
+    "masked": _masked,
+    "very negative": _very_negative,
+    "offset": _offset,
+    "subnormal": _subnormal,
+    "ascending": _ascending,
+    "descending": _descending,
+    "huge": _huge,
+}
+
+#: Every row of its own regime: one example then gives as many different verdicts as it has rows.
+MIXED = "mixed"
+
+
+def logits_rows(regime: str, rng: np.random.Generator, rows: int, classes: int, fmt: Format) -> F64Array:
+    """Logits (rows, C) of a regime, not yet rounded to the format."""
+    if regime == MIXED:
+        names = rng.permutation(list(REGIMES))
+        picks = [REGIMES[names[i % len(names)]] for i in range(rows)]
+    else:
+        picks = [REGIMES[regime]] * rows
+    return np.array([pick(rng, classes, fmt) for pick in picks], dtype=np.float64).reshape(rows, classes)

@@ -1,0 +1,67 @@
+"""The discrete choices, grouped into the levels that the covering array combines.
+
+Each factor has a few levels; each level stands for several concrete choices, one of which is drawn for each row. Sizes
+sit around powers of two, where vector lanes, tiles and blocks end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xent_conformance.strategies.logits import MIXED, REGIMES
+
+#: (row shape, classes).
+Shape = tuple[tuple[int, ...], int]
+Menu = Mapping[str, Mapping[str, Sequence[Any]]]
+
+SHAPES: dict[str, list[Shape]] = {
+    "small": [((1,), 1), ((1,), 2), ((2,), 1), ((3,), 2), ((4,), 3), ((2,), 7), ((5,), 5), ((8,), 10)],
+    "unbatched": [((), 1), ((), 2), ((), 5), ((), 33)],
+    "spatial": [((2, 3), 4), ((3, 2), 3), ((1, 2, 2), 5), ((2, 1), 9), ((2, 2, 1, 3), 3)],
+    "block edge": [
+        *(((3,), c) for c in (8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)),
+        *(((2,), c) for c in (127, 128, 129, 255, 256, 257, 258, 511, 513)),
+    ],
+    "many rows": [((17,), 3), ((18,), 4), ((33,), 2), ((31,), 5), ((65,), 3), ((129,), 2)],
+    "many classes": [((2,), 1023), ((2,), 1025), ((1,), 2047), ((1,), 2050), ((1,), 4097)],
+}
+
+#: Shapes for backends that compile for each: drawn from a pool of this size a run.
+POOL_SIZE = 8
+
+MENU: dict[str, dict[str, list[Any]]] = {
+    "shape": {k: list(v) for k, v in SHAPES.items()},
+    "regime": {
+        "mixed": [MIXED],
+        "peaked": ["dominated", "large gap", "wide", "very wide"],
+        "flat": ["equal", "two values", "near ties", "narrow", "subnormal"],
+        "ordered": ["ascending", "descending", "grid", "normal"],
+        "extreme": ["masked", "very negative", "offset", "enormous", "huge"],
+    },
+    "target": {
+        "random": ["random"],
+        "extreme class": ["argmax", "argmin", "first", "last"],
+        "probabilities": ["dense probabilities", "peaked probabilities"],
+        "special probabilities": ["one-hot probabilities", "unnormalised probabilities"],
+    },
+    "weight": {
+        "none": ["none"],
+        "positive": ["random", "powers of two", "constant"],
+        "with zero": ["some zero", "one zero"],
+        "degenerate": ["negative", "all zero"],
+    },
+    "ignore": {
+        "none": ["none"],
+        "default": ["default"],
+        "passed": ["outside", "tail", "first"],
+        "class": ["a target", "in range"],
+        "all": ["all"],
+    },
+    "reduction": {r: [r] for r in ("none", "sum", "mean")},
+    "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9], "full": [1.0]},
+    "cotangent": {"plain": ["ones"], "varied": ["random", "zero first"], "same": ["same"]},
+    "layout": {"contiguous": ["contiguous"], "view": ["transposed", "strided", "offset", "reversed"]},
+}
+
+assert {name for level in MENU["regime"].values() for name in level} <= {*REGIMES, MIXED}

@@ -1,0 +1,153 @@
+"""A recipe: every discrete choice of a problem and one seed for its bulk numbers.
+
+Recipes are what Hypothesis draws, what the covering array lists, and what a record names where a problem's data would
+be too long to write down. A recipe does not know the backend: what a backend does not claim is left out when the
+problem is built, so all backends with one shape policy judge the same problems as far as they can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from xent_conformance.formats import dtype_of, format_named, rounded
+from xent_conformance.interface import Capabilities
+from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
+from xent_conformance.strategies.layouts import laid_out
+from xent_conformance.strategies.logits import logits_rows
+from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, cotangent_values, ignoring
+
+#: What replaces -inf for backends that claim finite logits only.
+ALMOST_MASKED = -1e4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Choices by name; see the modules ``logits``, ``targets`` and ``layouts`` for what each name stands for."""
+
+    row_shape: tuple[int, ...] = (3,)
+    classes: int = 4
+    regime: str = "normal"
+    target: str = "random"
+    weight: str = "none"
+    ignore: str = "none"
+    ignored_content: str = "plain"
+    reduction: str = "mean"
+    label_smoothing: float = 0.0
+    cotangent: str = "random"
+    layout: str = "contiguous"
+    seed: int = 0
+    values: tuple[tuple[float, ...], ...] | None = None
+
+    def __str__(self) -> str:
+        """The choices as one line."""
+        return ", ".join(f"{k}={v!r}" for k, v in asdict(self).items() if v is not None)
+
+    def build(self, dtype: str, capabilities: Capabilities) -> Problem:
+        """The problem for one dtype of logits, within what a backend claims."""
+        rng = np.random.default_rng(self.seed)
+        shape = self._claimed_shape(capabilities)
+        rows, classes = int(np.prod(shape, dtype=np.int64)), min(self.classes, capabilities.max_classes or self.classes)
+        logits = self._logits(rng, rows, classes, dtype, capabilities)
+        target, in_force, passed = self._target(rng, logits, dtype, capabilities)
+        if target.ndim == 1 and in_force is not None:
+            _fill_ignored(logits, target == in_force, self.ignored_content)
+        like = np.empty((*shape[:1], classes, *shape[1:]) if shape else (classes,))
+        arrange = _Arranger(like, shape, self.layout)
+        reduction = self._claimed_reduction(capabilities)
+        return Problem(
+            logits=arrange.wide(logits, dtype),
+            target=arrange.wide(target, dtype) if target.ndim > 1 else arrange.narrow(target),
+            weight=self._weight(rng, classes, dtype, capabilities),
+            ignore_index=passed,
+            reduction=reduction,
+            label_smoothing=self.label_smoothing if capabilities.label_smoothing else 0.0,
+            cotangent=self._cotangent(rng, shape, reduction, dtype),
+            sentinel=capabilities.default_ignore_index,
+        )
+
+    def _claimed_shape(self, capabilities: Capabilities) -> tuple[int, ...]:
+        if (self.row_shape == () and not capabilities.unbatched) or (
+            len(self.row_shape) > 1 and not capabilities.spatial
+        ):
+            return (int(np.prod(self.row_shape, dtype=np.int64)),)
+        return self.row_shape
+
+    def _claimed_reduction(self, capabilities: Capabilities) -> str:
+        if self.reduction in capabilities.reductions:
+            return self.reduction
+        return capabilities.reductions[self.seed % len(capabilities.reductions)]
+
+    def _logits(
+        self, rng: np.random.Generator, rows: int, classes: int, dtype: str, capabilities: Capabilities
+    ) -> F64Array:
+        if self.values is not None:
+            drawn = np.resize(np.array(self.values, dtype=np.float64), (rows, classes))
+        else:
+            drawn = logits_rows(self.regime, rng, rows, classes, format_named(dtype))
+        if capabilities.finite_logits_only:
+            drawn = np.where(np.isinf(drawn), ALMOST_MASKED, drawn)
+        return rounded(drawn, dtype)
+
+    def _target(
+        self, rng: np.random.Generator, logits: F64Array, dtype: str, capabilities: Capabilities
+    ) -> tuple[AnyArray, int | None, int | None]:
+        """Labels (rows,) or probabilities (rows, C); the sentinel in force; the sentinel that is passed."""
+        if self.target in PROBABILITIES and capabilities.probability_targets:
+            probabilities = rounded(PROBABILITIES[self.target](rng, logits), dtype)
+            return np.where(np.isfinite(logits), probabilities, 0.0), None, None
+        labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
+        finite = np.isfinite(logits[np.arange(len(labels)), labels])
+        labels = np.where(finite, labels, logits.argmax(axis=1))
+        default = capabilities.default_ignore_index
+        kind = self.ignore
+        if not capabilities.ignore_index and kind not in ("none", "all"):
+            kind = "default"
+        if not capabilities.ignore_index and default is None:
+            kind = "none"
+        marked, sentinel = ignoring(kind, rng, labels, logits.shape[1])
+        if sentinel is None:
+            return labels, default, None
+        if default is not None and (kind == "default" or not capabilities.ignore_index):
+            return np.where(marked == sentinel, default, marked), default, None
+        return marked, sentinel, sentinel
+
+    def _weight(
+        self, rng: np.random.Generator, classes: int, dtype: str, capabilities: Capabilities
+    ) -> AnyArray | None:
+        make = WEIGHTS[self.weight]
+        if make is None or not capabilities.weight:
+            return None
+        return array_of(rounded(make(rng, classes), dtype), dtype)
+
+    def _cotangent(self, rng: np.random.Generator, shape: tuple[int, ...], reduction: str, dtype: str) -> AnyArray:
+        if reduction != "none":
+            return array_of(cotangent_values(self.cotangent, rng, None), dtype)
+        values = cotangent_values(self.cotangent, rng, int(np.prod(shape, dtype=np.int64)))
+        if self.cotangent == "same":
+            return np.broadcast_to(array_of(values.reshape(-1)[:1].sum(), dtype), shape)
+        return array_of(values.reshape(shape), dtype)
+
+
+def _fill_ignored(logits: F64Array, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], content: str) -> None:
+    """What stands in ignored rows is irrelevant, so it may be anything."""
+    if content != "plain" and ignored.any():
+        logits[ignored] = {"nan": np.nan, "infinite": np.inf, "masked": -np.inf}[content]
+
+
+@dataclass(frozen=True)
+class _Arranger:
+    """Puts rows into the shape of the call and the memory layout of the recipe."""
+
+    like: AnyArray
+    row_shape: tuple[int, ...]
+    layout: str
+
+    def wide(self, rows: AnyArray, dtype: str) -> AnyArray:
+        axis = 0 if self.like.ndim == 1 else 1
+        shaped = np.ascontiguousarray(from_rows(rows, self.like, axis))
+        return laid_out(shaped.astype(dtype_of(dtype)), self.layout)
+
+    def narrow(self, labels: AnyArray) -> AnyArray:
+        return laid_out(labels.astype(np.int64).reshape(self.row_shape), self.layout)

@@ -1,0 +1,154 @@
+"""Streams: endless sequences of recipes, one for each group of requirements that look at the same calls.
+
+The covering array comes first, random draws by Hypothesis after it. Each stream has a seed of its own, made from the
+run's seed, so no two streams and no two runs see the same problems, and every backend with the same shape policy does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from xent_conformance.strategies.covering import covering_array
+from xent_conformance.strategies.menu import MENU, POOL_SIZE, SHAPES, Menu, Shape
+from xent_conformance.strategies.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A named source of recipes. ``only`` narrows factors to some of their levels or gives new ones.
+
+    ``budget`` is the share of a profile's examples that the stream gets.
+    """
+
+    name: str
+    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    budget: float = 1.0
+
+    def menu(self) -> Menu:
+        """Factors to levels to choices."""
+        return {**MENU, **self.only}
+
+    def __hash__(self) -> int:
+        """Streams are identified by name."""
+        return hash(self.name)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a run draws: how many recipes, from which seed, for static shapes or for any."""
+
+    seed: int
+    count: int
+    static_shapes: bool = False
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed of 64 bits from anything that prints the same in every run."""
+    text = "\x1f".join(str(p) for p in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
+    """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each."""
+    seed = derived_seed(draw.seed, stream.name, dtype)
+    menu = _pooled(stream.menu(), draw)
+    covering = _covering_recipes(menu, stream, np.random.default_rng(seed))[: max(1, round(draw.count * 0.6))]
+    random = _random_recipes(recipes(menu, stream.fixed), seed, draw.count - len(covering))
+    return covering + random
+
+
+@st.composite
+def recipes(draw: st.DrawFn, menu: Menu = MENU, fixed: Mapping[str, Any] | None = None) -> Recipe:
+    """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the bulk one drawn integer.
+
+    One in eight draws its logits element by element, small and round: Hypothesis finds exact ties where a generator
+    of normals never does.
+    """
+    chosen = {factor: draw(st.sampled_from(_flat(levels))) for factor, levels in menu.items()}
+    values = None
+    if draw(st.integers(0, 7)) == 0:
+        element = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
+        values = tuple(draw(st.lists(st.tuples(element, element, element), min_size=1, max_size=4)))
+    return _recipe(chosen, draw(st.integers(0, 2**32 - 1)), values, fixed or {})
+
+
+def shape_pool(shapes: Mapping[str, list[Shape]], seed: int) -> dict[str, list[Shape]]:
+    """About eight shapes, some of each level, another choice for each seed."""
+    rng = np.random.default_rng(derived_seed(seed, "shapes"))
+    count = max(1, POOL_SIZE // len(shapes))
+    return {level: [choices[i] for i in rng.permutation(len(choices))[:count]] for level, choices in shapes.items()}
+
+
+def _pooled(menu: Menu, draw: Draw) -> Menu:
+    if not draw.static_shapes:
+        return menu
+    shapes = {level: list(choices) for level, choices in menu["shape"].items()}
+    return {**menu, "shape": shape_pool(shapes, draw.seed)}
+
+
+def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator) -> list[Recipe]:
+    factors = {factor: list(levels.values()) for factor, levels in menu.items()}
+    found = []
+    for row in covering_array(tuple(len(levels) for levels in factors.values())):
+        chosen = {}
+        for (factor, levels), level in zip(factors.items(), row, strict=True):
+            choices = levels[level]
+            chosen[factor] = choices[int(rng.integers(len(choices)))]
+        found.append(_recipe(chosen, int(rng.integers(2**32)), None, stream.fixed))
+    return found
+
+
+def _random_recipes(strategy: st.SearchStrategy[Recipe], seed: int, count: int) -> list[Recipe]:
+    """Distinct recipes that Hypothesis generates from a seed."""
+    drawn: list[Recipe] = []
+    if count < 1:
+        return drawn
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=False,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(recipe: Recipe) -> None:
+        drawn.append(recipe)
+
+    collect()
+    return drawn
+
+
+def _recipe(chosen: Mapping[str, Any], seed: int, values: Any, fixed: Mapping[str, Any]) -> Recipe:
+    rest = {k: v for k, v in chosen.items() if k != "shape"}
+    row_shape, classes = chosen["shape"]
+    return Recipe(row_shape=row_shape, classes=classes, seed=seed, values=values, **{**rest, **fixed})
+
+
+def _flat(levels: Mapping[str, Any]) -> list[Any]:
+    return [choice for choices in levels.values() for choice in choices]
+
+
+JOINT = Stream("joint")
+#: Every problem has ignored rows, and what stands in them would spoil any answer it reached.
+IGNORED = Stream(
+    "ignored content",
+    only={
+        "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target"]},
+        "ignored_content": {"nan": ["nan"], "infinite": ["infinite"], "masked": ["masked"]},
+        "target": {"random": ["random"], "extreme class": ["first", "last"]},
+        "shape": {k: v for k, v in SHAPES.items() if k not in ("unbatched", "many classes")},
+    },
+    budget=0.5,
+)

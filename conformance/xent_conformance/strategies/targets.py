@@ -1,0 +1,118 @@
+"""Targets, class weights and cotangents: what goes beside the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.problem import F64Array
+
+Labels = npt.NDArray[np.int64]
+
+
+def _index(pick: Callable[[np.random.Generator, F64Array], npt.ArrayLike]) -> Callable[..., Labels]:
+    def labels(rng: np.random.Generator, logits: F64Array) -> Labels:
+        return np.asarray(pick(rng, logits), dtype=np.int64)
+
+    return labels
+
+
+#: Which class each row (rows, C) has for its target.
+LABELS: dict[str, Callable[[np.random.Generator, F64Array], Labels]] = {
+    "random": _index(lambda rng, x: rng.integers(0, x.shape[1], len(x))),
+    "argmax": _index(lambda _, x: x.argmax(axis=1)),
+    "argmin": _index(lambda _, x: np.where(np.isfinite(x), x, np.inf).argmin(axis=1)),
+    "first": _index(lambda _, x: np.zeros(len(x))),
+    "last": _index(lambda _, x: np.full(len(x), x.shape[1] - 1)),
+}
+
+
+def _dirichlet(concentration: float) -> Callable[[np.random.Generator, F64Array], F64Array]:
+    def rows(rng: np.random.Generator, logits: F64Array) -> F64Array:
+        return rng.dirichlet(np.full(logits.shape[1], concentration), len(logits)).reshape(logits.shape)
+
+    return rows
+
+
+def _one_hot(rng: np.random.Generator, logits: F64Array) -> F64Array:
+    rows = np.zeros(logits.shape)
+    rows[np.arange(len(rows)), rng.integers(0, logits.shape[1], len(rows))] = 1.0
+    return rows
+
+
+def _unnormalised(rng: np.random.Generator, logits: F64Array) -> F64Array:
+    return rng.integers(0, 5, size=logits.shape) / 4
+
+
+#: Target distributions (rows, C).
+PROBABILITIES: dict[str, Callable[[np.random.Generator, F64Array], F64Array]] = {
+    "dense probabilities": _dirichlet(1.0),
+    "peaked probabilities": _dirichlet(0.05),
+    "one-hot probabilities": _one_hot,
+    "unnormalised probabilities": _unnormalised,
+}
+
+
+def _some_zero(rng: np.random.Generator, classes: int) -> F64Array:
+    return (rng.random(classes) + 0.05) * (rng.random(classes) < 0.6)
+
+
+def _one_zero(rng: np.random.Generator, classes: int) -> F64Array:
+    return np.where(np.arange(classes) == rng.integers(classes), 0.0, 1.0)
+
+
+def _negative(rng: np.random.Generator, classes: int) -> F64Array:
+    return rng.normal(size=classes)
+
+
+#: Class weights (C,); None: no weight.
+WEIGHTS: dict[str, Callable[[np.random.Generator, int], F64Array] | None] = {
+    "none": None,
+    "random": lambda rng, classes: rng.random(classes) * 2 + 0.01,
+    "some zero": _some_zero,
+    "one zero": _one_zero,
+    "all zero": lambda _, classes: np.zeros(classes),
+    "powers of two": lambda rng, classes: 2.0 ** rng.integers(-3, 4, classes),
+    "constant": lambda _, classes: np.full(classes, 3.0),
+    "negative": _negative,
+}
+
+#: Sentinels that are no class index in any problem. 255 is one that a byte can hold.
+OUTSIDE = (-100, -1, -2, 255)
+
+
+def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) -> tuple[Labels, int | None]:
+    """Labels in which some rows are ignored as ``kind`` says, and the sentinel that does it (None: no row).
+
+    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here.
+    """
+    rows = len(labels)
+    if kind == "none" or not rows:
+        return labels, None
+    if kind == "a target":
+        return labels, int(labels[rng.integers(rows)])
+    if kind == "in range":
+        return labels, int(rng.integers(classes))
+    sentinel = -100 if kind == "default" else int(rng.choice([s for s in OUTSIDE if not 0 <= s < classes]))
+    marked = {
+        "all": np.ones(rows, bool),
+        "tail": np.arange(rows) >= rows - max(1, rows // 4),
+        "first": np.arange(rows) == 0,
+    }.get(kind, rng.random(rows) < rng.choice([0.3, 0.6]))
+    return np.where(marked, sentinel, labels), sentinel
+
+
+def cotangent_values(kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
+    """Cotangent for ``rows`` losses, None for a reduced loss: values that every format holds exactly."""
+    size = () if rows is None else (rows,)
+    values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
+    if kind == "ones":
+        return np.ones(size)
+    if kind == "same" and rows is not None:
+        return np.full(size, 1.75)
+    if kind == "zero first" and rows:
+        values[0] = 0.0
+        return values
+    return np.where(values == 0, 1.25, values)
