@@ -1,0 +1,206 @@
+"""Evaluating requirements on a subject: from problems to verdicts.
+
+All requirements that look at the same stream are judged together, on shared trials.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from xent_conformance.deviations import Deviation
+from xent_conformance.judge import Finding
+from xent_conformance.problem import Problem
+from xent_conformance.record import Status
+from xent_conformance.requirements.registry import Level, Requirement
+from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.streams import Draw, Stream, recipes_of
+from xent_conformance.subject import Subject
+from xent_conformance.tally import Failing, Tally
+from xent_conformance.trial import SpoiledError, Trial
+
+#: Examples of a profile for a stream of budget 1, for each dtype.
+PROFILES = {"quick": 24, "default": 400, "thorough": 2000}
+#: Backends that compile every shape get this share of them.
+STATIC_SHARE = 0.5
+
+
+@dataclass
+class Verdict:
+    """What the evaluation of one requirement on one subject came to."""
+
+    requirement: Requirement
+    subject: Subject
+    status: Status
+    tally: Tally
+    reason: str | None = None
+    observed: str | None = None
+    failing: Failing | None = None
+    deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run draws."""
+
+    profile: str = "default"
+    seed: int = 0
+
+    def draw(self, stream: Stream, subject: Subject) -> Draw:
+        """How much of a stream a subject is judged on."""
+        static = subject.capabilities.static_shapes
+        count = PROFILES[self.profile] * stream.budget * (STATIC_SHARE if static else 1)
+        return Draw(self.seed, max(8, round(count)), static)
+
+
+def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:
+    """Problems of a source for a subject, each with the recipe it was made from."""
+    if not isinstance(source, Stream):
+        for problem in source(subject):
+            yield problem, None
+        return
+    for recipe in recipes_of(source, subject.dtype, settings.draw(source, subject)):
+        yield recipe.build(subject.dtype, subject.capabilities), recipe
+
+
+def evaluate(
+    subject: Subject,
+    requirements: Sequence[Requirement],
+    settings: Settings,
+    deviations: Sequence[Deviation] = (),
+    version: str | None = None,
+) -> dict[str, Verdict]:
+    """Verdicts of requirements with one common source, by id."""
+    verdicts = {}
+    judged = []
+    for requirement in requirements:
+        reason = requirement.not_applicable(subject)
+        if reason is not None:
+            verdicts[requirement.id] = Verdict(requirement, subject, Status.NOT_APPLICABLE, Tally(), reason=reason)
+            continue
+        known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
+        judged.append(_Judging(requirement, subject, known))
+    if judged:
+        for example, (problem, recipe) in enumerate(problems(subject, judged[0].requirement.source, settings)):
+            trial = Trial(subject, problem)
+            for judging in judged:
+                judging.judge(trial, example, recipe)
+    verdicts |= {j.requirement.id: j.verdict() for j in judged}
+    return verdicts
+
+
+def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
+    """What a requirement's check finds on one trial."""
+    found: list[Finding] = []
+    try:
+        found.extend(requirement.check(trial))
+    except SpoiledError as spoiled:
+        found.append(spoiled.finding)
+    return found
+
+
+class _Judging:
+    """One requirement on one subject while problems pass by."""
+
+    def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation]) -> None:
+        self.requirement = requirement
+        self.subject = subject
+        self.known = known
+        self.tally = Tally()
+        self.error: str | None = None
+        self.seconds = 0.0
+
+    def judge(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
+        """Judge a problem, or those derived from it. An error of ours ends this requirement and no other."""
+        if self.error is not None:
+            return
+        start = time.perf_counter()
+        try:
+            for judged in self._derived(trial):
+                self._count(judged, example, recipe)
+        except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
+            self.error = _place_of(error)
+        self.seconds += time.perf_counter() - start
+
+    def verdict(self) -> Verdict:
+        """The verdict on all that was judged."""
+        witnesses = []
+        start = time.perf_counter()
+        try:
+            witnesses = list(self._witnesses())
+        except _StaleError as stale:
+            self.error = self.error or str(stale)
+        status, reason = self._status(bool(witnesses))
+        observe = self.requirement.observe
+        return Verdict(
+            self.requirement,
+            self.subject,
+            status,
+            self.tally,
+            reason=reason,
+            observed=observe(self.tally.worst.values()) if observe and not self.error else None,
+            failing=self.tally.failing if status in (Status.FAIL, Status.WEAK) else None,
+            deviations=witnesses,
+            seconds=self.seconds + time.perf_counter() - start,
+        )
+
+    def _derived(self, trial: Trial) -> Iterable[Trial]:
+        if self.requirement.derive is None:
+            return (trial,)
+        return (trial.related(problem) for problem in self.requirement.derive(trial.problem))
+
+    def _count(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
+        found = findings_of(self.requirement, trial)
+        failed = [f for f in found if f.failed]
+        excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
+        self.tally.count(trial, found, None if excused else recipe, example, excused=excused)
+
+    def _status(self, deviates: bool) -> tuple[Status, str | None]:
+        level = self.requirement.level
+        if self.error is not None:
+            return Status.ERROR, self.error
+        if level is Level.OBSERVED:
+            return Status.OBSERVED, None
+        if self.tally.failing is not None:
+            return (Status.FAIL if level is Level.MUST else Status.WEAK), None
+        if deviates:
+            return Status.DEVIATION, None
+        if not self.tally.exercised:
+            return Status.VACUOUS, "no problem met the condition that the requirement is about"
+        return Status.PASS, None
+
+    def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
+        """The witness of each known deviation with what it shows today."""
+        for deviation in self.known:
+            problem = deviation.witness_for(self.subject.dtype, self.subject.capabilities.default_ignore_index)
+            found = findings_of(self.requirement, Trial(self.subject, problem))
+            worst = max(found, key=lambda f: f.ratio, default=None)
+            if worst is None or not worst.failed:
+                raise _StaleError(
+                    f"stale deviation: the witness of {self.requirement.id} no longer fails"
+                    f" ({deviation.reason}); delete the entry or narrow its versions or dtypes"
+                )
+            yield deviation, Failing(problem, worst, None, 0)
+
+
+class _StaleError(Exception):
+    """A deviation whose witness passes."""
+
+
+def _place_of(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    name = frame.filename.rsplit("/", 1)[-1]
+    return f"the suite failed in {name}:{frame.lineno}: {type(error).__name__}: {error}"
+
+
+def grouped(requirements: Iterable[Requirement]) -> dict[Any, list[Requirement]]:
+    """Requirements by their source, those that share trials together."""
+    groups: dict[Any, list[Requirement]] = {}
+    for found in chain(requirements):
+        groups.setdefault(found.source, []).append(found)
+    return groups

@@ -1,0 +1,1 @@
+"""The requirements: one module a family, each check a fact about a trial."""

@@ -1,0 +1,119 @@
+"""The registry of requirements: each declared once, with its check, where its problems come from, and what it needs.
+
+A check is a function of a :class:`~xent_conformance.trial.Trial` that yields findings. The decorator registers it and
+turns it into a pytest test, one item for each backend and dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from xent_conformance.judge import Finding
+from xent_conformance.problem import Problem
+from xent_conformance.strategies.streams import JOINT, Stream
+from xent_conformance.subject import Need, Subject
+from xent_conformance.trial import Trial
+
+Check = Callable[[Trial], Iterable[Finding]]
+
+
+class Level(StrEnum):
+    """How binding a requirement is."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    OBSERVED = "OBSERVED"
+
+
+class Enumerated(Protocol):
+    """A source of a fixed list of problems for a subject."""
+
+    def __call__(self, subject: Subject) -> Iterable[Problem]:
+        """The problems, in an order that does not change."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One numbered statement about a backend.
+
+    ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
+    OBSERVED requirement into the line that the report shows.
+    """
+
+    id: str
+    title: str
+    level: Level
+    statement: str
+    references: tuple[str, ...]
+    needs: tuple[Need, ...]
+    source: Stream | Enumerated
+    check: Check
+    derive: Callable[[Problem], Iterable[Problem]] | None = None
+    observe: Callable[[Iterable[Finding]], str] | None = None
+    once: bool = False
+
+    @property
+    def family(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.partition(".")[0]
+
+    def not_applicable(self, subject: Subject) -> str | None:
+        """Why it does not apply to a subject; None: it does."""
+        reasons = [need.missing(subject) for need in self.needs]
+        return next((r for r in reasons if r is not None), None)
+
+
+REGISTRY: dict[str, Requirement] = {}
+
+
+def requirement(
+    identifier: str,
+    title: str,
+    *,
+    level: Level = Level.MUST,
+    references: Iterable[str] = (),
+    needs: Iterable[Need] = (),
+    source: Stream | Enumerated = JOINT,
+    **more: Any,
+) -> Callable[[Check], Callable[..., None]]:
+    """Register a check whose docstring begins with the requirement's statement as one paragraph.
+
+    Raises ValueError for an id that is taken or a check without a docstring.
+    """
+
+    def register(check: Check) -> Callable[..., None]:
+        taken = REGISTRY.get(identifier)
+        if taken is not None and (taken.check.__module__, taken.check.__name__) != (check.__module__, check.__name__):
+            raise ValueError(f"two requirements with the id {identifier!r}")
+        if not check.__doc__:
+            raise ValueError(f"{identifier}: the check has no docstring to state the requirement")
+        statement = " ".join(check.__doc__.split("\n\n")[0].split())
+        found = Requirement(identifier, title, level, statement, tuple(references), tuple(needs), source, check, **more)
+        REGISTRY[identifier] = found
+
+        def test(xent_judge: Callable[[Requirement], None]) -> None:
+            __tracebackhide__ = True
+            xent_judge(found)
+
+        test.__name__ = test.__qualname__ = check.__name__  # type: ignore[attr-defined]
+        test.__doc__ = check.__doc__
+        test.__module__ = check.__module__
+        test.requirement = found  # type: ignore[attr-defined]
+        return test
+
+    return register
+
+
+def load() -> dict[str, Requirement]:
+    """All requirements of the suite, by id."""
+    from importlib import import_module
+    from importlib.resources import files
+
+    package = "xent_conformance.requirements"
+    for entry in sorted(files(package).iterdir(), key=lambda e: e.name):
+        if entry.name.startswith("test_") and entry.name.endswith(".py"):
+            import_module(f"{package}.{entry.name[:-3]}")
+    return dict(sorted(REGISTRY.items()))

@@ -1,0 +1,194 @@
+"""Dtypes: what is not a floating-point number is no logit, and what is not claimed as a label is rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from xent_conformance.calls import Outcome
+from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating
+from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.strategies.streams import JOINT, Stream
+from xent_conformance.subject import GRADIENT, Subject
+from xent_conformance.trial import Trial
+
+#: What libraries call a dtype in their messages, beside its own name.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "bool": ("bool",),
+    "int8": ("int8", "char", "s8", "i8"),
+    "int16": ("int16", "short", "s16", "i16"),
+    "int32": ("int32", "int", "s32", "i32"),
+    "int64": ("int64", "long", "s64", "i64"),
+    "uint8": ("uint8", "byte", "u8"),
+    "uint16": ("uint16", "u16"),
+    "uint32": ("uint32", "u32"),
+    "uint64": ("uint64", "u64"),
+    "float16": ("float16", "half", "f16"),
+    "bfloat16": ("bfloat16", "bf16"),
+    "float32": ("float32", "float", "f32"),
+    "float64": ("float64", "double", "f64"),
+    "complex64": ("complex64", "complexfloat", "complex", "c64"),
+    "complex128": ("complex128", "complexdouble", "complex", "c128"),
+}
+
+_NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
+
+
+def _not_floating(subject: Subject) -> Iterable[Problem]:
+    """Plain problems whose logits are not floating-point numbers, in every reduction."""
+    values = np.array([[1, 0, 3], [2, 1, 0]])
+    for dtype in _NOT_LOGITS:
+        for reduction in subject.capabilities.reductions:
+            logits = values.astype(np.int64).astype(dtype_of(dtype))
+            yield Problem(logits, np.array([2, 0]), reduction=reduction, cotangent=_ones(subject, reduction))
+
+
+def _ones(subject: Subject, reduction: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    return array_of(np.ones(2 if reduction == "none" else ()), subject.dtype)
+
+
+def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
+    """Labels of dtypes that are not claimed: floating-point and bool always, integers where they are not claimed."""
+    claimed = subject.capabilities.target_dtypes
+    for dtype in (d for d in ("bool", *INTEGER, *FLOATING, "complex64") if d not in claimed):
+        for reduction in subject.capabilities.reductions:
+            logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], subject.dtype)
+            target = np.array([1, 0]).astype(dtype_of(dtype))
+            yield Problem(logits, target, reduction=reduction, cotangent=_ones(subject, reduction))
+
+
+def _accepted(outcome: Outcome, what: str, dtype: str) -> Finding:
+    if outcome.raised is not None:
+        return held(what)
+    got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss']).tolist()}"
+    return broken(what, f"{dtype} {what} accepted: {got}", got=got, expected="an error")
+
+
+@requirement(
+    "dtypes.logits-must-be-floating",
+    "integer, bool and complex logits rejected",
+    source=_not_floating,
+    once=True,
+    references=["https://github.com/pytorch/pytorch/issues/134896", "https://github.com/pytorch/pytorch/issues/30572"],
+)
+def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterator[Finding]:
+    """Logits of an integer, bool or complex dtype are rejected with an error, in every reduction."""
+    dtype = trial.problem.dtype
+    yield _accepted(trial.outcome("cross_entropy", trial.problem), "logits", dtype)
+
+
+@requirement(
+    "dtypes.index-dtypes-rejected",
+    "labels of unclaimed dtypes rejected",
+    source=_unclaimed_labels,
+    once=True,
+    references=[
+        "https://github.com/pytorch/pytorch/issues/174943",
+        "https://github.com/rasbt/machine-learning-book/issues/192",
+    ],
+)
+def test_labels_of_unclaimed_dtypes_are_rejected(trial: Trial) -> Iterator[Finding]:
+    """Class indices of a dtype that is not claimed (floating point, bool, an integer too narrow) are rejected."""
+    dtype = trial.problem.target.dtype.name
+    yield _accepted(trial.outcome("cross_entropy", trial.problem), "labels", dtype)
+
+
+def _names_it(outcome: Outcome, dtype: str) -> Iterator[Finding]:
+    """Whether an error names the dtype it is about; silent where there is no error to look at."""
+    if outcome.raised is None:
+        return
+    text = outcome.raised.lower().replace(" ", "")
+    if any(alias in text for alias in ALIASES[dtype]):
+        yield held("message")
+    else:
+        message = f"the error for {dtype} does not name it: {outcome.raised}"
+        yield broken("message", message, got=outcome.raised, expected=f"a message with {dtype}")
+
+
+@requirement(
+    "dtypes.error-names-the-logits-dtype",
+    "the error for bad logits names their dtype",
+    level=Level.SHOULD,
+    source=_not_floating,
+    once=True,
+)
+def test_error_names_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
+    """The error that rejects logits names their dtype, by its own name or one that libraries use for it."""
+    yield from _names_it(trial.outcome("cross_entropy", trial.problem), trial.problem.dtype)
+
+
+@requirement(
+    "dtypes.error-names-the-index-dtype",
+    "the error for bad labels names their dtype",
+    level=Level.SHOULD,
+    source=_unclaimed_labels,
+    once=True,
+    references=["https://github.com/pytorch/pytorch/pull/197813"],
+)
+def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
+    """The error that rejects labels names their dtype, by its own name or one that libraries use for it."""
+    yield from _names_it(trial.outcome("cross_entropy", trial.problem), trial.problem.target.dtype.name)
+
+
+def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
+    """The same labels in every claimed dtype that can hold them."""
+    for dtype in subject.capabilities.target_dtypes:
+        for reduction in subject.capabilities.reductions:
+            logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], subject.dtype)
+            target = np.array([1, 2]).astype(dtype_of(dtype))
+            sentinel = subject.capabilities.default_ignore_index
+            yield Problem(logits, target, reduction=reduction, sentinel=sentinel)
+
+
+@requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=_other_index_dtypes)
+def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
+    """Class indices of every claimed dtype give the loss that they stand for."""
+    yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
+
+
+OUTPUT = Stream("output form", budget=0.25)
+
+
+def _expected_dtype(trial: Trial) -> str:
+    always_float32 = trial.subject.conventions.output_dtype == "float32"
+    return "float32" if always_float32 else trial.problem.dtype
+
+
+def _form(outcome: Outcome, name: str, call: str, shape: tuple[int, ...], dtype: str) -> Iterator[Finding]:
+    """Whether a returned array has its shape and dtype."""
+    if outcome.trouble is not None:
+        yield broken(name, f"{call} {outcome.trouble}", call=call, got=outcome.trouble)
+        return
+    array = outcome.arrays.get(name)
+    if array is None:
+        yield broken(name, f"{call} returned no {name}", call=call)
+    elif array.shape != shape or array.dtype.name != dtype:
+        got, expected = f"{array.dtype.name} {array.shape}", f"{dtype} {shape}"
+        yield broken(name, f"{call} returned {name} as {got}, expected {expected}", call=call, got=got, expected=expected)
+    else:
+        yield held(name, call=call)
+
+
+@requirement(
+    "dtypes.output",
+    "shape and dtype of the loss",
+    source=OUTPUT,
+    references=["https://github.com/linkedin/Liger-Kernel/pull/435", "https://github.com/tensorflow/tensorflow/issues/48129"],
+)
+def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
+    """The loss has the dtype of the logits (or the declared one); the shape of the rows for none, no axes for sum and
+    mean.
+    """
+    outcome = trial.outcome("cross_entropy", trial.problem)
+    yield from _form(outcome, "loss", "cross_entropy", trial.loss_shape(), _expected_dtype(trial))
+
+
+@requirement("dtypes.gradient-output", "shape and dtype of the gradient", source=OUTPUT, needs=[GRADIENT])
+def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
+    """The gradient of the logits has their shape and dtype."""
+    outcome = trial.outcome("vjp", trial.problem)
+    assert is_floating(trial.problem.logits.dtype)
+    yield from _form(outcome, "grad_logits", "cross_entropy_vjp", trial.problem.logits.shape, trial.problem.dtype)

@@ -1,0 +1,194 @@
+"""Gradients against their closed form: G (p S - Q) for logits, G w nlp for probability targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import F64Array, from_rows
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
+from xent_conformance.trial import Trial
+
+#: A gradient is told apart from nothing where its bound is small beside the largest element of the problem.
+SMALLEST_EFFECT = 1e-30
+
+
+def _effect(gradient: F64Array) -> F64Array:
+    """The size of a gradient, (rows, C): that of its largest finite element."""
+    finite = np.abs(gradient[np.isfinite(gradient)])
+    return np.full(gradient.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
+
+
+@requirement(
+    "gradients.logits",
+    "gradient of the logits within its bound",
+    needs=[GRADIENT],
+    references=[
+        "https://github.com/linkedin/Liger-Kernel/issues/968",
+        "https://github.com/pytorch/pytorch/pull/94226",
+        "https://github.com/ROCm/TransformerEngine/pull/623",
+    ],
+)
+def test_gradient_of_the_logits_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """The gradient of the logits, for a cotangent that differs from row to row, is within the bound of the exact one,
+    in every reduction and with all options combined.
+    """
+    exact = trial.answer.grad_logits
+    observed = trial.gradients().logits
+    yield compare(
+        "grad_logits",
+        observed,
+        exact,
+        trial.bounds.grad_logits,
+        trial.problem.format,
+        effect=_effect(exact.value),
+        call="cross_entropy_vjp",
+    )
+
+
+@requirement(
+    "gradients.loss-unchanged",
+    "same loss with and without gradients",
+    needs=[GRADIENT, DETERMINISM],
+    references=["https://github.com/deepspeedai/DeepSpeed/pull/8587"],
+)
+def test_loss_is_the_same_with_gradients(trial: Trial) -> Iterator[Finding]:
+    """Asking for gradients does not change the loss beyond twice its bound."""
+    bounds, with_gradients = trial.bounds, trial.gradients().loss
+    plain = trial.loss()
+    yield compare(
+        "loss with gradients - loss",
+        with_gradients,
+        Exact(plain),
+        2 * bounds.loss,
+        trial.problem.format,
+        overflows=bounds.overflows | ~np.isfinite(plain),
+        call="cross_entropy_vjp",
+    )
+
+
+@requirement(
+    "gradients.ignored-rows-are-zero",
+    "zero gradient on ignored rows",
+    needs=[GRADIENT, IGNORING],
+    references=["https://github.com/PaddlePaddle/Paddle/pull/28622", "https://github.com/apache/mxnet/issues/6202"],
+)
+def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
+    """The gradient of an ignored row is exactly zero, in every reduction."""
+    ignored = trial.problem.ignored()
+    all_ignored_is_nan = trial.subject.conventions.all_ignored_gradient == "nan"
+    if not ignored.any() or (ignored.all() and trial.problem.reduction == "mean" and all_ignored_is_nan):
+        return
+    if trial.problem.reduction == "mean" and trial.answer.form.divisor == 0 and not ignored.all():
+        return
+    rows = np.where(ignored[:, None], trial.gradients().logits, 0.0)
+    bound = np.zeros(rows.shape)
+    yield compare("grad_logits", rows, Exact(bound), bound, trial.problem.format, call="cross_entropy_vjp")
+
+
+@requirement(
+    "gradients.probability-targets",
+    "gradient of probability targets",
+    needs=[GRADIENT, PROBABILITY_TARGETS],
+    references=["https://github.com/pytorch/pytorch/pull/188296", "https://github.com/tensorflow/tensorflow/issues/26495"],
+)
+def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp."""
+    if not trial.problem.has_probabilities:
+        return
+    observed = trial.gradients().target
+    if observed is None:
+        return
+    exact, bounds = trial.answer.grad_target, trial.bounds
+    yield compare(
+        "grad_target",
+        observed,
+        exact,
+        bounds.grad_target,
+        trial.problem.format,
+        overflows=bool(np.any(bounds.overflows)),
+        effect=_effect(exact.value),
+        call="cross_entropy_vjp",
+    )
+
+
+@requirement(
+    "gradients.rows-sum-to-zero",
+    "gradient rows sum to 0",
+    needs=[GRADIENT],
+    references=["https://github.com/tensorflow/tensorflow/issues/126634"],
+)
+def test_gradient_rows_sum_to_zero(trial: Trial) -> Iterator[Finding]:
+    """The gradient of a row sums to zero within the sum of its bounds, with weights and smoothing too."""
+    bound = trial.bounds.grad_logits.sum(axis=1)
+    sums = trial.gradients().logits.sum(axis=1)
+    exact = trial.answer.grad_logits.value
+    defined = np.isfinite(exact).all(axis=1) & np.isfinite(bound)
+    effect = np.abs(np.where(np.isfinite(exact), exact, 0.0)).max(axis=1, initial=SMALLEST_EFFECT)
+    yield compare(
+        "grad_logits row sum",
+        np.where(defined, sums, 0.0),
+        Exact(np.zeros(sums.shape)),
+        np.where(defined, bound, np.inf),
+        trial.problem.format,
+        effect=effect,
+        call="cross_entropy_vjp",
+    )
+
+
+@requirement(
+    "gradients.second-backward",
+    "a second backward pass gives the same",
+    needs=[GRADIENT, DETERMINISM],
+    references=["https://github.com/modelscope/ms-swift/issues/10129"],
+)
+def test_second_backward_gives_the_same(trial: Trial) -> Iterator[Finding]:
+    """Going backward twice through one graph gives the same gradient twice."""
+    once, twice = trial.gradients().logits, trial.gradients(repeats=2).logits
+    if np.array_equal(once, twice, equal_nan=True):
+        yield held("second gradient")
+    else:
+        place = np.argwhere(~((once == twice) | (np.isnan(once) & np.isnan(twice))))[0]
+        index = tuple(int(i) for i in place)
+        first, second = float(once[index]), float(twice[index])
+        message = f"the second backward pass gives {second!r} at {list(index)}, the first {first!r}"
+        yield broken(
+            "second gradient",
+            message,
+            call="cross_entropy_vjp",
+            index=index,
+            expected=first,
+            got=second,
+            bound=0.0,
+            variation=(("repeats", 2),),
+        )
+
+
+@requirement(
+    "gradients.second-order",
+    "second derivatives within their bound",
+    needs=[SECOND_ORDER],
+    references=["https://github.com/tensorflow/tensorflow/issues/7403"],
+)
+def test_second_derivative_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """The second derivative times a vector is within the bound of G S p (v - <p, v>)."""
+    problem = trial.problem
+    undefined = ~np.isfinite(trial.bounds.grad_logits)
+    v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
+    exact = trial.answer.hessian_times(v)
+    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
+    finding = compare(
+        "product",
+        trial.hessian_times(vector),
+        exact,
+        np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
+        problem.format,
+        effect=_effect(exact.value),
+        call="cross_entropy_hvp",
+    )
+    yield replace(finding, inputs={"vector": vector})

@@ -1,0 +1,165 @@
+"""Identities that hold for any softmax cross-entropy, checked on the backend's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from xent_conformance.formats import rounded
+from xent_conformance.judge import Finding, compare
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.subject import GRADIENT, LAYER, PRIMITIVES, Subject
+from xent_conformance.trial import Trial
+
+#: The worked example of the post that gave rise to this suite; every printed number is known to half a unit of 1e-4.
+WORKED_LOGITS = ((2.8883, 0.1760, 1.0774), (1.1216, -0.0562, 0.0660), (-1.3939, -0.0967, 0.5853))
+WORKED_TARGET = (1, 2, 0)
+WORKED_SOFTMAX = ((0.8131, 0.0540, 0.1329), (0.6039, 0.1860, 0.2102), (0.0841, 0.3076, 0.6083))
+WORKED_LOG_SOFTMAX = ((-0.2069, -2.9192, -2.0178), (-0.5044, -1.6822, -1.5599), (-2.4762, -1.1790, -0.4970))
+WORKED_LOSS = 2.3185
+HALF_UNIT = 5e-5
+
+
+def _without_smoothing(problem: Problem) -> Iterable[Problem]:
+    """nll_loss has no smoothing and no probability targets."""
+    if not problem.has_probabilities:
+        yield problem.with_(label_smoothing=0.0)
+
+
+@requirement(
+    "identities.ce-is-nll-of-log-softmax",
+    "CE = NLL(LogSoftmax)",
+    needs=[PRIMITIVES],
+    derive=_without_smoothing,
+    references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
+)
+def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
+    """Cross-entropy equals the negative log-likelihood of log_softmax: the backend's two ways agree with each other
+    and with the exact value.
+
+    |NLL(LSM) - exact| <= B and |CE - NLL(LSM)| <= 2 B, with B the bound of the loss.
+    """
+    bounds, fmt, composed = trial.bounds, trial.problem.format, trial.nll_of_log_softmax()
+    yield compare(
+        "nll_loss(log_softmax)",
+        composed,
+        trial.answer.loss,
+        bounds.loss,
+        fmt,
+        overflows=bounds.overflows,
+        call="nll_loss",
+    )
+    loss = trial.loss()
+    both = np.isfinite(loss) & np.isfinite(composed)
+    yield compare(
+        "cross_entropy - nll_loss(log_softmax)",
+        np.where(both, loss, 0.0),
+        Exact(np.where(both, composed, 0.0)),
+        2 * bounds.loss,
+        fmt,
+    )
+
+
+def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Rows that have a softmax: a row with nan or +inf, or of -inf alone, has none."""
+    return np.isfinite(trial.answer.parts.m.astype(np.float64)[:, 0])
+
+
+@requirement(
+    "identities.softmax-rows-sum-to-one",
+    "softmax rows sum to 1",
+    needs=[PRIMITIVES],
+    references=["https://github.com/pytorch/pytorch/issues/147284"],
+)
+def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
+    """The probabilities of a row sum to 1 within the sum of their bounds."""
+    rows = _finite_rows(trial)
+    sums = trial.primitive("softmax").sum(axis=1)[rows]
+    bound = trial.bounds.softmax.sum(axis=1)[rows]
+    yield compare("softmax row sum", sums, Exact(np.ones(sums.shape)), bound, trial.problem.format, call="softmax")
+
+
+@requirement("identities.probabilities-in-range", "softmax in [0, 1], log_softmax <= 0", needs=[PRIMITIVES])
+def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
+    """No probability is below 0 or above 1 and no log-probability above 0, by more than the bound of its rounding."""
+    rows, fmt = _finite_rows(trial), trial.problem.format
+    p, log_p = trial.primitive("softmax")[rows], trial.primitive("log_softmax")[rows]
+    yield compare("softmax", p, Exact(np.clip(p, 0, 1)), trial.bounds.softmax[rows], fmt, call="softmax")
+    bound = trial.bounds.log_softmax[rows]
+    yield compare("log_softmax", log_p, Exact(np.minimum(log_p, 0)), bound, fmt, call="log_softmax")
+
+
+@requirement(
+    "identities.function-is-layer",
+    "function form = layer form",
+    needs=[LAYER],
+    references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
+)
+def test_function_form_is_layer_form(trial: Trial) -> Iterator[Finding]:
+    """The function and the layer give the same loss within twice the bound."""
+    bounds, layer, loss = trial.bounds, trial.loss("layer"), trial.loss()
+    overflows = bounds.overflows | ~np.isfinite(layer)
+    yield compare(
+        "cross_entropy_layer - cross_entropy",
+        layer,
+        Exact(loss),
+        2 * bounds.loss,
+        trial.problem.format,
+        overflows=overflows,
+        call="cross_entropy_layer",
+    )
+
+
+@requirement(
+    "identities.function-gradient-is-layer-gradient",
+    "gradient of the function = gradient of the layer",
+    needs=[LAYER, GRADIENT],
+    references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
+)
+def test_gradient_of_the_function_is_gradient_of_the_layer(trial: Trial) -> Iterator[Finding]:
+    """Both forms can be differentiated, and their gradients agree within twice the bound."""
+    layer, function = trial.gradients("layer_vjp").logits, trial.gradients().logits
+    yield compare(
+        "gradient of layer - gradient of function",
+        layer,
+        Exact(function),
+        2 * trial.bounds.grad_logits,
+        trial.problem.format,
+        effect=np.maximum(np.abs(trial.answer.grad_logits.value), 1e-3),
+        call="cross_entropy_layer_vjp",
+    )
+
+
+def _worked_example(subject: Subject) -> Iterable[Problem]:
+    logits = array_of(rounded(WORKED_LOGITS, subject.dtype), subject.dtype)
+    reduction = "mean" if "mean" in subject.capabilities.reductions else subject.capabilities.reductions[0]
+    yield Problem(logits, np.array(WORKED_TARGET, dtype=np.int64), reduction=reduction)
+
+
+@requirement(
+    "identities.worked-example",
+    "worked example of the source post",
+    source=_worked_example,
+    references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
+)
+def test_worked_example(trial: Trial) -> Iterator[Finding]:
+    """The printed 3x3 example comes out as printed: softmax, log-softmax, and a loss of 2.3185, as far as the four
+    decimals of its logits and results allow.
+
+    Logits known to h = 5e-5, rounded to the dtype with error r, move a log-probability by at most 2 (h + r), a
+    probability by at most that times p, and a result is printed to another h.
+    """
+    fmt, bounds = trial.problem.format, trial.bounds
+    moved = 2 * (HALF_UNIT + np.abs(rounded(WORKED_LOGITS, fmt.name) - np.array(WORKED_LOGITS)).max())
+    if trial.problem.reduction == "mean":
+        bound = bounds.loss + moved + HALF_UNIT
+        yield compare("loss", trial.loss(), Exact(np.array(WORKED_LOSS)), bound, fmt)
+    if PRIMITIVES.met_by(trial.subject):
+        for name, printed, bound in (
+            ("softmax", WORKED_SOFTMAX, bounds.softmax + np.expm1(moved) + HALF_UNIT),
+            ("log_softmax", WORKED_LOG_SOFTMAX, bounds.log_softmax + moved + HALF_UNIT),
+        ):
+            yield compare(name, trial.primitive(name), Exact(np.array(printed)), bound, fmt, call=name)

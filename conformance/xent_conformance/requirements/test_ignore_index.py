@@ -1,0 +1,50 @@
+"""Ignored rows: neither their targets nor what stands in them may reach an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xent_conformance.judge import Finding, compare
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.strategies.streams import IGNORED
+from xent_conformance.subject import GRADIENT, IGNORING, NON_FINITE_LOGITS
+from xent_conformance.trial import Trial
+
+_REFERENCES = [
+    "https://github.com/pytorch/pytorch/issues/11551",
+    "https://github.com/pytorch/pytorch/pull/192685",
+]
+
+
+@requirement(
+    "ignore_index.content-is-irrelevant-to-loss",
+    "content of ignored rows does not reach the loss",
+    needs=[IGNORING, NON_FINITE_LOGITS],
+    source=IGNORED,
+    references=_REFERENCES,
+)
+def test_content_of_ignored_rows_does_not_reach_the_loss(trial: Trial) -> Iterator[Finding]:
+    """nan, infinities and masked classes in ignored rows leave the loss as it is without them."""
+    if not trial.problem.ignored().any():
+        return
+    bounds = trial.bounds
+    yield compare(
+        "loss", trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, overflows=bounds.overflows
+    )
+
+
+@requirement(
+    "ignore_index.content-is-irrelevant-to-gradient",
+    "content of ignored rows does not reach the gradient",
+    needs=[IGNORING, NON_FINITE_LOGITS, GRADIENT],
+    source=IGNORED,
+    references=_REFERENCES,
+)
+def test_content_of_ignored_rows_does_not_reach_the_gradient(trial: Trial) -> Iterator[Finding]:
+    """nan, infinities and masked classes in ignored rows leave every gradient finite, and their own exactly zero."""
+    if not trial.problem.ignored().any():
+        return
+    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+    yield compare(
+        "grad_logits", trial.gradients().logits, exact, bound, trial.problem.format, call="cross_entropy_vjp"
+    )

@@ -1,0 +1,110 @@
+"""A subject: one backend judged for one dtype of logits, with the precision it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from xent_conformance.calls import Caller
+from xent_conformance.interface import (
+    ArrayBridge,
+    Backend,
+    Capabilities,
+    Conventions,
+    Differentiable,
+    FusedLinear,
+    LayerForm,
+    Primitives,
+    Reproducer,
+    SecondOrder,
+)
+from xent_conformance.precision import WEAKEST, Precision
+
+#: Optional forms by the names that a record gives them.
+FORMS: dict[str, type] = {
+    "gradient": Differentiable,
+    "second order": SecondOrder,
+    "primitives": Primitives,
+    "layer": LayerForm,
+    "fused linear": FusedLinear,
+    "array bridge": ArrayBridge,
+    "reproducer": Reproducer,
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a requirement is judged on."""
+
+    backend: Backend
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        """Name of the backend."""
+        return self.backend.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend claims."""
+        return self.backend.capabilities
+
+    @cached_property
+    def conventions(self) -> Conventions:
+        """What the backend is held to: its choices, where each that is not PyTorch's documented one has a URL.
+
+        Any other choice is no convention, and is judged as PyTorch documents it; only how the library treats invalid
+        labels is taken at its word, since trying would be at the run's own risk.
+        """
+        declared = self.capabilities.conventions
+        default = Conventions().choices()
+        undocumented = [name for name in declared.undocumented() if name != "invalid_label"]
+        return replace(declared, **{name: default[name] for name in undocumented})
+
+    @property
+    def device(self) -> str:
+        """Device the backend computes on."""
+        return str(getattr(self.backend, "device", "cpu"))
+
+    @property
+    def precision(self) -> Precision:
+        """What its results MUST meet: the declared precision, or the weakest tier where none is declared."""
+        return self.capabilities.precision_for(self.dtype) or WEAKEST
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Calls the backend."""
+        return Caller(self.backend)
+
+    def has(self, form: str) -> bool:
+        """Whether the backend has an optional form, by its name in ``FORMS``."""
+        return isinstance(self.backend, FORMS[form])
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a requirement cannot be judged without."""
+
+    name: str
+    met_by: Callable[[Subject], bool]
+
+    def missing(self, subject: Subject) -> str | None:
+        """The reason it does not apply to a subject; None: it does."""
+        return None if self.met_by(subject) else f"{subject.name} does not claim {self.name}"
+
+
+GRADIENT = Need("gradients (cross_entropy_vjp)", lambda s: s.has("gradient"))
+SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"))
+PRIMITIVES = Need("softmax, log_softmax and nll_loss", lambda s: s.has("primitives"))
+LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))
+WEIGHT = Need("class weights", lambda s: s.capabilities.weight)
+PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets)
+LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing)
+DETERMINISM = Need("deterministic results", lambda s: s.capabilities.deterministic)
+IGNORING = Need(
+    "ignored rows",
+    lambda s: s.capabilities.ignore_index or s.capabilities.default_ignore_index is not None,
+)
+NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only)
+EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)

@@ -1,0 +1,132 @@
+"""A trial: one problem on one subject. Answer, bounds and outcomes are computed once and shared by requirements."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.bounds import Bounds
+from xent_conformance.calls import Outcome, as_float64
+from xent_conformance.judge import Finding, broken
+from xent_conformance.oracle import Answer
+from xent_conformance.precision import Precision
+from xent_conformance.problem import AnyArray, F64Array, Problem, by_row
+from xent_conformance.subject import Subject
+
+
+class SpoiledError(Exception):
+    """A call whose result cannot be judged any further; the finding says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        """Carries the finding to the judge."""
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+class Gradients:
+    """The result of a vjp by row: loss as in the answer, gradients (rows, C), None where there is none."""
+
+    def __init__(self, loss: F64Array, logits: F64Array, target: F64Array | None) -> None:
+        """Holds the arrays."""
+        self.loss = loss
+        self.logits = logits
+        self.target = target
+
+
+class Trial:
+    """What requirements judge. Accessors raise SpoiledError where the backend gave no result of the right form."""
+
+    def __init__(self, subject: Subject, problem: Problem) -> None:
+        """Nothing is computed or called yet."""
+        self.subject = subject
+        self.problem = problem
+        self._bounds: dict[Precision, Bounds] = {}
+        self._outcomes: dict[Any, Outcome] = {}
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The exact answer."""
+        return Answer(self.problem, self.subject.conventions)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Bounds of what the subject MUST meet."""
+        return self.bounds_under(self.subject.precision)
+
+    def bounds_under(self, precision: Precision) -> Bounds:
+        """Bounds of another precision."""
+        if precision not in self._bounds:
+            self._bounds[precision] = Bounds(self.answer, precision)
+        return self._bounds[precision]
+
+    def related(self, problem: Problem) -> Trial:
+        """A trial of another problem on the same subject."""
+        return Trial(self.subject, problem)
+
+    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
+        """Outcome of a method of the caller, called once for each variation."""
+        key = (method, tuple(id(a) for a in args), tuple(sorted(variation.items())))
+        if key not in self._outcomes:
+            self._outcomes[key] = getattr(self.subject.caller, method)(*args, **variation)
+        return self._outcomes[key]
+
+    def loss(self, method: str = "cross_entropy") -> F64Array:
+        """The call's value: (rows,) for none, else ()."""
+        return self._loss_of(self.outcome(method, self.problem), method)
+
+    def gradients(self, method: str = "vjp", **variation: Any) -> Gradients:
+        """Loss and gradients of a vjp."""
+        outcome = self.outcome(method, self.problem, **variation)
+        call = "cross_entropy_layer_vjp" if method == "layer_vjp" else "cross_entropy_vjp"
+        loss = self._loss_of(outcome, call)
+        target = outcome.arrays.get("grad_target")
+        return Gradients(
+            loss,
+            self._rows_of(outcome, "grad_logits", call),
+            None if target is None else self._rows_of(outcome, "grad_target", call),
+        )
+
+    def primitive(self, name: str) -> F64Array:
+        """softmax or log_softmax, (rows, C)."""
+        return self._rows_of(self.outcome("primitive", name, self.problem.logits), name, name)
+
+    def raw_log_softmax(self) -> AnyArray:
+        """log_softmax exactly as the backend returned it, to be handed to its nll_loss."""
+        self.primitive("log_softmax")
+        return self.outcome("primitive", "log_softmax", self.problem.logits).arrays["log_softmax"]
+
+    def nll_of_log_softmax(self) -> F64Array:
+        """nll_loss of the backend's own log_softmax, as ``loss``."""
+        outcome = self.outcome("nll_loss", self.raw_log_softmax(), self.problem)
+        return self._loss_of(outcome, "nll_loss")
+
+    def hessian_times(self, vector: AnyArray) -> F64Array:
+        """Second derivative times a vector of the logits' shape, (rows, C)."""
+        return self._rows_of(self.outcome("hvp", vector, self.problem), "product", "cross_entropy_hvp")
+
+    def loss_shape(self) -> tuple[int, ...]:
+        """Shape that the loss must have."""
+        return self.problem.row_shape if self.problem.reduction == "none" else ()
+
+    def _loss_of(self, outcome: Outcome, call: str) -> F64Array:
+        call = {"layer": "cross_entropy_layer"}.get(call, call)
+        loss = self._array(outcome, "loss", call, self.loss_shape())
+        return loss.reshape(-1) if self.problem.reduction == "none" else loss
+
+    def _rows_of(self, outcome: Outcome, name: str, call: str) -> F64Array:
+        array = self._array(outcome, name, call, self.problem.logits.shape)
+        return np.asarray(by_row(array, self.problem.class_axis), dtype=np.float64)
+
+    def _array(self, outcome: Outcome, name: str, call: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        if outcome.trouble is not None:
+            raise SpoiledError(broken(name, f"{call} {outcome.trouble}", call=call, got=outcome.trouble))
+        if name not in outcome.arrays:
+            raise SpoiledError(broken(name, f"{call} returned no {name}", call=call))
+        array = outcome.arrays[name]
+        if array.shape != shape:
+            message = f"{call} returned {name} of shape {array.shape}, expected {shape}"
+            raise SpoiledError(broken(name, message, call=call, got=str(array.shape), expected=str(shape)))
+        return as_float64(array)
