@@ -1,0 +1,176 @@
+"""Problems as plain data: exactly, for records and deviations, and as text that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.formats import dtype_of, is_floating
+from xent_conformance.problem import AnyArray, Problem, by_row
+
+#: Longer data is named by its recipe instead: about 64 kB of text.
+MOST_VALUES = 8000
+#: Longest row that is written out in text.
+WIDE_ROW = 12
+MOST_ROWS = 12
+
+
+def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
+    """A problem as JSON data, exact unless it is too long, when ``recipe`` stands for the values."""
+    arrays = {name: _array_data(array, recipe) for name, array in problem.arrays().items()}
+    return {
+        "logits": arrays["logits"],
+        "target": arrays["target"],
+        "weight": arrays.get("weight"),
+        "cotangent": arrays.get("cotangent"),
+        "ignore_index": problem.ignore_index,
+        "reduction": problem.reduction,
+        "label_smoothing": problem.label_smoothing,
+    }
+
+
+def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
+    """A problem from nested lists as a deviation file has them, with logits of a dtype.
+
+    Targets of integers are class indices, targets of floats probabilities. Raises ValueError or TypeError for data
+    that is no problem.
+    """
+    known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
+    if extra := set(data) - known:
+        raise ValueError(f"unknown keys {sorted(extra)}")
+    target = np.asarray(data["target"])
+
+    def floats(name: str) -> AnyArray | None:
+        return np.asarray(data[name], dtype=np.float64).astype(dtype_of(dtype)) if name in data else None
+
+    logits = floats("logits")
+    if logits is None:
+        raise ValueError("no logits")
+    return Problem(
+        logits=logits,
+        target=target.astype(dtype_of(dtype)) if target.dtype.kind == "f" else target.astype(np.int64),
+        weight=floats("weight"),
+        cotangent=floats("cotangent"),
+        ignore_index=data.get("ignore_index"),
+        reduction=data.get("reduction", "mean"),
+        label_smoothing=float(data.get("label_smoothing", 0.0)),
+        sentinel=sentinel,
+    )
+
+
+def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
+    data: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
+    if not array.flags.c_contiguous:
+        data["strides"] = [s // array.itemsize for s in array.strides]
+    if array.size > MOST_VALUES and recipe is not None:
+        data["recipe"] = recipe
+    elif array.dtype.kind == "c":
+        data["values"] = [str(v) for v in array.reshape(-1).tolist()]
+    else:
+        wide = array.astype(np.float64) if is_floating(array.dtype) else array
+        data["values"] = wide.reshape(-1).tolist()
+    return data
+
+
+def to_text(problem: Problem) -> str:
+    """A problem as lines: its call, then one line for each array."""
+    options = {k: v for k, v in problem.options().items() if not isinstance(v, np.ndarray)}
+    lines = ["cross_entropy(logits, target, " + ", ".join(f"{k}={v!r}" for k, v in options.items()) + ")"]
+    for name, array in problem.arrays().items():
+        if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
+            continue
+        layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
+        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, name, problem)}")
+    return "\n".join(lines)
+
+
+def array_text(array: AnyArray, name: str, problem: Problem) -> str:
+    """Values of an array; of a long row only what differs from its commonest value."""
+    if array.ndim == 0:
+        return number_text(array[()])
+    if array.ndim == 1:
+        return _row_text(array)
+    axis = problem.class_axis if array.ndim == problem.logits.ndim else array.ndim - 1
+    rows = by_row(array, axis)
+    shown = [_row_text(row) for row in rows[:MOST_ROWS]]
+    more = [f"... {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
+    return "[" + ", ".join(shown + more) + "]"
+
+
+def _row_text(row: AnyArray) -> str:
+    if len(row) <= WIDE_ROW:
+        return "[" + ", ".join(number_text(v) for v in row) + "]"
+    values, counts = np.unique(row.astype(np.float64), return_counts=True)
+    common = values[counts.argmax()]
+    others = np.flatnonzero(row.astype(np.float64) != common)
+    named = [f"[{i}] = {number_text(row[i])}" for i in others[:WIDE_ROW]]
+    more = [f"... {len(others) - WIDE_ROW} others"] if len(others) > WIDE_ROW else []
+    return f"[{len(row)} values, all {number_text(common)}" + (
+        f" except {', '.join(named + more)}]" if others.size else "]"
+    )
+
+
+def number_text(value: Any) -> str:
+    """A number in the fewest digits that read back as the same value of its dtype."""
+    kind = np.asarray(value).dtype
+    if kind.kind in "iub":
+        return str(value)
+    if is_floating(kind):
+        number = float(value)
+        return repr(int(number)) if number.is_integer() and abs(number) < 1e6 else _shortest(value, number)
+    return str(value)
+
+
+def _shortest(value: Any, number: float) -> str:
+    text = str(np.float32(number)) if np.asarray(value).dtype.itemsize <= 4 else repr(number)  # noqa: PLR2004
+    return text if float(text) == number or number != number else repr(number)  # noqa: PLR0124
+
+
+def traits(problem: Problem) -> set[str]:
+    """What is special about a problem, by the names that a deviation's ``where`` may use."""
+    logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
+    ignored = problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
+    weight = problem.class_weights() if problem.weight is not None else np.ones(1)
+    facts = {
+        "probability-targets": problem.has_probabilities,
+        "smoothing": bool(problem.label_smoothing),
+        "full-smoothing": problem.label_smoothing == 1.0,
+        "weight": problem.weight is not None,
+        "zero-weight": bool((weight == 0).any()),
+        "negative-weight": bool((weight < 0).any()),
+        "ignored-rows": bool(ignored.any()),
+        "every-row-ignored": bool(ignored.size and ignored.all()),
+        "not-finite-in-ignored-row": bool((~np.isfinite(logits[ignored])).any()),
+        "masked-logits": bool(np.isneginf(logits[~ignored]).any()),
+        "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
+        "unbatched": problem.logits.ndim == 1,
+        "spatial": problem.logits.ndim > 2,  # noqa: PLR2004
+        "one-class": problem.classes == 1,
+        "empty-batch": problem.rows == 0,
+        f"reduction-{problem.reduction}": True,
+    }
+    return {name for name, holds in facts.items() if holds}
+
+
+TRAITS: Iterable[str] = (
+    "probability-targets",
+    "smoothing",
+    "full-smoothing",
+    "weight",
+    "zero-weight",
+    "negative-weight",
+    "ignored-rows",
+    "every-row-ignored",
+    "not-finite-in-ignored-row",
+    "masked-logits",
+    "large-logits",
+    "unbatched",
+    "spatial",
+    "one-class",
+    "empty-batch",
+    "reduction-none",
+    "reduction-sum",
+    "reduction-mean",
+)

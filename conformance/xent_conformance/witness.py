@@ -1,0 +1,115 @@
+"""From a verdict's failing problem to what a record says about it: reduced, in text, and as a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.evaluation import Settings, Verdict, findings_of
+from xent_conformance.judge import Finding
+from xent_conformance.loading import Loaded
+from xent_conformance.problem import Problem
+from xent_conformance.problem_data import to_data, to_text
+from xent_conformance.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
+from xent_conformance.reproduce import script
+from xent_conformance.requirements.registry import Requirement
+from xent_conformance.subject import Subject
+from xent_conformance.tally import Failing, located
+from xent_conformance.trial import Trial
+
+#: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
+CLEAR = 8.0
+
+
+def verdict_line(verdict: Verdict, settings: Settings, loaded: Loaded) -> dict[str, Any]:
+    """The line of a record for a verdict; reduces the failing problem first."""
+    tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
+    line: dict[str, Any] = {
+        "backend": subject.name,
+        "requirement": requirement.id,
+        "dtype": "all" if requirement.once else subject.dtype,
+        "device": subject.device,
+        "status": str(verdict.status),
+        "level": str(requirement.level),
+        "examples": tally.examples,
+        "exercised": tally.exercised,
+        "excused": tally.excused,
+        "ratio": tally.ratio,
+        "bins": tally.bins(),
+        "reason": verdict.reason,
+        "observed": verdict.observed,
+        "failure": None,
+        "deviations": [],
+    }
+    if verdict.failing is not None:
+        reduced, tries = reduce(requirement, subject, verdict.failing)
+        line["failure"] = failure(requirement, subject, reduced, settings, loaded)
+        found = verdict.failing
+        line["failure"]["found"] = {
+            "failing_examples": tally.failed,
+            "example": found.example,
+            "recipe": None if found.recipe is None else str(found.recipe),
+            "logits_shape": list(found.problem.logits.shape),
+            "ratio": found.finding.ratio,
+            "tries": tries,
+        }
+    for deviation, witness in verdict.deviations:
+        shown = failure(requirement, subject, witness, settings, loaded)
+        entry = {"reason": deviation.reason, "issue": deviation.issue, "versions": deviation.versions}
+        line["deviations"].append({**entry, "where": list(deviation.where), "witness": shown})
+    line["seconds"] = round(verdict.seconds, 3)
+    return line
+
+
+def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Failing, int]:
+    """The failing problem made small, and the number of tries that took."""
+
+    def worst(problem: Problem) -> Finding | None:
+        """The failure of the same quantity; what the suite cannot judge is no failure."""
+        try:
+            found = findings_of(requirement, Trial(subject, problem))
+        except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
+            return None
+        same = [f for f in found if f.failed and f.quantity == failing.finding.quantity]
+        return max(same, key=lambda f: f.ratio, default=None)
+
+    def still_fails(problem: Problem) -> bool:
+        """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
+        found = worst(problem)
+        return found is not None and found.ratio >= min(failing.finding.ratio, CLEAR)
+
+    static = subject.capabilities.static_shapes
+    reducer = Reducer(failing.problem, still_fails, LIMIT_STATIC_SHAPES if static else LIMIT)
+    problem = reducer.run(_row_of(failing))
+    finding = worst(problem) or failing.finding
+    return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
+
+
+def failure(
+    requirement: Requirement, subject: Subject, failing: Failing, settings: Settings, loaded: Loaded
+) -> dict[str, Any]:
+    """What a record says about one failing problem."""
+    finding = located(failing.finding)
+    dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
+    return {
+        "quantity": finding.quantity,
+        "message": finding.message,
+        "index": None if finding.index is None else list(finding.index),
+        "expected": finding.expected,
+        "got": finding.got,
+        "bound": finding.bound,
+        "ratio": finding.ratio,
+        "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
+        "text": to_text(failing.problem),
+        "reproducer": script(requirement, subject, failing.problem, finding, loaded),
+        "command": f"xent run {loaded.spec} --only {requirement.id}{dtype} --profile {settings.profile} --seed {settings.seed}",
+    }
+
+
+def _row_of(failing: Failing) -> int | None:
+    """The row that the failure was seen in, where it was seen in one."""
+    index, problem = failing.finding.index, failing.problem
+    if not index or (len(index) == 1 and problem.reduction != "none"):
+        return None
+    return int(index[0]) if index[0] < np.prod(problem.row_shape, dtype=np.int64) else None
