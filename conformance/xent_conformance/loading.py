@@ -1,0 +1,187 @@
+"""From what a user writes on the command line to a backend that works.
+
+    numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
+    ./my_backend.py[:name]           a file that defines ``backend``, or ``name``
+    torch:package.function           a callable with the signature of F.cross_entropy, on that framework's arrays
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from xent_conformance.interface import Backend, BackendUnavailableError
+
+BACKENDS = "xent_conformance.backends"
+CALLABLES = "xent_conformance.callables"
+
+
+class UsageError(Exception):
+    """What was asked for does not exist; the message says what does. Exit code 2."""
+
+
+class BrokenBackendError(Exception):
+    """The adapter itself does not work; the message says where it broke. Exit code 3."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the command line says about a callable."""
+
+    dtypes: tuple[str, ...] | None = None
+    gradient: bool = True
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A backend, what it was asked for as, how a script imports it, and where its known deviations are listed.
+
+    ``origin`` is ("file", path, attribute), ("entry point", module, attribute) or ("callable", framework, path).
+    """
+
+    backend: Backend
+    spec: str
+    origin: tuple[str, str, str]
+    deviations: Path
+
+
+def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:  # noqa: B008 - frozen
+    """The backend for a specification.
+
+    Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
+    """
+    framework, _, path = spec.partition(":")
+    if spec.endswith(".py") or ".py:" in spec or spec.startswith((".", "/", "~")):
+        return _from_file(spec)
+    if path and framework in _points(CALLABLES):
+        return _from_callable(framework, path, spec, narrowing)
+    point = _points(BACKENDS).get(spec)
+    if point is None:
+        raise UsageError(_unknown(spec))
+    found = _guarded(spec, point.load)
+    backend = _made(spec, found)
+    module, _, attribute = point.value.partition(":")
+    return Loaded(backend, spec, ("entry point", module, attribute), _beside(sys.modules[module], backend.name))
+
+
+def known() -> list[str]:
+    """Names of the registered backends."""
+    return sorted(_points(BACKENDS))
+
+
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _unknown(spec: str) -> str:
+    frameworks = sorted(_points(CALLABLES))
+    prefix, colon, _ = spec.partition(":")
+    if colon:
+        return f"unknown framework {prefix!r} in {spec!r}; callables can be given for {', '.join(frameworks)}"
+    return (
+        f"unknown backend {spec!r}; known: {', '.join(known())}."
+        f" A file is given as ./{spec}.py, a callable as {frameworks[0] if frameworks else 'torch'}:package.function"
+    )
+
+
+def _from_file(spec: str) -> Loaded:
+    name, colon, attribute = spec.rpartition(":")
+    path = Path(name if colon and not spec.endswith(".py") else spec).expanduser().absolute()
+    attribute = attribute if colon and not spec.endswith(".py") else "backend"
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
+    module_spec = importlib.util.spec_from_file_location(f"xent_file_{path.stem}", path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        _guarded(spec, lambda: module_spec.loader.exec_module(module))  # type: ignore[union-attr]
+    finally:
+        sys.path.remove(str(path.parent))
+    if not hasattr(module, attribute):
+        raise UsageError(
+            f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
+            " `xent new my_backend.py` writes an example"
+        )
+    backend = _made(spec, getattr(module, attribute))
+    return Loaded(backend, spec, ("file", str(path), attribute), path.parent / "deviations" / f"{backend.name}.toml")
+
+
+def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Loaded:
+    make = _guarded(spec, _points(CALLABLES)[framework].load)
+    function = _attribute(spec, path)
+    if not callable(function):
+        raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
+    backend = _guarded(
+        spec,
+        lambda: make(
+            function,
+            spec=spec,
+            dtypes=narrowing.dtypes,
+            gradient=narrowing.gradient,
+            device=narrowing.device,
+        ),
+    )
+    # A framework's own function has the known deviations of that framework.
+    name = framework if path.split(".")[0] == framework else backend.name
+    return Loaded(backend, spec, ("callable", framework, path), _beside(inspect.getmodule(make), name))
+
+
+def _attribute(spec: str, path: str) -> Any:
+    """The object at a dotted path, importing as many of its parts as are modules."""
+    parts = path.replace(":", ".").split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            missing = importlib.util.find_spec(name) is None
+        except (ImportError, ValueError):
+            missing = True
+        if missing:
+            continue
+        found: Any = _guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+        for part in parts[length:]:
+            if not hasattr(found, part):
+                raise UsageError(f"{name} has no {'.'.join(parts[length:])!r}")
+            found = getattr(found, part)
+        return found
+    raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
+
+
+def _made(spec: str, found: Any) -> Backend:
+    """A backend object, made by calling what is registered where that is a factory."""
+    if not hasattr(found, "capabilities") and callable(found):
+        found = _guarded(spec, found)
+    backend: Backend = found
+    return backend
+
+
+def _guarded(spec: str, step: Callable[[], Any]) -> Any:
+    """The result of a step of foreign code, its errors as one line."""
+    try:
+        return step()
+    except (BackendUnavailableError, UsageError):
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        text = str(error).strip().split("\n")[0]
+        raise BrokenBackendError(
+            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
+        ) from error
+
+
+def _beside(module: ModuleType | None, name: str) -> Path:
+    folder = Path(module.__file__).parent if module is not None and module.__file__ else Path()
+    return folder / "deviations" / f"{name}.toml"

@@ -1,0 +1,164 @@
+"""The pytest plugin: one item for each requirement, backend and dtype.
+
+It is loaded in every pytest run of its environment, so it imports nothing of the suite until a requirement is
+collected, and all its options begin with ``--xent-``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from xent_conformance.requirements.registry import Requirement
+    from xent_conformance.session import Cell, Session
+
+#: Name under which an item carries the line of the record.
+PROPERTY = "xent"
+SESSION: pytest.StashKey[Session] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of a run."""
+    group = parser.getgroup("xent", "cross-entropy conformance")
+    group.addoption("--xent-backend", action="append", default=[], metavar="BACKEND", help="backend to judge")
+    group.addoption("--xent-profile", default="default", metavar="PROFILE", help="quick, default or thorough")
+    group.addoption("--xent-seed", type=int, default=0, metavar="N", help="seed of the run")
+    group.addoption("--xent-only", action="append", default=[], metavar="ID", help="requirement or family to judge")
+    group.addoption("--xent-dtypes", default="", metavar="DTYPES", help="dtypes of logits, comma-separated")
+    group.addoption("--xent-no-gradient", action="store_true", help="callables: claim no gradients")
+    group.addoption("--xent-device", default="cpu", metavar="DEVICE", help="callables: device to compute on")
+    group.addoption("--xent-record", default=None, metavar="FILE", help="write the record to a file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write the record from the controlling process alone."""
+    path = config.getoption("--xent-record")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recording(Path(path)), "xent-recording")
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
+    from xent_conformance.deviations import DeviationError
+    from xent_conformance.loading import BrokenBackendError, UsageError
+    from xent_conformance.session import Request, Session
+
+    if SESSION in config.stash:
+        return config.stash[SESSION]
+    if not config.getoption("--xent-backend"):
+        raise pytest.UsageError("choose a backend: --xent-backend numpy (repeatable)")
+    try:
+        request = Request(
+            backends=tuple(config.getoption("--xent-backend")),
+            profile=config.getoption("--xent-profile"),
+            seed=config.getoption("--xent-seed"),
+            only=tuple(config.getoption("--xent-only")),
+            dtypes=tuple(d for d in config.getoption("--xent-dtypes").split(",") if d),
+            gradient=not config.getoption("--xent-no-gradient"),
+            device=config.getoption("--xent-device"),
+        )
+        session = Session.open(request)
+    except (UsageError, BrokenBackendError, DeviationError) as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[SESSION] = session
+    return session
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
+    """Leave out requirements that were not asked for or that no chosen dtype has."""
+    requirement: Requirement | None = getattr(obj, "requirement", None)
+    left_out = requirement is not None and not session_of(collector.config).cells(requirement)
+    return [] if left_out else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One item for each cell of a requirement."""
+    requirement: Requirement | None = getattr(metafunc.function, "requirement", None)
+    if requirement is None:
+        return
+    cells = session_of(metafunc.config).cells(requirement)
+    marked = [
+        pytest.param(cell, id=cell.id(requirement), marks=pytest.mark.xdist_group(_group(requirement, cell)))
+        for cell in cells
+    ]
+    metafunc.parametrize("xent_judge", marked, indirect=True)
+
+
+def _group(requirement: Requirement, cell: Cell) -> str:
+    """Items that share trials go to one xdist worker."""
+    source = getattr(requirement.source, "name", requirement.id)
+    return f"{cell.id(requirement)}-{source}"
+
+
+@pytest.fixture
+def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
+    """Judge a requirement on this item's cell: fails, skips or passes as the verdict says."""
+    from xent_conformance.record import Status
+    from xent_conformance.witness import verdict_line
+
+    session = session_of(request.config)
+    cell: Cell = request.param
+
+    def judge(requirement: Requirement) -> None:
+        __tracebackhide__ = True
+        verdict = session.verdict(requirement, cell)
+        line = verdict_line(verdict, session.settings, cell.loaded)
+        request.node.user_properties.append((PROPERTY, line))
+        reason = summary(line)
+        if verdict.status in (Status.NOT_APPLICABLE, Status.VACUOUS):
+            pytest.skip(reason)
+        if verdict.status in (Status.WEAK, Status.DEVIATION):
+            pytest.xfail(reason)
+        if verdict.status not in (Status.PASS, Status.OBSERVED):
+            pytest.fail(reason, pytrace=False)
+
+    return judge
+
+
+def summary(line: dict[str, Any]) -> str:
+    """A verdict in a few lines: what is wrong, on which problem."""
+    failure = line["failure"]
+    if failure is None:
+        known = [f"known deviation: {d['reason']} ({d['issue']})" for d in line["deviations"]]
+        return line["reason"] or line["observed"] or "; ".join(known)
+    ratio = failure["ratio"]
+    over = f" ({ratio:.3g} times the bound)" if isinstance(ratio, float) and ratio < float("inf") else ""
+    return f"{failure['message']}{over}\n{failure['text']}"
+
+
+class Recording:
+    """Collects the lines of all items, whichever process they ran in, and writes the record."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is written before the session starts."""
+        import time
+
+        self._path = path
+        self._start = time.perf_counter()
+        self._writer: Any = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Write the header; a session that cannot be opened leaves no file."""
+        from xent_conformance.record import RecordWriter
+
+        self._writer = RecordWriter(self._path, session_of(session.config).header())
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the verdict that an item carries."""
+        if report.when == "call" and self._writer is not None:
+            for name, line in report.user_properties:
+                if name == PROPERTY and isinstance(line, dict):
+                    self._writer.verdict(line)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Iterator[None]:
+        """Write the footer."""
+        import time
+
+        yield
+        if self._writer is not None:
+            self._writer.close(int(exitstatus), time.perf_counter() - self._start)
