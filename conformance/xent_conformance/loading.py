@@ -1,8 +1,8 @@
 """From what a user writes on the command line to a backend that works.
 
-    numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
-    ./my_backend.py[:name]           a file that defines ``backend``, or ``name``
-    torch:package.function           a callable with the signature of F.cross_entropy, on that framework's arrays
+numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
+./my_backend.py[:name]           a file that defines ``backend``, or ``name``
+torch:package.function           a callable with the signature of F.cross_entropy, on that framework's arrays
 """
 
 from __future__ import annotations

@@ -69,7 +69,9 @@ def parts_of(subject: Subject, loaded: Loaded) -> ReproducerParts:
     return ReproducerParts(
         setup=_import_of(loaded),
         array=f"backend.asarray({array})" if bridged else array,
-        result="np.asarray(backend.asnumpy({value}), dtype=np.float64)" if bridged else "np.asarray({value}, np.float64)",
+        result="np.asarray(backend.asnumpy({value}), dtype=np.float64)"
+        if bridged
+        else "np.asarray({value}, np.float64)",
         calls=calls,
     )
 
@@ -77,7 +79,9 @@ def parts_of(subject: Subject, loaded: Loaded) -> ReproducerParts:
 def _import_of(loaded: Loaded) -> str:
     kind, place, attribute = loaded.origin
     if kind != "file":
-        return f"from {place} import {attribute} as backend\nif not hasattr(backend, 'capabilities'): backend = backend()"
+        return (
+            f"from {place} import {attribute} as backend\nif not hasattr(backend, 'capabilities'): backend = backend()"
+        )
     with open(place, encoding="utf-8") as file:  # noqa: PTH123
         stub = STUB if "xent_conformance" in file.read() else ""
     return (

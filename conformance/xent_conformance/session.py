@@ -123,9 +123,7 @@ class Session:
         subject = cell.subject
         key = (subject.name, subject.dtype, requirement.source, requirement.once)
         if key not in self._verdicts:
-            group = [
-                r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once
-            ]
+            group = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
             known = self._deviations.get(subject.name, ())
             self._verdicts[key] = evaluate(subject, group, self.settings, known, self.version(cell.loaded))
         return self._verdicts[key][requirement.id]

@@ -69,7 +69,9 @@ def _plain_call(backend: Backend, problem: Problem) -> str | None:
         return f"{call} {outcome.trouble}"
     loss = outcome.arrays["loss"]
     shape = (2,) if problem.reduction == "none" else ()
-    allowed = {problem.dtype, "float32"} if backend.capabilities.conventions.output_dtype == "float32" else {problem.dtype}
+    allowed = (
+        {problem.dtype, "float32"} if backend.capabilities.conventions.output_dtype == "float32" else {problem.dtype}
+    )
     if loss.shape != shape or loss.dtype.name not in allowed:
         return f"{call} returned {loss.dtype.name} {loss.shape}, expected {problem.dtype} {shape}"
     assert is_floating(loss.dtype)

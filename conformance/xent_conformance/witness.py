@@ -71,7 +71,7 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
             found = findings_of(requirement, Trial(subject, problem))
         except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
             return None
-        same = [f for f in found if f.failed and f.quantity == failing.finding.quantity]
+        same = [f for f in found if f.failed and _kind(f) == _kind(failing.finding)]
         return max(same, key=lambda f: f.ratio, default=None)
 
     def still_fails(problem: Problem) -> bool:
@@ -105,6 +105,15 @@ def failure(
         "reproducer": script(requirement, subject, failing.problem, finding, loaded),
         "command": f"xent run {loaded.spec} --only {requirement.id}{dtype} --profile {settings.profile} --seed {settings.seed}",
     }
+
+
+def _kind(finding: Finding) -> tuple[str, bool, bool]:
+    """What must stay the same while a problem is reduced, so that it ends as the failure that it began as."""
+    return finding.quantity, _finite(finding.expected), _finite(finding.got)
+
+
+def _finite(value: float | str | None) -> bool:
+    return isinstance(value, float) and bool(np.isfinite(value))
 
 
 def _row_of(failing: Failing) -> int | None:

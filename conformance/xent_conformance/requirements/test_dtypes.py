@@ -167,7 +167,9 @@ def _form(outcome: Outcome, name: str, call: str, shape: tuple[int, ...], dtype:
         yield broken(name, f"{call} returned no {name}", call=call)
     elif array.shape != shape or array.dtype.name != dtype:
         got, expected = f"{array.dtype.name} {array.shape}", f"{dtype} {shape}"
-        yield broken(name, f"{call} returned {name} as {got}, expected {expected}", call=call, got=got, expected=expected)
+        yield broken(
+            name, f"{call} returned {name} as {got}, expected {expected}", call=call, got=got, expected=expected
+        )
     else:
         yield held(name, call=call)
 
@@ -176,7 +178,10 @@ def _form(outcome: Outcome, name: str, call: str, shape: tuple[int, ...], dtype:
     "dtypes.output",
     "shape and dtype of the loss",
     source=OUTPUT,
-    references=["https://github.com/linkedin/Liger-Kernel/pull/435", "https://github.com/tensorflow/tensorflow/issues/48129"],
+    references=[
+        "https://github.com/linkedin/Liger-Kernel/pull/435",
+        "https://github.com/tensorflow/tensorflow/issues/48129",
+    ],
 )
 def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
     """The loss has the dtype of the logits (or the declared one); the shape of the rows for none, no axes for sum and

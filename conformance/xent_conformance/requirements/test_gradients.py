@@ -95,7 +95,10 @@ def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
     "gradients.probability-targets",
     "gradient of probability targets",
     needs=[GRADIENT, PROBABILITY_TARGETS],
-    references=["https://github.com/pytorch/pytorch/pull/188296", "https://github.com/tensorflow/tensorflow/issues/26495"],
+    references=[
+        "https://github.com/pytorch/pytorch/pull/188296",
+        "https://github.com/tensorflow/tensorflow/issues/26495",
+    ],
 )
 def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp."""

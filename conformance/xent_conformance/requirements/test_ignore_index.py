@@ -45,6 +45,4 @@ def test_content_of_ignored_rows_does_not_reach_the_gradient(trial: Trial) -> It
     if not trial.problem.ignored().any():
         return
     exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    yield compare(
-        "grad_logits", trial.gradients().logits, exact, bound, trial.problem.format, call="cross_entropy_vjp"
-    )
+    yield compare("grad_logits", trial.gradients().logits, exact, bound, trial.problem.format, call="cross_entropy_vjp")

@@ -19,7 +19,9 @@ def _changed(outcome: Outcome, call: str) -> Iterator[Finding]:
         return
     if outcome.changed:
         names = ", ".join(outcome.changed)
-        yield broken("inputs", f"{call} overwrote its {names}", call=call, got=f"changed: {names}", expected="unchanged")
+        yield broken(
+            "inputs", f"{call} overwrote its {names}", call=call, got=f"changed: {names}", expected="unchanged"
+        )
     else:
         yield held("inputs", call=call)
 

@@ -28,8 +28,6 @@ EVERYTHING = Capabilities(
 )
 
 
-def problems(
-    dtypes: tuple[str, ...] = FLOATING, capabilities: Capabilities = EVERYTHING
-) -> st.SearchStrategy[Problem]:
+def problems(dtypes: tuple[str, ...] = FLOATING, capabilities: Capabilities = EVERYTHING) -> st.SearchStrategy[Problem]:
     """Problems with logits of one of the dtypes, within what the capabilities claim."""
     return st.builds(lambda recipe, dtype: recipe.build(dtype, capabilities), recipes(), st.sampled_from(dtypes))
