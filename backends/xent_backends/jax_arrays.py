@@ -1,0 +1,56 @@
+"""The border between NumPy arrays and JAX arrays, and what JAX has to be told once before it computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxlib.version
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from xent_conformance.interface import BackendUnavailableError
+
+#: What a script runs first, and how it turns NumPy into JAX and back.
+SETUP = 'import jax\nimport jax.numpy as jnp\n\njax.config.update("jax_enable_x64", True)'
+ARRAY = "jnp.asarray({array}, dtype='{dtype}')"
+RESULT = "np.asarray({value}).astype(np.float64)"
+
+
+def configure() -> None:
+    """Enable float64 and int64, and ask for one compute thread.
+
+    XLA sizes its thread pool by NPROC when its client starts (measured on jaxlib 0.10.2: with NPROC=1 processor time
+    equals wall time; ``--xla_cpu_multi_thread_eigen=false`` alone changes nothing). A value that is already set stays.
+    """
+    os.environ.setdefault("NPROC", "1")
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+
+
+def platform(device: str | None = None) -> str:
+    """Name of the platform that a device name stands for, JAX's default for None. Raises BackendUnavailableError."""
+    try:
+        return str(jax.devices(device)[0].platform)
+    except RuntimeError as error:
+        raise BackendUnavailableError(f"jax {jax.__version__} has no device {device!r} here: {error}") from error
+
+
+def array_of(array: npt.NDArray[np.generic], device: str | None = None) -> Array:
+    """A JAX array with the array's values, contiguous: JAX has no strides. It never shares the array's memory."""
+    return jnp.array(array, device=jax.devices(device)[0])
+
+
+def numpy_of(array: Any) -> npt.NDArray[Any]:
+    """A NumPy array with the array's values and dtype. Raises TypeError for anything but a JAX array."""
+    if not isinstance(array, Array):
+        raise TypeError(f"expected a jax.Array, got {type(array).__name__}")
+    return np.asarray(array)
+
+
+def versions() -> Mapping[str, str]:
+    """Versions of jax and of its compiler."""
+    return {"jax": jax.__version__, "jaxlib": jaxlib.version.__version__}

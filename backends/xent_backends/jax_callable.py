@@ -1,0 +1,146 @@
+"""Any callable on JAX arrays as a backend. It runs as it is: one that wants to be compiled compiles itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax import Array
+
+from xent_backends import callables, jax_arrays
+from xent_backends.source_text import joined, one_line, plain_source
+from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
+
+Loss = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class JaxCallable:
+    """A loss on JAX arrays: values only. ``expression`` is how a script spells it after ``setup``."""
+
+    name: str
+    capabilities: Capabilities
+    device: str
+    function: Loss
+    setup: str
+    expression: str
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Versions of jax and of its compiler."""
+        return jax_arrays.versions()
+
+    def asarray(self, array: npt.NDArray[np.generic]) -> Array:
+        """A contiguous JAX array with the array's values."""
+        return jax_arrays.array_of(array, self.device)
+
+    def asnumpy(self, array: Any) -> npt.NDArray[Any]:
+        """A NumPy array with the array's values; TypeError for anything but a JAX array."""
+        return jax_arrays.numpy_of(array)
+
+    def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
+        """Loss, as the callable gives it."""
+        return self.function(logits, target, **options)
+
+    def reproducer(self) -> ReproducerParts:
+        """A script that imports the callable by its dotted path."""
+        return ReproducerParts(self.setup, jax_arrays.ARRAY, jax_arrays.RESULT, self._calls())
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "logits, target, **options"
+        return {"cross_entropy": one_line("cross_entropy", parameters, f"{self.expression}({parameters})")}
+
+
+@dataclass(frozen=True)
+class JaxDifferentiable(JaxCallable):
+    """A loss on JAX arrays with gradients by ``jax.vjp``."""
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: Array,
+        logits: Array,
+        target: Array,
+        *,
+        repeats: int = 1,
+        upstream: str = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradients. ``repeats`` pulls back through one function several times; JAX has no leaves."""
+        del upstream
+        return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "cotangent, logits, target, **options"
+        accepted = "cotangent, logits, target, upstream='leaf', **options"
+        call = one_line("cross_entropy_vjp", accepted, f"vjp({self.expression}, {parameters})")
+        return super()._calls() | {"cross_entropy_vjp": joined(plain_source(vjp), call)}
+
+
+@dataclass(frozen=True)
+class JaxTwiceDifferentiable(JaxDifferentiable):
+    """A loss on JAX arrays whose gradient can be differentiated in turn."""
+
+    def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
+        """Second derivative times a vector, by reverse over reverse: custom rules rarely have a forward mode."""
+        return hvp(self.function, vector, cotangent, logits, target, **options)
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "vector, cotangent, logits, target, **options"
+        call = one_line("cross_entropy_hvp", parameters, f"hvp({self.expression}, {parameters})")
+        return super()._calls() | {"cross_entropy_hvp": joined(plain_source(hvp), call)}
+
+
+def vjp(
+    function: Loss, cotangent: Array, logits: Array, target: Array, *, repeats: int = 1, **options: Any
+) -> tuple[Array, Array, Array | None]:
+    """Loss, gradient of the logits, and of probability targets; None for class indices."""
+    if jnp.issubdtype(target.dtype, jnp.floating):
+        loss, pull = jax.vjp(lambda x, q: function(x, q, **options), logits, target)
+    else:
+        loss, pull = jax.vjp(lambda x: function(x, target, **options), logits)
+    for _ in range(repeats):
+        grads = pull(cotangent)
+    return loss, grads[0], grads[1] if len(grads) > 1 else None
+
+
+def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
+    """Derivative of <vjp(cotangent), vector> with respect to the logits."""
+    _, pull = jax.vjp(lambda x: jax.vjp(lambda y: function(y, target, **options), x)[1](cotangent)[0], logits)
+    product: Array = pull(vector)[0]
+    return product
+
+
+def callable_backend(
+    function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str
+) -> JaxCallable:
+    """A backend with the capabilities that the callable shows (see ``callables``)."""
+    signature = callables.signature_of(function)
+
+    def call(logits: Array, target: Array, **options: Any) -> Array:
+        return function(logits, target, **signature.accepted(options))
+
+    def trial(logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Array:
+        return call(jax_arrays.array_of(logits, device), jax_arrays.array_of(target, device), **options)
+
+    # Every new shape costs a compilation, of the callable or of each operation in it.
+    capabilities = replace(callables.capabilities_of(signature, trial, dtypes), static_shapes=True)
+    line, dotted = callables.import_line(spec)
+    kind = _kind(call, capabilities, device) if gradient else JaxCallable
+    setup = f"{jax_arrays.SETUP}\n{line}"
+    return kind(callables.backend_name(spec), capabilities, device, call, setup, dotted)
+
+
+def _kind(call: Loss, capabilities: Capabilities, device: str) -> type[JaxDifferentiable]:
+    """Whether a callable can be differentiated twice."""
+    logits = jax_arrays.array_of(np.zeros((2, 3), capabilities.logits_dtypes[0]), device)
+    target = jax_arrays.array_of(np.zeros(2, np.int64), device)
+    try:
+        hvp(call, jnp.ones_like(logits), jnp.ones_like(logits[0, 0]), logits, target)
+    except Exception:  # noqa: BLE001  (any refusal is a refusal)
+        return JaxDifferentiable
+    return JaxTwiceDifferentiable

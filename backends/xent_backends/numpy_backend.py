@@ -1,0 +1,171 @@
+"""Adapter for the NumPy implementation in this package, and for any callable on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_backends import callables, numpy_cross_entropy
+from xent_backends.source_text import one_line
+from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
+from xent_conformance.interface import Capabilities, Precision, ReproducerParts, Vjp
+
+AnyArray = npt.NDArray[Any]
+
+#: Everything is computed in float64 as (x_t - max) - log(sum) and rounded once.
+CAPABILITIES = Capabilities(
+    logits_dtypes=FLOATING,
+    target_dtypes=INDICES,
+    probability_targets=True,
+    weight=True,
+    ignore_index=True,
+    default_ignore_index=DEFAULT_IGNORE_INDEX,
+    label_smoothing=True,
+    unbatched=True,
+    spatial=True,
+    precision=Precision(internals="float32", form="A"),
+)
+
+ARRAY = "np.asarray({array}).astype('{dtype}')"
+RESULT = "np.asarray({value}).astype(np.float64)"
+
+
+@dataclass(frozen=True)
+class CallableBackend:
+    """A callable on NumPy arrays: values only, since NumPy has no autograd."""
+
+    name: str
+    capabilities: Capabilities
+    function: Callable[..., AnyArray]
+    signature: callables.Signature
+    spec: str
+    device: str = "cpu"
+    versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
+
+    def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        """Loss, as the callable gives it."""
+        return self.function(logits, target, **self.signature.accepted(options))
+
+    def reproducer(self) -> ReproducerParts:
+        """A script that imports the callable by its dotted path."""
+        line, dotted = callables.import_line(self.spec)
+        call = one_line("cross_entropy", "logits, target, **options", f"{dotted}(logits, target, **options)")
+        return ReproducerParts(f"import ml_dtypes\nimport numpy as np\n{line}", ARRAY, RESULT, {"cross_entropy": call})
+
+
+@dataclass(frozen=True)
+class NumpyBackend:
+    """The NumPy implementation of this package, in every form."""
+
+    name: str = "numpy"
+    capabilities: Capabilities = CAPABILITIES
+    device: str = "cpu"
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """NumPy's version: the implementation has none of its own."""
+        return {"numpy": np.__version__}
+
+    def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        """Loss through the function form."""
+        return numpy_cross_entropy.cross_entropy(logits, target, **options)
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: AnyArray,
+        logits: AnyArray,
+        target: AnyArray,
+        *,
+        repeats: int = 1,
+        upstream: str = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradients through the function form. There is no graph: ``repeats`` and ``upstream`` are idle."""
+        del repeats, upstream
+        return Vjp(*numpy_cross_entropy.cross_entropy_vjp(cotangent, logits, target, **options))
+
+    def cross_entropy_hvp(
+        self, vector: AnyArray, cotangent: AnyArray, logits: AnyArray, target: AnyArray, **options: Any
+    ) -> AnyArray:
+        """Second derivative times a vector."""
+        return numpy_cross_entropy.cross_entropy_hvp(vector, cotangent, logits, target, **options)
+
+    def cross_entropy_layer(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        """Loss through the layer."""
+        return numpy_cross_entropy.CrossEntropyLoss(**options)(logits, target)
+
+    def cross_entropy_layer_vjp(self, cotangent: AnyArray, logits: AnyArray, target: AnyArray, **options: Any) -> Vjp:
+        """Loss and gradients through the layer."""
+        return Vjp(*numpy_cross_entropy.CrossEntropyLoss(**options).vjp(cotangent, logits, target))
+
+    def softmax(self, logits: AnyArray) -> AnyArray:
+        """Softmax over the class axis."""
+        return numpy_cross_entropy.softmax(logits)
+
+    def log_softmax(self, logits: AnyArray) -> AnyArray:
+        """Logarithm of the softmax over the class axis."""
+        return numpy_cross_entropy.log_softmax(logits)
+
+    def nll_loss(self, log_probs: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        """Negative log-likelihood of class indices."""
+        return numpy_cross_entropy.nll_loss(log_probs, target, **options)
+
+    def reproducer(self) -> ReproducerParts:
+        """A script that loads the implementation from this package, which needs NumPy and ml_dtypes only."""
+        setup = "import ml_dtypes\nimport numpy as np\nfrom xent_backends import numpy_cross_entropy"
+        return ReproducerParts(setup, ARRAY, RESULT, {name: one_line(name, *call) for name, call in CALLS.items()})
+
+
+_CALL = "logits, target, **options"
+CALLS: Mapping[str, tuple[str, str]] = {
+    "cross_entropy": (_CALL, f"numpy_cross_entropy.cross_entropy({_CALL})"),
+    "cross_entropy_vjp": (
+        "cotangent, logits, target, repeats=1, upstream='leaf', **options",
+        f"numpy_cross_entropy.cross_entropy_vjp(cotangent, {_CALL})",
+    ),
+    "cross_entropy_hvp": (
+        f"vector, cotangent, {_CALL}",
+        f"numpy_cross_entropy.cross_entropy_hvp(vector, cotangent, {_CALL})",
+    ),
+    "cross_entropy_layer": (_CALL, "numpy_cross_entropy.CrossEntropyLoss(**options)(logits, target)"),
+    "cross_entropy_layer_vjp": (
+        f"cotangent, {_CALL}",
+        "numpy_cross_entropy.CrossEntropyLoss(**options).vjp(cotangent, logits, target)",
+    ),
+    "softmax": ("logits", "numpy_cross_entropy.softmax(logits)"),
+    "log_softmax": ("logits", "numpy_cross_entropy.log_softmax(logits)"),
+    "nll_loss": ("log_probs, target, **options", "numpy_cross_entropy.nll_loss(log_probs, target, **options)"),
+}
+
+
+def backend() -> NumpyBackend:
+    """The registered backend ``numpy``."""
+    return NumpyBackend()
+
+
+def from_callable(
+    function: Callable[..., AnyArray],
+    *,
+    spec: str,
+    dtypes: tuple[str, ...] | None = None,
+    gradient: bool = True,
+    device: str = "cpu",
+) -> CallableBackend:
+    """A backend from any callable with the signature of F.cross_entropy, on NumPy arrays (see ``callables``).
+
+    NumPy has no autograd: such a backend has values only, whatever ``gradient`` says.
+    """
+    del gradient
+    if device != "cpu":
+        raise ValueError(f"NumPy computes on the cpu only, got device {device!r}")
+    signature = callables.signature_of(function)
+
+    def trial(logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        return np.asarray(function(logits, target, **signature.accepted(options)))
+
+    capabilities = callables.capabilities_of(signature, trial, dtypes)
+    return CallableBackend(callables.backend_name(spec), capabilities, function, signature, spec)

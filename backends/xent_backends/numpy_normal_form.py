@@ -1,0 +1,140 @@
+"""The normal form that the NumPy implementation brings every call to: R rows by C classes, in float64.
+
+    loss_i = sum_j Q_ij (-log p_ij),        p = softmax(x)
+
+    class indices t:  Q_ij = w_j ((1 - eps) [j = t_i] + eps / C),  0 on ignored rows
+    probabilities q:  Q_ij = w_j ((1 - eps) q_ij + eps / C)
+
+The functions here expect ``np.errstate`` to be set by their caller: infinities and nan are ordinary values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_backends import validation
+
+AnyArray = npt.NDArray[Any]
+F64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class NormalForm:
+    """One call: log-probabilities and coefficients Q (R, C), losses (R,), which rows are ignored (R,), the divisor."""
+
+    log_probs: F64Array
+    coefficients: F64Array
+    losses: F64Array
+    ignored: BoolArray
+    divisor: float
+
+    def scaled(self, cotangent: AnyArray, row_gradients: F64Array) -> F64Array:
+        """The cotangent of the loss times each row's gradient, exactly zero on ignored rows whatever they hold."""
+        scale = cotangent.astype(np.float64).reshape(-1, 1) / self.divisor
+        return np.where(self.ignored[:, None], 0.0, scale * row_gradients)
+
+    @property
+    def mass(self) -> F64Array:
+        """S, the sum of each row's coefficients, (R, 1)."""
+        return np.asarray(np.sum(self.coefficients, axis=-1, keepdims=True))
+
+
+def normal_form(
+    logits: AnyArray,
+    target: AnyArray,
+    weight: AnyArray | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> NormalForm:
+    """Check a call and bring it to its normal form."""
+    validation.check_call(logits, target, weight, ignore_index, reduction, label_smoothing)
+    x = by_row(logits)
+    classes = x.shape[1]
+    weights = class_weights(weight, classes)
+    if validation.has_probabilities(target):
+        shares, ignored = by_row(target), np.zeros(len(x), bool)
+        counted, row_weights = np.ones(x.shape, bool), np.ones(len(x))
+    else:
+        labels, ignored = checked_labels(target, classes, ignore_index)
+        is_target = (labels[:, None] == np.arange(classes)) & ~ignored[:, None]
+        shares, row_weights = is_target.astype(np.float64), weights[labels]
+        counted = np.broadcast_to(~ignored[:, None], x.shape) if label_smoothing else is_target
+    smoothed = (1 - label_smoothing) * shares + label_smoothing / classes
+    coefficients = np.where(counted, weights * smoothed, 0.0)
+    log_probs = log_softmax_rows(x)
+    # A class outside the sum adds nothing, even where its logit is -inf; inside it, 0 * inf is nan as in PyTorch.
+    terms = np.where(counted, finite_product(coefficients, -log_probs, x), 0.0)
+    losses = np.asarray(np.sum(terms, axis=-1))
+    return NormalForm(log_probs, coefficients, losses, ignored, divisor(row_weights, ignored, reduction))
+
+
+def log_softmax_rows(x: F64Array) -> F64Array:
+    """Log-softmax of (R, C), as (x - max) - log1p(sum of the other exponentials).
+
+    Subtracting the maximum before anything else makes the result independent of a common offset; leaving the
+    maximum's own exponential, 1, out of the sum keeps the small losses of confident rows.
+    """
+    top = np.argmax(x, axis=-1, keepdims=True)
+    shifted = x - np.take_along_axis(x, top, axis=-1)
+    others = np.exp(shifted)
+    np.put_along_axis(others, top, 0.0, axis=-1)
+    return np.asarray(shifted - np.log1p(np.sum(others, axis=-1, keepdims=True)))
+
+
+def finite_product(coefficients: F64Array, surprise: F64Array, x: F64Array) -> F64Array:
+    """Coefficient times -log p, where a zero coefficient beats an infinity that is only overflow.
+
+    -log p of finite logits is finite, but exceeds float64 for logits of 1.7e308 and -1.7e308.
+    """
+    overflowed = (coefficients == 0) & np.isinf(surprise) & np.isfinite(x)
+    return np.where(overflowed, 0.0, coefficients * surprise)
+
+
+def checked_labels(target: AnyArray, classes: int, ignore_index: int) -> tuple[npt.NDArray[np.int64], BoolArray]:
+    """Labels (R,) with 0 in place of the ignored ones, and which rows are ignored."""
+    labels = target.astype(np.int64).reshape(-1)
+    validation.check_labels(labels, classes, ignore_index)
+    ignored = labels == ignore_index
+    return np.where(ignored, 0, labels), ignored
+
+
+def class_weights(weight: AnyArray | None, classes: int) -> F64Array:
+    """Class weights (C,), ones where none are given."""
+    return np.ones(classes) if weight is None else weight.astype(np.float64)
+
+
+def divisor(row_weights: F64Array, ignored: BoolArray, reduction: str) -> float:
+    """What the sum over the rows is divided by: for the mean the weights of the rows that count, else 1.
+
+    nan where those weights cancel or there is no row: neither loss nor gradient has a value then.
+    """
+    if reduction != "mean":
+        return 1.0
+    return float(np.sum(row_weights[~ignored])) or float("nan")
+
+
+def reduced(losses: F64Array, total_divisor: float, reduction: str, logits: AnyArray) -> AnyArray:
+    """Losses (R,) in the rows' shape, or their sum over the divisor, in the dtype of the logits."""
+    if reduction == "none":
+        return losses.reshape(validation.row_shape(logits)).astype(logits.dtype)
+    return np.asarray(np.sum(losses) / total_divisor).astype(logits.dtype)
+
+
+def by_row(array: AnyArray) -> F64Array:
+    """An array of the logits' shape as float64 (R, C), contiguous so that NumPy sums a row pairwise."""
+    moved = np.moveaxis(array, validation.class_axis(array), -1)
+    rows = int(np.prod(moved.shape[:-1]))
+    return np.ascontiguousarray(moved, dtype=np.float64).reshape(rows, moved.shape[-1])
+
+
+def restored(rows: F64Array, logits: AnyArray) -> AnyArray:
+    """Rows (R, C) in the shape and dtype of the logits."""
+    axis = validation.class_axis(logits)
+    shape = (*validation.row_shape(logits), logits.shape[axis])
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, axis)).astype(logits.dtype)

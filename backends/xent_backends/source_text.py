@@ -1,0 +1,40 @@
+"""Source text of the adapters' own functions, for scripts that run without this suite.
+
+A reproducer must do what the adapter did. It is therefore printed from the very functions the adapter calls, which are
+written in the library's plain vocabulary, with their annotations and docstrings taken off.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+
+@cache
+def plain_source(function: Callable[..., Any]) -> str:
+    """Source of a function without decorators, annotations and docstring."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        raise TypeError(f"{function!r} is not a plain function")
+    definition.decorator_list, definition.returns = [], None
+    if ast.get_docstring(definition) is not None:
+        definition.body = definition.body[1:]
+    for node in ast.walk(definition):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(tree)
+
+
+def joined(*definitions: str) -> str:
+    """Definitions as one text, two blank lines apart."""
+    return "\n\n\n".join(definitions)
+
+
+def one_line(name: str, parameters: str, expression: str) -> str:
+    """A function that returns one expression, as text."""
+    return f"def {name}({parameters}):\n    return {expression}"

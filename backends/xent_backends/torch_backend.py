@@ -1,0 +1,246 @@
+"""Adapter for PyTorch: ``F.cross_entropy``, ``nn.CrossEntropyLoss``, and any callable on torch tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.interface import (
+    BackendUnavailableError,
+    Capabilities,
+    Conventions,
+    Precision,
+    ReproducerParts,
+    Vjp,
+)
+
+try:
+    import torch
+except ImportError as error:
+    raise BackendUnavailableError(
+        f"torch cannot be imported ({error}); install it with: pip install 'xent-conformance[torch]'"
+    ) from error
+
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from xent_backends import callables, torch_calls
+from xent_backends.source_text import joined, one_line, plain_source
+from xent_backends.torch_arrays import numpy_of, tensor_of
+from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
+
+SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F"
+
+#: On the CPU float16 and bfloat16 are computed in float32, but log_softmax stores the sum over the classes, and
+#: nll_loss the sums over the batch, in the dtype of the logits (measured on 2.13; of spatial logits the former only
+#: where softmax is asked for).
+_HALF = Precision(class_sum="native", batch_sum="cascade")
+
+CPU = Capabilities(
+    logits_dtypes=FLOATING,
+    # "expected target dtype to be Long or Byte", says torch itself.
+    target_dtypes=("int64", "uint8"),
+    probability_targets=True,
+    weight=True,
+    ignore_index=True,
+    default_ignore_index=DEFAULT_IGNORE_INDEX,
+    label_smoothing=True,
+    unbatched=True,
+    spatial=True,
+    precision={"float16": _HALF, "bfloat16": _HALF, "float32": Precision(), "float64": Precision()},
+)
+
+#: Provisional: nothing here has been measured on a GPU. An invalid label is a device assertion, after which the process
+#: has no usable CUDA context; torch lists NLLLoss on CUDA among its nondeterministic operations.
+CUDA = replace(
+    CPU,
+    precision=Precision(internals="float32", form="A", log="approximate"),
+    conventions=Conventions(invalid_label="abort"),
+    deterministic=False,
+)
+
+
+@dataclass(frozen=True)
+class TorchCallable:
+    """A loss on torch tensors: values only.
+
+    ``expression`` is how a script spells ``function`` once it has run ``setup``.
+    """
+
+    name: str
+    capabilities: Capabilities
+    device: str
+    function: torch_calls.Loss
+    setup: str
+    expression: str
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Version of torch; on a GPU also CUDA's and the name of the device."""
+        versions = {"torch": str(torch.__version__)}
+        if self.device != "cpu":
+            versions |= {"cuda": str(torch.version.cuda), "gpu": torch.cuda.get_device_name()}
+        return versions
+
+    def asarray(self, array: npt.NDArray[np.generic]) -> Tensor:
+        """A tensor with the array's values and, unless one is negative, its strides."""
+        return tensor_of(array, self.device)
+
+    def asnumpy(self, array: Any) -> npt.NDArray[Any]:
+        """A NumPy array of the tensor's dtype and strides; TypeError for anything but a tensor."""
+        return numpy_of(array)
+
+    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss through the function form."""
+        return self.function(logits, target, **options)
+
+    def reproducer(self) -> ReproducerParts:
+        """A script in plain torch, printed from the functions that this adapter calls."""
+        array = "torch.as_tensor({array}).to(" + f"{self.device!r}, " * (self.device != "cpu") + "torch.{dtype})"
+        return ReproducerParts(self.setup, array, "{value}.detach().cpu().to(torch.float64).numpy()", self._calls())
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "logits, target, **options"
+        return {"cross_entropy": one_line("cross_entropy", parameters, f"{self.expression}({parameters})")}
+
+
+@dataclass(frozen=True)
+class TorchDifferentiable(TorchCallable):
+    """A loss on torch tensors with gradients by autograd."""
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: Tensor,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        repeats: int = 1,
+        upstream: Literal["leaf", "scaled"] = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradients by one backward, or several on one graph."""
+        call = torch_calls.vjp
+        return Vjp(*call(self.function, cotangent, logits, target, repeats=repeats, upstream=upstream, **options))
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "cotangent, logits, target, **options"
+        call = one_line("cross_entropy_vjp", parameters, f"vjp({self.expression}, {parameters})")
+        return super()._calls() | {"cross_entropy_vjp": joined(plain_source(torch_calls.vjp), call)}
+
+
+@dataclass(frozen=True)
+class TorchTwiceDifferentiable(TorchDifferentiable):
+    """A loss on torch tensors whose backward can be differentiated in turn."""
+
+    def cross_entropy_hvp(
+        self, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any
+    ) -> Tensor:
+        """Second derivative times a vector, by double backward."""
+        return torch_calls.hvp(self.function, vector, cotangent, logits, target, **options)
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "vector, cotangent, logits, target, **options"
+        call = one_line("cross_entropy_hvp", parameters, f"hvp({self.expression}, {parameters})")
+        return super()._calls() | {"cross_entropy_hvp": joined(plain_source(torch_calls.hvp), call)}
+
+
+@dataclass(frozen=True)
+class TorchBackend(TorchTwiceDifferentiable):
+    """PyTorch itself: the function, the module, and the primitives they are made of."""
+
+    def cross_entropy_layer(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss through ``nn.CrossEntropyLoss``."""
+        return torch_calls.layer(logits, target, **options)
+
+    def cross_entropy_layer_vjp(self, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any) -> Vjp:
+        """Loss and gradients through ``nn.CrossEntropyLoss``."""
+        return Vjp(*torch_calls.vjp(torch_calls.layer, cotangent, logits, target, **options))
+
+    def softmax(self, logits: Tensor) -> Tensor:
+        """Softmax over the class axis."""
+        return torch_calls.softmax(logits)
+
+    def log_softmax(self, logits: Tensor) -> Tensor:
+        """Logarithm of the softmax over the class axis."""
+        return torch_calls.log_softmax(logits)
+
+    def nll_loss(self, log_probs: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Negative log-likelihood of class indices."""
+        return torch_calls.nll_loss(log_probs, target, **options)
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "cotangent, logits, target, **options"
+        layer, vjp = plain_source(torch_calls.layer), plain_source(torch_calls.vjp)
+        parts = {name: plain_source(getattr(torch_calls, name)) for name in ("softmax", "log_softmax", "nll_loss")}
+        parts["cross_entropy_layer"] = layer.replace("def layer(", "def cross_entropy_layer(")
+        call = one_line("cross_entropy_layer_vjp", parameters, f"vjp(layer, {parameters})")
+        parts["cross_entropy_layer_vjp"] = joined(layer, vjp, call)
+        return super()._calls() | parts
+
+
+def backend() -> TorchBackend:
+    """The registered backend ``torch``: the CPU, on one thread."""
+    _use_one_thread()
+    return TorchBackend("torch", CPU, "cpu", F.cross_entropy, SETUP, "F.cross_entropy")
+
+
+def cuda_backend() -> TorchBackend:
+    """The registered backend ``torch-cuda``: the current CUDA device. BackendUnavailableError where there is none."""
+    _check_device("cuda")
+    _use_one_thread()
+    return TorchBackend("torch-cuda", CUDA, "cuda", F.cross_entropy, SETUP, "F.cross_entropy")
+
+
+def from_callable(
+    function: Callable[..., Tensor],
+    *,
+    spec: str,
+    dtypes: tuple[str, ...] | None = None,
+    gradient: bool = True,
+    device: str = "cpu",
+) -> TorchCallable:
+    """A backend from any callable with the signature of F.cross_entropy, on torch tensors (see ``callables``).
+
+    Gradients come from autograd; second derivatives are claimed where double backward runs on a tiny batch.
+    """
+    _check_device(device)
+    _use_one_thread()
+    signature = callables.signature_of(function)
+
+    def call(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        return function(logits, target, **signature.accepted(options))
+
+    def trial(logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Tensor:
+        return call(tensor_of(logits, device), tensor_of(target, device), **options)
+
+    capabilities = callables.capabilities_of(signature, trial, dtypes)
+    line, dotted = callables.import_line(spec)
+    kind = _kind(call, capabilities, device) if gradient else TorchCallable
+    return kind(callables.backend_name(spec), capabilities, device, call, f"{SETUP}\n{line}", dotted)
+
+
+def _kind(call: torch_calls.Loss, capabilities: Capabilities, device: str) -> type[TorchDifferentiable]:
+    """Whether a callable can be differentiated twice: a fused kernel usually cannot, and says so by raising."""
+    logits = torch.zeros(2, 3, dtype=getattr(torch, capabilities.logits_dtypes[0]), device=device)
+    target = torch.zeros(2, dtype=torch.int64, device=device)
+    try:
+        torch_calls.hvp(call, torch.ones_like(logits), torch.ones_like(logits[0, 0]), logits, target)
+    except Exception:  # noqa: BLE001  (any refusal is a refusal)
+        return TorchDifferentiable
+    return TorchTwiceDifferentiable
+
+
+def _check_device(device: str) -> None:
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise BackendUnavailableError(
+            f"torch {torch.__version__} finds no CUDA device here; the cpu backend is 'torch'"
+        )
+
+
+def _use_one_thread() -> None:
+    """One compute thread for each backend: the suite runs several workers side by side."""
+    torch.set_num_threads(1)

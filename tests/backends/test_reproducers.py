@@ -1,0 +1,87 @@
+"""Standalone scripts give bitwise what the adapter gave."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+BACKENDS = ("numpy_backend:backend", "torch_backend:backend", "jax_backend:backend")
+LABELS = "np.array([0, 2, -100])"
+LOGITS = "np.array([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0], [2.0, 2.0, -1.0]])"
+OPTIONS: dict[str, Any] = {"reduction": "sum", "label_smoothing": 0.25}
+
+
+@pytest.fixture(params=BACKENDS)
+def adapter(request: pytest.FixtureRequest) -> Any:
+    """Each registered backend whose framework is installed."""
+    module, _, factory = request.param.partition(":")
+    framework = module.removesuffix("_backend")
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    return getattr(importlib.import_module(f"xent_backends.{module}"), factory)()
+
+
+def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
+    """Names that a script for one form has defined, the result of the call among them, as float64."""
+    arrays = {
+        "x": parts.array.format(array=LOGITS, dtype=dtype),
+        "y": parts.array.format(array=LABELS, dtype="int64"),
+        "g": parts.array.format(array="np.array(1.0)", dtype=dtype),
+    }
+    leading = {"cross_entropy_hvp": "x, g, x, y", "softmax": "x", "log_softmax": "x"}
+    arguments = leading.get(form, "g, x, y" if form.endswith("vjp") else "x, y")
+    if form not in ("softmax", "log_softmax"):
+        options = {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
+        arguments += f", **{options!r}"
+    lines = ["import numpy as np", parts.setup, parts.calls[form]]
+    lines += [f"{name} = {text}" for name, text in arrays.items()]
+    lines += [f"result = {form}({arguments})", "results = result if isinstance(result, tuple) else (result,)"]
+    lines += [f"values = [{parts.result.format(value='r')} for r in results if r is not None]"]
+    names: dict[str, Any] = {}
+    exec("\n".join(lines), names)
+    return names
+
+
+def test_script_gives_what_the_adapter_gives(adapter: Any) -> None:
+    """Every form's script runs without the suite and gives bitwise the adapter's result."""
+    parts = adapter.reproducer()
+    for form in parts.calls:
+        names = script(parts, form, "bfloat16")
+        x, y, g = names["x"], names["y"], names["g"]
+        options = {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
+        if form in ("softmax", "log_softmax"):
+            want = getattr(adapter, form)(x)
+        elif form == "cross_entropy_hvp":
+            want = adapter.cross_entropy_hvp(x, g, x, y, **options)
+        else:
+            want = getattr(adapter, form)(*((g,) if form.endswith("vjp") else ()), x, y, **options)
+        wants = [w for w in (want if isinstance(want, tuple) else (want,)) if w is not None]
+        bridge = getattr(adapter, "asnumpy", np.asarray)
+        for got, expected in zip(names["values"], wants, strict=True):
+            assert got.dtype == np.float64
+            np.testing.assert_array_equal(got, bridge(expected).astype(np.float64), err_msg=form)
+
+
+def test_script_takes_what_the_adapter_takes(adapter: Any) -> None:
+    """The gradient's script accepts ``repeats`` and ``upstream``, with the same result."""
+    names = script(adapter.reproducer(), "cross_entropy_vjp", "float32")
+    call, arguments = names["cross_entropy_vjp"], (names["g"], names["x"], names["y"])
+    got = call(*arguments, repeats=2, upstream="scaled", **OPTIONS)
+    np.testing.assert_array_equal(np.asarray(got[1]), np.asarray(call(*arguments, **OPTIONS)[1]))
+
+
+def test_every_form_has_a_script(adapter: Any) -> None:
+    """A form that the backend has can be reproduced."""
+    forms = {
+        *("cross_entropy", "cross_entropy_vjp", "cross_entropy_hvp", "softmax", "log_softmax", "nll_loss"),
+        *("cross_entropy_layer", "cross_entropy_layer_vjp"),
+    }
+    assert set(adapter.reproducer().calls) == {form for form in forms if hasattr(adapter, form)}
+
+
+def test_scripts_do_not_import_the_suite(adapter: Any) -> None:
+    """No script imports xent_conformance."""
+    parts = adapter.reproducer()
+    assert not any("xent_conformance" in text for text in (parts.setup, *parts.calls.values()))
