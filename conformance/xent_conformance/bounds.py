@@ -13,6 +13,7 @@ import math
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from xent_conformance.class_sum import log_sum_error
 from xent_conformance.error_model import ErrorModel
@@ -161,6 +162,12 @@ class Bounds:
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
         return np.asarray(np.where(np.isfinite(self.parts.nlp) & ~self._divides_by_zero, tolerance, math.inf))
 
+    @cached_property
+    def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
+        """Where the product of cotangent, weight and log-probability overflows before smoothing scales it, (rows, C)."""
+        product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
+        return np.asarray((product >= self._limit) | np.any(self.overflows))
+
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
         model, p, size = self.model, np.nan_to_num(self.parts.p), np.abs(vector)
@@ -174,28 +181,32 @@ class Bounds:
         return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
 
     @cached_property
-    def overflows(self) -> np.bool_ | np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    def overflows(self) -> np.bool_ | npt.NDArray[np.bool_]:
         """Where an intermediate that an implementation may store overflows: (rows,) for none, else ().
 
         There a correctly signed infinity is accepted beside the values within the bound.
         """
-        limit = self.problem.format.max_finite * (1 - 64 * self.model.u_o)
         weight = np.abs(self.problem.class_weights())
         read = np.where(self.answer.read, self.nlp * np.maximum(weight, 1.0), 0.0)
         rows = np.maximum(read.max(axis=1, initial=0.0), self.log_sum_exp[:, 0] if self.model.form_b else 0.0)
         if self.mixed:
             rows = np.maximum(rows, read.sum(axis=1))
-        over: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = rows >= limit
+        over: npt.NDArray[np.bool_] = rows >= self._limit
         if self.problem.reduction == "none":
             return over
         terms = np.abs(np.asarray(self.answer.form.divisor_terms).astype(np.float64))
         sums = max(np.abs(self._row_values()).sum(), rows.sum() if self.mixed else 0.0, terms.sum())
-        return np.bool_(over.any() or sums >= limit)
+        return np.bool_(over.any() or sums >= self._limit)
 
     @property
     def _divides_by_zero(self) -> bool:
         """Whether the mean is 0/0 or x/0: a convention, which no bound can judge."""
         return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
+
+    @property
+    def _limit(self) -> float:
+        """Magnitude from which a rounded intermediate may overflow."""
+        return self.problem.format.max_finite * (1 - 64 * self.model.u_o)
 
     def _row_values(self) -> F64Array:
         values = np.asarray(self.answer.row_losses).astype(np.float64)

@@ -52,9 +52,8 @@ class Caller:
     def __init__(self, backend: Backend) -> None:
         """Uses the backend's own array bridge where it has one."""
         self.backend = backend
-        bridged = isinstance(backend, ArrayBridge)
-        self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else lambda array: array
-        self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else lambda array: array
+        self._asarray: Callable[[AnyArray], Any] = backend.asarray if isinstance(backend, ArrayBridge) else _same
+        self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if isinstance(backend, ArrayBridge) else _same
 
     def cross_entropy(self, problem: Problem) -> Outcome:
         """The function form."""
@@ -74,7 +73,7 @@ class Caller:
 
     def hvp(self, vector: AnyArray, problem: Problem) -> Outcome:
         """Second derivative times a vector of the logits' shape."""
-        inputs = {"vector": vector, "cotangent": problem.cotangent, "logits": problem.logits, "target": problem.target}
+        inputs = {"vector": vector, **{name: getattr(problem, name) for name in ("cotangent", "logits", "target")}}
         return self._run("cross_entropy_hvp", ("product",), inputs, problem.options())
 
     def primitive(self, name: str, logits: AnyArray) -> Outcome:
@@ -135,6 +134,11 @@ class Caller:
         if not is_floating(array.dtype):
             raise MalformedError(f"returned {array.dtype} for {name}, expected floating-point numbers")
         return np.asarray(array)
+
+
+def _same(array: Any) -> Any:
+    """The bridge of a backend that computes on NumPy arrays."""
+    return array
 
 
 def same_bits(left: AnyArray, right: AnyArray) -> bool:

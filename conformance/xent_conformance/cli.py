@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(command=_list)
     report = commands.add_parser("report", help="render records as HTML, Markdown and a badge")
-    report.add_argument("records", nargs="+", type=Path, metavar="RECORD")
+    report.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="files, or folders that hold them")
     report.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR")
     report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
     report.set_defaults(command=_report)
@@ -176,9 +176,23 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    page = _renderer("render")(options.records, _output_folder(options.output), baseline=options.baseline)
+    records = _records(options.records)
+    page = _renderer("render")(records, _output_folder(options.output), baseline=options.baseline)
     print(f"report: {page}")
     return OK
+
+
+def _records(paths: Sequence[Path]) -> list[Path]:
+    """The records named, and those in the folders named; raises UsageError for a folder without any."""
+    from xent_conformance.loading import UsageError
+
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"no {RECORD} in {path}")
+        found += inside
+    return found
 
 
 def _merge(options: argparse.Namespace) -> int:

@@ -32,9 +32,9 @@ class DeviationError(ValueError):
 
 @dataclass(frozen=True)
 class Deviation:
-    """One known failure."""
+    """One known failure; ``requirements`` are those that show it, each on the witness."""
 
-    requirement: str
+    requirements: tuple[str, ...]
     reason: str
     issue: str
     witness: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Deviation:
 
     def concerns(self, requirement: str, dtype: str, version: str | None) -> bool:
         """Whether the entry is about a requirement on a dtype in a version of the library."""
-        if requirement != self.requirement or (self.dtypes and dtype not in self.dtypes):
+        if requirement not in self.requirements or (self.dtypes and dtype not in self.dtypes):
             return False
         if not self.versions or version is None:
             return True
@@ -78,6 +78,14 @@ def read(path: Path) -> tuple[Deviation, ...]:
     return tuple(_entry(f"{path}, deviation {i}", entry) for i, entry in enumerate(entries, start=1))
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    """One name, or a list of them."""
+    names = (value,) if isinstance(value, str) else tuple(value)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError("requirement must be an id or a list of ids")
+    return names
+
+
 def _entry(place: str, entry: Any) -> Deviation:
     if not isinstance(entry, dict):
         raise DeviationError(f"{place}: not a table")
@@ -93,7 +101,7 @@ def _entry(place: str, entry: Any) -> Deviation:
     try:
         SpecifierSet(entry.get("versions", ""))
         found = Deviation(
-            requirement=str(entry["requirement"]),
+            requirements=_names(entry["requirement"]),
             reason=str(entry["reason"]),
             issue=issue,
             witness=dict(entry["witness"]),

@@ -59,4 +59,4 @@ def _cascade_height(rows: int) -> int:
     """Height of torch's CPU sum of row losses: partial sums of 2**power rows on each of several levels."""
     bits = math.ceil(math.log2(max(rows, 2)))
     power = max(4, bits // 8)
-    return min(max(rows - 1, 0), (2**power) * math.ceil(bits / power) + 8)
+    return min(max(rows - 1, 0), (1 << power) * math.ceil(bits / power) + 8)

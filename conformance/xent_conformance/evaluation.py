@@ -135,7 +135,7 @@ class _Judging:
             witnesses = list(self._witnesses())
         except _StaleError as stale:
             self.error = self.error or str(stale)
-        status, reason = self._status(bool(witnesses))
+        status, reason = self._status(deviates=bool(witnesses))
         observe = self.requirement.observe
         return Verdict(
             self.requirement,
@@ -160,7 +160,7 @@ class _Judging:
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
         self.tally.count(trial, found, None if excused else recipe, example, excused=excused)
 
-    def _status(self, deviates: bool) -> tuple[Status, str | None]:
+    def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
         level = self.requirement.level
         if self.error is not None:
             return Status.ERROR, self.error

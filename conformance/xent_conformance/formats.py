@@ -55,7 +55,7 @@ def dtype_of(name: str) -> np.dtype[np.generic]:
 def format_named(name: str) -> Format:
     """Format for a dtype name; raises KeyError for a name that is not a floating-point format."""
     try:
-        info = ml_dtypes.finfo(dtype_of(name))
+        info = ml_dtypes.finfo(dtype_of(name))  # type: ignore[no-untyped-call]
     except (TypeError, ValueError) as error:
         raise KeyError(name) from error
     return Format(name, int(info.nmant) + 1, int(info.minexp), float(info.max))

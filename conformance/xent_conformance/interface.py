@@ -48,7 +48,7 @@ Array = Any
 
 
 class BackendUnavailableError(RuntimeError):
-    """A backend that exists but cannot run here: its framework or its device is missing. The message says what to do."""
+    """A backend whose framework or device is missing here. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +220,8 @@ class ReproducerParts(NamedTuple):
     """How a script runs one problem on a backend without this suite.
 
     ``setup`` imports the library. ``array`` is a format string that turns the NumPy expression ``{array}`` into one of
-    the backend's arrays, ``result`` one that turns ``{value}`` back into NumPy. ``calls`` has the body of
-    ``def NAME(logits, target, **options)`` for "cross_entropy", and of ``vjp(cotangent, logits, target, **options)``
-    returning (loss, grad_logits, grad_target), "softmax", "log_softmax" ... where the backend has those forms.
+    the backend's arrays of ``{dtype}``, ``result`` one that turns ``{value}`` into a NumPy array of float64. ``calls``
+    has the source of a function for each form that the backend has, under the form's name and with its arguments.
     """
 
     setup: str

@@ -54,7 +54,7 @@ class Loaded:
     deviations: Path
 
 
-def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:  # noqa: B008 - frozen
+def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:
     """The backend for a specification.
 
     Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
@@ -134,7 +134,7 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         ),
     )
     # A framework's own function has the known deviations of that framework.
-    name = framework if path.split(".")[0] == framework else backend.name
+    name = framework if path.partition(".")[0] == framework else backend.name
     return Loaded(backend, spec, ("callable", framework, path), _beside(inspect.getmodule(make), name))
 
 

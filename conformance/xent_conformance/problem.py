@@ -94,7 +94,7 @@ class Problem:
         """Which rows are ignored, (rows,)."""
         if self.has_probabilities or self.ignored_label is None:
             return np.zeros(self.rows, dtype=bool)
-        return self.labels() == self.ignored_label
+        return np.asarray(self.labels() == self.ignored_label)
 
     def class_weights(self) -> F64Array:
         """Class weights as float64, (C,); ones where no weight is given."""
@@ -124,8 +124,7 @@ class Problem:
 
     def copied(self) -> Problem:
         """A copy whose arrays share no memory with this one but keep its strides."""
-        arrays = {k: copied(v) for k, v in self.arrays().items()}
-        return replace(self, **arrays)
+        return self.with_(**{k: copied(v) for k, v in self.arrays().items()})
 
     def arrays(self) -> dict[str, AnyArray]:
         """The arrays of the problem by field name, absent ones left out."""

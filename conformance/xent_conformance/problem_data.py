@@ -15,6 +15,8 @@ MOST_VALUES = 8000
 #: Longest row that is written out in text.
 WIDE_ROW = 12
 MOST_ROWS = 12
+#: Larger integers are written as the floating-point numbers they are.
+LONG_INTEGER = 1e6
 
 
 def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
@@ -82,11 +84,11 @@ def to_text(problem: Problem) -> str:
         if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
             continue
         layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
-        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, name, problem)}")
+        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, problem)}")
     return "\n".join(lines)
 
 
-def array_text(array: AnyArray, name: str, problem: Problem) -> str:
+def array_text(array: AnyArray, problem: Problem) -> str:
     """Values of an array; of a long row only what differs from its commonest value."""
     if array.ndim == 0:
         return number_text(array[()])
@@ -119,7 +121,7 @@ def number_text(value: Any) -> str:
         return str(value)
     if is_floating(kind):
         number = float(value)
-        return repr(int(number)) if number.is_integer() and abs(number) < 1e6 else _shortest(value, number)
+        return repr(int(number)) if number.is_integer() and abs(number) < LONG_INTEGER else _shortest(value, number)
     return str(value)
 
 

@@ -20,6 +20,8 @@ LIMIT = 300
 LIMIT_STATIC_SHAPES = 80
 #: Rows and arrays up to this size are simplified element by element.
 SMALL = 48
+#: Of a larger array no span smaller than this share of it is left out at once.
+FINEST = 64
 #: The value that says nothing, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
 
@@ -83,25 +85,27 @@ def _plainer(problem: Problem) -> Iterator[Problem | None]:
 
 
 def _fewer_rows(problem: Problem) -> Iterator[Problem | None]:
-    rows = problem.rows
-    for start, stop in _spans(rows):
-        if stop - start < rows:
-            yield keep_rows(problem, np.setdiff1d(np.arange(rows), np.arange(start, stop)))
+    for kept in _without_spans(problem.rows):
+        yield keep_rows(problem, kept)
 
 
 def _fewer_classes(problem: Problem) -> Iterator[Problem | None]:
-    classes = problem.classes
-    for start, stop in _spans(classes):
-        if stop - start < classes:
-            yield keep_classes(problem, np.setdiff1d(np.arange(classes), np.arange(start, stop)))
+    for kept in _without_spans(problem.classes):
+        yield keep_classes(problem, kept)
+
+
+def _without_spans(size: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Places that remain when a span is left out, never none."""
+    places = np.arange(size)
+    for start, stop in _spans(size):
+        if stop - start < size:
+            yield np.concatenate([places[:start], places[stop:]])
 
 
 def _spans(size: int) -> Iterator[tuple[int, int]]:
-    """Spans to leave out, from halves down to single places (those only where there are few)."""
+    """Spans to leave out, from halves down to a 64th; down to single places where there are few."""
     width = size // 2
-    while width >= 1:
-        if width == 1 and size > SMALL:
-            return
+    while width >= 1 and (size <= SMALL or size <= FINEST * width):
         for start in range(0, size, width):
             yield start, min(start + width, size)
         width //= 2
@@ -125,7 +129,8 @@ def _simpler_array(problem: Problem, name: str) -> Iterator[Problem | None]:
     values = array.astype(np.float64)
     plain = PLAIN.get(name, 0.0)
     steps = [np.full_like(values, plain), np.round(values), np.round(values, 1), np.trunc(values / 2)]
-    steps.append(np.where(np.isfinite(values), values - values.reshape(-1)[:1].sum(), values))
+    with np.errstate(invalid="ignore"):
+        steps.append(np.where(np.isfinite(values), values - values.reshape(-1)[:1].sum(), values))
     for step in steps:
         yield _changed(problem, name, array, values, step)
     flat = values.reshape(-1)
@@ -155,7 +160,7 @@ def _changed(
     problem: Problem, name: str, array: AnyArray, values: npt.NDArray[np.float64], step: npt.NDArray[np.float64]
 ) -> Problem | None:
     """The problem with other values, None where rounding them to the dtype changes nothing or nothing gets simpler."""
-    new = rounded(step, array.dtype.name)
+    new = rounded(step, array.dtype.name) + 0.0  # no negative zero
     plain = PLAIN.get(name, 0.0)
     if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
         return None
@@ -202,7 +207,7 @@ def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
 
 
 def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of some of the classes; None where a label, or an ignored class, would be lost."""
+    """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost."""
     axis = problem.class_axis
     changes: dict[str, AnyArray | int | None] = {
         "logits": np.ascontiguousarray(np.take(problem.logits, classes, axis=axis))
@@ -214,7 +219,8 @@ def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | N
         return problem.with_(**changes)
     if not np.issubdtype(problem.target.dtype, np.integer):
         return problem.with_(**changes)
-    new_place = {int(c): i for i, c in enumerate(classes)}
+    new_place = np.full(problem.classes, -1)
+    new_place[classes] = np.arange(len(classes))
     # Labels from C on are out of range on purpose and stay as far out of range as they are.
     shift = problem.classes - len(classes)
 
@@ -223,7 +229,7 @@ def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | N
             return label
         if not 0 <= label < problem.classes:
             return label - shift if problem.classes <= label < problem.classes + SMALL else label
-        return new_place.get(label)
+        return int(new_place[label]) if new_place[label] >= 0 else (None if label == problem.ignored_label else 0)
 
     labels = [moved(int(v)) for v in problem.target.reshape(-1)]
     if any(v is None for v in labels):

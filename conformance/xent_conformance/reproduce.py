@@ -50,7 +50,7 @@ def script(requirement: Requirement, subject: Subject, problem: Problem, finding
     needed = ["log_softmax", "nll_loss"] if finding.call == "nll_loss" else [finding.call]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
     lines += _inputs(parts, problem, finding)
-    lines += ["", *_call(parts, problem, finding), *_verdict(problem, finding)]
+    lines += ["", *_call(parts, problem, finding), *_verdict(finding)]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +99,7 @@ def _inputs(parts: ReproducerParts, problem: Problem, finding: Finding) -> list[
     arrays = {k: v for k, v in {**problem.arrays(), **finding.inputs}.items() if k in arguments}
     if problem.weight is not None and finding.call not in ("softmax", "log_softmax"):
         arrays["weight"] = problem.weight
-    lines = []
+    lines: list[str] = []
     for name, array in arrays.items():
         expression = array_expression(array, name, lines)
         numpy_dtype = f"ml_dtypes.{array.dtype.name}" if array.dtype.name == "bfloat16" else f"np.{_numpy(array)}"
@@ -180,8 +180,7 @@ def _call(parts: ReproducerParts, problem: Problem, finding: Finding) -> list[st
         return [f"print('accepted:', {call})  # expected an error"]
     lines = [f"{', '.join(results)} = {call}" if len(results) > 1 else f"{results[0]} = {call}"]
     lines.append(f"got = {parts.result.format(value=wanted)}")
-    per_class = wanted not in ("loss",)
-    if per_class and problem.logits.ndim != 2:  # noqa: PLR2004
+    if wanted != "loss" and problem.logits.ndim != 2:  # noqa: PLR2004
         lines.append(f"got = np.moveaxis(got, {problem.class_axis}, -1).reshape(-1, {problem.classes})")
     elif wanted == "loss" and problem.reduction == "none" and problem.logits.ndim != 2:  # noqa: PLR2004
         lines.append("got = got.reshape(-1)")
@@ -196,7 +195,7 @@ def _options(problem: Problem, finding: Finding) -> str:
     return ", ".join(f"{k}={v}" for k, v in options.items())
 
 
-def _verdict(problem: Problem, finding: Finding) -> list[str]:
+def _verdict(finding: Finding) -> list[str]:
     if finding.expected == "an error":
         return []
     if not isinstance(finding.expected, float) or not isinstance(finding.got, float):

@@ -94,8 +94,8 @@ class Session:
         """Raise DeviationError for an entry about a requirement that does not exist."""
         for name, entries in self._deviations.items():
             for entry in entries:
-                if entry.requirement not in load_requirements():
-                    raise deviations.DeviationError(f"deviations of {name}: no requirement {entry.requirement!r}")
+                if unknown := [r for r in entry.requirements if r not in load_requirements()]:
+                    raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
 
     @property
     def settings(self) -> Settings:
@@ -111,11 +111,11 @@ class Session:
         """The cells of one requirement."""
         if requirement.id not in {r.id for r in self.requirements()}:
             return []
-        found = []
+        found: list[Cell] = []
         for loaded in self.loaded:
             dtypes = [d for d in loaded.backend.capabilities.logits_dtypes if d in (self.request.dtypes or FLOATING)]
-            for dtype in dtypes[:1] if requirement.once else dtypes:
-                found.append(Cell(Subject(loaded.backend, dtype), loaded))
+            chosen = dtypes[:1] if requirement.once else dtypes
+            found.extend(Cell(Subject(loaded.backend, dtype), loaded) for dtype in chosen)
         return found
 
     def verdict(self, requirement: Requirement, cell: Cell) -> Verdict:

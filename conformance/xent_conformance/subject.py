@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from xent_conformance.calls import Caller
 from xent_conformance.interface import (
@@ -59,8 +60,8 @@ class Subject:
         """
         declared = self.capabilities.conventions
         default = Conventions().choices()
-        undocumented = [name for name in declared.undocumented() if name != "invalid_label"]
-        return replace(declared, **{name: default[name] for name in undocumented})
+        judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
+        return replace(declared, **judged)
 
     @property
     def device(self) -> str:

@@ -90,7 +90,7 @@ class Trial:
         )
 
     def primitive(self, name: str) -> F64Array:
-        """softmax or log_softmax, (rows, C)."""
+        """Softmax or log_softmax, (rows, C)."""
         return self._rows_of(self.outcome("primitive", name, self.problem.logits), name, name)
 
     def raw_log_softmax(self) -> AnyArray:

@@ -92,6 +92,7 @@ def failure(
     """What a record says about one failing problem."""
     finding = located(failing.finding)
     dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
+    draw = f"--profile {settings.profile} --seed {settings.seed}"
     return {
         "quantity": finding.quantity,
         "message": finding.message,
@@ -103,7 +104,7 @@ def failure(
         "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
         "text": to_text(failing.problem),
         "reproducer": script(requirement, subject, failing.problem, finding, loaded),
-        "command": f"xent run {loaded.spec} --only {requirement.id}{dtype} --profile {settings.profile} --seed {settings.seed}",
+        "command": f"xent run {loaded.spec} --only {requirement.id}{dtype} {draw}",
     }
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from flint import arb, ctx
 
 from xent_conformance.oracle.arithmetic import ARB_PRECISION
-from xent_conformance.oracle.log1p_form import SoftmaxParts
+from xent_conformance.oracle.log1p_form import RealArray, SoftmaxParts
 
 #: Bits that every value is certain to, relative to itself.
 BITS = 70
@@ -23,8 +23,8 @@ LAST_PRECISION = 1 << 15
 def softmax_parts_arb(logits: npt.NDArray[np.float64]) -> SoftmaxParts:
     """Parts of logits (rows, C) without nan or +inf, as object arrays of arb."""
     shape = logits.shape
-    wide = {k: np.empty(shape, dtype=object) for k in ("d", "nlp", "p", "one_minus_p")}
-    narrow = {k: np.empty((shape[0], 1), dtype=object) for k in ("t", "log_sum", "m")}
+    wide: dict[str, RealArray] = {k: np.empty(shape, dtype=object) for k in ("d", "nlp", "p", "one_minus_p")}
+    narrow: dict[str, RealArray] = {k: np.empty((shape[0], 1), dtype=object) for k in ("t", "log_sum", "m")}
     for i, row in enumerate(logits):
         parts, inverse = _row(row)
         for name, out in wide.items():

@@ -98,7 +98,7 @@ def requirement(
             __tracebackhide__ = True
             xent_judge(found)
 
-        test.__name__ = test.__qualname__ = check.__name__  # type: ignore[attr-defined]
+        test.__name__ = test.__qualname__ = check.__name__
         test.__doc__ = check.__doc__
         test.__module__ = check.__module__
         test.requirement = found  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating
 from xent_conformance.judge import Finding, broken, compare, held
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.strategies.streams import JOINT, Stream
+from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import GRADIENT, Subject
 from xent_conformance.trial import Trial
 

@@ -17,6 +17,10 @@ def laid_out(array: AnyArray, layout: str) -> AnyArray:
         return array.T.copy().T
     if layout == "reversed":
         return array[::-1].copy()[::-1]
+    if layout == "read-only":
+        view = laid_out(array, "strided")
+        view.flags.writeable = False
+        return view
     step, start = (2, 0) if layout == "strided" else (1, 3)
     memory = np.full((*array.shape[:-1], array.shape[-1] * step + start), 1, dtype=array.dtype)
     view = memory[..., start:] if step == 1 else memory[..., ::step]

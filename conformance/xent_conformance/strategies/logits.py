@@ -30,15 +30,15 @@ def _grid(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
 
 
 def _equal(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return np.full(classes, rng.choice([0.0, 1.0, -3.0, 30.0, -1000.0]))
+    return np.full(classes, float(rng.choice([0.0, 1.0, -3.0, 30.0, -1000.0])))
 
 
 def _two_values(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return rng.choice([0.0, rng.normal() * 3], size=classes)
+    return rng.choice([0.0, float(rng.normal()) * 3], size=classes)
 
 
 def _near_ties(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return rng.normal() * 10 * (1 + 2 * fmt.unit_roundoff * rng.integers(-2, 3, size=classes))
+    return np.asarray(float(rng.normal()) * 10 * (1 + 2 * fmt.unit_roundoff * rng.integers(-2, 3, size=classes)), dtype=np.float64)
 
 
 def _dominated(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
@@ -62,11 +62,11 @@ def _masked(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
 
 
 def _very_negative(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return rng.normal(size=classes) - rng.choice([50.0, 120.0, 1e3])
+    return rng.normal(size=classes) - float(rng.choice([50.0, 120.0, 1e3]))
 
 
 def _offset(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return rng.integers(-4, 5, size=classes) + rng.choice([100.0, 1e3, -1e3, 2.0**13, 2.0**20])
+    return rng.integers(-4, 5, size=classes).astype(np.float64) + float(rng.choice([100.0, 1e3, -1e3, 2.0**13, 2.0**20]))
 
 
 def _subnormal(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
@@ -106,6 +106,21 @@ REGIMES: dict[str, Regime] = {
     "huge": _huge,
 }
 
+#: The ends of the range, for requirements about them alone: no other stream draws them.
+EXTREMES: dict[str, Regime] = {
+    "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * fmt.max_finite,
+    "smallest": lambda rng, classes, fmt: rng.integers(-3, 4, size=classes).astype(np.float64) * _smallest(fmt),
+    "widest gap": lambda rng, classes, fmt: np.where(
+        np.arange(classes) == rng.integers(classes), fmt.max_finite, -fmt.max_finite
+    ),
+}
+
+
+def _smallest(fmt: Format) -> float:
+    """The smallest positive number of a format, a subnormal one."""
+    return fmt.smallest_normal * 2 * fmt.unit_roundoff
+
+
 #: Every row of its own regime: one example then gives as many different verdicts as it has rows.
 MIXED = "mixed"
 
@@ -116,5 +131,5 @@ def logits_rows(regime: str, rng: np.random.Generator, rows: int, classes: int, 
         names = rng.permutation(list(REGIMES))
         picks = [REGIMES[names[i % len(names)]] for i in range(rows)]
     else:
-        picks = [REGIMES[regime]] * rows
+        picks = [REGIMES[regime] if regime in REGIMES else EXTREMES[regime]] * rows
     return np.array([pick(rng, classes, fmt) for pick in picks], dtype=np.float64).reshape(rows, classes)

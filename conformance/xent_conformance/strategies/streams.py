@@ -82,10 +82,14 @@ def recipes(draw: st.DrawFn, menu: Menu = MENU, fixed: Mapping[str, Any] | None 
 
 
 def shape_pool(shapes: Mapping[str, list[Shape]], seed: int) -> dict[str, list[Shape]]:
-    """About eight shapes, some of each level, another choice for each seed."""
-    rng = np.random.default_rng(derived_seed(seed, "shapes"))
-    count = max(1, POOL_SIZE // len(shapes))
-    return {level: [choices[i] for i in rng.permutation(len(choices))[:count]] for level, choices in shapes.items()}
+    """About eight shapes, some of each level, another choice for each seed; the same for every stream of a run."""
+    count = max(1, POOL_SIZE // len(SHAPES))
+    return {level: _chosen(choices, count, derived_seed(seed, "shapes", level)) for level, choices in shapes.items()}
+
+
+def _chosen(choices: list[Shape], count: int, seed: int) -> list[Shape]:
+    rng = np.random.default_rng(seed)
+    return [choices[i] for i in rng.permutation(len(choices))[:count]]
 
 
 def _pooled(menu: Menu, draw: Draw) -> Menu:

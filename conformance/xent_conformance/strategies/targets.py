@@ -74,7 +74,7 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, int], F64Array] | None] = {
     "some zero": _some_zero,
     "one zero": _one_zero,
     "all zero": lambda _, classes: np.zeros(classes),
-    "powers of two": lambda rng, classes: 2.0 ** rng.integers(-3, 4, classes),
+    "powers of two": lambda rng, classes: np.exp2(rng.integers(-3, 4, classes).astype(np.float64)),
     "constant": lambda _, classes: np.full(classes, 3.0),
     "negative": _negative,
 }
@@ -110,6 +110,8 @@ def cotangent_values(kind: str, rng: np.random.Generator, rows: int | None) -> F
     values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
     if kind == "ones":
         return np.ones(size)
+    if kind == "zeros":
+        return np.zeros(size)
     if kind == "same" and rows is not None:
         return np.full(size, 1.75)
     if kind == "zero first" and rows:

@@ -1,0 +1,152 @@
+"""Closed forms and definitions: what the loss is known to be without any oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.judge import Finding, compare
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.agreement import ROUNDING
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding
+from xent_conformance.requirements.twins import in_every_reduction, problem_of
+from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts
+from xent_conformance.subject import GRADIENT, Subject
+from xent_conformance.trial import Trial
+
+
+def single_class(subject: Subject) -> Iterable[Problem]:
+    """One class: nothing to be surprised at, in every reduction and with every option."""
+    values = np.array([0.0, 5.0, -1000.0, 30.0, 1e-3])
+    options: list[dict[str, object]] = [{}]
+    if subject.capabilities.weight:
+        options.append({"weight": [2.0]})
+    if subject.capabilities.label_smoothing:
+        options.append({"label_smoothing": 0.1})
+    shapes: list[F64Array] = [values[:1, None], values[:, None]]
+    if subject.capabilities.unbatched:
+        shapes.append(values[1:2])
+    if subject.capabilities.spatial:
+        shapes.append(np.resize(values, (2, 1, 3)))
+    for logits in shapes[:1] if subject.capabilities.static_shapes else shapes:
+        row_shape = () if logits.ndim == 1 else logits.shape[:1] + logits.shape[2:]
+        labels = np.zeros(row_shape, dtype=np.int64)
+        yield from in_every_reduction(
+            subject, [problem_of(subject, logits, labels, subject.capabilities.reductions[0], **o) for o in options]
+        )
+
+
+@requirement(
+    "identities.single-class",
+    "one class: loss 0, gradient 0",
+    source=single_class,
+    references=[
+        "https://github.com/Dao-AILab/flash-attention/issues/1461",
+        "https://github.com/tensorflow/tensorflow/pull/49178",
+    ],
+)
+def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
+    """With one class the loss is zero within its bound, and the gradient zero: exactly, unless smoothing has split the
+    target's share in two.
+    """
+    problem = trial.problem
+    if problem.classes != 1:
+        return
+    loss, fmt = trial.loss(), problem.format
+    yield compare("loss", loss, Exact(np.zeros(loss.shape)), trial.bounds.loss, fmt)
+    if GRADIENT.met_by(trial.subject):
+        gradient = trial.gradients().logits
+        bound = trial.bounds.grad_logits if problem.label_smoothing else np.zeros(gradient.shape)
+        zero = Exact(np.zeros(gradient.shape))
+        yield compare("grad_logits", gradient, zero, bound, fmt, call="cross_entropy_vjp")
+
+
+def equal_logits(subject: Subject) -> Iterator[Problem]:
+    """Rows of equal logits for every number of classes."""
+    levels = (0.0, 1.0, -3.0, 30.0, -1000.0)
+    reductions = subject.capabilities.reductions
+    for number, classes in enumerate(class_counts(subject)):
+        rows = 1 if classes in LARGE_CLASSES else 2
+        logits = np.full((rows, classes), levels[number % len(levels)])
+        labels = np.array([classes - 1, 0])[:rows]
+        yield problem_of(subject, logits, labels, reductions[number % len(reductions)])
+
+
+_EQUAL = [
+    "https://github.com/pytorch/executorch/pull/20090",
+    "https://github.com/google-research/last/pull/43",
+    "https://github.com/pytorch/pytorch/issues/147284",
+]
+
+
+@requirement("identities.equal-logits", "equal logits give log C", source=equal_logits, references=_EQUAL)
+def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) -> Iterator[Finding]:
+    """Where all logits of a row are equal its loss is log C, for C around every power of two up to 65537."""
+    problem, finite = trial.problem, trial.problem.logits_by_row()
+    if problem.has_probabilities or problem.ignored().any() or not np.isfinite(finite).all() or not finite.size:
+        return
+    if problem.weight is not None or not (finite == finite[:, :1]).all():
+        return
+    row = np.log(problem.classes)
+    expected = {"none": np.full(problem.rows, row), "sum": np.asarray(problem.rows * row)}
+    exact = expected.get(problem.reduction, np.asarray(row))
+    bounds = trial.bounds
+    tolerance = bounds.loss + 4 * ROUNDING * exact
+    yield compare("loss", trial.loss(), Exact(exact), tolerance, problem.format, overflows=bounds.overflows)
+
+
+@requirement(
+    "gradients.equal-logits",
+    "equal logits give 1/C - [j = t]",
+    source=equal_logits,
+    needs=[GRADIENT],
+    references=_EQUAL,
+)
+def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]:
+    """Where all logits of a row are equal its gradient is 1/C, less one at the target."""
+    yield gradient_finding(trial)
+
+
+def two_classes(subject: Subject) -> Iterable[Problem]:
+    """Two classes whose logits are 0 and z, for gaps z from one end of the format to the other."""
+    gaps = np.array([0.0, 2.0**-8, 0.125, 0.5, 1.0, 2.0, 3.5, 5.0, 8.0, 12.0, 16.0, 20.0, 40.0, 64.0, 96.0, 1000.0])
+    gaps = np.concatenate([gaps, -gaps[1:]])
+    labels = np.arange(len(gaps)) % 2
+    logits = np.where(labels[:, None] == np.arange(2), 0.0, gaps[:, None])
+    reduction = "none" if "none" in subject.capabilities.reductions else subject.capabilities.reductions[0]
+    for offset in (0.0, 64.0):
+        yield problem_of(subject, logits + np.where(np.abs(gaps) >= 1, offset, 0.0)[:, None], labels, reduction)
+
+
+def _softplus(z: npt.NDArray[np.longdouble]) -> npt.NDArray[np.longdouble]:
+    return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
+
+
+@requirement(
+    "identities.softplus",
+    "two classes are softplus",
+    source=two_classes,
+    references=["https://github.com/tensorflow/tensorflow/issues/126634"],
+)
+def test_two_classes_are_softplus(trial: Trial) -> Iterator[Finding]:
+    """With two classes the loss is log(1 + exp(x_other - x_target))."""
+    problem = trial.problem
+    if problem.classes != 2 or problem.has_probabilities or problem.ignored().any():  # noqa: PLR2004
+        return
+    if problem.weight is not None or problem.label_smoothing or problem.reduction not in ("none", "sum", "mean"):
+        return
+    x, rows, labels = problem.logits_by_row().astype(np.longdouble), np.arange(problem.rows), problem.labels()
+    losses = _softplus(x[rows, 1 - labels] - x[rows, labels])
+    exact = {"none": losses, "sum": losses.sum(), "mean": losses.sum() / problem.rows}[problem.reduction]
+    value = np.asarray(exact, dtype=np.float64)
+    # Where longdouble is no wider than float64 this closed form has an error of its own.
+    own = 8 * ROUNDING * value if np.finfo(np.longdouble).nmant < 63 else 0.0  # noqa: PLR2004 - bits of x87
+    residual = np.asarray(exact - value, dtype=np.float64)
+    bounds = trial.bounds
+    tolerance = bounds.loss + own
+    observed = trial.loss()
+    yield compare("loss", observed, Exact(value, residual), tolerance, problem.format, overflows=bounds.overflows)

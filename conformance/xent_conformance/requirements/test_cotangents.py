@@ -1,0 +1,135 @@
+"""How gradients follow what arrives from above: cotangents, and graphs in which the logits are no leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from xent_conformance.formats import rounded
+from xent_conformance.judge import Finding, compare
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import F64Array, Problem, array_of
+from xent_conformance.requirements.agreement import gradient_of, gradients_agree
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import ROWS, cotangent_for
+from xent_conformance.strategies.situations import COTANGENTS
+from xent_conformance.subject import GRADIENT
+from xent_conformance.trial import Trial
+
+_VECTOR = [
+    "https://github.com/linkedin/Liger-Kernel/pull/680",
+    "https://github.com/linkedin/Liger-Kernel/issues/968",
+    "https://github.com/linkedin/Liger-Kernel/pull/1298",
+]
+
+
+def _with_cotangent(problem: Problem, values: F64Array) -> Problem:
+    shape = problem.row_shape if problem.reduction == "none" else ()
+    return problem.with_(cotangent=array_of(np.reshape(values, shape), problem.dtype))
+
+
+@requirement(
+    "gradients.zero-cotangent",
+    "a cotangent of zero gives a gradient of zero",
+    source=COTANGENTS,
+    needs=[GRADIENT],
+    references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
+)
+def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[Finding]:
+    """Where the cotangent is zero the gradient is exactly zero: of all rows, or of those whose own cotangent is; the
+    first row's says nothing about the others'.
+    """
+    problem = trial.problem
+    silent = np.broadcast_to(problem.cotangents() == 0, (problem.rows,))
+    if not silent.any():
+        return
+    exact = trial.answer.grad_logits.value
+    defined = silent[:, None] & np.isfinite(exact) & np.isfinite(trial.bounds.grad_logits)
+    observed = np.where(defined, trial.gradients().logits, 0.0)
+    found = compare(
+        "grad_logits",
+        observed,
+        Exact(np.zeros(observed.shape)),
+        np.zeros(observed.shape),
+        problem.format,
+        call="cross_entropy_vjp",
+    )
+    if defined.any():
+        yield found
+
+
+@requirement(
+    "gradients.linear-in-cotangent",
+    "gradients are linear in the cotangent",
+    source=COTANGENTS,
+    needs=[GRADIENT],
+    references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
+)
+def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding]:
+    """The gradient for the cotangent g is twice that for (g + h) / 2 less that for h, within the sum of their bounds.
+
+    g and h are small multiples of 1/4, so no format rounds them or their mean.
+    """
+    problem = trial.problem
+    given = problem.cotangents()
+    other = cotangent_for(problem.row_shape, problem.reduction, problem.dtype).astype(np.float64).reshape(given.shape)
+    between = (given + other) / 2
+    if not np.array_equal(rounded(between, problem.dtype), between):
+        return
+    halfway = trial.related(_with_cotangent(problem, between))
+    alone = trial.related(_with_cotangent(problem, other))
+    expected = gradient_of(halfway).times(2.0) + gradient_of(alone).times(-1.0)
+    yield gradients_agree(trial, gradient_of(trial), expected, "by linearity from two other cotangents")
+
+
+def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:
+    """One number for all rows, as the gradient of a sum arrives."""
+    if problem.reduction == "none" and problem.rows > 1:
+        number = array_of(-1.75, problem.dtype)
+        yield problem.with_(cotangent=np.broadcast_to(number, problem.row_shape))
+
+
+@requirement(
+    "gradients.expanded-cotangent",
+    "an expanded cotangent is a dense one",
+    source=COTANGENTS,
+    derive=_behind_zero_strides,
+    needs=[GRADIENT, ROWS],
+    references=["https://github.com/ROCm/TransformerEngine/pull/623", "https://github.com/Dao-AILab/quack/pull/126"],
+)
+def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]:
+    """One number behind strides of zero, as the gradient of a sum over the losses arrives, gives the gradient that the
+    same numbers give in memory of their own.
+    """
+    problem = trial.problem
+    cotangent = problem.cotangent
+    if cotangent is None or problem.rows < 2 or any(cotangent.strides):  # noqa: PLR2004 - one row has no stride
+        return
+    twin = trial.related(problem.with_(cotangent=np.array(cotangent, copy=True, order="C")))
+    gradient = gradient_of(trial)
+    dense = gradient.instead(twin.gradients().logits)
+    yield gradients_agree(trial, gradient, dense, "with the cotangent in memory of its own")
+
+
+@requirement(
+    "gradients.inside-a-graph",
+    "logits that are no leaf get the same gradient",
+    source=COTANGENTS,
+    needs=[GRADIENT],
+    references=[
+        "https://github.com/linkedin/Liger-Kernel/pull/1251",
+        "https://github.com/NVIDIA/Megatron-LM/pull/1594",
+        "https://github.com/modelscope/ms-swift/issues/10129",
+    ],
+)
+def test_logits_that_are_no_leaf_get_the_same_gradient(trial: Trial) -> Iterator[Finding]:
+    """Logits computed from others, x = 2 (x / 2), get the gradient that they get as a leaf of the graph."""
+    problem = trial.problem
+    x = problem.logits_by_row()
+    half = rounded(x / 2, problem.dtype)
+    if not np.array_equal(2 * half, x, equal_nan=True):
+        return
+    gradient = gradient_of(trial, upstream="scaled")
+    leaf = gradient.instead(trial.gradients().logits)
+    yield gradients_agree(trial, gradient, leaf, "as a leaf of the graph", variation=(("upstream", "scaled"),))

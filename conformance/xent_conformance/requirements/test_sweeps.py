@@ -1,0 +1,101 @@
+"""Sizes at which lanes, tiles, blocks and index types end, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xent_conformance.judge import Finding, compare
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.strategies.sweeps import every_lane, every_row, exact_labels
+from xent_conformance.subject import GRADIENT
+from xent_conformance.trial import Trial
+
+_CLASSES = [
+    "https://github.com/verl-project/verl/issues/2899",
+    "https://github.com/verl-project/verl/pull/5349",
+    "https://github.com/pytorch/pytorch/issues/147284",
+    "https://github.com/apple/ml-cross-entropy/pull/59",
+    "https://github.com/pytorch/pytorch/pull/182867",
+]
+_ROWS = [
+    "https://github.com/pytorch/pytorch/issues/111484",
+    "https://github.com/pytorch/pytorch/issues/85791",
+    "https://github.com/Dao-AILab/flash-attention/issues/714",
+]
+
+
+def loss_finding(trial: Trial) -> Finding:
+    """The loss beside the exact one."""
+    bounds = trial.bounds
+    exact = trial.answer.loss
+    return compare("loss", trial.loss(), exact, bounds.loss, trial.problem.format, overflows=bounds.overflows)
+
+
+def gradient_finding(trial: Trial) -> Finding:
+    """The gradient of the logits beside the exact one."""
+    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+    finite = np.abs(exact.value[np.isfinite(exact.value)])
+    effect = np.full(exact.value.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
+    observed = trial.gradients().logits
+    fmt = trial.problem.format
+    return compare("grad_logits", observed, exact, bound, fmt, effect=effect, call="cross_entropy_vjp")
+
+
+@requirement("accuracy.every-class-count", "every lane at every block edge", source=every_lane, references=_CLASSES)
+def test_every_lane_counts_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
+    """With C classes, for C around every power of two and block size up to 65537, each class counts exactly once:
+    where one dominates and the others are far below, the loss is within its bound.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "gradients.every-class-count",
+    "gradient of every lane at every block edge",
+    source=every_lane,
+    needs=[GRADIENT],
+    references=_CLASSES,
+)
+def test_every_lane_has_its_gradient_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
+    """With C classes, for C around every power of two and block size up to 65537, each class gets its own gradient."""
+    yield gradient_finding(trial)
+
+
+@requirement("accuracy.every-row-count", "every row at every block edge", source=every_row, references=_ROWS)
+def test_every_row_counts_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:
+    """With N rows, for N around every power of two up to 4097, each row counts exactly once: alone, and in a sum or
+    mean that it dominates.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "gradients.every-row-count",
+    "gradient of every row at every block edge",
+    source=every_row,
+    needs=[GRADIENT],
+    references=_ROWS,
+)
+def test_every_row_has_its_gradient_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:
+    """With N rows, for N around every power of two up to 4097, each row gets its own gradient."""
+    yield gradient_finding(trial)
+
+
+@requirement(
+    "dtypes.labels-are-exact",
+    "labels are not rounded to the dtype of the logits",
+    source=exact_labels,
+    references=[
+        "https://github.com/keras-team/keras/issues/15012",
+        "https://github.com/keras-team/keras/pull/15015",
+        "https://github.com/tensorflow/tensorflow/issues/50964",
+    ],
+)
+def test_labels_are_not_rounded_to_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
+    """Labels around 2^8, 2^11 and 2^16 name their own class: not the one that they round to in the dtype of the logits
+    or in 16 bits.
+    """
+    yield loss_finding(trial)

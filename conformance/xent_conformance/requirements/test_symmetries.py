@@ -1,0 +1,209 @@
+"""What a loss must not notice: a common shift, the order of classes and rows, other rows, classes that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from xent_conformance.formats import rounded
+from xent_conformance.judge import Finding
+from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
+from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import FREE_SHAPES, ROWS, chosen_rows, reordered_classes, reordered_rows
+from xent_conformance.strategies.situations import RELATIONS, SHIFTED
+from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS
+from xent_conformance.trial import Trial
+
+
+def _with_logits(problem: Problem, rows: F64Array) -> Problem:
+    shaped = np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis))
+    return problem.with_(logits=array_of(shaped, problem.dtype))
+
+
+def _both_agree(trial: Trial, twin: Trial, otherwise: str) -> Iterator[Finding]:
+    """Loss and, where there is one, gradient of two problems agree as they stand."""
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    if GRADIENT.met_by(trial.subject):
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
+
+
+def _far_away(problem: Problem) -> Iterable[Problem]:
+    """Integer logits, moved by powers of two as large as their format holds them exactly.
+
+    With p significand bits, multiples of 2**max(0, k - p + 1) are exact beside 2**k.
+    """
+    bits = problem.format.precision
+    grid = problem.logits_by_row()
+    for exponent, sign in ((bits - 4, 1), (bits - 1, -1), (bits + 3, 1)):
+        step = 2.0 ** max(0, exponent - bits + 1)
+        yield _with_logits(problem, rounded(grid * step + sign * 2.0**exponent, problem.dtype))
+
+
+@requirement(
+    "identities.shift",
+    "a common offset changes nothing",
+    source=SHIFTED,
+    derive=_far_away,
+    references=[
+        "https://github.com/ml-explore/mlx/pull/4188",
+        "https://github.com/pytorch/pytorch/issues/11752",
+        "https://github.com/pytorch/pytorch/pull/62897",
+    ],
+)
+def test_a_common_offset_changes_nothing(trial: Trial) -> Iterator[Finding]:
+    """Adding one number to all logits of a row changes neither loss nor gradient, where the sums are exact: offsets up
+    to 16384 in float16, 1.3e8 in float32.
+
+    |f(x + a) - f(x)| <= B(x + a) + B(x). Form B loses the spacing of a, and says so in its bound.
+    """
+    x = trial.problem.logits_by_row()
+    with np.errstate(all="ignore"):
+        top = x.max(axis=1, keepdims=True)
+        centred = x - top
+        exact = np.array_equal(centred + top, x) and np.array_equal(rounded(centred, trial.problem.dtype), centred)
+    if not exact or not top.any():
+        return
+    yield from _both_agree(trial, trial.related(_with_logits(trial.problem, centred)), "with the offset taken off")
+
+
+@requirement(
+    "identities.class-permutation",
+    "the order of the classes does not matter",
+    source=RELATIONS,
+    references=["https://github.com/kulinseth/pytorch/pull/233", "https://github.com/pytorch/pytorch/pull/62897"],
+)
+def test_the_order_of_the_classes_does_not_matter(trial: Trial) -> Iterator[Finding]:
+    """Permuting logits, labels (or probabilities) and weights together leaves the loss as it is and permutes the
+    gradient.
+
+    Within 2 B: the bounds hold for any order of summation.
+    """
+    problem = trial.problem
+    order = np.random.default_rng(problem.classes).permutation(problem.classes)
+    twin = reordered_classes(problem, order)
+    if twin is None or problem.classes == 1:
+        return
+    permuted, otherwise = trial.related(twin), "with the classes permuted"
+    loss = loss_of(trial)
+    yield agree(trial, "loss", loss, loss.instead(permuted.loss()), otherwise)
+    if GRADIENT.met_by(trial.subject):
+        gradient = gradient_of(trial)
+        back = permuted.gradients().logits[:, np.argsort(order)]
+        yield gradients_agree(trial, gradient, gradient.instead(back), otherwise)
+
+
+@requirement(
+    "identities.batch-permutation",
+    "the order of the rows does not matter",
+    source=RELATIONS,
+    references=["https://github.com/linkedin/Liger-Kernel/issues/968"],
+)
+def test_the_order_of_the_rows_does_not_matter(trial: Trial) -> Iterator[Finding]:
+    """Permuting the rows permutes their losses and gradients and leaves sum and mean as they are, within 2 B."""
+    problem = trial.problem
+    if problem.rows < 2:  # noqa: PLR2004 - nothing to permute
+        return
+    order = np.random.default_rng(problem.rows).permutation(problem.rows)
+    back = np.argsort(order)
+    permuted, otherwise = trial.related(reordered_rows(problem, order)), "with the rows permuted"
+    loss, other = loss_of(trial), permuted.loss()
+    yield agree(trial, "loss", loss, loss.instead(other[back] if problem.reduction == "none" else other), otherwise)
+    if GRADIENT.met_by(trial.subject):
+        gradient = gradient_of(trial)
+        yield gradients_agree(trial, gradient, gradient.instead(permuted.gradients().logits[back]), otherwise)
+
+
+def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
+    if problem.reduction == "none" and problem.rows > 1:
+        yield problem
+
+
+@requirement(
+    "identities.row-independence",
+    "a row's loss is its own",
+    source=RELATIONS,
+    derive=_one_row_among_others,
+    needs=[ROWS],
+    references=["https://github.com/pytorch/pytorch/issues/111484", "https://github.com/linkedin/Liger-Kernel/pull/680"],
+)
+def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
+    """The loss and the gradient of the first and of the last row are the same whatever stands in the other rows, and
+    without them.
+
+    Within 2 B, since a batch of one may be summed in another order.
+    """
+    problem, loss = trial.problem, loss_of(trial)
+    if problem.rows < 2 or problem.reduction != "none":  # noqa: PLR2004 - it has no others
+        return
+    differentiable = GRADIENT.met_by(trial.subject)
+    for row in (0, problem.rows - 1):
+        others = problem.logits_by_row()
+        others[np.arange(problem.rows) != row] = np.where(np.arange(problem.classes) % 2, 30.0, 0.0)
+        twins = [(trial.related(_with_logits(problem, others)), row, f"with other logits in the rows beside {row}")]
+        if FREE_SHAPES.met_by(trial.subject):
+            twins.append((trial.related(chosen_rows(problem, np.array([row]))), 0, f"with row {row} alone"))
+        for twin, place, otherwise in twins:
+            at = np.array([row])
+            found = agree(trial, "loss", loss[at], loss[at].instead(twin.loss()[[place]]), otherwise)
+            yield _placed(found, row)
+            if differentiable:
+                gradient = gradient_of(trial)[at]
+                alone = twin.gradients().logits[[place]]
+                yield _placed(gradients_agree(trial, gradient, gradient.instead(alone), otherwise), row)
+
+
+def _placed(finding: Finding, row: int) -> Finding:
+    """The finding about one row, at its place among all rows."""
+    index = finding.index
+    return replace(finding, index=None if index is None else (row, *index[1:]))
+
+
+def _with_impossible_class(problem: Problem) -> Iterable[Problem]:
+    """A class with logits of -inf after the last; for class indices without smoothing, where it has no part."""
+    if problem.has_probabilities or problem.ignored_label == problem.classes:
+        return
+    rows = np.hstack([problem.logits_by_row(), np.full((problem.rows, 1), -np.inf)])
+    moved_shape = (*problem.row_shape, problem.classes + 1)
+    logits = np.moveaxis(array_of(rows, problem.dtype).reshape(moved_shape), -1, problem.class_axis)
+    weight = None if problem.weight is None else np.append(problem.weight, np.ones(1, problem.weight.dtype))
+    yield problem.with_(logits=np.ascontiguousarray(logits), weight=weight, label_smoothing=0.0)
+
+
+@requirement(
+    "identities.impossible-class",
+    "appending a class of -inf changes nothing",
+    source=RELATIONS,
+    derive=_with_impossible_class,
+    needs=[FREE_SHAPES, NON_FINITE_LOGITS],
+    references=[
+        "https://github.com/verl-project/verl/issues/2899",
+        "https://github.com/apple/ml-cross-entropy/pull/59",
+        "https://github.com/pytorch/xla/issues/2553",
+    ],
+)
+def test_appending_an_impossible_class_changes_nothing(trial: Trial) -> Iterator[Finding]:
+    """For class indices without smoothing, one more class with logits of -inf leaves loss and gradient as they are, and
+    has no gradient itself.
+    """
+    problem = trial.problem
+    last = problem.classes - 1
+    limit = trial.subject.capabilities.max_classes
+    named = (problem.labels() == last) & ~problem.ignored() if not problem.has_probabilities else np.ones(1, bool)
+    impossible = np.isneginf(by_row(problem.logits, problem.class_axis)[:, -1].astype(np.float64)).all()
+    if not last or named.any() or not impossible or problem.label_smoothing or (limit and problem.classes > limit):
+        return
+    without = problem.with_(
+        logits=np.ascontiguousarray(np.delete(problem.logits, last, axis=problem.class_axis)),
+        weight=None if problem.weight is None else problem.weight[:last],
+    )
+    twin, otherwise = trial.related(without), "without the last class, whose logits are -inf"
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    if GRADIENT.met_by(trial.subject):
+        gradient = gradient_of(trial)
+        yield gradients_agree(trial, gradient[:, :last], gradient_of(twin, otherwise), otherwise)
+        own = gradient[:, last:]
+        nothing = own.instead(np.zeros(own.value.shape)).exactly(where=True)
+        yield gradients_agree(trial, own.exactly(where=True), nothing, "for a class that cannot be")

@@ -1,0 +1,156 @@
+"""Problems made from problems: the second call of a requirement that compares two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.problem import AnyArray, Problem, array_of, by_row, from_rows
+from xent_conformance.reducer import keep_rows
+from xent_conformance.subject import Need, Subject
+
+Order = npt.NDArray[np.intp]
+
+#: What a cotangent of the rows cycles through: exact in every format, and zero nowhere.
+COTANGENT = (1.0, -0.5, 2.0, 0.25, -1.5)
+
+FREE_SHAPES = Need("calls of any shape without compiling each", lambda s: not s.capabilities.static_shapes)
+UNBATCHED = Need("unbatched logits", lambda s: s.capabilities.unbatched)
+SPATIAL = Need("spatial dimensions", lambda s: s.capabilities.spatial)
+MEAN = Need("the mean reduction", lambda s: "mean" in s.capabilities.reductions)
+ROWS = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
+ALL_REDUCTIONS = Need("all three reductions", lambda s: {"none", "sum", "mean"} <= set(s.capabilities.reductions))
+CHOSEN_SENTINEL = Need("a choice of ignore_index", lambda s: s.capabilities.ignore_index)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplicitProblem(Problem):
+    """A problem whose call passes label_smoothing even where it is zero."""
+
+    def options(self) -> dict[str, Any]:
+        """As usual, and label_smoothing."""
+        return {**super().options(), "label_smoothing": self.label_smoothing}
+
+
+def explicit(problem: Problem) -> ExplicitProblem:
+    """The problem with label_smoothing passed whatever it is."""
+    return ExplicitProblem(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
+
+
+def cotangent_for(row_shape: tuple[int, ...], reduction: str, dtype: str) -> AnyArray:
+    """A cotangent of the loss's shape that differs from row to row."""
+    if reduction != "none":
+        return array_of(1.25, dtype)
+    count = int(np.prod(row_shape, dtype=np.int64))
+    return array_of(np.resize(np.array(COTANGENT), count).reshape(row_shape), dtype)
+
+
+def in_reduction(problem: Problem, reduction: str) -> Problem:
+    """The problem in another reduction, with a cotangent that fits."""
+    if problem.reduction == reduction:
+        return problem
+    cotangent = cotangent_for(problem.row_shape, reduction, problem.dtype)
+    return problem.with_(reduction=reduction, cotangent=cotangent)
+
+
+def problem_of(
+    subject: Subject,
+    logits: npt.ArrayLike,
+    target: npt.ArrayLike,
+    reduction: str = "none",
+    **options: Any,
+) -> Problem:
+    """A problem from plain numbers: a target of floats stands for probabilities, of integers for class indices."""
+    x, t = array_of(logits, subject.dtype), np.asarray(target)
+    weight = options.pop("weight", None)
+    row_shape = x.shape[:0] + x.shape[1:] if x.ndim == 1 else x.shape[:1] + x.shape[2:]
+    return Problem(
+        logits=x,
+        target=array_of(t, subject.dtype) if t.dtype.kind == "f" else t,
+        weight=None if weight is None else array_of(weight, subject.dtype),
+        reduction=reduction,
+        cotangent=cotangent_for(() if x.ndim == 1 else row_shape, reduction, subject.dtype),
+        sentinel=subject.capabilities.default_ignore_index,
+        **options,
+    )
+
+
+def reordered_rows(problem: Problem, order: Order) -> Problem:
+    """The rows in another order (an order that repeats rows may leave others out)."""
+    axis = problem.class_axis
+
+    def wide(array: AnyArray) -> AnyArray:
+        return np.ascontiguousarray(from_rows(by_row(array, axis)[order], problem.logits, axis))
+
+    def narrow(array: AnyArray) -> AnyArray:
+        return np.asarray(array.reshape(-1)[order].reshape(array.shape))
+
+    per_row = problem.reduction == "none" and problem.cotangent is not None
+    return problem.with_(
+        logits=wide(problem.logits),
+        target=wide(problem.target) if problem.has_probabilities else narrow(problem.target),
+        cotangent=narrow(problem.cotangent) if per_row and problem.cotangent is not None else problem.cotangent,
+    )
+
+
+def reordered_classes(problem: Problem, order: Order) -> Problem | None:
+    """Class j becomes what class ``order[j]`` was, in everything; None where a default sentinel is a class."""
+    axis = problem.class_axis
+    changes: dict[str, Any] = {"logits": np.ascontiguousarray(np.take(problem.logits, order, axis=axis))}
+    if problem.weight is not None:
+        changes["weight"] = np.ascontiguousarray(problem.weight[order])
+    if problem.has_probabilities:
+        changes["target"] = np.ascontiguousarray(np.take(problem.target, order, axis=axis))
+        return problem.with_(**changes)
+    place = np.argsort(order)
+
+    def moved(label: int) -> int:
+        return int(place[label]) if 0 <= label < problem.classes else label
+
+    sentinel = problem.ignored_label
+    if problem.ignore_index is not None:
+        changes["ignore_index"] = moved(problem.ignore_index)
+    elif sentinel is not None and moved(sentinel) != sentinel:
+        return None
+    labels = np.array([moved(int(v)) for v in problem.target.reshape(-1)], dtype=np.int64)
+    changes["target"] = labels.reshape(problem.target.shape).astype(problem.target.dtype)
+    return problem.with_(**changes)
+
+
+def chosen_rows(problem: Problem, rows: Order) -> Problem:
+    """Some of the rows, or some of them twice, as logits (len(rows), C)."""
+    kept = keep_rows(problem, rows)
+    assert kept is not None
+    return kept
+
+
+def flattened(problem: Problem) -> Problem:
+    """The same rows as logits (rows, C)."""
+    return chosen_rows(problem, np.arange(problem.rows))
+
+
+def dense(problem: Problem) -> Problem:
+    """The same values in arrays of their own, contiguous."""
+    return problem.with_(**{name: np.array(array, order="C", copy=True) for name, array in problem.arrays().items()})
+
+
+def relabelled(problem: Problem, labels: npt.NDArray[np.int64], **changes: Any) -> Problem:
+    """The problem with other labels, (rows,)."""
+    target = labels.reshape(problem.target.shape).astype(problem.target.dtype)
+    return problem.with_(target=target, **changes)
+
+
+def weighted_by(problem: Problem, weight: npt.ArrayLike | None) -> Problem:
+    """The problem with other class weights."""
+    return problem.with_(weight=None if weight is None else array_of(weight, problem.dtype))
+
+
+def in_every_reduction(subject: Subject, problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Problems in each reduction that a backend claims."""
+    for problem in problems:
+        for reduction in subject.capabilities.reductions:
+            yield in_reduction(problem, reduction)

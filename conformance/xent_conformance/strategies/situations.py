@@ -1,0 +1,119 @@
+"""Streams that force a situation: each shared by the requirements that are about it.
+
+Shapes are whole levels of the menu, so that a backend with static shapes meets the same few in every stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xent_conformance.strategies.menu import MENU, SHAPES
+from xent_conformance.strategies.streams import Stream
+
+#: Every level of shapes but the one where a second or third call on the same problem is expensive.
+MODERATE = {level: shapes for level, shapes in SHAPES.items() if level != "many classes"}
+BATCHED = {level: shapes for level, shapes in MODERATE.items() if level != "unbatched"}
+INDEX: dict[str, list[Any]] = {"random": ["random"], "extreme class": ["argmax", "argmin", "first", "last"]}
+PROBABILITIES = {level: names for level, names in MENU["target"].items() if level not in INDEX}
+USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if level != "degenerate"}
+NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
+
+#: All options jointly, for identities between several calls.
+RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.2)
+#: Class weights in every problem, negative ones and single zeros included.
+WEIGHTED = Stream(
+    "weighted",
+    only={
+        "shape": MODERATE,
+        "weight": {
+            "positive": ["random", "powers of two"],
+            "with zero": ["some zero", "one zero"],
+            "negative": ["negative"],
+        },
+    },
+    budget=0.2,
+)
+#: Label smoothing in every problem.
+SMOOTHED = Stream(
+    "smoothed",
+    only={"shape": MODERATE, "label_smoothing": {"on": [0.1, 0.5, 0.25, 0.9], "slight": [0.01], "full": [1.0]}},
+    budget=0.15,
+)
+#: Ignored rows beside rows that are left, in nearly every problem.
+IGNORING_ROWS = Stream(
+    "ignoring rows",
+    only={
+        "shape": BATCHED,
+        "target": INDEX,
+        "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target", "in range"]},
+    },
+    budget=0.15,
+)
+#: Probability targets in every problem.
+PROBABLE = Stream(
+    "probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.15
+)
+#: As many classes as rows, or as long as every other axis: a mixed-up axis is no error there, only a wrong number.
+SQUARE = Stream(
+    "square",
+    only={
+        "shape": {
+            "flat": [((2,), 2), ((3,), 3), ((5,), 5), ((8,), 8)],
+            "spatial": [((2, 2), 2), ((3, 3), 3), ((4, 4), 4), ((3, 3, 3), 3)],
+        },
+        "regime": {"plain": ["normal", "grid", "dominated", "wide"]},
+        "weight": {"none": ["none"], "positive": ["random"], "with zero": ["one zero"]},
+    },
+    budget=0.1,
+)
+#: Logits at the ends of the dtype's range.
+EXTREME = Stream(
+    "extreme",
+    only={
+        "shape": MODERATE,
+        "regime": {
+            "largest": ["largest", "huge"],
+            "smallest": ["subnormal", "smallest"],
+            "gap": ["widest gap", "large gap"],
+        },
+        "weight": USUAL_WEIGHTS,
+    },
+    budget=0.15,
+)
+#: Small integers, which a power of two can be added to without rounding.
+SHIFTED = Stream(
+    "shifted",
+    only={"shape": MODERATE, "regime": {"grid": ["grid"], "equal": ["equal"]}, "weight": USUAL_WEIGHTS},
+    budget=0.05,
+)
+#: Plain values behind every memory layout.
+VIEWS = Stream(
+    "views",
+    only={
+        "shape": MODERATE,
+        "regime": {"mixed": ["mixed"], "plain": ["normal"]},
+        "layout": {"contiguous": ["contiguous"]},
+    },
+    budget=0.04,
+)
+#: Cotangents that are zero, zero in places, or one number behind a stride of zero.
+COTANGENTS = Stream(
+    "cotangents",
+    only={
+        "shape": MODERATE,
+        "weight": USUAL_WEIGHTS,
+        "cotangent": {"zero": ["zeros"], "zero first": ["zero first"], "varied": ["random"], "same": ["same"]},
+    },
+    budget=0.15,
+)
+#: One row of several is spoiled afterwards.
+SPOILED = Stream(
+    "spoiled rows",
+    only={
+        "shape": BATCHED,
+        "regime": {"plain": ["normal", "grid", "wide"]},
+        "ignore": {"none": ["none"], "passed": ["tail"]},
+    },
+    fixed={"reduction": "none"},
+    budget=0.05,
+)

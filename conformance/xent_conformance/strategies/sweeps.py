@@ -1,0 +1,122 @@
+"""Sizes one after the other: every number of classes or rows at which a lane, a tile, a block or an index type ends.
+
+In each row one class dominates and all others are far below, so a lane that is dropped, counted twice, padded with
+zero or read in another's place moves the loss by much more than any bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.problem import F64Array, Problem, array_of
+from xent_conformance.subject import Subject
+
+SMALL_CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
+MIDDLE_CLASSES = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
+LARGE_CLASSES = (32767, 32768, 32769, 65535, 65536, 65537)
+#: What a backend gets that compiles every shape.
+FEW_CLASSES = (33, 257, 1025)
+ROWS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
+MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2049, 4097)
+FEW_ROWS = (33, 257)
+#: Rows of one problem with a middle, and with a large number of classes.
+MIDDLE_ROWS, LARGE_ROWS = 12, 2
+
+#: One lane above the others: at zero, where a lane padded with 0 adds as much again, and far below it, where such a
+#: lane is all there is.
+LEVELS = ((0.0, -50.0), (-50.0, -100.0))
+
+
+def class_counts(subject: Subject) -> list[int]:
+    """The numbers of classes that a subject is tried with."""
+    every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *LARGE_CLASSES)
+    limit = subject.capabilities.max_classes
+    chosen = FEW_CLASSES if subject.capabilities.static_shapes else every
+    return [c for c in chosen if limit is None or c <= limit]
+
+
+def row_counts(subject: Subject) -> tuple[int, ...]:
+    """The numbers of rows that a subject is tried with."""
+    return FEW_ROWS if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS)
+
+
+def every_lane(subject: Subject) -> Iterator[Problem]:
+    """For every number of classes a problem in which each lane, or each that is first or last of something, leads."""
+    for number, classes in enumerate(class_counts(subject)):
+        lanes = _lanes(classes)
+        top, rest = LEVELS[number % len(LEVELS)]
+        logits = np.full((len(lanes), classes), rest)
+        logits[np.arange(len(lanes)), lanes] = top
+        # Each lane is the target of its own row but for every third, whose target is the lane before it.
+        target = np.where(np.arange(len(lanes)) % 3 == 2, (lanes - 1) % classes, lanes)  # noqa: PLR2004
+        yield _problem(subject, logits, target, number)
+
+
+def _lanes(classes: int) -> npt.NDArray[np.int64]:
+    """The lanes that lead: all of few, of many the last, the first, and those around powers of two."""
+    if classes <= max(SMALL_CLASSES):
+        return np.arange(classes)
+    ends = [classes - 1, 0, classes - 2, classes // 2, 1]
+    ends += [edge for power in (64, 128, 256, 512, 1024, 32, 2048) for edge in (power - 1, power) if edge < classes]
+    distinct = list(dict.fromkeys(ends))
+    return np.array(distinct[: MIDDLE_ROWS if classes <= max(MIDDLE_CLASSES) else LARGE_ROWS])
+
+
+def every_row(subject: Subject) -> Iterator[Problem]:
+    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
+    for number, rows in enumerate(row_counts(subject)):
+        claimed = subject.capabilities.reductions
+        if "none" in claimed:
+            gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
+            yield _problem(subject, _gaps(gaps), np.arange(rows) % 2, reduction="none")
+        for place, reduction in enumerate(r for r in ("sum", "mean") if r in claimed):
+            loud = (rows - 1, 0, rows // 2)[(number + place) % 3]
+            gaps = np.full(rows, -40.0)
+            gaps[loud] = 60.0
+            yield _problem(subject, _gaps(gaps), np.zeros(rows, dtype=np.int64), reduction=reduction)
+
+
+def _gaps(gaps: F64Array) -> F64Array:
+    """Rows of three classes whose second is above the first by a gap, and above the third by 30 more."""
+    return np.stack([np.zeros(len(gaps)), gaps, gaps - 30.0], axis=1)
+
+
+def _problem(
+    subject: Subject,
+    logits: F64Array,
+    target: npt.NDArray[np.int64],
+    number: int = 0,
+    reduction: str | None = None,
+) -> Problem:
+    claimed = subject.capabilities.reductions
+    chosen = reduction or ("none" if "none" in claimed else claimed[number % len(claimed)])
+    count = len(logits) if chosen == "none" else 1
+    cotangent = np.resize([1.0, -0.5, 2.0, 0.25, -1.5], count)
+    return Problem(
+        array_of(logits, subject.dtype),
+        target,
+        reduction=chosen,
+        cotangent=array_of(cotangent.reshape(len(logits) if chosen == "none" else ()), subject.dtype),
+        sentinel=subject.capabilities.default_ignore_index,
+    )
+
+
+def exact_labels(subject: Subject) -> Iterable[Problem]:
+    """Labels next to where float8, bfloat16, float16 and 16-bit integers end, each on a lane of its own height."""
+    limit = subject.capabilities.max_classes
+    groups: tuple[tuple[int, tuple[int, ...]], ...] = (
+        (260, (127, 128, 129, 254, 255, 256, 257, 258, 259)),
+        (2052, (511, 513, 1025, 2046, 2047, 2048, 2049, 2050, 2051)),
+        (65540, (32769, 65505, 65537)),
+    )
+    for classes, labels in groups[: 1 if subject.capabilities.static_shapes else len(groups)]:
+        if limit is not None and classes > limit:
+            continue
+        logits = np.full((len(labels), classes), -8.0)
+        for row, label in enumerate(labels):
+            # Neighbours differ from the label and from each other, so that no rounded label finds its own height.
+            logits[row, max(0, label - 2) : label + 3] = np.array([-5.0, -3.0, 4.0, -2.0, -6.0])[: classes - label + 2]
+        yield _problem(subject, logits, np.array(labels, dtype=np.int64))

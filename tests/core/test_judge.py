@@ -1,0 +1,82 @@
+"""Judging one comparison: ratios, what is not finite, and what counts as exercised."""
+
+import numpy as np
+import pytest
+
+from xent_conformance.formats import format_named
+from xent_conformance.judge import broken, compare, held
+from xent_conformance.oracle import Exact
+
+F32 = format_named("float32")
+
+
+def one(got, exact, bound, **more):
+    return compare("loss", np.array([got]), Exact(np.array([exact])), np.array([bound]), F32, **more)
+
+
+@pytest.mark.parametrize(
+    ("got", "exact", "bound", "ratio"),
+    [
+        (1.0, 1.0, 0.0, 0.0),
+        (1.5, 1.0, 1.0, 0.5),
+        (3.0, 1.0, 1.0, 2.0),
+        (1.0 + 1e-7, 1.0, 0.0, np.inf),
+        (np.nan, np.nan, 0.0, 0.0),
+        (np.nan, 1.0, 1.0, np.inf),
+        (1.0, np.nan, 1.0, np.inf),
+        (np.inf, np.inf, 0.0, 0.0),
+        (-np.inf, np.inf, 1.0, np.inf),
+        (1e30, np.inf, 1.0, np.inf),
+        (np.inf, 1.0, 1.0, np.inf),
+        (np.inf, 3.4028e38, 1e36, 0.0),
+        (-np.inf, 3.4028e38, 1e36, np.inf),
+        (123.0, 1.0, np.inf, 0.0),
+        (np.nan, 1.0, np.inf, 0.0),
+    ],
+)
+def test_ratio(got, exact, bound, ratio):
+    finding = one(got, exact, bound)
+    assert finding.ratio == pytest.approx(ratio)
+    assert finding.failed == (ratio > 1)
+
+
+def test_a_ratio_of_nan_would_fail():
+    assert broken("x", "y", index=None).failed
+    assert not held("x").failed
+
+
+def test_residual_of_the_exact_value_counts():
+    """float64 alone could not tell an error of half a unit roundoff from none."""
+    exact = Exact(np.array([1.0]), np.array([2.0**-60]))
+    finding = compare("loss", np.array([1.0]), exact, np.array([2.0**-59]), format_named("float64"))
+    assert finding.ratio == pytest.approx(0.5)
+
+
+def test_infinity_is_accepted_where_an_intermediate_overflows():
+    assert not one(np.inf, 5.0, 0.1, overflows=True).failed
+    assert one(np.nan, 5.0, 0.1, overflows=True).failed
+    assert one(6.0, 5.0, 0.1, overflows=True).failed
+
+
+def test_a_bound_as_large_as_the_effect_does_not_count_as_exercised():
+    assert one(1.0, 1.0, 0.1).exercised
+    assert not one(1.0, 1.0, 0.5).exercised
+    assert one(1.0, 1.0, 0.5, effect=np.array([100.0])).exercised
+    assert not one(1.0, 1.0, np.inf).exercised
+
+
+def test_nothing_to_compare_is_not_exercised():
+    nothing = compare("loss", np.zeros(0), Exact(np.zeros(0)), 1.0, F32)
+    assert not nothing.exercised
+    assert not nothing.failed
+
+
+def test_the_worst_element_is_named():
+    finding = compare("x", np.array([[0.0, 3.0]]), Exact(np.zeros((1, 2))), 1.0, F32)
+    assert finding.index == (0, 1)
+    assert (finding.got, finding.expected, finding.bound) == (3.0, 0.0, 1.0)
+
+
+def test_ulps_are_counted_in_the_format_of_the_logits():
+    finding = one(1.0 + 3 * 2.0**-23, 1.0, 1.0)
+    assert finding.ulp == pytest.approx(3.0)

@@ -1,0 +1,99 @@
+"""The reducer: any failing problem ends as one that a person can read."""
+
+import numpy as np
+import pytest
+
+from xent_conformance.problem import Problem
+from xent_conformance.problem_data import to_text
+from xent_conformance.reducer import LIMIT, Reducer, keep_classes, keep_rows
+from xent_conformance.strategies import EVERYTHING
+from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+
+
+def reduced(problem, fails, limit=LIMIT):
+    reducer = Reducer(problem, fails, limit)
+    return reducer.run(), reducer.tries
+
+
+def failing(fails, seed=0):
+    return [p for r in recipes_of(JOINT, "float32", Draw(seed, 300)) if fails(p := r.build("float32", EVERYTHING))]
+
+
+def test_a_bug_beyond_32_classes_keeps_33_and_nothing_else():
+    def fails(problem):
+        return problem.classes > 32
+
+    for problem in failing(fails)[:6]:
+        small, _ = reduced(problem, fails)
+        assert small.logits.shape == (1, 33)
+        assert not small.logits.astype(float).any()
+        assert small.weight is None
+        assert small.label_smoothing == 0
+
+
+def test_values_become_small_round_numbers():
+    def fails(problem):
+        x = problem.logits.astype(np.float64)
+        return bool((x[np.isfinite(x)] > 50).any())
+
+    for problem in failing(fails)[:6]:
+        small, _ = reduced(problem, fails)
+        values = small.logits.astype(np.float64)
+        assert values.size == 1
+        assert values.max() == 100 or 50 < values.max() <= 120
+
+
+def test_an_interaction_keeps_both_options_and_drops_the_rest():
+    def fails(problem):
+        return problem.weight is not None and problem.label_smoothing > 0 and bool(problem.ignored().any())
+
+    for problem in failing(fails)[:6]:
+        small, _ = reduced(problem, fails)
+        assert small.rows == 1
+        assert small.classes == 1
+        assert small.label_smoothing in (0.5, 1.0)
+        assert (small.weight.astype(float) == 1).all()
+        assert small.ignore_index is None
+        assert small.logits.flags.c_contiguous
+
+
+def test_the_number_of_tries_is_limited():
+    calls = []
+
+    def fails(problem):
+        calls.append(problem)
+        return problem.rows > 3
+
+    _, tries = reduced(failing(lambda p: p.rows > 10)[0], fails, limit=20)
+    assert tries == len(calls) <= 20
+
+
+def test_the_same_failure_reduces_to_the_same_problem():
+    def fails(problem):
+        return problem.classes > 5 and problem.rows > 1
+
+    problem = failing(fails)[0]
+    texts = {to_text(reduced(problem, fails)[0]) for _ in range(2)}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("target", [np.array([0, 3, -100]), np.eye(4)[[0, 3, 1]]])
+def test_dropping_rows_and_classes_keeps_the_rest_aligned(target):
+    logits = np.arange(12.0).reshape(3, 4)
+    problem = Problem(logits, target, np.array([1.0, 2.0, 3.0, 4.0]), reduction="none", sentinel=-100)
+    fewer = keep_rows(problem, np.array([1, 2]))
+    assert np.array_equal(fewer.logits, logits[1:])
+    assert np.array_equal(fewer.target, target[1:])
+    narrower = keep_classes(problem, np.array([0, 1, 3]))
+    assert np.array_equal(narrower.logits, logits[:, [0, 1, 3]])
+    assert np.array_equal(narrower.weight, [1.0, 2.0, 4.0])
+    if target.ndim == 1:
+        assert narrower.target.tolist() == [0, 2, -100]
+        assert keep_classes(problem, np.array([1, 2])).target.tolist() == [0, 0, -100], "lost labels: the first class"
+
+
+def test_an_ignored_class_moves_with_the_classes():
+    problem = Problem(np.zeros((2, 4)), np.array([3, 0]), ignore_index=3)
+    narrower = keep_classes(problem, np.array([0, 3]))
+    assert (narrower.ignore_index, narrower.target.tolist()) == (1, [1, 0])
+    assert keep_classes(problem, np.array([0, 1])) is None, "the ignored class would be lost"
