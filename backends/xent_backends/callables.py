@@ -4,8 +4,8 @@ Options are read off the signature: a missing ``weight``, ``ignore_index``, ``la
 parameter is an unclaimed capability, and without ``reduction`` only the mean is claimed. A callable that takes
 ``**kwargs``, or has no signature that Python can read, claims every option and PyTorch's default sentinel, -100.
 
-Shapes, dtypes, reductions and kinds of target are not in a signature. Each is tried once on a tiny batch: one that is
-accepted without an exception is claimed, and held to; one that raises is not claimed.
+Shapes, dtypes, reductions and kinds of target are not in a signature. Each is tried on a tiny batch: one that is
+accepted and gives a loss of the right shape is claimed, and held to; any other is not claimed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,10 @@ OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 #: Runs the callable on NumPy arrays and options, raising whatever it raises.
-Trial = Callable[..., object]
+Trial = Callable[..., Any]
+
+#: Logits with spatial dimensions, all axes of different length, and the shape of their labels.
+SPATIAL = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
 
 
 @dataclass(frozen=True)
@@ -71,18 +74,30 @@ def capabilities_of(signature: Signature, trial: Trial, dtypes: tuple[str, ...] 
     dtype = claimed[0] if claimed else "float32"
     flat = _logits((2, 3), dtype)
     reductions = [r for r in REDUCTIONS if _works(trial, flat, _labels(2), reduction=r)]
+    tried = reductions if "reduction" in signature.options else []
     return Capabilities(
         logits_dtypes=claimed or ("float32",),
         target_dtypes=tuple(i for i in INTEGERS if _works(trial, flat, _labels(2).astype(i))) or ("int64",),
-        probability_targets=_works(trial, flat, np.full((2, 3), 0.5).astype(dtype)),
+        probability_targets=_gives(trial, flat, np.full((2, 3), 0.5).astype(dtype), tried),
         weight="weight" in signature.options,
         ignore_index="ignore_index" in signature.options,
         default_ignore_index=signature.default_ignore_index,
         label_smoothing="label_smoothing" in signature.options,
         reductions=(tuple(reductions) or REDUCTIONS) if "reduction" in signature.options else ("mean",),
-        unbatched=_works(trial, _logits((3,), dtype), np.array(1)),
-        spatial=_works(trial, _logits((2, 3, 2), dtype), np.array([[0, 1], [2, 1]])),
+        unbatched=_gives(trial, _logits((3,), dtype), np.array(1), tried),
+        spatial=all(_gives(trial, _logits(x, dtype), np.zeros(y, dtype=np.int64), tried) for x, y in SPATIAL),
     )
+
+
+def _gives(trial: Trial, logits: npt.NDArray[Any], target: npt.NDArray[Any], reductions: Sequence[str]) -> bool:
+    """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
+    options = {"reduction": reductions[0]} if reductions else {}
+    try:
+        loss = trial(logits, target, **options)
+    except Exception:  # noqa: BLE001  (any refusal is a refusal)
+        return False
+    rows = (logits.shape[0], *logits.shape[2:]) if logits.ndim > 1 else ()
+    return tuple(loss.shape) == (rows if options.get("reduction") == "none" else ())
 
 
 def backend_name(spec: str) -> str:

@@ -119,6 +119,8 @@ class Caller:
     def _outputs(self, returned: Any, results: tuple[str, ...]) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
         values = returned if len(results) > 1 else (returned,)
+        if returned is None:
+            raise MalformedError("returned None")
         if not isinstance(values, tuple) or len(values) != len(results):
             raise MalformedError(f"returned {_describe(returned)}, expected {', '.join(results)}")
         named = zip(results, values, strict=True)

@@ -87,11 +87,19 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same problems, same verdicts")
     run.add_argument("--only", action="append", default=[], metavar="ID", help="a requirement or family; repeatable")
     run.add_argument("--dtypes", default="", metavar="D,D", help="float16, bfloat16, float32, float64")
-    run.add_argument("-n", dest="workers", type=int, default=1, metavar="WORKERS", help="processes (default 1)")
+    run.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default 1)")
     run.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR", help="default ./xent-report")
     run.add_argument("--device", default="cpu", help="callables: device to compute on")
     run.add_argument("--no-gradient", action="store_true", help="callables: claim no gradients")
     run.set_defaults(command=_run)
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
 
 
 def _run(options: argparse.Namespace) -> int:

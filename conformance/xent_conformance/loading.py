@@ -51,7 +51,13 @@ class Loaded:
     backend: Backend
     spec: str
     origin: tuple[str, str, str]
-    deviations: Path
+    folder: Path
+    library: str | None = None
+
+    @property
+    def deviations(self) -> Path:
+        """The file of known deviations: beside the adapter, named after the backend or, where it is one, the library."""
+        return self.folder / "deviations" / f"{self.library or self.backend.name}.toml"
 
 
 def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:
@@ -70,7 +76,7 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:
     found = _guarded(spec, point.load)
     backend = _made(spec, found)
     module, _, attribute = point.value.partition(":")
-    return Loaded(backend, spec, ("entry point", module, attribute), _beside(sys.modules[module], backend.name))
+    return Loaded(backend, spec, ("entry point", module, attribute), _folder(sys.modules[module]))
 
 
 def known() -> list[str]:
@@ -115,7 +121,7 @@ def _from_file(spec: str) -> Loaded:
             " `xent new my_backend.py` writes an example"
         )
     backend = _made(spec, getattr(module, attribute))
-    return Loaded(backend, spec, ("file", str(path), attribute), path.parent / "deviations" / f"{backend.name}.toml")
+    return Loaded(backend, spec, ("file", str(path), attribute), path.parent)
 
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Loaded:
@@ -134,8 +140,8 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         ),
     )
     # A framework's own function has the known deviations of that framework.
-    name = framework if path.partition(".")[0] == framework else backend.name
-    return Loaded(backend, spec, ("callable", framework, path), _beside(inspect.getmodule(make), name))
+    library = framework if path.partition(".")[0] == framework else None
+    return Loaded(backend, spec, ("callable", framework, path), _folder(inspect.getmodule(make)), library)
 
 
 def _attribute(spec: str, path: str) -> Any:
@@ -182,6 +188,5 @@ def _guarded(spec: str, step: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _beside(module: ModuleType | None, name: str) -> Path:
-    folder = Path(module.__file__).parent if module is not None and module.__file__ else Path()
-    return folder / "deviations" / f"{name}.toml"
+def _folder(module: ModuleType | None) -> Path:
+    return Path(module.__file__).parent if module is not None and module.__file__ else Path()

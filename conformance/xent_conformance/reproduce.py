@@ -29,6 +29,8 @@ except ImportError:  # the adapter needs these names only to describe itself
     sys.modules["xent_conformance"].interface = stub
 """
 
+#: Arrays of up to this many elements are written out.
+FEW = 16
 #: Names of the arguments of each form, and of its results.
 ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cross_entropy": (("logits", "target"), ("loss",)),
@@ -122,21 +124,25 @@ def array_expression(array: AnyArray, name: str, lines: list[str]) -> str:
     base = "np.float64" if is_floating(array.dtype) else "np.complex128" if array.dtype.kind == "c" else "np.int64"
     values = np.asarray(array, dtype=eval(base, {"np": np}))  # noqa: S307 - one of three names above
     flat = values.reshape(-1)
-    if values.size <= 16:  # noqa: PLR2004 - what fits on a line
-        text = f"np.array({_nested(values)}, dtype={base})"
-    else:
-        distinct, counts = np.unique(flat, return_counts=True)
-        common = distinct[counts.argmax()]
-        odd = [i for i, v in enumerate(flat.tolist()) if not (v == common or (v != v and common != common))]  # noqa: PLR0124
-        if len(odd) > values.size // 4:
-            text = f"np.array({_nested(values)}, dtype={base})"
-        else:
-            lines.append(f"{name}_values = np.full({values.shape}, {_literal(common)}, dtype={base})")
-            for i in odd:
-                place = ", ".join(str(int(k)) for k in np.unravel_index(i, values.shape))
-                lines.append(f"{name}_values[{place}] = {_literal(flat[i])}")
-            text = f"{name}_values"
-    return text if array.flags.c_contiguous or not array.size else _strided(array, text, name, lines)
+    whole = f"np.array({_nested(values)}, dtype={base})"
+    if not values.size:
+        return f"np.zeros({values.shape}, dtype={base})"
+    text = whole if values.size <= FEW else _filled(values, flat, name, base, lines) or whole
+    return text if array.flags.c_contiguous else _strided(array, text, name, lines)
+
+
+def _filled(values: AnyArray, flat: AnyArray, name: str, base: str, lines: list[str]) -> str | None:
+    """The name of an array that ``lines`` fill with its commonest value and then change; None for too many changes."""
+    distinct, counts = np.unique(flat, return_counts=True)
+    common = distinct[counts.argmax()]
+    odd = [i for i, v in enumerate(flat.tolist()) if not (v == common or (v != v and common != common))]  # noqa: PLR0124
+    if len(odd) > values.size // 4:
+        return None
+    lines.append(f"{name}_values = np.full({values.shape}, {_literal(common)}, dtype={base})")
+    for i in odd:
+        place = ", ".join(str(int(k)) for k in np.unravel_index(i, values.shape))
+        lines.append(f"{name}_values[{place}] = {_literal(flat[i])}")
+    return f"{name}_values"
 
 
 def _strided(array: AnyArray, text: str, name: str, lines: list[str]) -> str:

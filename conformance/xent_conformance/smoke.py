@@ -18,9 +18,9 @@ NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 def check(backend: Backend, spec: str) -> None:
     """Raise BrokenBackendError where a backend has not the interface, or gives nothing of the right form."""
-    for complaint in (_interface(backend), _claims(backend)):
-        if complaint is not None:
-            raise BrokenBackendError(f"{spec}: {complaint}")
+    complaint = _interface(backend) or _claims(backend)
+    if complaint is not None:
+        raise BrokenBackendError(f"{spec}: {complaint}")
     complaint = _first_calls(backend)
     if complaint is not None:
         raise BrokenBackendError(f"{spec}: nothing it returns can be judged: {complaint}")

@@ -1,0 +1,59 @@
+"""The pytest plugin: ordinary items, options with one prefix, nothing heavy in an unrelated run."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run_pytest(folder, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_requirements_are_items_of_ones_own_suite(tmp_path):
+    done = run_pytest(
+        tmp_path,
+        "--pyargs",
+        "xent_conformance.requirements",
+        "--xent-backend=numpy",
+        "--xent-profile=quick",
+        "-k",
+        "repeatable or same_call",
+        "-v",
+    )
+    assert done.returncode == 0, done.stdout
+    assert "test_the_same_call_gives_the_same_loss[numpy-bfloat16] PASSED" in done.stdout
+
+
+def test_no_backend_is_a_usage_error_that_says_so(tmp_path):
+    done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements")
+    assert "choose a backend: --xent-backend" in done.stdout + done.stderr
+    assert done.returncode in (2, 4)
+
+
+def test_an_unknown_backend_lists_the_known_ones(tmp_path):
+    done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements", "--xent-backend=nope")
+    assert "known: jax" in done.stdout + done.stderr
+    assert done.returncode in (2, 4)
+
+
+def test_every_option_begins_with_the_prefix(pytestconfig):
+    parser = pytestconfig._parser
+    (group,) = [g for g in parser._groups if g.name == "xent"]
+    assert all(name.startswith("--xent-") for option in group.options for name in option.names())
+
+
+@pytest.mark.parametrize("module", ["xent_conformance", "xent_conformance.plugin"])
+def test_importing_pulls_in_nothing_heavy(module):
+    code = f"import sys, {module}; print([m for m in ('numpy', 'hypothesis', 'torch', 'jax') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,149 @@
+"""`xent run` on right and wrong implementations: verdicts, witnesses, scripts, exit codes."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+WRONG = {
+    "no max shift": (
+        {"shifted = x - x.max(axis=1, keepdims=True)": "shifted = x"},
+        "accuracy.loss",
+    ),
+    "mean divided by N with weights": (
+        {"losses = losses.sum() / weights.sum()": "losses = losses.sum() / len(losses)"},
+        "accuracy.loss",
+    ),
+    "gradient without its cotangent": (
+        {"scale = np.asarray(cotangent) * weights": "scale = 1.0 * weights"},
+        "gradients.logits",
+    ),
+    "only the first cotangent": (
+        {"scale = np.asarray(cotangent) * weights": "scale = np.asarray(cotangent).reshape(-1)[:1] * weights"},
+        "gradients.logits",
+    ),
+    "last class of a long row dropped": (
+        {
+            "np.log(np.exp(shifted).sum(axis=1, keepdims=True))": "np.log("
+            "np.exp(shifted[:, : -1 if x.shape[1] > 32 else None]).sum(axis=1, keepdims=True))"
+        },
+        "accuracy.loss",
+    ),
+    "integer logits accepted": (
+        {"if logits.dtype not in (np.float32, np.float64):": "if logits.dtype == complex:"},
+        "dtypes.logits-must-be-floating",
+    ),
+}
+
+
+def test_the_example_adapter_passes(xent, adapter, verdicts):
+    done = xent("run", adapter(), "--profile", "quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {v["status"] for v in verdicts()} <= {"pass", "observed", "not-applicable", "vacuous"}
+    assert "report: " in done.stdout
+
+
+@pytest.mark.parametrize("idea", WRONG)
+def test_a_wrong_implementation_fails_with_a_witness_that_a_person_can_read(xent, adapter, verdicts, idea):
+    changes, requirement = WRONG[idea]
+    done = xent("run", adapter(changes=changes), "--only", requirement, "--dtypes", "float32")
+    assert done.returncode == 1, done.stdout + done.stderr
+    (verdict,) = verdicts()
+    assert verdict["status"] == "fail"
+    failure = verdict["failure"]
+    logits = failure["problem"]["logits"]
+    assert logits["shape"][0] <= 2
+    numbers = [v for v in logits["values"] if v not in (0, False)]
+    assert len(numbers) <= 4, failure["text"]
+    assert all(isinstance(v, str) or abs(v) <= 1000 for v in numbers), failure["text"]
+    script = subprocess.run(
+        [sys.executable, "-c", failure["reproducer"]], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert script.returncode == 0, script.stderr
+    if isinstance(failure["got"], float | str) and requirement != "dtypes.logits-must-be-floating":
+        assert "WRONG" in script.stdout, script.stdout
+    else:
+        assert "accepted" in script.stdout
+
+
+def test_the_same_seed_gives_the_same_verdicts_in_one_process_and_in_two(xent, verdicts):
+    common = ("run", "numpy", "--profile", "quick", "--seed", "5", "--only", "accuracy", "--only", "purity")
+    assert xent(*common, "--output", "one").returncode == 0
+    assert xent(*common, "--output", "two", "-n", "2").returncode == 0
+    assert verdicts("one") == verdicts("two")
+    assert xent(*common[:5], "6", *common[6:], "--output", "three").returncode == 0
+    assert [v["ratio"] for v in verdicts("one")] != [v["ratio"] for v in verdicts("three")]
+
+
+def test_a_bare_callable_claims_what_its_signature_has(xent, tmp_path, verdicts):
+    (tmp_path / "losses.py").write_text(
+        "import numpy as np\n"
+        "def cross_entropy(logits, target, reduction='mean'):\n"
+        "    x = logits - logits.max(axis=1, keepdims=True)\n"
+        "    rows = np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), target]\n"
+        "    return {'mean': rows.mean, 'sum': rows.sum, 'none': lambda: rows}[reduction]()\n"
+    )
+    arguments = ("run", "numpy:losses.cross_entropy", "--dtypes", "float32", "--only", "accuracy", "--only", "weights")
+    done = xent(*arguments, PYTHONPATH=str(tmp_path))
+    found = {v["requirement"]: v["status"] for v in verdicts()}
+    assert done.returncode in (0, 1), done.stderr
+    assert found["accuracy.loss"] == "pass"
+    assert found["weights.total-weight-zero"] == "not-applicable"
+
+
+def test_settings_of_the_surrounding_project_have_no_influence(xent, tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('not ours')\n")
+    done = xent("run", "numpy", "--profile", "quick", "--only", "purity", PYTEST_ADDOPTS="--also-unknown")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_mean_of_nothing_is_judged_by_the_declared_convention(xent, adapter, verdicts):
+    zero = {
+        "losses = losses.sum() / weights.sum()": "losses = losses.sum() / (weights.sum() or 1.0)",
+        "class MyBackend:": "from xent_conformance.interface import Conventions\n\n\nclass MyBackend:",
+        "default_ignore_index=-100,": "default_ignore_index=-100,\n        conventions=Conventions("
+        "all_ignored_loss='zero', zero_weight_loss='zero', empty_batch_loss='zero', documentation=DOCUMENTED),",
+    }
+    url = "DOCUMENTED = dict.fromkeys(('all_ignored_loss', 'zero_weight_loss', 'empty_batch_loss'), 'https://x.org')"
+    documented = {**zero, "import numpy as np\n": f"import numpy as np\n\n{url}\n"}
+    undocumented = {**zero, "import numpy as np\n": "import numpy as np\n\nDOCUMENTED = {}\n"}
+    common = ("--only", "accuracy.loss", "--only", "weights.total-weight-zero", "--dtypes", "float32")
+    assert xent("run", adapter("a.py", changes=documented), *common).returncode == 0
+    assert xent("run", adapter("b.py", changes=undocumented), *common).returncode == 1
+    assert {v["requirement"] for v in verdicts() if v["status"] == "fail"} >= {"weights.total-weight-zero"}
+
+
+def test_scripts_print_exact_values():
+    """Decimals of a script read back as the very numbers of the problem."""
+    from xent_conformance.problem import Problem
+    from xent_conformance.reproduce import array_expression
+
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64, np.float16):
+        for shape in ((3, 4), (2, 40), (), (0, 3)):
+            array = (rng.normal(size=shape) * 1e-3).astype(dtype)
+            problem = Problem(array, np.zeros(0))
+            lines = []
+            expression = array_expression(problem.logits, "logits", lines)
+            scope = {"np": np}
+            exec("\n".join([*lines, f"value = {expression}"]), scope)  # noqa: S102
+            assert np.array_equal(scope["value"], array.astype(np.float64))
+
+
+@pytest.mark.parametrize("layout", ["transposed", "strided", "offset", "reversed"])
+def test_scripts_keep_the_memory_layout(layout):
+    from xent_conformance.reproduce import array_expression
+    from xent_conformance.strategies.layouts import laid_out
+
+    array = laid_out(np.arange(12.0).reshape(3, 4), layout)
+    lines = []
+    expression = array_expression(array, "logits", lines)
+    scope = {"np": np}
+    exec("\n".join([*lines, f"value = {expression}"]), scope)  # noqa: S102
+    assert np.array_equal(scope["value"], array)
+    if layout == "transposed":
+        assert scope["value"].strides == array.strides
+    if layout == "strided":
+        assert not scope["value"].flags.c_contiguous
