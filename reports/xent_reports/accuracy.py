@@ -1,0 +1,81 @@
+"""Errors by class count and dtype: the largest ratio and the largest error in units in the last place, per backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xent_conformance.record import number
+from xent_reports.figures import size
+from xent_reports.model import Run, Verdict, dtype_order
+
+#: The requirement whose observation names the tightest precision tier a backend meets.
+TIGHTEST_TIER = "accuracy.tightest-tier"
+
+
+@dataclass(frozen=True)
+class Point:
+    """The largest values over all problems with one class count."""
+
+    ratio: float
+    ulp: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One backend: a point for each dtype and class count that was judged."""
+
+    backend: str
+    points: dict[tuple[str, int], Point]
+    dtypes: Sequence[str]
+    classes: Sequence[int]
+
+    def series(self, dtype: str) -> list[tuple[int, float]]:
+        """Class counts and largest ratios of one dtype, from few classes to many."""
+        return [(c, self.points[dtype, c].ratio) for c in self.classes if (dtype, c) in self.points]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Panels of all backends for one family of requirements, and which those are."""
+
+    family: str
+    panels: Sequence[Panel]
+    requirements: Sequence[str]
+
+
+def accuracy(run: Run, families: Sequence[str] = ("accuracy", "gradients")) -> list[Accuracy]:
+    """Panels by family: only of MUST requirements, whose ratios are all about the bound of the declared precision."""
+    found = []
+    for family in families:
+        binned = [v for v in run.verdicts if v.bins and v.level == "MUST" and v.requirement.family == family]
+        if binned:
+            panels = [panel for panel in (_panel(b.label, binned) for b in run.available) if panel.points]
+            found.append(Accuracy(family, panels, sorted({v.requirement.id for v in binned})))
+    return found
+
+
+def _panel(backend: str, verdicts: Sequence[Verdict]) -> Panel:
+    points: dict[tuple[str, int], Point] = {}
+    for verdict in verdicts:
+        for entry in verdict.bins if verdict.backend == backend else ():
+            key = (verdict.dtype, entry["classes"])
+            points[key] = _larger(points.get(key), entry["ratio"], entry["ulp"], entry["count"])
+    dtypes = sorted({dtype for dtype, _ in points}, key=dtype_order)
+    return Panel(backend, points, dtypes, sorted({classes for _, classes in points}))
+
+
+def _larger(point: Point | None, ratio: object, ulp: object, count: int) -> Point:
+    new = Point(number(ratio), number(ulp), count)
+    if point is None:
+        return new
+    return Point(max(point.ratio, new.ratio, key=size), max(point.ulp, new.ulp, key=size), point.count + count)
+
+
+def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The tightest tier each backend meets: dtypes, and for each backend the tier under each."""
+    found = {(v.backend, v.dtype): v.observed or v.reason for v in run.verdicts if v.requirement.id == TIGHTEST_TIER}
+    dtypes = sorted({dtype for _, dtype in found}, key=dtype_order)
+    labels = [b.label for b in run.available if any(label == b.label for label, _ in found)]
+    return dtypes, [(label, [found.get((label, dtype), "") for dtype in dtypes]) for label in labels]

@@ -1,0 +1,129 @@
+"""The arrays of one call, read back from a record by rows and classes, whatever the rank of the logits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from xent_reports.figures import element
+
+#: Arrays with more elements than this are described, not listed, where they do not fit the table.
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Call:
+    """A problem of a record. Rows are as in the suite: N*d1*...*dk of them, in the order of the target's elements."""
+
+    content: Mapping[str, Any]
+    #: The class index whose rows are ignored, passed or by default.
+    ignored: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the logits."""
+        return tuple(self.content["logits"]["shape"])
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        return self.shape[0] if len(self.shape) == 1 else self.shape[1] if self.shape else 0
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of the rows: the logits' without the class axis."""
+        return self.shape[:1] + self.shape[2:] if len(self.shape) > 1 else ()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return math.prod(self.row_shape) if self.shape else 0
+
+    def array(self, name: str) -> dict[str, Any] | None:
+        """An array of the problem as the record has it, None where it is absent."""
+        found: dict[str, Any] | None = self.content.get(name)
+        return found
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {
+            name: [element(v, array["dtype"]) for v in array.get("values") or ()]
+            for name, array in self.content.items()
+            if isinstance(array, dict)
+        }
+
+    def texts(self, name: str) -> list[str]:
+        """Elements of an array as text in C order; nothing where the array is absent or given by a recipe."""
+        return self._texts.get(name, [])
+
+    def by_row(self, name: str) -> list[list[str]]:
+        """Elements of an array of the logits' shape as (rows, C); nothing where it has another shape or no values."""
+        texts = self.texts(name)
+        if not texts or tuple((self.array(name) or {})["shape"]) != self.shape:
+            return []
+        inner = math.prod(self.shape[2:])
+        starts = (n * self.classes * inner + s for n in range(self.rows // max(inner, 1)) for s in range(inner))
+        return [texts[start : start + self.classes * inner : inner][: self.classes] for start in starts]
+
+    def per_row(self, name: str) -> list[str]:
+        """Elements of an array with one for each row; nothing where it has another size."""
+        texts = self.texts(name)
+        return texts if len(texts) == self.rows and tuple((self.array(name) or {})["shape"]) == self.row_shape else []
+
+    def per_class(self, name: str) -> list[str]:
+        """Elements of an array with one for each class; nothing where it has another size."""
+        texts = self.texts(name)
+        return texts if len(texts) == self.classes else []
+
+    def row_name(self, row: int) -> str:
+        """A row's index in the target: ``3``, or ``0, 2, 1`` for logits with spatial dimensions."""
+        index = []
+        for length in reversed(self.row_shape):
+            row, place = divmod(row, length)
+            index.append(str(place))
+        return ", ".join(reversed(index)) or "0"
+
+    def place(self, index: Sequence[int] | None) -> tuple[int | None, int | None]:
+        """Row and class that an index of a result points at; None for what it does not tell."""
+        if not index or any(i < 0 for i in index):
+            return None, None
+        shape = self.shape if len(index) == len(self.shape) else self.row_shape
+        if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
+            return None, None
+        if len(shape) == len(self.shape):
+            label = index[0] if len(index) == 1 else index[1]
+            index = [*index[:1], *index[2:]] if len(index) > 1 else []
+        else:
+            label = None
+        row = 0
+        for i, length in zip(index, self.row_shape, strict=True):
+            row = row * length + i
+        return row, label
+
+    def facts(self) -> list[tuple[str, str]]:
+        """The arguments of the call in words: each array's dtype and shape, each option's value."""
+        arrays = [(name, self._described(name)) for name in ("logits", "target", "weight", "cotangent")]
+        options = [(k, self.content.get(k)) for k in ("reduction", "ignore_index", "label_smoothing")]
+        written = [(k, element(v, "float64")) for k, v in options if v is not None and (k, v) != ("label_smoothing", 0)]
+        return [fact for fact in arrays if fact[1]] + written
+
+    def _described(self, name: str) -> str:
+        array = self.array(name)
+        if array is None:
+            return ""
+        shape = f"({', '.join(map(str, array['shape']))}{',' if len(array['shape']) == 1 else ''})"
+        strides = f", strides {tuple(array['strides'])} in elements" if array.get("strides") else ""
+        if "recipe" in array:
+            return f"{array['dtype']} {shape}{strides}, by recipe: {array['recipe']}"
+        return f"{array['dtype']} {shape}{strides}{self._listed(name)}"
+
+    def _listed(self, name: str) -> str:
+        """The elements of an array that has no place in the table."""
+        texts = self.texts(name)
+        whole, single = self.by_row(name), {"weight": self.per_class}.get(name, self.per_row)(name)
+        if not texts or (single if name in {"weight", "cotangent"} else whole or (name == "target" and single)):
+            return ""
+        return ": " + ", ".join(texts[:_LISTED]) + (", …" if len(texts) > _LISTED else "")

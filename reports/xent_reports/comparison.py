@@ -1,0 +1,129 @@
+"""Backends side by side: conventions, capabilities, and what was observed without judgement."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xent_conformance.record import Status
+from xent_reports.accuracy import TIGHTEST_TIER
+from xent_reports.model import Backend, Requirement, Run
+from xent_reports.visible import web_address
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One backend's value: marked where it is not the usual one, a warning where it is a claim of unsafe behaviour."""
+
+    text: str
+    differs: bool = False
+    warning: bool = False
+    href: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One question and each backend's answer."""
+
+    name: str
+    question: str
+    choices: Sequence[Choice]
+
+    @property
+    def common(self) -> Choice | None:
+        """The answer, where there are several backends and all give the same."""
+        return self.choices[0] if len(self.choices) > 1 and len(set(self.choices)) == 1 else None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one requirement saw: each backend's answer, with the dtypes where they differ."""
+
+    requirement: Requirement
+    answers: Sequence[str]
+
+
+def conventions(run: Run) -> list[Comparison]:
+    """Declared choices. The usual one is the header's default where it names one, else what most backends choose."""
+    described: dict[str, Any] = run.header.get("conventions") or {}
+    found = []
+    for name in _fields(run, lambda b: b.conventions):
+        details = described.get(name)
+        details = details if isinstance(details, dict) else {}
+        chosen = [str(b.conventions.get(name, "")) for b in run.available]
+        usual = str(details.get("default") or _commonest(chosen))
+        choices = [
+            Choice(text, bool(text) and text != usual, text in {"undefined", "abort"}, _documentation(backend, name))
+            for backend, text in zip(run.available, chosen, strict=True)
+        ]
+        found.append(Comparison(name, str(details.get("question") or ""), choices))
+    return found
+
+
+def capabilities(run: Run) -> list[Comparison]:
+    """Claims. Where backends differ is not marked: a claim that is not made is no fault."""
+    return [
+        Comparison(name, "", [_claim(name, b.capabilities.get(name)) for b in run.available])
+        for name in _fields(run, lambda b: b.capabilities)
+        if name != "conventions"
+    ]
+
+
+def observations(run: Run) -> list[Observation]:
+    """Requirements that only observe, with what they saw."""
+    found = []
+    for requirement in run.requirements:
+        if requirement.id == TIGHTEST_TIER:
+            continue
+        columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+        seen = [[(v.dtype, v.observed) for v in c if v.status is Status.OBSERVED and v.observed] for c in columns]
+        if any(seen):
+            found.append(Observation(requirement, [_together(answers) for answers in seen]))
+    return found
+
+
+def _together(answers: Sequence[tuple[str, str]]) -> str:
+    """One text where all dtypes agree, else each with its dtypes."""
+    dtypes: dict[str, list[str]] = {}
+    for dtype, text in answers:
+        dtypes.setdefault(text, []).append(dtype)
+    if len(dtypes) == 1:
+        return next(iter(dtypes))
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in dtypes.items())
+
+
+def _fields(run: Run, part: Callable[[Backend], dict[str, Any]]) -> list[str]:
+    """Field names of all backends in the order of their declaration."""
+    return list(dict.fromkeys(str(name) for backend in run.available for name in part(backend)))
+
+
+def _commonest(chosen: Sequence[str]) -> str:
+    counts = Counter(text for text in chosen if text)
+    return min(counts, key=lambda text: (-counts[text], text), default="")
+
+
+def _documentation(backend: Backend, field: str) -> str | None:
+    return web_address(str(backend.documentation.get(field) or ""))
+
+
+def _claim(name: str, value: Any) -> Choice:
+    return Choice(_claimed(value), warning=name == "overwrites_logits" and value is True)
+
+
+def _claimed(value: Any) -> str:
+    """A claim as text: a list by commas, a table by its fields, None as a dash."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        claimed = {_claimed(v) for v in value.values()}
+        if len(claimed) == 1 and len(value) > 1 and all(isinstance(v, dict) for v in value.values()):
+            return f"for each dtype: {claimed.pop()}"
+        return "; ".join(f"{k}: {_claimed(v)}" for k, v in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,88 @@
+"""What failed, by requirement and backend, with as much detail as one page holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from xent_conformance.record import Status
+from xent_reports.model import Requirement, Run, Verdict, worst_first
+from xent_reports.witness import Witness, briefly, of_verdict
+
+#: Bytes that scripts and tables may take on one page; past it the later dtypes of a failure go without.
+_DETAIL = 110_000
+#: Characters that all messages together may take, and the least that each may.
+_MESSAGES, _MESSAGE = 300_000, 500
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A requirement that one backend breaks, with a witness for each dtype; the worst status first."""
+
+    requirement: Requirement
+    backend: str
+    witnesses: Sequence[Witness]
+
+    @property
+    def status(self) -> Status:
+        """The worst status of its dtypes."""
+        return self.witnesses[0].status
+
+    @property
+    def brief(self) -> bool:
+        """Whether a witness goes without its script and table."""
+        return any(w.brief for w in self.witnesses)
+
+    @property
+    def words(self) -> str:
+        """Statuses and dtypes, for the filter."""
+        return " ".join(dict.fromkeys([*(w.status.value for w in self.witnesses), *(w.dtype for w in self.witnesses)]))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A requirement and everyone who breaks it."""
+
+    requirement: Requirement
+    failures: Sequence[Failure]
+
+
+def failures(run: Run) -> list[Failure]:
+    """Failures by requirement and backend: those that make the run fail first, then broken SHOULDs."""
+    limit = max(_MESSAGE, _MESSAGES // max(len(run.failing), 1))
+    backends = {b.label: b for b in run.backends}
+    grouped: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in run.failing:
+        grouped.setdefault((verdict.requirement.id, verdict.backend), []).append(verdict)
+    found = []
+    for verdicts in grouped.values():
+        verdicts.sort(key=worst_first)
+        first = verdicts[0]
+        witnesses = [of_verdict(v, backends[v.backend], limit) for v in verdicts]
+        found.append(Failure(first.requirement, first.backend, witnesses))
+    broken_must = {f.requirement.id for f in found if f.status is not Status.WEAK}
+    found.sort(key=lambda f: f.requirement.id not in broken_must)
+    return _within(found, _DETAIL)
+
+
+def broken(failures: Sequence[Failure]) -> list[Broken]:
+    """Failures by requirement, in their order."""
+    grouped: dict[Requirement, list[Failure]] = {}
+    for failure in failures:
+        grouped.setdefault(failure.requirement, []).append(failure)
+    return [Broken(requirement, found) for requirement, found in grouped.items()]
+
+
+def _within(failures: Sequence[Failure], room: int) -> list[Failure]:
+    """The failures with as many scripts and tables as fit: first one for each requirement, then for each backend."""
+    seen: dict[str, int] = {}
+    places = []
+    for failure in failures:
+        nth = seen[failure.requirement.id] = seen.get(failure.requirement.id, -1) + 1
+        places += [(depth, nth, witness) for depth, witness in enumerate(failure.witnesses)]
+    shown: set[str] = set()
+    for _, _, witness in sorted(places, key=lambda place: place[:2]):
+        if witness.weight <= room:
+            room -= witness.weight
+            shown.add(witness.anchor)
+    return [replace(f, witnesses=[w if w.anchor in shown else briefly(w) for w in f.witnesses]) for f in failures]

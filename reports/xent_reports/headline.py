@@ -1,0 +1,95 @@
+"""What the page says first: one sentence, then how many of each status, then what stands in the way of trusting it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from xent_conformance.record import GLYPHS, SEVERITY, UNEXPECTED, Status
+from xent_reports.figures import counted, listed
+from xent_reports.model import Run
+from xent_reports.visible import abridged, one_line, shortened
+
+#: What each status means, for the legend.
+MEANINGS: dict[Status, str] = {
+    Status.PASS: "every problem within its bound",
+    Status.FAIL: "breaks a MUST",
+    Status.WEAK: "breaks a SHOULD",
+    Status.CRASH: "the process died",
+    Status.TIMEOUT: "no answer in time",
+    Status.ERROR: "the suite or the adapter broke; says nothing about the backend",
+    Status.DEVIATION: "a known failure, listed with a reason, still there",
+    Status.NOT_APPLICABLE: "the backend does not claim what it is about",
+    Status.OBSERVED: "what it does, without judgement",
+    Status.VACUOUS: "no problem met the condition: nothing was shown",
+}
+#: A cell without a verdict: the run did not get there.
+NOT_RUN = ("?", "not run")
+#: More backends than this are counted instead of named.
+_NAMED = 3
+#: Characters that are shown of what a record says about itself.
+_NOTICE = 500
+
+
+def sentence(run: Run) -> str:
+    """The verdict on the run in one sentence. A run cut short is never said to have passed."""
+    if not run.verdicts:
+        return "Truncated before anything was judged" if run.footer is None else "Nothing was judged"
+    parts = [_outcome(run)]
+    errors = sum(v.status is Status.ERROR for v in run.verdicts)
+    if errors:
+        parts.append(f"the suite or an adapter broke on {counted(errors, 'verdict')}")
+    if run.footer is not None and run.footer.get("error"):
+        parts.append("the run ended with an error")
+    text = "; ".join(parts)
+    return text if run.footer is not None else f"Truncated: the run did not reach its end. Until then: {text}"
+
+
+def _outcome(run: Run) -> str:
+    """Broken requirements of those that were judged, and by whom."""
+    broken = [v for v in run.verdicts if v.status in UNEXPECTED]
+    judged = {v.requirement.id for v in run.verdicts if v.status is not Status.NOT_APPLICABLE}
+    if not broken:
+        size = f"{counted(len(run.available), 'backend')}, {counted(len(judged), 'requirement')}"
+        return f"No unexpected failure: {size}, {counted(len(run.verdicts), 'verdict')}"
+    requirements = {v.requirement.id for v in broken}
+    names = [b.label for b in run.available if any(v.backend == b.label for v in broken)]
+    who = listed([abridged(one_line(name)) for name in names])
+    if len(names) > _NAMED:
+        who = f"{len(names)} of {len(run.available)} backends"
+    return f"{len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
+
+
+def counts(run: Run) -> list[tuple[Status, int]]:
+    """Verdicts by status, from what needs attention first; statuses that did not occur are left out."""
+    found = Counter(v.status for v in run.verdicts)
+    return [(status, found[status]) for status in SEVERITY if found[status]]
+
+
+def counts_line(run: Run) -> str:
+    """The counts as text: ``✗ 3 fail · ✓ 200 pass``."""
+    parts = [f"{GLYPHS[status][0]} {number:,} {GLYPHS[status][1]}" for status, number in counts(run)]
+    return " · ".join(parts) or "no verdict"
+
+
+def notices(run: Run) -> list[str]:
+    """What a reader must know before trusting the numbers: cut, copied or mixed records, backends that did not run."""
+    said = []
+    for source in run.sources:
+        name = source["name"]
+        if source.get("truncated"):
+            reached = counted(source.get("verdicts") or 0, "verdict")
+            said.append(f"{name} is truncated: its run did not reach its end. {reached} written; the rest is unknown.")
+        if source.get("error"):
+            said.append(f"{name} ended with an error: {source['error']}")
+        said += [f"{copy} is the same record as {name}: counted once." for copy in source.get("copies") or ()]
+    seeds = {source.get("seed") for source in run.sources}
+    if len(seeds) > 1:
+        said.append(f"{len(seeds)} seeds: backends that ran under different ones did not see the same problems.")
+    said += [f"{b.label} not available: {b.unavailable}" for b in run.backends if b.unavailable is not None]
+    silent = [b.label for b in run.available if not any(v.backend == b.label for v in run.verdicts)]
+    said += [f"{label} has no verdict: it was announced and never judged." for label in silent]
+    pairs = len(run.requirements) * (len(run.available) - len(silent))
+    missing = pairs - len(run.cells)
+    if missing and run.footer is not None:
+        said.append(f"{missing:,} of {counted(pairs, 'cell')} of the matrix have no verdict: listed and never judged.")
+    return [shortened(text, _NOTICE) for text in said]

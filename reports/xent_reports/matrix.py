@@ -1,0 +1,124 @@
+"""Requirements by backends: the worst status of each cell, and each dtype below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from xent_conformance.record import GLYPHS, Status
+from xent_reports.figures import ratio
+from xent_reports.headline import NOT_RUN
+from xent_reports.model import FAILING, Requirement, Run, Verdict, dtype_order, largest_ratio, worst
+from xent_reports.visible import anchor
+
+#: More verdicts than these are not all listed by dtype; what is not simply passed always is.
+_IN_FULL = 4000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of the matrix: ``status`` None where there is no verdict, ``href`` where there is more to read."""
+
+    status: Status | None
+    ratio: str = ""
+    href: str = ""
+
+    @property
+    def glyph(self) -> str:
+        """Glyph of the status."""
+        return NOT_RUN[0] if self.status is None else GLYPHS[self.status][0]
+
+    @property
+    def word(self) -> str:
+        """Word of the status."""
+        return NOT_RUN[1] if self.status is None else GLYPHS[self.status][1]
+
+    @property
+    def text(self) -> str:
+        """Glyph and ratio, as in every matrix."""
+        return f"{self.glyph} {self.ratio}".rstrip()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A dtype of a requirement: a cell for each backend, None where there is no verdict; or one cell for all."""
+
+    dtype: str
+    cells: Sequence[Cell | None]
+    together: Cell | None = None
+
+    @property
+    def text(self) -> str:
+        """What the one cell says: the glyph, and the largest ratio where the backends differ."""
+        if self.together is None or not self.together.ratio:
+            return "" if self.together is None else self.together.glyph
+        return f"{self.together.glyph} {'≤ ' if len(set(self.cells)) > 1 else ''}{self.together.ratio}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A requirement: one cell for each backend, and a line for each dtype, or for dtypes that agree in all cells."""
+
+    requirement: Requirement
+    cells: Sequence[Cell]
+    by_dtype: Sequence[Line]
+    issues: int
+
+
+def families(run: Run) -> list[tuple[str, list[Row]]]:
+    """Rows grouped by family; in a family those with the most issues come first, then by id."""
+    grouped: dict[str, list[Row]] = {}
+    for requirement in run.requirements:
+        grouped.setdefault(requirement.family, []).append(_row(run, requirement))
+    return [
+        (family, sorted(rows, key=lambda r: (-r.issues, r.requirement.id))) for family, rows in sorted(grouped.items())
+    ]
+
+
+def abbreviated(run: Run) -> bool:
+    """Whether there are so many verdicts that a dtype which every backend passes gets one cell for all."""
+    return len(run.verdicts) > _IN_FULL
+
+
+def _row(run: Run, requirement: Requirement) -> Row:
+    columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+    dtypes = sorted({v.dtype for column in columns for v in column}, key=dtype_order)
+    lines = [_line(columns, dtype, brief=abbreviated(run)) for dtype in dtypes]
+    issues = sum(v.status in FAILING for column in columns for v in column)
+    return Row(requirement, [cell(column) for column in columns], _grouped(lines), issues)
+
+
+def _line(columns: Sequence[Sequence[Verdict]], dtype: str, *, brief: bool) -> Line:
+    verdicts = [[v for v in column if v.dtype == dtype] for column in columns]
+    cells = [cell(found) if found else None for found in verdicts]
+    statuses = {c.status if c else None for c in cells}
+    one = statuses in ({Status.PASS}, {Status.OBSERVED}) and (brief or len(set(cells)) == 1)
+    return Line(dtype, cells, cell([v for found in verdicts for v in found]) if one else None)
+
+
+def cell(verdicts: Sequence[Verdict]) -> Cell:
+    """The worst status of the dtypes and the largest ratio, leading to what there is to read about it."""
+    found = worst(verdicts)
+    if found is None:
+        return Cell(None)
+    return Cell(found.status, ratio(largest_ratio(verdicts)), _href(found))
+
+
+def _href(verdict: Verdict) -> str:
+    if verdict.status in FAILING:
+        return f"#{anchor(verdict.requirement.id, verdict.backend, verdict.dtype)}"
+    if verdict.status is Status.DEVIATION and verdict.deviations:
+        return f"#known--{anchor(verdict.requirement.id, verdict.backend)}"
+    return ""
+
+
+def _grouped(lines: Sequence[Line]) -> list[Line]:
+    """Dtypes with the same cells share one line."""
+    grouped: list[Line] = []
+    for line in lines:
+        same = next((i for i, other in enumerate(grouped) if other.cells == line.cells), None)
+        if same is None:
+            grouped.append(line)
+        else:
+            grouped[same] = replace(grouped[same], dtype=f"{grouped[same].dtype}, {line.dtype}")
+    return grouped

@@ -1,0 +1,63 @@
+"""Median times, where a record has them: grouped so that only comparable ones stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xent_conformance.record import number
+from xent_reports.model import Run
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One backend on one size of problem; ``factor`` is the median over the fastest one's."""
+
+    backend: str
+    median: str
+    spread: str
+    factor: str
+
+
+@dataclass(frozen=True)
+class Race:
+    """Timings of the same quantity on the same size of problem."""
+
+    title: str
+    timings: Sequence[Timing]
+
+
+def races(run: Run) -> list[Race]:
+    """The header's ``speed`` entries by quantity, dtype and size; backends by name in each."""
+    grouped: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
+    for entry in run.header.get("speed") or ():
+        key = (entry["quantity"], entry["dtype"], entry["rows"], entry["classes"])
+        grouped.setdefault(key, []).append(entry)
+    return [
+        Race(f"{what}, {dtype}, {rows:,} × {classes:,}", _timings(entries))
+        for (what, dtype, rows, classes), entries in sorted(grouped.items())
+    ]
+
+
+def _timings(entries: Sequence[dict[str, Any]]) -> list[Timing]:
+    fastest = min(number(e["median"]) for e in entries)
+    return [
+        Timing(
+            entry["backend"],
+            duration(number(entry["median"])),
+            "" if entry.get("iqr") is None else duration(number(entry["iqr"])),
+            f"{number(entry['median']) / fastest:.2g}×" if fastest > 0 else "",
+        )
+        for entry in sorted(entries, key=lambda e: str(e["backend"]))
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Seconds with three digits in a unit that suits them."""
+    for scale, unit in _UNITS:
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"

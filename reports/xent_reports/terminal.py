@@ -1,0 +1,80 @@
+"""The summary of a run for a terminal: what the page says first, with the same glyphs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from xent_conformance.record import GLYPHS, SEVERITY, Status
+from xent_reports.combination import combined
+from xent_reports.failures import Failure, failures
+from xent_reports.files import load
+from xent_reports.headline import counts_line, notices, sentence
+from xent_reports.model import Run, run_of
+from xent_reports.visible import abridged, one_line, shortened
+
+#: Blue and orange, as on the page, from the 256 colours.
+_COLORS = {
+    **dict.fromkeys((Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR), "38;5;208;1"),
+    **dict.fromkeys((Status.WEAK, Status.VACUOUS), "38;5;178"),
+    Status.DEVIATION: "38;5;141",
+    Status.PASS: "38;5;75",
+}
+_BOLD = "1"
+#: Failures that are listed; the page has all.
+_LISTED = 20
+
+
+def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to colour what goes to a stream: a terminal that is not dumb, and no NO_COLOR (no-color.org)."""
+    return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+
+
+def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> list[str]:
+    """The summary of records as lines; raises RecordError as :func:`xent_reports.render` does."""
+    run = run_of(combined(load(records)))
+    found = failures(run)
+    lines = [_painted(one_line(sentence(run)), _BOLD, color=color), counts_line(run)]
+    lines += [f"! {one_line(notice)}" for notice in notices(run)]
+    lines += _backends(run, color=color)
+    for failure in found[:_LISTED]:
+        lines += ["", *_failure(failure, color=color)]
+    if len(found) > _LISTED:
+        lines += ["", f"… and {len(found) - _LISTED:,} more failures in the report"]
+    return lines
+
+
+def _backends(run: Run, *, color: bool) -> list[str]:
+    names = {b.label: abridged(one_line(b.label), 24) for b in run.available}
+    width = max((len(name) for name in names.values()), default=0)
+    lines = []
+    for label, name in names.items():
+        found = Counter(v.status for v in run.verdicts if v.backend == label)
+        parts = [
+            _painted(f"{GLYPHS[s][0]} {found[s]:,} {GLYPHS[s][1]}", _COLORS.get(s), color=color)
+            for s in SEVERITY
+            if found[s]
+        ]
+        lines.append(f"  {name:<{width}}  {'  '.join(parts)}")
+    return lines
+
+
+def _failure(failure: Failure, *, color: bool) -> list[str]:
+    first = failure.witnesses[0]
+    dtypes = ", ".join(abridged(one_line(w.dtype), 24) for w in failure.witnesses)
+    head = f"{first.glyph} {first.word}"
+    place = f"{abridged(one_line(failure.requirement.id))} on {abridged(one_line(failure.backend))} ({dtypes})"
+    lines = [
+        f"{_painted(head, _COLORS.get(first.status), color=color)} {place}",
+        f"  {shortened(one_line(first.message), 300)}",
+    ]
+    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in first.facts if name != "quantity")
+    lines += [f"  {facts}"] if facts else []
+    lines += [f"  {one_line(first.command)}"] if first.command else []
+    return lines
+
+
+def _painted(text: str, style: str | None, *, color: bool) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if color and style else text

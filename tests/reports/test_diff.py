@@ -1,0 +1,103 @@
+"""What changed between two records, and the exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import records
+
+import xent_reports
+
+V = records.verdict
+
+
+def record(path: Path, status: str | None, ratio: float | None = None, **changes: object) -> Path:
+    """A record with one steady verdict and one of a given status, or without it."""
+    others = [] if status is None else [V("torch", "a.x", "float16", status, ratio=ratio, **changes)]
+    catalogue = [records.requirement_named(name) for name in ("a.steady", "a.x")]
+    return records.written(
+        path, records.header([records.backend("torch")], catalogue), [V("torch", "a.steady"), *others]
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "code"),
+    [
+        ("pass", "fail", "regressed", 1),
+        ("pass", "weak", "regressed", 1),
+        ("weak", "crash", "regressed", 1),
+        ("pass", "deviation", "regressed", 1),
+        ("deviation", "fail", "regressed", 1),
+        ("pass", "error", "regressed", 1),
+        ("fail", "pass", "fixed", 0),
+        ("fail", "weak", "fixed", 0),
+        ("deviation", "pass", "fixed", 0),
+        ("fail", "crash", "changed", 0),
+        ("pass", "vacuous", "gone", 1),
+        ("pass", "not-applicable", "gone", 1),
+        ("not-applicable", "pass", "changed", 0),
+        ("pass", None, "gone", 1),
+        (None, "pass", "new", 0),
+        (None, "fail", "new", 1),
+    ],
+)
+def test_a_change_of_status_has_a_kind_and_an_exit_code(
+    tmp_path: Path, before: str | None, after: str | None, kind: str, code: int
+) -> None:
+    """Exit 1 exactly where something is worse: broken, newly broken, or no longer shown."""
+    text, found = xent_reports.diff(record(tmp_path / "old.jsonl", before), record(tmp_path / "new.jsonl", after))
+    assert text.splitlines()[0].startswith(f"{kind}: a.x on torch (float16): ")
+    assert text.splitlines()[-1] == f"1 {kind}, 1 verdict as before"
+    assert found == code
+
+
+def test_a_change_states_both_ratios(tmp_path: Path) -> None:
+    """Ratio before and after stand beside the status."""
+    text, _ = xent_reports.diff(
+        record(tmp_path / "old.jsonl", "pass", 0.41), record(tmp_path / "new.jsonl", "fail", 98.2)
+    )
+    assert text.splitlines()[0] == "regressed: a.x on torch (float16): ✓ pass 0.41 → ✗ fail 99"
+
+
+def test_equal_records_are_the_same(tmp_path: Path) -> None:
+    """Nothing changed is exit 0, and says how much was compared."""
+    path = record(tmp_path / "r.jsonl", "fail", 2.0)
+    assert xent_reports.diff(path, path) == ("2 verdicts as before", 0)
+
+
+def test_an_observation_that_changed_is_told_without_judgement(tmp_path: Path) -> None:
+    """What only observes is neither better nor worse."""
+    text, code = xent_reports.diff(
+        record(tmp_path / "old.jsonl", "observed", observed="nan"),
+        record(tmp_path / "new.jsonl", "observed", observed="0.0"),
+    )
+    assert text.splitlines()[0] == "changed: a.x on torch (float16): · observed nan → · observed 0.0"
+    assert code == 0
+
+
+def test_records_that_cannot_be_compared_are_trouble(tmp_path: Path) -> None:
+    """A damaged file and another suite version are exit 2, with the reason."""
+    sound = record(tmp_path / "sound.jsonl", "pass")
+    other = records.run(tmp_path / "other.jsonl", V("torch", "a.x"), suite="9.0.0")
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    text, code = xent_reports.diff(sound, other)
+    assert (code, "9.0.0" in text) == (2, True)
+    text, code = xent_reports.diff(tmp_path / "bad.jsonl", sound)
+    assert (code, "bad.jsonl" in text) == (2, True)
+
+
+def test_the_page_shows_changes_against_a_baseline(tmp_path: Path) -> None:
+    """Regressed, with both states, and library versions that changed; the same in Markdown."""
+    old = records.run(
+        tmp_path / "old.jsonl",
+        V("torch", "a.x", ratio=0.4),
+        backends=[records.backend("torch", versions={"torch": "2.8"})],
+    )
+    new = records.run(tmp_path / "new.jsonl", V("torch", "a.x", status="fail", ratio=40.0, failure=records.failure()))
+    page = xent_reports.render(new, tmp_path / "out", baseline=old).read_text("utf-8")
+    assert "▲ regressed" in page
+    assert "<td>✗ fail 40" in page.replace("<bdi>", "").replace("</bdi>", "")
+    summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    assert "- torch: torch 2.8 → 2.9.0" in summary
+    assert "- regressed: `a.x` on `torch` (float32): ✓ pass 0.4 → ✗ fail 40" in summary

@@ -1,0 +1,93 @@
+"""Failures by requirement and backend, deviations, and what a page of limited size keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import records
+
+from xent_conformance.record import read
+from xent_reports.deviations import deviations
+from xent_reports.failures import broken, failures
+from xent_reports.model import Run, run_of
+
+V = records.verdict
+
+
+def run_with(tmp_path: Path, *verdicts: dict[str, object]) -> Run:
+    """The run of some verdicts."""
+    return run_of(read(records.run(tmp_path / "r.jsonl", *verdicts)))
+
+
+def test_what_makes_the_run_fail_comes_before_broken_shoulds(tmp_path: Path) -> None:
+    """Requirements with a fail, crash, timeout or error come first; the worst dtype of each comes first."""
+    run = run_with(
+        tmp_path,
+        V("torch", "a.weak", status="weak", failure=records.failure()),
+        V("torch", "b.fail", "float32", "fail", ratio=3.0, failure=records.failure("float32")),
+        V("torch", "b.fail", "float16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "b.fail", "bfloat16", "timeout", reason="no answer after 10 s"),
+    )
+    found = failures(run)
+    assert [(f.requirement.id, [w.dtype for w in f.witnesses]) for f in found] == [
+        ("b.fail", ["bfloat16", "float16", "float32"]),
+        ("a.weak", ["float32"]),
+    ]
+    assert found[0].witnesses[0].anchor == "b.fail--torch--bfloat16"
+    assert found[0].witnesses[0].message == "no answer after 10 s"
+
+
+def test_failures_of_one_requirement_stand_together(tmp_path: Path) -> None:
+    """Everyone who breaks a requirement is shown below its statement."""
+    run = run_with(tmp_path, *(V(name, f"a.{x}", status="fail") for name in ("torch", "jax") for x in "xy"))
+    assert [(b.requirement.id, [f.backend for f in b.failures]) for b in broken(failures(run))] == [
+        ("a.x", ["jax", "torch"]),
+        ("a.y", ["jax", "torch"]),
+    ]
+
+
+def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> None:
+    """The facts of a failure are all there, in the order they are read."""
+    run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failure=records.failure()))
+    ((witness,),) = (f.witnesses for f in failures(run))
+    assert dict(witness.facts) == {
+        "quantity": "grad_logits[0, 2]",
+        "expected": "-0.9999999979388463",
+        "got": "-1",
+        "error": "2.06e-09",
+        "bound": "2.1e-11",
+        "error / bound": "99",
+    }
+    assert witness.command.startswith("xent run torch --only")
+    assert witness.script.startswith("import torch")
+    assert [line.ignored for line in witness.table.lines] == [False, True, False] if witness.table else False
+
+
+def test_a_large_page_keeps_a_script_for_every_requirement_first(tmp_path: Path) -> None:
+    """Past the limit scripts and tables are left out, of second backends and dtypes before first ones."""
+    run = run_of(read(records.written(tmp_path / "r.jsonl", *records.large(16, 200, 600))))
+    found = broken(failures(run))
+    witnesses = [w for b in found for f in b.failures for w in f.witnesses]
+    assert len(witnesses) == 600
+    kept = [b for b in found if b.failures[0].witnesses[0].script]
+    assert 60 < len(kept) <= len(found)
+    assert all(w.brief for w in witnesses if not w.script)
+    assert all(w.message and w.facts and w.command for w in witnesses)
+
+
+def test_a_deviation_is_listed_once_for_all_its_dtypes(tmp_path: Path) -> None:
+    """The same reason in several dtypes is one entry, with one witness; another reason is another."""
+    known = {"reason": "drops the weight", "issue": "unreported", "versions": ">=2", "witness": records.failure()}
+    other = {"reason": "rounds twice", "issue": "https://example.com/1"}
+    run = run_with(
+        tmp_path,
+        V("torch", "a.x", "float16", "deviation", deviations=[known, other]),
+        V("torch", "a.x", "float32", "deviation", deviations=[known]),
+    )
+    found = deviations(run)
+    assert [(d.reason, d.dtypes, d.anchor) for d in found] == [
+        ("drops the weight", ["float16", "float32"], "known--a.x--torch"),
+        ("rounds twice", ["float16"], "known--a.x--torch--2"),
+    ]
+    assert found[0].witness is not None
+    assert found[1].witness is None

@@ -1,0 +1,101 @@
+"""The verdict sentence, the counts, and what a reader must know before trusting them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import records
+
+from xent_conformance.record import Status, read
+from xent_reports import headline
+from xent_reports.model import Run, run_of
+from xent_reports.soundness import checked
+
+V = records.verdict
+
+
+def loaded(path: Path) -> Run:
+    """The run of a file."""
+    return run_of(checked(read(path)))
+
+
+def test_the_sentence_counts_broken_requirements_and_names_who_breaks_them(tmp_path: Path) -> None:
+    """Requirements count once however many dtypes fail; up to three backends are named."""
+    run = loaded(
+        records.run(
+            tmp_path / "r.jsonl",
+            *(V("torch", "a.x", dtype, "fail") for dtype in ("float16", "float32")),
+            V("jax", "a.x"),
+            V("torch", "a.y", status="crash"),
+            V("jax", "a.y", status="not-applicable"),
+            V("torch", "a.z", status="weak"),
+        )
+    )
+    assert headline.sentence(run) == "2 of 3 requirements broken, by torch"
+    assert headline.counts_line(run) == "☠ 1 crash · ✗ 2 fail · △ 1 weak · ✓ 1 pass · – 1 not applicable"
+
+
+def test_many_failing_backends_are_counted(tmp_path: Path) -> None:
+    """More than three backends are not listed in a heading."""
+    names = records.NAMES[:5]
+    run = loaded(records.run(tmp_path / "r.jsonl", *(V(name, "a.x", status="fail") for name in names)))
+    assert headline.sentence(run) == "1 of 1 requirement broken, by 5 of 5 backends"
+
+
+def test_a_run_without_failures_says_how_much_was_judged(tmp_path: Path) -> None:
+    """A clean run states its size: that is what the claim rests on."""
+    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.x"), V("torch", "a.y", status="deviation")))
+    assert headline.sentence(run) == "No unexpected failure: 1 backend, 2 requirements, 2 verdicts"
+
+
+def test_a_truncated_record_never_passes(tmp_path: Path) -> None:
+    """Without a footer the sentence begins with that, and a notice names the file."""
+    run = loaded(records.run(tmp_path / "cut.jsonl", V("torch", "a.x"), footer=False))
+    assert headline.sentence(run).startswith("Truncated: the run did not reach its end.")
+    assert headline.notices(run) == [
+        "cut.jsonl is truncated: its run did not reach its end. 1 verdict written; the rest is unknown."
+    ]
+
+
+def test_a_record_without_verdicts_claims_nothing(tmp_path: Path) -> None:
+    """Neither 0 % nor 100 %: nothing was judged."""
+    path = records.written(tmp_path / "r.jsonl", records.header([records.backend("torch")], []), [])
+    assert headline.sentence(loaded(path)) == "Nothing was judged"
+    path = records.written(tmp_path / "r.jsonl", records.header([], []), [], footer=False)
+    assert headline.sentence(loaded(path)) == "Truncated before anything was judged"
+
+
+def test_errors_of_the_suite_are_not_failures_of_the_backend(tmp_path: Path) -> None:
+    """An error is said apart, whatever else happened."""
+    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.x", status="error", reason="adapter: no such module")))
+    assert headline.sentence(run).endswith("; the suite or an adapter broke on 1 verdict")
+
+
+def test_a_backend_that_is_not_available_is_named_and_never_counted(tmp_path: Path) -> None:
+    """It has no column and no share in the sentence; a backend that was announced and never judged is named too."""
+    backends = [
+        records.backend("torch"),
+        records.backend("torch-cuda", device="cuda", unavailable="no CUDA device"),
+        records.backend("jax"),
+    ]
+    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.x"), backends=backends))
+    assert [b.label for b in run.available] == ["jax", "torch"]
+    assert headline.notices(run) == [
+        "torch-cuda not available: no CUDA device",
+        "jax has no verdict: it was announced and never judged.",
+    ]
+
+
+def test_requirements_without_a_verdict_are_counted(tmp_path: Path) -> None:
+    """A run that ended before it judged all it listed says so, although it has a footer."""
+    catalogue = [records.requirement_named(name) for name in ("a.x", "a.y", "a.z")]
+    path = tmp_path / "r.jsonl"
+    records.written(path, records.header([records.backend("torch")], catalogue), [V("torch", "a.x")])
+    assert headline.notices(loaded(path)) == ["2 of 3 cells of the matrix have no verdict: listed and never judged."]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_has_a_meaning(status: Status) -> None:
+    """The legend explains each word the pages use."""
+    assert headline.MEANINGS[status]

@@ -1,0 +1,104 @@
+"""The matrix: worst status and largest ratio of each cell, and each dtype below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import records
+
+from xent_conformance.record import Status, read
+from xent_reports.matrix import Row, families
+from xent_reports.model import Run, run_of
+
+V = records.verdict
+
+
+def run_with(tmp_path: Path, *verdicts: dict[str, object]) -> Run:
+    """The run of some verdicts."""
+    return run_of(read(records.run(tmp_path / "r.jsonl", *verdicts)))
+
+
+def rows(run: Run) -> list[Row]:
+    """All rows, of all families."""
+    return [row for _, found in families(run) for row in found]
+
+
+def test_a_cell_has_the_worst_status_and_the_largest_ratio_of_its_dtypes(tmp_path: Path) -> None:
+    """One failing dtype makes the cell fail; its link leads to that dtype."""
+    run = run_with(
+        tmp_path,
+        V("torch", "a.x", "float16", ratio=0.5),
+        V("torch", "a.x", "bfloat16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.x", "float32", "not-applicable"),
+    )
+    (row,) = rows(run)
+    (cell,) = row.cells
+    assert (cell.text, cell.word, cell.href) == ("✗ 99", "fail", "#a.x--torch--bfloat16")
+    assert [(line.dtype, [c and c.text for c in line.cells]) for line in row.by_dtype] == [
+        ("float16", ["✓ 0.5"]),
+        ("bfloat16", ["✗ 99"]),
+        ("float32", ["–"]),
+    ]
+
+
+def test_a_ratio_that_is_not_a_number_is_the_largest(tmp_path: Path) -> None:
+    """nan wins over every finite ratio."""
+    run = run_with(tmp_path, V("torch", "a.x", "float16", ratio="nan"), V("torch", "a.x", "float32", ratio=0.5))
+    assert rows(run)[0].cells[0].text == "✓ nan"
+
+
+def test_a_cell_without_a_verdict_is_not_run(tmp_path: Path) -> None:
+    """What was not judged has a glyph of its own, never that of a pass."""
+    run = run_with(tmp_path, V("torch", "a.x"), V("jax", "a.y"))
+    cells = {row.requirement.id: [cell.status for cell in row.cells] for row in rows(run)}
+    assert [b.label for b in run.available] == ["jax", "torch"]
+    assert cells == {"a.x": [None, Status.PASS], "a.y": [Status.PASS, None]}
+    assert rows(run)[0].cells[0].word == "not run"
+
+
+def test_rows_with_issues_come_first_in_their_family_and_backends_with_fewest_first(tmp_path: Path) -> None:
+    """The order answers the first questions: what is broken, and who breaks least."""
+    run = run_with(
+        tmp_path,
+        V("torch", "a.x"),
+        V("torch", "a.y", status="fail"),
+        V("torch", "b.z", status="fail"),
+        *(V("numpy", name) for name in ("a.x", "a.y", "b.z")),
+    )
+    assert [b.label for b in run.available] == ["numpy", "torch"]
+    assert [(family, [r.requirement.id for r in found]) for family, found in families(run)] == [
+        ("a", ["a.y", "a.x"]),
+        ("b", ["b.z"]),
+    ]
+
+
+def test_dtypes_that_agree_share_a_line(tmp_path: Path) -> None:
+    """A requirement without ratios that every dtype passes takes one line."""
+    run = run_with(tmp_path, *(V(name, "a.x", dtype) for name in ("torch", "jax") for dtype in records.DTYPES))
+    (line,) = rows(run)[0].by_dtype
+    assert line.dtype == "float16, bfloat16, float32, float64"
+    assert line.text == "✓"
+
+
+def test_a_large_run_keeps_every_issue_by_dtype(tmp_path: Path) -> None:
+    """Only dtypes that all backends pass are given as one cell, with the largest ratio."""
+    run = run_of(read(records.written(tmp_path / "r.jsonl", *records.large(16, 80, 40))))
+    issues = {(v.requirement.id, v.dtype) for v in run.failing}
+    shown = {
+        (row.requirement.id, dtype)
+        for row in rows(run)
+        for line in row.by_dtype
+        for dtype in line.dtype.split(", ")
+        if line.together is None
+    }
+    assert issues <= shown
+    collapsed = [line for row in rows(run) for line in row.by_dtype if line.together is not None]
+    assert collapsed
+    assert all({c.status for c in line.cells if c} <= {Status.PASS, Status.OBSERVED} for line in collapsed)
+
+
+def test_one_name_on_two_devices_is_two_columns(tmp_path: Path) -> None:
+    """The label has the device where the name alone does not tell."""
+    run = run_with(tmp_path, V("torch", "a.x"), V("torch", "a.x", device="cuda", status="fail"))
+    assert [b.label for b in run.available] == ["torch (cpu)", "torch (cuda)"]
+    assert [cell.status for cell in rows(run)[0].cells] == [Status.PASS, Status.FAIL]

@@ -1,0 +1,100 @@
+"""Terminal and Markdown say the same as the page, with the same glyphs."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import records
+
+import xent_reports
+from xent_conformance.record import GLYPHS
+
+V = records.verdict
+
+
+def sample(tmp_path: Path) -> Path:
+    """A record with a failure in two dtypes, a deviation and a backend that is not there."""
+    known = {"reason": "drops <the> weight", "issue": "https://github.com/a/b/issues/1"}
+    backends = [records.backend("torch"), records.backend("cuda", unavailable="no device")]
+    return records.run(
+        tmp_path / "r.jsonl",
+        V("torch", "a.x", "float16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.x", "bfloat16", "fail", ratio=3.0, failure=records.failure("bfloat16")),
+        V("torch", "a.y", status="deviation", deviations=[known]),
+        V("torch", "a.z"),
+        backends=backends,
+    )
+
+
+def test_terminal_markdown_and_page_say_the_same(tmp_path: Path) -> None:
+    """The sentence, the counts and the notices are the same text in all three."""
+    path = sample(tmp_path)
+    page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    lines = xent_reports.summary_lines(path)
+    assert lines[:3] == [
+        "1 of 3 requirements broken, by torch",
+        "✗ 2 fail · ≠ 1 deviation · ✓ 1 pass",
+        "! cuda not available: no device",
+    ]
+    assert f"## {lines[0]}" in markdown
+    assert lines[1] in markdown
+    assert f"<h1>{lines[0]}</h1>" in page
+    counts = re.findall(r'<span class="g">(.)</span> <b>([\d,]+)</b> ([a-z ]+)', page)
+    assert " · ".join(" ".join(count) for count in counts) == lines[1]
+    for text in (markdown.replace("\\", ""), page, "\n".join(lines)):
+        assert "cuda not available: no device" in text
+        assert "The gradient of the target class is off by 98 times the bound." in text
+        assert "xent run torch --only gradients.loss" in text
+
+
+def test_markdown_lists_failures_with_problem_and_script(tmp_path: Path) -> None:
+    """The summary of a job shows enough to reproduce without opening the page."""
+    xent_reports.render(sample(tmp_path), tmp_path / "out")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    assert "#### ✗ fail: `a.x` on `torch`" in markdown
+    assert "Also: ✗ fail bfloat16." in markdown
+    assert "```python\nimport torch" in markdown
+    assert "- ≠ `a.y` on `torch` (float32): drops &lt;the&gt; weight <https://github.com/a/b/issues/1>" in markdown
+    assert "| backend | ✗ fail | ≠ deviation | ✓ pass |" in markdown
+    assert "| `torch` | 2 | 1 | 1 |" in markdown
+
+
+def test_markdown_of_many_failures_stays_below_the_limit_of_a_job_summary(tmp_path: Path) -> None:
+    """GitHub drops a summary of more than 1 MiB."""
+    xent_reports.render(records.written(tmp_path / "r.jsonl", *records.large(16, 200, 600)), tmp_path / "out")
+    markdown = (tmp_path / "out" / "summary.md").read_bytes()
+    assert len(markdown) < 1 << 19
+    assert b"more, in the HTML report" in markdown
+
+
+def test_colour_adds_nothing_to_the_text(tmp_path: Path) -> None:
+    """Without colour there is no escape sequence; with it the words are the same."""
+    path = sample(tmp_path)
+    plain, painted = (xent_reports.summary_lines(path, color=color) for color in (False, True))
+    assert not any("\x1b" in line for line in plain)
+    assert any("\x1b" in line for line in painted)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", line) for line in painted] == plain
+
+
+def test_colour_is_for_terminals_that_want_it() -> None:
+    """NO_COLOR, a dumb terminal and a file get none."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert xent_reports.wants_color(Terminal(), {})
+    assert xent_reports.wants_color(Terminal(), {"NO_COLOR": ""})
+    assert not xent_reports.wants_color(Terminal(), {"NO_COLOR": "1"})
+    assert not xent_reports.wants_color(Terminal(), {"TERM": "dumb"})
+    assert not xent_reports.wants_color(io.StringIO(), {})
+
+
+def test_the_glyphs_are_those_of_the_record(tmp_path: Path) -> None:
+    """Every status has its glyph and its word in the legend of the page."""
+    page = xent_reports.render(sample(tmp_path), tmp_path / "out").read_text("utf-8")
+    for glyph, word in GLYPHS.values():
+        assert f">{glyph}</span> {word}: " in page
