@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -54,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     listing = commands.add_parser("list", help="print the requirements and the registered backends")
-    listing.add_argument("--json", action="store_true", help="as JSON")
+    form = listing.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--spec", action="store_true", help="as the specification, conformance/SPEC.md")
     listing.set_defaults(command=_list)
     report = commands.add_parser("report", help="render records as HTML, Markdown and a badge")
     report.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="files, or folders that hold them")
@@ -69,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("old", type=Path)
     diff.add_argument("new", type=Path)
     diff.set_defaults(command=_diff)
+    mutants = commands.add_parser("mutants", help="measure which requirement finds which wrong backend")
+    mutants.add_argument("folder", type=Path, help="package with a module `catalogue` that has all_mutants()")
+    mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
+    mutants.add_argument("--profile", default="default", metavar="PROFILE")
+    mutants.add_argument("--output", type=Path, default=Path("kill-matrix.json"), metavar="FILE")
+    mutants.set_defaults(command=_mutants)
     new = commands.add_parser("new", help="write a commented adapter to start from")
     new.add_argument("file", type=Path)
     new.set_defaults(command=_new)
@@ -157,7 +166,7 @@ def _exit_code(pytest_code: int, record: Path) -> int:
 
 
 def _summarise(record: Path) -> None:
-    color = sys.stdout.isatty()
+    color = _renderer("wants_color")(sys.stdout, os.environ)
     for line in _renderer("terminal")([record], color=color):
         print(line)
 
@@ -175,6 +184,11 @@ def _list(options: argparse.Namespace) -> int:
     registry = load()
     if options.json:
         print(json.dumps({"requirements": [catalogued(r) for r in registry.values()], "backends": known()}, indent=2))
+        return OK
+    if options.spec:
+        from xent_conformance.spec import specification
+
+        print(specification(registry.values()), end="")
         return OK
     width = max(len(name) for name in registry)
     for name, requirement in registry.items():
@@ -212,6 +226,27 @@ def _diff(options: argparse.Namespace) -> int:
     text, code = _renderer("diff")(options.old, options.new)
     print(text)
     return int(code)
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    from xent_conformance.baselines import baselines
+    from xent_conformance.kill_matrix import Matrix, mutants_in, write
+    from xent_conformance.requirements.registry import load
+
+    def progress(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+    mutants, seeds = mutants_in(options.folder), range(options.seeds)
+    matrix = Matrix.measured(mutants, list(load().values()), seeds, options.profile, progress)
+    write(matrix, baselines(mutants), options.output)
+    progress("")
+    survivors = {name for name, _ in matrix.survivors()}
+    print(f"{len(mutants)} mutants, {options.seeds} seeds: {len(mutants) - len(survivors)} killed in every seed")
+    for name in sorted(survivors):
+        print(f"  survives: {name}")
+    print(f"matrix: {options.output}")
+    return FAILED if survivors else OK
 
 
 def _new(options: argparse.Namespace) -> int:

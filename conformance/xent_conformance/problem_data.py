@@ -30,6 +30,7 @@ def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
         "ignore_index": problem.ignore_index,
         "reduction": problem.reduction,
         "label_smoothing": problem.label_smoothing,
+        "sentinel": problem.sentinel,
     }
 
 

@@ -63,6 +63,8 @@ SEVERITY = (
     Status.NOT_APPLICABLE,
 )
 
+_STATUSES = frozenset(Status)
+
 #: Statuses that make a run fail: exit code 1.
 UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
 
@@ -162,7 +164,7 @@ def _check_verdict(path: Path, place: int, line: dict[str, Any]) -> None:
     missing = [k for k in ("backend", "requirement", "dtype", "status", "level") if not isinstance(line.get(k), str)]
     if missing:
         raise RecordError(f"{path}:{place}: a verdict without {', '.join(missing)}")
-    if line["status"] not in set(Status):
+    if line["status"] not in _STATUSES:
         raise RecordError(f"{path}:{place}: unknown status {line['status']!r}")
 
 

@@ -39,17 +39,22 @@ class Gradients:
 class Trial:
     """What requirements judge. Accessors raise SpoiledError where the backend gave no result of the right form."""
 
-    def __init__(self, subject: Subject, problem: Problem) -> None:
-        """Nothing is computed or called yet."""
+    def __init__(self, subject: Subject, problem: Problem, shared: dict[Any, Any] | None = None) -> None:
+        """Nothing is computed or called yet. ``shared`` keeps answer and bounds for other trials of this problem."""
         self.subject = subject
         self.problem = problem
-        self._bounds: dict[Precision, Bounds] = {}
+        self._shared: dict[Any, Any] = {} if shared is None else shared
         self._outcomes: dict[Any, Outcome] = {}
 
     @cached_property
     def answer(self) -> Answer:
         """The exact answer."""
-        return Answer(self.problem, self.subject.conventions)
+        conventions = self.subject.conventions
+        key = tuple(conventions.choices().values())
+        if key not in self._shared:
+            self._shared[key] = Answer(self.problem, conventions)
+        found: Answer = self._shared[key]
+        return found
 
     @property
     def bounds(self) -> Bounds:
@@ -58,9 +63,11 @@ class Trial:
 
     def bounds_under(self, precision: Precision) -> Bounds:
         """Bounds of another precision."""
-        if precision not in self._bounds:
-            self._bounds[precision] = Bounds(self.answer, precision)
-        return self._bounds[precision]
+        key = (precision, id(self.answer))
+        if key not in self._shared:
+            self._shared[key] = Bounds(self.answer, precision)
+        found: Bounds = self._shared[key]
+        return found
 
     def related(self, problem: Problem) -> Trial:
         """A trial of another problem on the same subject."""

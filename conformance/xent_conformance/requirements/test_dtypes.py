@@ -149,6 +149,48 @@ def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[F
     yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
 
 
+def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
+    """In every claimed dtype the labels around the ends of the 8-bit types, as far as it holds them."""
+    limit = subject.capabilities.max_classes
+    classes = 260 if limit is None else min(260, limit)
+    every = np.array([0, 1, 126, 127, 128, 129, 155, 156, 157, 254, 255, 256, 257])
+    for dtype in subject.capabilities.target_dtypes:
+        held_by_it = every[(every <= np.iinfo(dtype).max) & (every < classes)]
+        labels = np.resize(held_by_it, len(every))
+        logits = -8.0 + 0.5 * ((np.arange(classes) + np.arange(len(labels))[:, None]) % 5)
+        logits[np.arange(len(labels)), labels] = 4.0
+        for reduction in subject.capabilities.reductions:
+            cotangent = np.resize([1.0, -0.5, 2.0], len(labels) if reduction == "none" else 1)
+            yield Problem(
+                array_of(logits, subject.dtype),
+                labels.astype(dtype_of(dtype)),
+                reduction=reduction,
+                cotangent=array_of(cotangent.reshape(len(labels) if reduction == "none" else ()), subject.dtype),
+                sentinel=subject.capabilities.default_ignore_index,
+            )
+
+
+@requirement(
+    "dtypes.index-dtypes-exact",
+    "labels up to the end of their own dtype",
+    source=_edges_of_index_dtypes,
+    references=[
+        "https://github.com/pytorch/pytorch/issues/59765",
+        "https://github.com/pytorch/pytorch/pull/60650",
+        "https://github.com/pytorch/pytorch/issues/66872",
+    ],
+)
+def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Finding]:
+    """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that holds them: they do not wrap
+    around, and 156 is not taken for -100.
+    """
+    yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
+    if GRADIENT.met_by(trial.subject):
+        exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+        observed = trial.gradients().logits
+        yield compare("grad_logits", observed, exact, bound, trial.problem.format, call="cross_entropy_vjp")
+
+
 OUTPUT = Stream("output form", budget=0.25)
 
 

@@ -1,4 +1,4 @@
-"""Class weights where their sum is zero: the mean divides by it."""
+"""Class weights: what they scale, and what the mean divides by."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from xent_conformance.formats import rounded
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
+from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import WEIGHT, Need
+from xent_conformance.subject import GRADIENT, WEIGHT, Need
 from xent_conformance.trial import Trial
 
 ZERO_WEIGHTS = Stream(
@@ -19,11 +24,13 @@ ZERO_WEIGHTS = Stream(
     only={"target": {"index": ["random", "first", "last"]}},
     budget=0.1,
 )
-MEAN = Need("the mean reduction", lambda s: "mean" in s.capabilities.reductions)
 DIVIDES_BY_WEIGHT = Need(
     "a mean that divides by the targets' weights",
     lambda s: s.conventions.mean_divisor == "target_weight",
 )
+
+#: Scales by which results follow the weights without any rounding: 1 for the mean, 1/4 and 8 turned around.
+EXACT_SCALES = (1.0, 4.0, 0.125)
 
 
 def _rows_left(problem: Problem) -> Iterable[Problem]:
@@ -51,3 +58,146 @@ def test_mean_with_total_weight_zero_follows_the_convention(trial: Trial) -> Ite
     else:
         message = f"the mean of rows whose weights sum to 0 is {loss!r}, expected {convention}"
         yield broken("loss", message, got=loss, expected=convention)
+
+
+_WEIGHTS = ["https://github.com/PaddlePaddle/Paddle/pull/24352", "https://github.com/pytorch/pytorch/pull/69511"]
+
+
+@requirement("weights.loss", "weighted loss within its bound", source=WEIGHTED, needs=[WEIGHT], references=_WEIGHTS)
+def test_weighted_loss_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """With class weights, some of them zero or negative, the loss is within its bound in every reduction and with every
+    other option.
+    """
+    if trial.problem.weight is not None:
+        yield loss_finding(trial)
+
+
+@requirement(
+    "weights.gradient",
+    "weighted gradient within its bound",
+    source=WEIGHTED,
+    needs=[WEIGHT, GRADIENT],
+    references=["https://github.com/kulinseth/pytorch/pull/233", *_WEIGHTS],
+)
+def test_weighted_gradient_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """With class weights, some of them zero or negative, the gradient is within its bound in every reduction and with
+    every other option.
+    """
+    if trial.problem.weight is not None:
+        yield gradient_finding(trial)
+
+
+def _constant(problem: Problem) -> Iterable[Problem]:
+    for number in (1.0, 3.0):
+        yield weighted_by(problem, np.full(problem.classes, number))
+
+
+@requirement(
+    "weights.constant",
+    "equal weights are no weights",
+    source=WEIGHTED,
+    derive=_constant,
+    needs=[WEIGHT],
+    references=["https://github.com/pytorch/pytorch/issues/14289", "https://github.com/pytorch/pytorch/issues/25571"],
+)
+def test_equal_weights_are_no_weights(trial: Trial) -> Iterator[Finding]:
+    """The same weight c for all classes, 1 included, multiplies the losses and their sum by c and leaves the mean as it
+    is where the mean divides by weights.
+    """
+    weight = trial.problem.class_weights()
+    if trial.problem.weight is None or not weight.size or (weight != weight[0]).any() or not weight[0]:
+        return
+    plain = trial.related(weighted_by(trial.problem, None))
+    factor = float(weight[0])
+    if trial.problem.reduction == "mean":
+        divisor = float(trial.answer.form.divisor)
+        factor = factor * float(plain.answer.form.divisor) / divisor if divisor else 1.0
+    otherwise = f"without weights, times {factor:.9g}"
+    yield agree(trial, "loss", loss_of(trial), loss_of(plain, otherwise).times(factor), otherwise)
+
+
+@requirement(
+    "weights.scale",
+    "the scale of the weights",
+    source=WEIGHTED,
+    needs=[WEIGHT],
+    references=["https://github.com/pytorch/pytorch/issues/25571", *_WEIGHTS],
+)
+def test_the_scale_of_the_weights(trial: Trial) -> Iterator[Finding]:
+    """All weights times k multiply the losses and their sum by k and leave a mean that divides by weights as it is:
+    bitwise for powers of two on deterministic backends, where nothing comes near the ends of the format's range.
+    """
+    problem = trial.problem
+    if problem.weight is None:
+        return
+    weights, loss = problem.class_weights(), loss_of(trial)
+    for factor, is_power_of_two in ((0.25, True), (8.0, True), (3.0, False)):
+        if not np.array_equal(rounded(weights * factor, problem.dtype), weights * factor):
+            continue
+        scaled = trial.related(weighted_by(problem, weights * factor))
+        otherwise = f"with the weights times {factor:g}"
+        other = loss_of(scaled, otherwise)
+        back = 1 / factor
+        if problem.reduction == "mean" and trial.answer.form.divisor:
+            back = float(scaled.answer.form.divisor) / float(trial.answer.form.divisor) / factor
+        expected = other.times(back)
+        if is_power_of_two and back in EXACT_SCALES and _far_from_the_ends(trial):
+            yield agree(trial, "loss", loss.exactly(where=True), expected.exactly(where=True), otherwise)
+        else:
+            yield agree(trial, "loss", loss, expected, otherwise)
+
+
+def _far_from_the_ends(trial: Trial) -> bool:
+    """Whether every product and sum that an implementation may form stays normal when scaled by 2**-2 or 2**3."""
+    if not trial.subject.capabilities.deterministic:
+        return False
+    fmt, problem, form = trial.problem.format, trial.problem, trial.answer.form
+    weight, nlp = np.abs(problem.class_weights()), trial.bounds.nlp
+    shares = np.abs(np.asarray(form.q).astype(np.float64))
+    smallest_share = problem.label_smoothing / max(problem.classes, 1)
+    parts = [weight, shares, shares * nlp, weight * np.where(trial.answer.read, nlp, 0.0)]
+    parts += [weight * smallest_share, smallest_share * weight * nlp]
+    parts += [np.abs(np.asarray(form.divisor_terms).astype(np.float64))]
+    sizes = np.concatenate([part.reshape(-1) for part in parts])
+    sizes = sizes[sizes != 0]
+    low, high = fmt.smallest_normal * 2.0**8, fmt.max_finite * 2.0**-8
+    return bool((sizes >= low).all() and sizes.sum() <= high and np.isfinite(trial.bounds.loss).all())
+
+
+def _a_class_of_weight_zero(problem: Problem) -> Iterable[Problem]:
+    """The class of the first row that counts gets weight zero."""
+    kept = np.flatnonzero(~problem.ignored())
+    if not problem.has_probabilities and problem.weight is not None and kept.size:
+        weight = problem.class_weights()
+        weight[problem.labels()[kept[0]]] = 0.0
+        yield weighted_by(problem, weight).with_(label_smoothing=0.0)
+
+
+@requirement(
+    "weights.zero-weight-is-ignored",
+    "a weight of zero takes the class's rows out",
+    source=WEIGHTED,
+    derive=_a_class_of_weight_zero,
+    needs=[WEIGHT, CHOSEN_SENTINEL],
+    references=["https://github.com/pytorch/pytorch/issues/63004", "https://github.com/pytorch/pytorch/issues/3973"],
+)
+def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Iterator[Finding]:
+    """For class indices without smoothing, rows whose class has weight zero count as if they were ignored; the class
+    itself stays in every softmax.
+    """
+    problem = trial.problem
+    if problem.has_probabilities or problem.weight is None or problem.label_smoothing:
+        return
+    ignored, labels = problem.ignored(), problem.labels()
+    weight = problem.class_weights()
+    without = ~ignored & (weight[np.where(ignored, 0, labels)] == 0)
+    divides_by_weight = trial.subject.conventions.mean_divisor == "target_weight"
+    if not without.any() or (problem.reduction == "mean" and (not divides_by_weight or (without | ignored).all())):
+        return
+    sentinel = -100 if problem.ignored_label is None else problem.ignored_label
+    changes = {} if problem.ignored_label is not None else {"ignore_index": sentinel}
+    twin = trial.related(relabelled(problem, np.where(without, sentinel, labels), **changes))
+    otherwise = "with the rows of weight zero ignored"
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    if GRADIENT.met_by(trial.subject):
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)

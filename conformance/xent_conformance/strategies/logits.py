@@ -106,12 +106,17 @@ REGIMES: dict[str, Regime] = {
     "huge": _huge,
 }
 
+def _end(fmt: Format) -> float:
+    """The largest logit: of float64 half as much, so that a difference of two is still a number to the oracle."""
+    return fmt.max_finite / 2 if fmt.name == "float64" else fmt.max_finite
+
+
 #: The ends of the range, for requirements about them alone: no other stream draws them.
 EXTREMES: dict[str, Regime] = {
-    "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * fmt.max_finite,
+    "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * _end(fmt),
     "smallest": lambda rng, classes, fmt: rng.integers(-3, 4, size=classes).astype(np.float64) * _smallest(fmt),
-    "widest gap": lambda rng, classes, fmt: np.where(
-        np.arange(classes) == rng.integers(classes), fmt.max_finite, -fmt.max_finite
+    "widest gap": lambda rng, classes, fmt: (
+        np.where(np.arange(classes) == rng.integers(classes), 1.0, -1.0) * _end(fmt)
     ),
 }
 

@@ -1,0 +1,81 @@
+"""What the suite itself costs. Quote ratios of one run; no test here asserts a time.
+
+    pytest benchmarks --benchmark-columns=median,rounds
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+import frozen_baseline
+from xent_conformance.evaluation import Settings, evaluate, grouped, problems
+from xent_conformance.loading import load
+from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.strategies.streams import Stream
+from xent_conformance.subject import Subject
+
+SETTINGS = Settings("default", 0)
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return Subject(load("numpy").backend, "float32")
+
+
+def judge(subject):
+    """Row-verdicts of the requirements that share streams, and their number."""
+    rows = 0
+    for source, group in grouped(load_requirements().values()).items():
+        if isinstance(source, Stream):
+            verdicts = evaluate(subject, group, SETTINGS)
+            judged = sum(bool(v.tally.examples) for v in verdicts.values())
+            rows += judged * sum(p.rows for p, _ in problems(subject, source, SETTINGS))
+    return rows
+
+
+@pytest.mark.benchmark(group="row-verdicts per second")
+def test_this_suite(benchmark, subject):
+    rows = benchmark.pedantic(judge, args=(subject,), rounds=1, warmup_rounds=0)
+    benchmark.extra_info["row_verdicts_per_second"] = rows / benchmark.stats.stats.min
+
+
+@pytest.mark.benchmark(group="row-verdicts per second")
+def test_frozen_baseline(benchmark, subject):
+    rows = benchmark.pedantic(frozen_baseline.run, args=(subject.backend,), rounds=1, warmup_rounds=0)
+    benchmark.extra_info["row_verdicts_per_second"] = rows / benchmark.stats.stats.min
+
+
+def python(*arguments):
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+
+
+@pytest.mark.benchmark(group="start-up")
+def test_interpreter_alone(benchmark):
+    benchmark.pedantic(python, args=("-c", "pass"), rounds=7, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="start-up")
+def test_import_of_the_suite(benchmark):
+    benchmark.pedantic(python, args=("-c", "import xent_conformance"), rounds=7, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="start-up")
+def test_import_of_the_interface(benchmark):
+    benchmark.pedantic(python, args=("-c", "import xent_conformance.interface"), rounds=7, warmup_rounds=1)
+
+
+@pytest.fixture
+def unrelated(tmp_path):
+    (tmp_path / "test_unrelated.py").write_text("def test_nothing():\n    pass\n")
+    return str(tmp_path)
+
+
+@pytest.mark.benchmark(group="unrelated pytest run")
+def test_without_the_plugin(benchmark, unrelated):
+    benchmark.pedantic(python, args=("-m", "pytest", "-q", "-p", "no:xent", unrelated), rounds=7, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="unrelated pytest run")
+def test_with_the_plugin(benchmark, unrelated):
+    benchmark.pedantic(python, args=("-m", "pytest", "-q", unrelated), rounds=7, warmup_rounds=1)

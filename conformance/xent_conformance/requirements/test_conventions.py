@@ -1,0 +1,197 @@
+"""Points on which frameworks differ: each backend is held to its declared choice, or what it does is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from xent_conformance.formats import dtype_of
+from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.test_edges import _listed
+from xent_conformance.requirements.test_sweeps import loss_finding
+from xent_conformance.requirements.test_weights import DIVIDES_BY_WEIGHT
+from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of
+from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
+from xent_conformance.trial import Trial
+
+_INF = np.inf
+
+
+def zero_weights(subject: Subject) -> Iterable[Problem]:
+    """Rows that count, with weights that are zero or cancel, in every rank."""
+    claims = subject.capabilities
+    shapes: list[tuple[int, ...]] = [(2, 3)]
+    if not claims.static_shapes:
+        shapes += [(3,)] if claims.unbatched else []
+        shapes += [(2, 3, 2)] if claims.spatial else []
+    for shape in shapes:
+        axis = 0 if len(shape) == 1 else 1
+        logits = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), shape)
+        target = np.resize(np.array([0, 1]), shape[:axis] + shape[axis + 1 :])
+        yield problem_of(subject, logits, target, "mean", weight=np.zeros(3))
+        if claims.label_smoothing:
+            yield problem_of(subject, logits, target, "mean", weight=np.array([0.0, 0.0, 1.0]), label_smoothing=0.5)
+
+
+@requirement(
+    "conventions.zero-weight-gradient",
+    "weights that sum to zero: the gradient of the mean",
+    source=zero_weights,
+    needs=[WEIGHT, MEAN, GRADIENT, DIVIDES_BY_WEIGHT],
+    references=["https://github.com/pytorch/pytorch/issues/70348", "https://github.com/apache/tvm/pull/14987"],
+)
+def test_gradient_of_a_mean_whose_weights_sum_to_zero(trial: Trial) -> Iterator[Finding]:
+    """With rows left whose weights sum to zero, the gradient of the mean is the declared convention: nothing finite in
+    any row that counts, or zero.
+    """
+    problem = trial.problem
+    if problem.reduction != "mean" or problem.ignored().any() or trial.answer.form.divisor != 0:
+        return
+    convention = trial.subject.conventions.zero_weight_gradient
+    gradient = trial.gradients().logits
+    right = gradient == 0 if convention == "zero" else ~np.isfinite(gradient)
+    rows = right.all(axis=1) if convention == "zero" else right.any(axis=1)
+    if rows.all():
+        yield held("grad_logits", call="cross_entropy_vjp")
+    else:
+        row = int(np.flatnonzero(~rows)[0])
+        got = float(gradient[row, 0])
+        message = f"grad_logits[{row}] is {gradient[row].tolist()}, expected {convention}"
+        yield broken("grad_logits", message, call="cross_entropy_vjp", index=(row, 0), got=got, expected=convention)
+
+
+def zero_times_infinity(subject: Subject) -> Iterable[Problem]:
+    """A share of exactly zero on a logit of -inf: of probabilities, and of smoothing with a weight of zero."""
+    claims = subject.capabilities
+    rows = np.array([[-_INF, 0.0, 1.0], [0.5, -_INF, 2.0]])
+    first = claims.reductions[0]
+    shaped = [(rows, (0, 2))]
+    if claims.spatial and not claims.static_shapes:
+        shaped.append((rows.T[None], (0, 2)))
+    for logits, (_, label) in shaped:
+        if claims.probability_targets:
+            share = np.where(np.isfinite(logits), 0.5, 0.0)
+            yield from in_every_reduction(subject, [problem_of(subject, logits, share, first)])
+        if claims.label_smoothing and claims.weight:
+            target = np.full(2 if logits.ndim == 2 else (1, 2), label)  # noqa: PLR2004 - flat or spatial
+            smoothed = problem_of(
+                subject, logits, target, first, weight=np.array([0.0, 0.0, 1.0]), label_smoothing=0.25
+            )
+            yield from in_every_reduction(subject, [smoothed])
+
+
+@requirement(
+    "conventions.zero-times-infinity",
+    "a share of zero on a logit of -inf",
+    source=zero_times_infinity,
+    needs=[NON_FINITE_LOGITS],
+    references=[
+        "https://github.com/google-deepmind/optax/issues/896",
+        "https://github.com/google-deepmind/optax/pull/898",
+        "https://github.com/OpenBMB/ModelCenter/issues/14",
+    ],
+)
+def test_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[Finding]:
+    """A target probability, or a smoothed class's weight, of exactly zero on a logit of -inf adds nothing to the loss,
+    or makes it nan, as declared: in every reduction.
+    """
+    problem = trial.problem
+    if np.isneginf(problem.logits_by_row()).any():
+        yield loss_finding(trial)
+
+
+@requirement(
+    "conventions.zero-times-infinity-gradient",
+    "a share of zero on a logit of -inf: the gradient",
+    source=zero_times_infinity,
+    needs=[
+        NON_FINITE_LOGITS,
+        GRADIENT,
+        Need("zero for a share of zero on a logit of -inf", lambda s: s.conventions.zero_times_infinity == "zero"),
+    ],
+    references=["https://github.com/google-deepmind/optax/pull/1762"],
+)
+def test_gradient_of_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[Finding]:
+    """Where a share of zero on a logit of -inf adds nothing to the loss, it makes no gradient nan either."""
+    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+    observed, fmt = trial.gradients().logits, trial.problem.format
+    yield compare("grad_logits", observed, exact, bound, fmt, call="cross_entropy_vjp")
+
+
+SITUATIONS: dict[str, tuple[list[float], int]] = {
+    "+inf at the target": ([_INF, 0.0, 1.0], 0),
+    "+inf elsewhere": ([_INF, 0.0, 1.0], 1),
+    "+inf twice": ([_INF, _INF, 1.0], 0),
+    "-inf at the target": ([-_INF, 0.0, 1.0], 0),
+    "-inf throughout": ([-_INF, -_INF, -_INF], 0),
+    "nan elsewhere": ([float("nan"), 0.0, 1.0], 1),
+}
+
+
+def non_finite_rows(subject: Subject) -> Iterable[Problem]:
+    """Single rows of logits that are not finite."""
+    for logits, label in SITUATIONS.values():
+        yield problem_of(subject, np.array([logits]), np.array([label]), subject.capabilities.reductions[0])
+
+
+@requirement(
+    "conventions.non-finite-logits",
+    "infinite and nan logits",
+    level=Level.OBSERVED,
+    source=non_finite_rows,
+    needs=[NON_FINITE_LOGITS],
+    observe=_listed,
+    references=[
+        "https://github.com/ml-explore/mlx/issues/576",
+        "https://github.com/apache/mxnet/pull/19703",
+        "https://github.com/pytorch/pytorch/pull/71502",
+    ],
+)
+def test_infinite_and_nan_logits(trial: Trial) -> Iterator[Finding]:
+    """No documentation says what loss and gradient are where logits are infinite or nan; the report names what each
+    backend gives.
+    """
+    problem = trial.problem
+    row = problem.logits_by_row().tolist()
+    names = (n for n, (x, t) in SITUATIONS.items() if np.array_equal([x], row, equal_nan=True) and problem.target == t)
+    name = next(names, None)
+    if name is None:
+        return
+    seen = f"{name}: loss {trial.loss().reshape(-1).tolist()}"
+    if GRADIENT.met_by(trial.subject):
+        seen += f", gradient {np.round(trial.gradients().logits[0], 3).tolist()}"
+    yield held(seen)
+
+
+def odd_weights(subject: Subject) -> Iterable[Problem]:
+    """Class weights of other dtypes than the logits'."""
+    for dtype in ("int64", "bool", "complex64", "float16", "float32", "float64"):
+        if dtype != subject.dtype:
+            plain = problem_of(subject, np.array([[1.0, 0.0], [0.5, 2.0]]), np.array([0, 1]), "none")
+            weight = np.array([1, 2]).astype(dtype_of(dtype))
+            for problem in in_every_reduction(subject, [plain.with_(reduction=subject.capabilities.reductions[0])]):
+                yield problem.with_(weight=weight)
+
+
+@requirement(
+    "conventions.weight-dtypes",
+    "weights of another dtype than the logits",
+    level=Level.OBSERVED,
+    source=odd_weights,
+    needs=[WEIGHT],
+    observe=_listed,
+    references=["https://github.com/pytorch/pytorch/issues/134896"],
+)
+def test_weights_of_another_dtype(trial: Trial) -> Iterator[Finding]:
+    """Class weights that are no floating-point numbers, or of another format than the logits, may be rejected or
+    converted; the report names the dtype of the loss.
+    """
+    problem = trial.problem
+    if problem.weight is None:
+        return
+    outcome = trial.outcome("cross_entropy", problem)
+    seen = "rejected" if outcome.trouble else f"loss of {outcome.arrays['loss'].dtype.name}"
+    yield held(f"{problem.weight.dtype.name} on {problem.dtype}, {problem.reduction}: {seen}")

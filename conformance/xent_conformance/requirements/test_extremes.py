@@ -1,0 +1,193 @@
+"""Logits at the ends of their range and beyond it, and what they may do to other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
+from xent_conformance.requirements.twins import ROWS, problem_of
+from xent_conformance.strategies.situations import EXTREME, SPOILED
+from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, Subject
+from xent_conformance.trial import Trial
+
+_LARGE = [
+    "https://github.com/Oneflow-Inc/oneflow/issues/3137",
+    "https://github.com/ggml-org/ggml/pull/929",
+    "https://github.com/keras-team/keras/issues/17634",
+    "https://github.com/tensorflow/tensorflow/issues/21271",
+]
+
+
+def large_gaps(subject: Subject) -> Iterable[Problem]:
+    """Gaps between target and the others from 1 to the end of the format, each alone in its row."""
+    largest = array_of(0.0, subject.dtype).dtype
+    gaps = [1.0, 10.0, 16.0, 20.0, 30.0, 50.0, 90.0, 104.0, 200.0, 750.0, 1e3, 3e3, 1e4, 3e4]
+    if largest.name != "float16":
+        gaps += [1e5, 1e8, 1e20, 1e30]
+    far = np.array(gaps)
+    rows = np.zeros((len(far), 4))
+    labels = np.arange(len(far)) % 4
+    rows[np.arange(len(far)), (labels + 1) % 4] = far
+    reductions = subject.capabilities.reductions
+    if "none" in reductions:
+        yield problem_of(subject, rows, labels)
+        yield problem_of(subject, rows - far[:, None], labels)
+    else:
+        for row in range(len(far)):
+            yield problem_of(subject, rows[[row]], labels[[row]], reductions[0])
+
+
+@requirement(
+    "accuracy.large-gaps",
+    "the loss grows with the gap without end",
+    source=large_gaps,
+    references=[*_LARGE, "https://github.com/NVIDIA/Megatron-LM/pull/5522"],
+)
+def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Finding]:
+    """The loss of an unlikely class is its distance from the likeliest, however large: no floor under probabilities, no
+    infinity before the format ends; and the gradient stays p - q.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield gradient_finding(trial)
+
+
+def large_offsets(subject: Subject) -> Iterable[Problem]:
+    """The same small differences at larger and larger common offsets, as far as the format holds them."""
+    fmt = array_of(0.0, subject.dtype).dtype.name
+    highest = {"float16": 10, "bfloat16": 7}.get(fmt, 23)
+    reductions = subject.capabilities.reductions
+    for number, exponent in enumerate(range(2, highest + 1)):
+        offset = 2.0**exponent * (-1) ** number
+        reduction = reductions[number % len(reductions)]
+        yield problem_of(subject, offset + np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 0.0]]), np.array([1, 2]), reduction)
+
+
+@requirement(
+    "accuracy.large-offsets",
+    "a large common offset costs no accuracy beyond its bound",
+    source=large_offsets,
+    references=[
+        "https://github.com/ml-explore/mlx/pull/4188",
+        "https://github.com/pytorch/pytorch/issues/11752",
+        "https://github.com/pytorch/pytorch/issues/38839",
+    ],
+)
+def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Finding]:
+    """Logits far from zero that differ by little give the loss of their differences, within the bound of the declared
+    precision.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "extremes.loss",
+    "loss at the ends of the range",
+    source=EXTREME,
+    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *_LARGE],
+)
+def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
+    """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
+    nan, and infinite only where the exact loss, or a sum on the way to it, leaves the format.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "extremes.gradient",
+    "gradient at the ends of the range",
+    source=EXTREME,
+    needs=[GRADIENT],
+    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *_LARGE],
+)
+def test_gradient_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
+    """Finite logits, up to the largest and down to the smallest of their format, give a finite gradient within its
+    bound.
+    """
+    yield gradient_finding(trial)
+
+
+def _with_spoiled_row(problem: Problem) -> Iterable[Problem]:
+    """One row that counts gets a nan, a +inf, or -inf throughout."""
+    counted = np.flatnonzero(~problem.ignored())
+    if problem.rows < 2 or not counted.size:  # noqa: PLR2004 - no other row to look at
+        return
+    row = int(counted[len(counted) // 2])
+    rows = problem.logits_by_row()
+    for kind in ("nan", "inf", "-inf"):
+        spoiled = rows.copy()
+        spoiled[row, :: 1 if kind == "-inf" else max(1, problem.classes)] = float(kind)
+        yield problem.with_(logits=_shaped(problem, spoiled))
+
+
+def _shaped(problem: Problem, rows: F64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    return array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), problem.dtype)
+
+
+def _spoiled(problem: Problem) -> npt.NDArray[np.bool_]:
+    """Rows without a softmax, (rows,)."""
+    x = by_row(problem.logits, problem.class_axis).astype(np.float64)
+    return np.asarray(np.isnan(x).any(axis=1) | np.isposinf(x).any(axis=1) | np.isneginf(x).all(axis=1))
+
+
+_LEAKS = [
+    "https://github.com/pytorch/pytorch/issues/11551",
+    "https://github.com/allenai/allennlp/issues/890",
+    "https://github.com/pytorch/pytorch/pull/71502",
+]
+
+
+@requirement(
+    "extremes.other-rows",
+    "nan and infinity stay in their row",
+    source=SPOILED,
+    derive=_with_spoiled_row,
+    needs=[NON_FINITE_LOGITS, ROWS],
+    references=_LEAKS,
+)
+def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
+    """A row with nan or +inf, or of -inf alone, leaves the losses and gradients of all other rows within their bounds.
+    The row itself is not judged here.
+    """
+    problem = trial.problem
+    spoiled = _spoiled(problem)
+    if problem.reduction != "none" or not spoiled.any() or spoiled.all():
+        return
+    bounds, exact, fmt = trial.bounds, trial.answer.loss, problem.format
+    tolerance = np.where(spoiled, np.inf, bounds.loss)
+    yield compare("loss", trial.loss(), exact, tolerance, fmt, overflows=bounds.overflows)
+    if GRADIENT.met_by(trial.subject):
+        gradient = trial.answer.grad_logits
+        limits = np.where(spoiled[:, None], np.inf, bounds.grad_logits)
+        yield compare("grad_logits", trial.gradients().logits, gradient, limits, fmt, call="cross_entropy_vjp")
+
+
+@requirement(
+    "extremes.nan-is-not-hidden",
+    "a nan logit makes the loss nan",
+    source=SPOILED,
+    derive=_with_spoiled_row,
+    needs=[NON_FINITE_LOGITS, ROWS],
+    references=["https://github.com/ml-explore/mlx/issues/576"],
+)
+def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
+    """A nan among the logits of a row that counts makes that row's loss nan: never a number that looks right."""
+    problem = trial.problem
+    x = by_row(problem.logits, problem.class_axis).astype(np.float64)
+    poisoned = np.isnan(x).any(axis=1) & ~problem.ignored() & np.isnan(trial.answer.row_losses.astype(np.float64))
+    if problem.reduction != "none" or not poisoned.any():
+        return
+    loss = trial.loss()
+    shown = np.flatnonzero(poisoned & ~np.isnan(loss))
+    if shown.size:
+        row = int(shown[0])
+        message = f"loss[{row}] is {loss[row]:.9g} although a logit of the row is nan"
+        yield broken("loss", message, index=(row,), got=float(loss[row]), expected=float("nan"))
+    else:
+        yield held("loss")

@@ -1,0 +1,124 @@
+"""Calls beside and after each other: none may see anything of another."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+
+from xent_conformance.calls import Outcome, same_bits
+from xent_conformance.judge import Finding, broken, held
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import problem_of, reordered_rows
+from xent_conformance.strategies.situations import BATCHED
+from xent_conformance.strategies.streams import Stream
+from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.trial import Trial
+
+THREADS = 4
+#: Calls that each thread makes, and seconds between two switches of Python's threads.
+ROUNDS, SWITCH = 4, 1e-5
+
+BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.03)
+AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.1)
+
+
+def _variants(problem: Problem) -> list[Problem]:
+    """Problems of one shape with other numbers in them."""
+    flat = array_of(np.clip(problem.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
+    backwards = reordered_rows(problem, np.arange(problem.rows)[::-1])
+    halved = problem.with_(logits=flat)
+    return [problem, backwards, halved, reordered_rows(halved, np.arange(problem.rows)[::-1])]
+
+
+def _answers(subject: Subject, problem: Problem) -> Outcome:
+    """What the call with the most behind it comes to: with gradients where there are any."""
+    caller = subject.caller
+    return caller.vjp(problem) if GRADIENT.met_by(subject) else caller.cross_entropy(problem)
+
+
+def _differing(first: Outcome, second: Outcome) -> str | None:
+    """The first result that is not bitwise the same in both; None: they are."""
+    if first.trouble or second.trouble:
+        return None if first.trouble == second.trouble else "outcome"
+    names = (n for n in first.arrays if not same_bits(first.arrays[n], second.arrays[n]))
+    return next(names, None)
+
+
+def _shown(outcome: Outcome, name: str) -> str:
+    return outcome.trouble or str(np.asarray(outcome.arrays[name], dtype=np.float64).reshape(-1)[:6].tolist())
+
+
+@contextmanager
+def _eager_switching() -> Iterator[None]:
+    """Python changes threads often, and leaves the warning filters as they were: threads share them."""
+    before = sys.getswitchinterval()
+    with warnings.catch_warnings():
+        sys.setswitchinterval(SWITCH)
+        try:
+            yield
+        finally:
+            sys.setswitchinterval(before)
+
+
+@requirement(
+    "purity.threads",
+    "calls from several threads",
+    source=BESIDE,
+    needs=[DETERMINISM],
+    references=["https://github.com/pytorch/pytorch/issues/12670"],
+)
+def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
+    """Calls of one shape from four threads at once give bitwise the loss and gradient that each gives alone."""
+    subject, problems = trial.subject, _variants(trial.problem)
+    alone = [_answers(subject, p) for p in problems]
+    call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
+
+    def repeatedly(number: int) -> list[Outcome]:
+        return [_answers(subject, problems[number]) for _ in range(ROUNDS)]
+
+    with _eager_switching(), ThreadPoolExecutor(THREADS) as pool:
+        together = list(pool.map(repeatedly, range(len(problems))))
+    for single, several in zip(alone, together, strict=True):
+        for outcome in several:
+            name = _differing(single, outcome)
+            if name is not None:
+                got, expected = _shown(outcome, name), _shown(single, name)
+                message = f"{name} of a call beside three others is {got}, alone {expected}"
+                yield broken("threads", message, call=call, got=got, expected=expected)
+                return
+    if not all(outcome.trouble for outcome in alone):
+        yield held("threads", call=call)
+
+
+@requirement(
+    "purity.no-state",
+    "a call leaves nothing behind for the next",
+    source=AFTER,
+    needs=[DETERMINISM],
+    references=["https://github.com/pytorch/pytorch/issues/12670"],
+)
+def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
+    """A call between two others, of another shape and reduction and with no options, leaves their results bitwise
+    equal.
+    """
+    subject = trial.subject
+    call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
+    first = _answers(subject, trial.problem)
+    if first.trouble:
+        return
+    for reduction in subject.capabilities.reductions:
+        _answers(subject, problem_of(subject, [[30.0, -30.0], [1.0, 2.0]], np.array([1, 0]), reduction))
+    second = _answers(subject, trial.problem)
+    name = _differing(first, second)
+    if name is None:
+        yield held("second call", call=call)
+    else:
+        got, expected = _shown(second, name), _shown(first, name)
+        message = f"{name} is {got} after a call of another shape, {expected} before it"
+        yield broken("second call", message, call=call, got=got, expected=expected)

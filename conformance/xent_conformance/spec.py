@@ -1,0 +1,55 @@
+"""The specification as a document: hand-written semantics and the requirements of the registry, numbered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from itertools import groupby
+
+from xent_conformance.requirements.registry import Requirement
+
+#: Families in the order of the document; others follow by name.
+FAMILIES = {
+    "identities": "Identities",
+    "accuracy": "Accuracy",
+    "gradients": "Gradients",
+    "reduction": "Reduction",
+    "weights": "Class weights",
+    "ignore_index": "Ignored rows",
+    "label_smoothing": "Label smoothing",
+    "probability_targets": "Probability targets",
+    "dtypes": "Dtypes",
+    "invalid_calls": "Invalid calls",
+    "extremes": "Extremes",
+    "layout": "Memory layout",
+    "purity": "Purity",
+    "edges": "Edges",
+    "conventions": "Conventions",
+    "scale": "Scale",
+}
+
+
+def specification(requirements: Iterable[Requirement]) -> str:
+    """The whole of SPEC.md."""
+    order = list(FAMILIES)
+
+    def place(requirement: Requirement) -> tuple[int, str, str]:
+        family = requirement.family
+        return (order.index(family) if family in order else len(order), family, requirement.id)
+
+    semantics = files("xent_conformance").joinpath("semantics.md").read_text("utf-8").rstrip()
+    parts = [semantics, "", "## 9. Requirements", ""]
+    for number, (family, members) in enumerate(groupby(sorted(requirements, key=place), lambda r: r.family), start=1):
+        parts += [f"### 9.{number} {FAMILIES.get(family, family)}", ""]
+        for index, requirement in enumerate(members, start=1):
+            parts += _entry(f"9.{number}.{index}", requirement)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _entry(number: str, requirement: Requirement) -> list[str]:
+    lines = [f"**{number} `{requirement.id}`** ({requirement.level}): {requirement.title}.", "", requirement.statement]
+    if requirement.needs:
+        lines.append("Applies to implementations that claim " + "; ".join(n.name for n in requirement.needs) + ".")
+    if requirement.references:
+        lines += ["", "References: " + ", ".join(f"<{link}>" for link in requirement.references)]
+    return [*lines, ""]
