@@ -124,8 +124,8 @@ def agree(
     with np.errstate(all="ignore"):
         tolerance = got.bound + expected.bound
         doubtful = np.isinf(expected.value) & (np.abs(got.value) + tolerance >= fmt.max_finite)
-        doubtful |= got.overflows & np.isinf(got.value)
-        doubtful |= (expected.overflows | got.overflows) & ~np.isfinite(expected.value)
+        # What may overflow on the way is judged once, beside the exact value.
+        doubtful |= (got.overflows | expected.overflows) & ~(np.isfinite(got.value) & np.isfinite(expected.value))
         tolerance = np.where(doubtful | np.isnan(tolerance), np.inf, tolerance)
         size = np.maximum(np.abs(expected.value), 1.0) if effect is None else np.asarray(effect)
         telling = bool(np.any((tolerance <= TELLING * size) & np.isfinite(expected.value)))

@@ -19,7 +19,7 @@ USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if leve
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
 #: All options jointly, for identities between several calls.
-RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.2)
+RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.15)
 #: Class weights in every problem, negative ones and single zeros included.
 WEIGHTED = Stream(
     "weighted",
@@ -31,7 +31,7 @@ WEIGHTED = Stream(
             "negative": ["negative"],
         },
     },
-    budget=0.2,
+    budget=0.15,
 )
 #: Label smoothing in every problem.
 SMOOTHED = Stream(

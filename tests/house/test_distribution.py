@@ -1,0 +1,73 @@
+"""What users install, and that the documents say what is true."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from xent_conformance.requirements.registry import load
+from xent_conformance.spec import specification
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
+    pytest.importorskip("hatchling", reason="hatchling is not installed")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.partition("/")[0] for name in names}
+    packages = {name for name in top if not name.endswith(".dist-info")}
+    assert packages == {"xent_conformance", "xent_backends", "xent_reports"}
+    for needed in (
+        "xent_conformance/py.typed",
+        "xent_conformance/record.schema.json",
+        "xent_conformance/requirements/pytest.ini",
+        "xent_conformance/new_backend.py.txt",
+        "xent_conformance/semantics.md",
+        "xent_backends/deviations/torch.toml",
+        "xent_reports/templates/report.html.j2",
+    ):
+        assert needed in names
+
+
+def test_spec_is_what_the_registry_says():
+    written = (ROOT / "conformance" / "SPEC.md").read_text("utf-8")
+    assert written == specification(load().values()), "run: xent list --spec > conformance/SPEC.md"
+
+
+def test_arrows_between_the_packages_point_one_way():
+    def imports(folder):
+        lines = (line for path in (ROOT / folder).rglob("*.py") for line in path.read_text("utf-8").splitlines())
+        return {m[1] for line in lines if (m := re.match(r"\s*(?:from|import) (xent_\w+(?:\.\w+)?)", line))}
+
+    assert not {m for m in imports("conformance") if m.startswith(("xent_backends", "xent_reports"))}
+    of_suite = {m for m in imports("backends") if m.startswith("xent_conformance")}
+    assert of_suite <= {f"xent_conformance.{m}" for m in ("interface", "formats", "problem")}
+    assert {m for m in imports("reports") if m.startswith("xent_conformance")} <= {"xent_conformance.record"}
+
+
+def test_no_framework_is_imported_outside_its_own_module():
+    for path in (ROOT / "conformance").rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"^\s*(?:from|import) (?:torch|jax)\b", text, re.MULTILINE), path
+
+
+def test_readme_commands_are_where_ci_looks_for_them():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for marker in ("run", "tests"):
+        section = re.search(rf"<!-- {marker} -->(.*?)<!-- /{marker} -->", readme, re.DOTALL)
+        assert section, marker
+        assert len(re.findall(r"^\$ ", section[1], re.MULTILINE)) == 1
+
+
+def test_every_reference_of_a_requirement_is_a_link():
+    for requirement in load().values():
+        assert all(link.startswith("https://") for link in requirement.references), requirement.id
