@@ -25,8 +25,9 @@ from xent_conformance.trial import SpoiledError, Trial
 
 #: Examples of a profile for a stream of budget 1, for each dtype.
 PROFILES = {"quick": 24, "default": 400, "thorough": 2000}
-#: Backends that compile every shape get this share of them.
+#: Backends that compile every shape get this share of them, from so many shapes for each dtype.
 STATIC_SHARE = 0.5
+POOLS = {"quick": 2, "default": 4, "thorough": 6}
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Settings:
         """How much of a stream a subject is judged on."""
         static = subject.capabilities.static_shapes
         count = PROFILES[self.profile] * stream.budget * (STATIC_SHARE if static else 1)
-        return Draw(self.seed, max(8, round(count)), static)
+        return Draw(self.seed, max(8, round(count)), POOLS[self.profile] if static else None)
 
 
 def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:

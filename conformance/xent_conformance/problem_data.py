@@ -12,6 +12,10 @@ from xent_conformance.problem import AnyArray, Problem, by_row
 
 #: Longer data is named by its recipe instead: about 64 kB of text.
 MOST_VALUES = 8000
+#: From here on a count is more than float16 can hold.
+MANY = 65504
+#: Largest array that a deviation's witness may have.
+LARGEST_LITERAL = 1 << 24
 #: Longest row that is written out in text.
 WIDE_ROW = 12
 MOST_ROWS = 12
@@ -37,16 +41,16 @@ def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
 def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
     """A problem from nested lists as a deviation file has them, with logits of a dtype.
 
-    Targets of integers are class indices, targets of floats probabilities. Raises ValueError or TypeError for data
-    that is no problem.
+    Targets of integers are class indices, targets of floats probabilities. A large array of one value is written
+    ``{ shape = [1, 65520], value = 0.0 }``. Raises ValueError or TypeError for data that is no problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
     if extra := set(data) - known:
         raise ValueError(f"unknown keys {sorted(extra)}")
-    target = np.asarray(data["target"])
+    target = _literal_array(data["target"])
 
     def floats(name: str) -> AnyArray | None:
-        return np.asarray(data[name], dtype=np.float64).astype(dtype_of(dtype)) if name in data else None
+        return _literal_array(data[name]).astype(np.float64).astype(dtype_of(dtype)) if name in data else None
 
     logits = floats("logits")
     if logits is None:
@@ -61,6 +65,17 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
         label_smoothing=float(data.get("label_smoothing", 0.0)),
         sentinel=sentinel,
     )
+
+
+def _literal_array(value: Any) -> AnyArray:
+    """An array from nested lists, or from a shape and one value."""
+    if not isinstance(value, Mapping):
+        return np.asarray(value)
+    if set(value) != {"shape", "value"}:
+        raise ValueError(f"expected {{ shape, value }}, not {sorted(value)}")
+    if np.prod(value["shape"], dtype=np.float64) > LARGEST_LITERAL:
+        raise ValueError(f"more than {LARGEST_LITERAL} elements")
+    return np.full(tuple(value["shape"]), value["value"])
 
 
 def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
@@ -140,6 +155,8 @@ def traits(problem: Problem) -> set[str]:
         "probability-targets": problem.has_probabilities,
         "smoothing": bool(problem.label_smoothing),
         "full-smoothing": problem.label_smoothing == 1.0,
+        "smoothing-below-zero": problem.label_smoothing < 0,
+        "smoothing-nan": bool(np.isnan(problem.label_smoothing)),
         "weight": problem.weight is not None,
         "zero-weight": bool((weight == 0).any()),
         "negative-weight": bool((weight < 0).any()),
@@ -151,6 +168,8 @@ def traits(problem: Problem) -> set[str]:
         "unbatched": problem.logits.ndim == 1,
         "spatial": problem.logits.ndim > 2,  # noqa: PLR2004
         "one-class": problem.classes == 1,
+        "many-classes": problem.classes > MANY,
+        "many-rows": problem.rows > MANY,
         "empty-batch": problem.rows == 0,
         f"reduction-{problem.reduction}": True,
     }
@@ -161,6 +180,8 @@ TRAITS: Iterable[str] = (
     "probability-targets",
     "smoothing",
     "full-smoothing",
+    "smoothing-below-zero",
+    "smoothing-nan",
     "weight",
     "zero-weight",
     "negative-weight",
@@ -172,6 +193,8 @@ TRAITS: Iterable[str] = (
     "unbatched",
     "spatial",
     "one-class",
+    "many-classes",
+    "many-rows",
     "empty-batch",
     "reduction-none",
     "reduction-sum",

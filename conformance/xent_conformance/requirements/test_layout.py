@@ -14,7 +14,7 @@ from xent_conformance.requirements.test_sweeps import gradient_finding, loss_fin
 from xent_conformance.requirements.twins import FREE_SHAPES, SPATIAL, UNBATCHED, chosen_rows, dense, flattened
 from xent_conformance.strategies.layouts import laid_out
 from xent_conformance.strategies.situations import RELATIONS, SQUARE, VIEWS
-from xent_conformance.subject import GRADIENT, Subject
+from xent_conformance.subject import GRADIENT, Need, Subject
 from xent_conformance.trial import Trial
 
 _VIEWS = [
@@ -46,6 +46,12 @@ def _kept_strides(subject: Subject, array: AnyArray) -> bool:
     return bool(there.strides == array.strides)
 
 
+STRIDES = Need(
+    "arrays with strides of their own",
+    lambda s: _kept_strides(s, np.zeros((2, 4), dtype=np.float32)[:, ::2]),
+)
+
+
 def _odd(trial: Trial) -> list[str]:
     """The arrays of a problem that reach the backend in another layout than a contiguous one."""
     return [
@@ -55,7 +61,14 @@ def _odd(trial: Trial) -> list[str]:
     ]
 
 
-@requirement("layout.loss", "loss of views = loss of copies", source=VIEWS, derive=_views, references=_VIEWS)
+@requirement(
+    "layout.loss",
+    "loss of views = loss of copies",
+    source=VIEWS,
+    derive=_views,
+    needs=[STRIDES],
+    references=_VIEWS,
+)
 def test_loss_of_views_is_loss_of_copies(trial: Trial) -> Iterator[Finding]:
     """Transposed, strided, offset, reversed, broadcast and read-only logits, targets and weights give the loss of
     contiguous copies; layouts that the backend's arrays cannot have are left out.
@@ -73,7 +86,7 @@ def test_loss_of_views_is_loss_of_copies(trial: Trial) -> Iterator[Finding]:
     "gradient of views = gradient of copies",
     source=VIEWS,
     derive=_views,
-    needs=[GRADIENT],
+    needs=[STRIDES, GRADIENT],
     references=["https://github.com/ROCm/TransformerEngine/pull/623", *_VIEWS],
 )
 def test_gradient_of_views_is_gradient_of_copies(trial: Trial) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 
 import numpy as np
 
@@ -22,9 +23,9 @@ from xent_conformance.trial import Trial
 
 THREADS = 4
 #: Calls that each thread makes, and seconds between two switches of Python's threads.
-ROUNDS, SWITCH = 4, 1e-5
+ROUNDS, SWITCH = 12, 1e-6
 
-BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.03)
+BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.02)
 AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.1)
 
 
@@ -79,7 +80,10 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     alone = [_answers(subject, p) for p in problems]
     call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
 
+    start = Barrier(THREADS)
+
     def repeatedly(number: int) -> list[Outcome]:
+        start.wait()
         return [_answers(subject, problems[number]) for _ in range(ROUNDS)]
 
     with _eager_switching(), ThreadPoolExecutor(THREADS) as pool:

@@ -27,9 +27,6 @@ SHAPES: dict[str, list[Shape]] = {
     "many classes": [((2,), 1023), ((2,), 1025), ((1,), 2047), ((1,), 2050), ((1,), 4097)],
 }
 
-#: Shapes for backends that compile for each: drawn from a pool of this size a run.
-POOL_SIZE = 8
-
 MENU: dict[str, dict[str, list[Any]]] = {
     "shape": {k: list(v) for k, v in SHAPES.items()},
     "regime": {

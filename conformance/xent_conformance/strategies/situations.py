@@ -19,7 +19,7 @@ USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if leve
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
 #: All options jointly, for identities between several calls.
-RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.15)
+RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.13)
 #: Class weights in every problem, negative ones and single zeros included.
 WEIGHTED = Stream(
     "weighted",
@@ -31,13 +31,13 @@ WEIGHTED = Stream(
             "negative": ["negative"],
         },
     },
-    budget=0.15,
+    budget=0.12,
 )
 #: Label smoothing in every problem.
 SMOOTHED = Stream(
     "smoothed",
     only={"shape": MODERATE, "label_smoothing": {"on": [0.1, 0.5, 0.25, 0.9], "slight": [0.01], "full": [1.0]}},
-    budget=0.15,
+    budget=0.12,
 )
 #: Ignored rows beside rows that are left, in nearly every problem.
 IGNORING_ROWS = Stream(
@@ -47,11 +47,11 @@ IGNORING_ROWS = Stream(
         "target": INDEX,
         "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target", "in range"]},
     },
-    budget=0.15,
+    budget=0.12,
 )
 #: Probability targets in every problem.
 PROBABLE = Stream(
-    "probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.15
+    "probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.1
 )
 #: As many classes as rows, or as long as every other axis: a mixed-up axis is no error there, only a wrong number.
 SQUARE = Stream(
@@ -78,7 +78,7 @@ EXTREME = Stream(
         },
         "weight": USUAL_WEIGHTS,
     },
-    budget=0.15,
+    budget=0.12,
 )
 #: Small integers, which a power of two can be added to without rounding.
 SHIFTED = Stream(
@@ -104,7 +104,7 @@ COTANGENTS = Stream(
         "weight": USUAL_WEIGHTS,
         "cotangent": {"zero": ["zeros"], "zero first": ["zero first"], "varied": ["random"], "same": ["same"]},
     },
-    budget=0.15,
+    budget=0.12,
 )
 #: One row of several is spoiled afterwards.
 SPOILED = Stream(

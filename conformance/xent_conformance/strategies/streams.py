@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from xent_conformance.strategies.covering import covering_array
-from xent_conformance.strategies.menu import MENU, POOL_SIZE, SHAPES, Menu, Shape
+from xent_conformance.strategies.menu import MENU, SHAPES, Menu, Shape
 from xent_conformance.strategies.recipe import Recipe
 
 
@@ -44,11 +44,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a run draws: how many recipes, from which seed, for static shapes or for any."""
+    """What a run draws: how many recipes, from which seed, and from how many shapes (None: from any)."""
 
     seed: int
     count: int
-    static_shapes: bool = False
+    pool: int | None = None
 
 
 def derived_seed(*parts: object) -> int:
@@ -60,7 +60,7 @@ def derived_seed(*parts: object) -> int:
 def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each."""
     seed = derived_seed(draw.seed, stream.name, dtype)
-    menu = _pooled(stream.menu(), draw)
+    menu = _pooled(stream.menu(), draw, dtype)
     covering = _covering_recipes(menu, stream, np.random.default_rng(seed))[: max(1, round(draw.count * 0.6))]
     random = _random_recipes(recipes(menu, stream.fixed), seed, draw.count - len(covering))
     return covering + random
@@ -81,22 +81,22 @@ def recipes(draw: st.DrawFn, menu: Menu = MENU, fixed: Mapping[str, Any] | None 
     return _recipe(chosen, draw(st.integers(0, 2**32 - 1)), values, fixed or {})
 
 
-def shape_pool(shapes: Mapping[str, list[Shape]], seed: int) -> dict[str, list[Shape]]:
-    """About eight shapes, some of each level, another choice for each seed; the same for every stream of a run."""
-    count = max(1, POOL_SIZE // len(SHAPES))
-    return {level: _chosen(choices, count, derived_seed(seed, "shapes", level)) for level, choices in shapes.items()}
+def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> dict[str, list[Shape]]:
+    """A few shapes of different levels, the same for every stream that has those levels, others for other seeds."""
+    first, *others = SHAPES
+    rng = np.random.default_rng(derived_seed("shapes", *seeds))
+    levels = [first, *(others[i] for i in rng.permutation(len(others)))]
+    picks = {level: int(rng.integers(2**32)) for level in levels}
+    pool = {level: [shapes[level][picks[level] % len(shapes[level])]] for level in levels if level in shapes}
+    chosen = dict(list(pool.items())[:size])
+    return chosen or {level: list(choices)[:1] for level, choices in list(shapes.items())[:size]}
 
 
-def _chosen(choices: list[Shape], count: int, seed: int) -> list[Shape]:
-    rng = np.random.default_rng(seed)
-    return [choices[i] for i in rng.permutation(len(choices))[:count]]
-
-
-def _pooled(menu: Menu, draw: Draw) -> Menu:
-    if not draw.static_shapes:
+def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
+    if draw.pool is None:
         return menu
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
-    return {**menu, "shape": shape_pool(shapes, draw.seed)}
+    return {**menu, "shape": shape_pool(shapes, draw.pool, draw.seed, dtype)}
 
 
 def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator) -> list[Recipe]:

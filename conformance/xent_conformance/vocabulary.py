@@ -1,0 +1,122 @@
+"""The words of a standalone script: how it gets at a backend, makes its arrays and calls its functions."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+from xent_conformance import literals
+from xent_conformance.interface import ReproducerParts
+from xent_conformance.loading import Loaded
+from xent_conformance.problem import AnyArray
+from xent_conformance.subject import Subject
+
+#: Names of the arguments of each form, and of its results.
+ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "cross_entropy": (("logits", "target"), ("loss",)),
+    "cross_entropy_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
+    "cross_entropy_hvp": (("vector", "cotangent", "logits", "target"), ("product",)),
+    "cross_entropy_layer": (("logits", "target"), ("loss",)),
+    "cross_entropy_layer_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
+    "softmax": (("logits",), ("softmax",)),
+    "log_softmax": (("logits",), ("log_softmax",)),
+    "nll_loss": (("log_probs", "target"), ("loss",)),
+}
+
+#: What a script needs of this package where the adapter imports it and the suite is not installed.
+STUB = """\
+try:
+    import xent_conformance.interface
+except ImportError:  # the adapter needs these names only to describe itself
+    import collections, sys, types
+    class Stub(types.ModuleType):
+        def __getattr__(self, name):
+            if name.startswith("__"): raise AttributeError(name)
+            return type(name, (types.SimpleNamespace,), {})
+    stub = Stub("xent_conformance.interface")
+    stub.Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
+    sys.modules["xent_conformance"] = types.ModuleType("xent_conformance")
+    sys.modules["xent_conformance.interface"] = stub
+    sys.modules["xent_conformance"].interface = stub
+"""
+
+_MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"
+
+
+def parts_of(subject: Subject, loaded: Loaded) -> ReproducerParts:
+    """The backend's own vocabulary, or its methods on NumPy arrays."""
+    if subject.has("reproducer"):
+        parts: ReproducerParts = subject.backend.reproducer()  # type: ignore[attr-defined]
+        return parts
+    bridged = subject.has("array bridge")
+    array = "{array}.astype('{dtype}')"
+    return ReproducerParts(
+        setup=_import_of(subject, loaded),
+        array=f"backend.asarray({array})" if bridged else array,
+        result="np.asarray(backend.asnumpy({value})).astype(np.float64)"
+        if bridged
+        else "np.asarray({value}).astype(np.float64)",
+        calls={
+            name: f"def {name}(*args, **options):\n    return backend.{name}(*args, **options)"
+            for name in ARGUMENTS
+            if hasattr(subject.backend, name)
+        },
+    )
+
+
+def _import_of(subject: Subject, loaded: Loaded) -> str:
+    """The lines that give a script the object ``backend``, and NumPy its bfloat16."""
+    kind, place, attribute = loaded.origin
+    if kind != "file":
+        return f"import ml_dtypes\n{_stub(subject)}from {place} import {attribute} as backend\n{_MADE}"
+    stub = STUB if "xent_conformance" in Path(place).read_text("utf-8") else _stub(subject)
+    return (
+        f"import runpy, sys\nimport ml_dtypes\n{stub}"
+        f"sys.path.insert(0, {str(Path(place).parent)!r})\n"
+        f"backend = runpy.run_path({place!r})[{attribute!r}]\n{_MADE}"
+    )
+
+
+def _stub(subject: Subject) -> str:
+    """The stub where a module that defines the backend's class, or a class it is made from, imports this suite."""
+    modules = [sys.modules.get(kind.__module__) for kind in type(subject.backend).__mro__]
+    for module in modules:
+        try:
+            if module is not None and "xent_conformance" in inspect.getsource(module):
+                return STUB
+        except (OSError, TypeError):
+            continue
+    return ""
+
+
+def assigned(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
+    """Statements that make one of the backend's arrays, with the strides of the original where it has such."""
+    if not array.flags.c_contiguous and array.size:
+        lines = _strided(name, array, parts)
+        if lines:
+            return lines
+    lines = []
+    expression = literals.array(array, name, lines)
+    return [*lines, f"{name} = {parts.array.format(array=expression, dtype=array.dtype.name)}"]
+
+
+def _strided(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
+    """A view of memory that holds the elements; nothing for backends whose arrays have no such strides."""
+    memory, strides, start = literals.memory_of(array)
+    lines: list[str] = []
+    expression = literals.array(memory, f"{name}_memory", lines)
+    held, dtype = f"{name}_memory", array.dtype.name
+    if "torch." in parts.array:
+        if start:
+            return []  # torch has no negative strides
+        lines.append(f"{held} = {parts.array.format(array=expression, dtype=dtype)}")
+        return [*lines, f"{name} = torch.as_strided({held}, {array.shape}, {strides})"]
+    options = "" if array.flags.writeable else ", writeable=False"
+    source = f"{held}[{start}:]" if start else held
+    view = f"np.lib.stride_tricks.as_strided({source}, {array.shape}, {array.strides}{options})"
+    if parts.array.startswith("backend.asarray("):
+        return [*lines, f"{held} = {expression}.astype('{dtype}')", f"{name} = backend.asarray({view})"]
+    if parts.array.startswith(("np.", "{array}")):
+        return [*lines, f"{held} = {parts.array.format(array=expression, dtype=dtype)}", f"{name} = {view}"]
+    return []
