@@ -187,7 +187,9 @@ class Bounds:
         There a correctly signed infinity is accepted beside the values within the bound.
         """
         weight = np.abs(self.problem.class_weights())
-        read = np.where(self.answer.read, self.nlp * np.maximum(weight, 1.0), 0.0)
+        too_far = np.isinf(self.parts.nlp) & np.isfinite(self.problem.logits_by_row())
+        distance = np.where(too_far, np.inf, self.nlp)
+        read = np.where(self.answer.read, distance * np.maximum(weight, 1.0), 0.0)
         rows = np.maximum(read.max(axis=1, initial=0.0), self.log_sum_exp[:, 0] if self.model.form_b else 0.0)
         if self.mixed:
             rows = np.maximum(rows, read.sum(axis=1))

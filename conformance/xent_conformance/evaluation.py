@@ -24,7 +24,7 @@ from xent_conformance.tally import Failing, Tally
 from xent_conformance.trial import SpoiledError, Trial
 
 #: Examples of a profile for a stream of budget 1, for each dtype.
-PROFILES = {"quick": 24, "default": 400, "thorough": 2000}
+PROFILES = {"quick": 24, "default": 400, "thorough": 1200}
 #: Backends that compile every shape get this share of them, from so many shapes for each dtype.
 STATIC_SHARE = 0.5
 POOLS = {"quick": 2, "default": 4, "thorough": 6}

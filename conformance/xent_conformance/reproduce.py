@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from xent_conformance.loading import Loaded
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.script_call import Call
-from xent_conformance.several_calls import between_calls, overwritten, repeated, threads
+from xent_conformance.several_calls import overwritten, repeated, second_backward, threads
 from xent_conformance.subject import Subject
 from xent_conformance.vocabulary import ARGUMENTS, parts_of
 
@@ -36,12 +37,13 @@ FORM = re.compile(r"(\w+ )?\([\d, ]*\)")
 def script(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding, loaded: Loaded) -> str:
     """A script that makes the call of a finding and prints what it gives beside what it should."""
     parts, finding = parts_of(subject, loaded), _completed(requirement, problem, finding)
-    call = Call(problem, finding, parts, *ARGUMENTS[finding.call])
+    beside = subject.capabilities.reductions if requirement.id == "purity.no-state" else ()
+    call = Call(problem, finding, parts, *ARGUMENTS[finding.call], beside)
     needed = ["log_softmax", "nll_loss"] if finding.call == "nll_loss" else [finding.call]
     lines = [f"# {requirement.id} on {subject.name}: {requirement.title}", f"# {_one_line(finding.message)}"]
     lines += ["import numpy as np", parts.setup.rstrip(), ""]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
-    lines += [*call.inputs, "", *_shown(requirement, subject, call)]
+    lines += [*call.inputs, "", *_shown(call)]
     return "\n".join(lines) + "\n"
 
 
@@ -55,29 +57,20 @@ def _completed(requirement: Requirement, problem: Problem, finding: Finding) -> 
     return replace(finding, variation=variation, inputs=inputs)
 
 
-def _shown(requirement: Requirement, subject: Subject, call: Call) -> list[str]:
+def _shown(call: Call) -> list[str]:
     """The call, and what is wrong with what it does."""
     finding = call.finding
     if finding.expected == "an error":
         return _rejection(call)
-    if finding.quantity == "message":
-        return _message(call)
-    if finding.quantity == "inputs":
-        return overwritten(call)
-    if finding.quantity == "second call":
-        between = between_calls(call, subject) if requirement.id == "purity.no-state" else []
-        return repeated(call, between)
-    if finding.quantity == "threads":
-        return threads(call)
+    if finding.quantity in SHOWN:
+        return SHOWN[finding.quantity](call)
     if isinstance(finding.got, str) and finding.got.startswith("raised "):
         return [f"{call.text}  # {_one_line(finding.got)}", "print('right')"]
-    if isinstance(finding.expected, str) and FORM.fullmatch(finding.expected):
-        return _form(call, finding.expected)
     if finding.expected is None:
         return _no_array(call)
-    if isinstance(finding.expected, str):
-        return _convention(call, finding.expected)
-    return _number(call, finding.expected)
+    if isinstance(finding.expected, float):
+        return _number(call, finding.expected)
+    return (_form if FORM.fullmatch(finding.expected) else _convention)(call, finding.expected)
 
 
 def _rejection(call: Call) -> list[str]:
@@ -98,6 +91,16 @@ def _message(call: Call) -> list[str]:
         f"    print(f'{{error}}\\nexpected {call.finding.expected}')",
         f"    print('right' if {name!r} in str(error) else 'WRONG')",
     ]
+
+
+#: What a quantity asks for that is no number.
+SHOWN: Mapping[str, Callable[[Call], list[str]]] = {
+    "message": _message,
+    "inputs": overwritten,
+    "second call": repeated,
+    "second gradient": second_backward,
+    "threads": threads,
+}
 
 
 def _form(call: Call, expected: str) -> list[str]:

@@ -13,13 +13,17 @@ from xent_conformance.vocabulary import assigned
 
 @dataclass(frozen=True)
 class Call:
-    """The call of a finding as text: ``text`` makes it, ``results`` names what it gives, ``wanted`` is one of them."""
+    """The call of a finding as text: ``text`` makes it, ``results`` names what it gives, ``wanted`` is one of them.
+
+    ``beside`` has the reductions of the calls that a requirement makes between two of it.
+    """
 
     problem: Problem
     finding: Finding
     parts: ReproducerParts
     arguments: tuple[str, ...]
     results: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from xent_conformance.problem import AnyArray
 from xent_conformance.script_call import Call
-from xent_conformance.subject import Subject
 from xent_conformance.vocabulary import assigned
 
 #: Times that each of several threads makes its call before a script believes that they do not disturb each other.
 ROUNDS = 1000
+#: Times that it makes a call again before it believes that the call is repeatable.
+AGAIN = 100
 
 
 def overwritten(call: Call) -> list[str]:
@@ -27,31 +30,62 @@ def overwritten(call: Call) -> list[str]:
     ]
 
 
-def repeated(call: Call, between: list[str]) -> list[str]:
-    """The same call twice, with others between the two."""
+def repeated(call: Call) -> list[str]:
+    """The same call again, after others where the requirement makes such, until it gives something else."""
+    arguments = ", ".join(call.arguments)
     return [
         *_answer(call),
-        f"first = answer({', '.join(call.arguments)})",
-        *between,
-        f"second = answer({', '.join(call.arguments)})",
-        "print(f'first\\n{first}\\nsecond\\n{second}')",
-        "print('right' if [a.tobytes() for a in first] == [a.tobytes() for a in second] else 'WRONG')",
+        *_others(call),
+        f"first = answer({arguments})",
+        f"for _ in range({AGAIN}):",
+        *(f"    {other}" for other in _calls_of_others(call)),
+        f"    second = answer({arguments})",
+        *_differing("first", "second"),
     ]
 
 
-def between_calls(call: Call, subject: Subject) -> list[str]:
-    """Calls of another shape, in every reduction and without options."""
-    dtype, lines = call.problem.logits.dtype, []
-    backward = "cotangent" in call.arguments
-    lines += assigned("other_logits", np.array([[30.0, -30.0], [1.0, 2.0]]).astype(dtype), call.parts)
+def second_backward(call: Call) -> list[str]:
+    """Backward once, and twice through one graph."""
+    once = replace(call, finding=replace(call.finding, variation=()))
+    return [
+        f"for _ in range({AGAIN}):",
+        f"    {once.assignment}",
+        f"    first = [{call.read(call.wanted)}.copy()]",
+        f"    {call.assignment}",
+        f"    second = [{call.read(call.wanted)}]",
+        *_differing("first", "second"),
+    ]
+
+
+def _differing(first: str, second: str) -> list[str]:
+    """The end of a loop that is left where two lists of arrays are not the same."""
+    return [
+        f"    same = [a.tobytes() for a in {first}] == [a.tobytes() for a in {second}]",
+        "    if not same: break",
+        f"print(f'first\\n{{{first}}}\\nsecond\\n{{{second}}}')",
+        "print('right' if same else 'WRONG')",
+    ]
+
+
+def _others(call: Call) -> list[str]:
+    """Arrays of another shape."""
+    if not call.beside:
+        return []
+    dtype = call.problem.logits.dtype
+    lines = assigned("other_logits", np.array([[30.0, -30.0], [1.0, 2.0]]).astype(dtype), call.parts)
     lines += assigned("other_target", np.array([1, 0]), call.parts)
-    for reduction in subject.capabilities.reductions:
-        if backward:
-            values = np.array([1.0, -0.5] if reduction == "none" else 1.25)
-            lines += assigned("other_cotangent", values.astype(dtype), call.parts)
-        arguments = [f"other_{name}" for name in call.arguments]
-        lines.append(f"{call.finding.call}({', '.join(arguments)}, reduction={reduction!r})")
-    return lines
+    lines += assigned("cotangent_of_none", np.array([1.0, -0.5]).astype(dtype), call.parts)
+    return [*lines, *assigned("cotangent_of_one", np.array(1.25).astype(dtype), call.parts)]
+
+
+def _calls_of_others(call: Call) -> list[str]:
+    """Calls on them in every reduction, without options."""
+    found = []
+    for reduction in call.beside:
+        cotangent = "cotangent_of_none, " if reduction == "none" else "cotangent_of_one, "
+        first = cotangent if "cotangent" in call.arguments else ""
+        found.append(f"{call.finding.call}({first}other_logits, other_target, reduction={reduction!r})")
+    return found
 
 
 def threads(call: Call) -> list[str]:

@@ -33,6 +33,8 @@ def ratio(value: float | None) -> str:
     exact = value / step
     steps = round(exact) if math.isclose(exact, round(exact), rel_tol=1e-9) else math.floor(exact) + (value > 1)
     rounded = steps * step
+    if not math.isfinite(rounded):  # the largest floats have no larger number of two digits
+        return _with_exponent(value)
     return _with_exponent(rounded) if abs(rounded) >= _LARGE else f"{rounded:.2g}" if rounded < 1 else f"{rounded:g}"
 
 

@@ -91,9 +91,14 @@ def test_every_rare_condition_is_met_several_times(seed):
 
 
 def test_static_shapes_come_from_a_small_pool_that_the_seed_rotates():
-    pools = [{(r.row_shape, r.classes) for r in joint(seed, static_shapes=True)} for seed in (0, 1)]
-    assert all(len(pool) <= 8 for pool in pools)
-    assert pools[0] != pools[1]
+    pools = [
+        {(r.row_shape, r.classes) for r in joint(seed, dtype, pool=4)}
+        for seed, dtype in ((0, "float32"), (1, "float32"), (0, "float64"))
+    ]
+    assert all(len(pool) == 4 for pool in pools)
+    assert len(set.union(*pools)) > 6
+    ignored = {(r.row_shape, r.classes) for r in recipes_of(IGNORED, "float32", Draw(0, 50, pool=4))}
+    assert len(ignored & pools[0]) >= 2, "streams of one run share compiled shapes"
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
