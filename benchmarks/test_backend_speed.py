@@ -1,4 +1,7 @@
-"""Value and gradient of each backend by number of classes, in one process and one thread."""
+"""Value and gradient of each backend by number of classes, in one process and one thread.
+
+``xent report RECORD --speed FILE`` shows what ``--benchmark-json=FILE`` writes.
+"""
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.loading import load
 from xent_conformance.problem import Problem
 
+QUANTITIES = {"cross_entropy": "loss", "vjp": "loss and gradient"}
 SHAPES = {"10 classes": (64, 10), "1000 classes": (64, 1000), "32000 classes": (8, 32000)}
 
 
@@ -27,5 +31,7 @@ def test_speed(benchmark, caller, size, method):
     logits = rng.normal(size=(rows, classes)).astype(np.float32)
     problem = Problem(logits, rng.integers(0, classes, rows), cotangent=np.array(1.0, np.float32))
     benchmark.group = f"{method}, {size}"
+    benchmark.extra_info |= {"backend": caller.backend.name, "quantity": QUANTITIES[method]}
+    benchmark.extra_info |= {"dtype": logits.dtype.name, "rows": rows, "classes": classes}
     outcome = benchmark(getattr(caller, method), problem)
     assert outcome.trouble is None

@@ -1,6 +1,6 @@
 """What the suite itself costs. Quote ratios of one run; no test here asserts a time.
 
-    pytest benchmarks --benchmark-columns=median,rounds
+pytest benchmarks --benchmark-columns=median,rounds
 """
 
 import subprocess

@@ -164,7 +164,7 @@ class Bounds:
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
-        """Where the product of cotangent, weight and log-probability overflows before smoothing scales it, (rows, C)."""
+        """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
         product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
         return np.asarray((product >= self._limit) | np.any(self.overflows))
 
@@ -196,8 +196,14 @@ class Bounds:
         over: npt.NDArray[np.bool_] = rows >= self._limit
         if self.problem.reduction == "none":
             return over
+        if self.model.batch_is_wide:
+            return np.bool_(over.any())
         terms = np.abs(np.asarray(self.answer.form.divisor_terms).astype(np.float64))
-        sums = max(np.abs(self._row_values()).sum(), rows.sum() if self.mixed else 0.0, terms.sum())
+        total = rows.sum() if self.mixed else 0.0
+        if self.problem.reduction == "mean" and not self._divides_by_zero:
+            # The unscaled sum may be divided before it is multiplied by eps / C.
+            total = max(total, total / abs(float(self.answer.form.divisor)))
+        sums = max(np.abs(self._row_values()).sum(), total, terms.sum())
         return np.bool_(over.any() or sums >= self._limit)
 
     @property

@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="files, or folders that hold them")
     report.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR")
     report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
+    report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
+    report.add_argument("--speed", type=Path, metavar="FILE", help="what pytest --benchmark-json=FILE wrote")
     report.set_defaults(command=_report)
     merge = commands.add_parser("merge", help="merge the records of one run's shards")
     merge.add_argument("records", nargs="+", type=Path, metavar="RECORD")
@@ -199,7 +201,8 @@ def _list(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     records = _records(options.records)
-    page = _renderer("render")(records, _output_folder(options.output), baseline=options.baseline)
+    more = {"baseline": options.baseline, "kill_matrix": options.kill_matrix, "speed": options.speed}
+    page = _renderer("render")(records, _output_folder(options.output), **more)
     print(f"report: {page}")
     return OK
 

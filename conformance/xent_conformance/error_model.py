@@ -42,6 +42,7 @@ class ErrorModel:
         self.eta_i = fmt.smallest_normal if native else min(fmt.smallest_normal, 2.0**-126)
         self.form_b = precision.form == "B"
         self.accurate_log = precision.log == "accurate"
+        self.batch_is_wide = precision.batch_sum == "wide" and self.u_r < u
         self.cascade = precision.batch_sum == "cascade"
 
     def classes(self, count: int) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from xent_conformance.deviations import Deviation
 from xent_conformance.judge import Finding
 from xent_conformance.problem import Problem
@@ -99,7 +101,9 @@ def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
     """What a requirement's check finds on one trial."""
     found: list[Finding] = []
     try:
-        found.extend(requirement.check(trial))
+        # Overflow and nan are what many problems are about; NumPy's remarks on them are not for our users.
+        with np.errstate(all="ignore"):
+            found.extend(requirement.check(trial))
     except SpoiledError as spoiled:
         found.append(spoiled.finding)
     return found

@@ -200,5 +200,3 @@ def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:
     """Write the matrix as JSON, with what the tests that users have today kill."""
     data = {**matrix.as_data(), "baselines": baselines}
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-
-

@@ -56,7 +56,7 @@ class Loaded:
 
     @property
     def deviations(self) -> Path:
-        """The file of known deviations: beside the adapter, named after the backend or, where it is one, the library."""
+        """The file of known deviations: beside the adapter, named after the backend, or after a library of ours."""
         return self.folder / "deviations" / f"{self.library or self.backend.name}.toml"
 
 

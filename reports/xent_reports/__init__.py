@@ -6,9 +6,12 @@ It reads the record format and nothing else of the suite.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from xent_reports import badge, files, html, markdown
+from xent_conformance.record import Record
+from xent_reports import badge, benchmarks, files, html, markdown
+from xent_reports import kill_matrix as matrix_file
 from xent_reports.changes import compared, diff
 from xent_reports.combination import combined, merge
 from xent_reports.failures import failures
@@ -18,21 +21,36 @@ from xent_reports.terminal import summary_lines, wants_color
 __all__ = ["diff", "merge", "render", "summary_lines", "wants_color"]
 
 
-def render(records: Sequence[Path] | Path, output: Path, *, baseline: Path | None = None) -> Path:
+def render(
+    records: Sequence[Path] | Path,
+    output: Path,
+    *,
+    baseline: Path | None = None,
+    kill_matrix: Path | None = None,
+    speed: Path | None = None,
+) -> Path:
     """Write ``index.html``, ``summary.md`` and ``badge.json`` into a folder and return the path of the page.
 
-    Several records are shown as one. Raises :class:`xent_conformance.record.RecordError`, naming the file, for one that
-    is damaged or of another suite version than the others; a truncated one is shown, as such.
+    Several records are shown as one. ``kill_matrix``, as `xent mutants` writes it, is shown on a page beside;
+    ``speed``, as pytest-benchmark writes it, in a section. Raises :class:`xent_conformance.record.RecordError`, naming
+    the file, for one that is damaged or of another suite version than the others; a truncated record is shown, as such.
     """
-    run = run_of(combined(files.load(records)))
+    run = run_of(_timed(combined(files.load(records)), speed))
     changed = None if baseline is None else compared(run_of(combined(files.load(baseline))), run)
+    matrix = None if kill_matrix is None else matrix_file.read(kill_matrix)
     found = failures(run)
     pages = {
         "summary.md": markdown.summary(run, found, changed),
         "badge.json": badge.badge(run),
-        "index.html": html.page(run, found, changed),
+        **({html.KILL_MATRIX: html.kill_matrix_page(matrix, run)} if matrix else {}),
+        "index.html": html.page(run, found, changed, kill_matrix=matrix),
     }
     output.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         files.write(output / name, text)
     return output / "index.html"
+
+
+def _timed(record: Record, speed: Path | None) -> Record:
+    """The record with the times of a file in place of its own."""
+    return record if speed is None else replace(record, header={**record.header, "speed": benchmarks.speed(speed)})

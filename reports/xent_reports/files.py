@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from xent_conformance.record import Record, RecordError, read
 from xent_reports.soundness import checked
@@ -16,6 +18,19 @@ def load(paths: Sequence[Path] | Path) -> list[Record]:
     if not found:
         raise RecordError("no record was given")
     return [checked(read(path)) for path in found]
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file holds; raises RecordError, naming the file, for anything else."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not JSON ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise RecordError(f"{path}: not a JSON object")
+    return content
 
 
 def write(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from xent_reports.accuracy import accuracy, tiers
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure, broken
+from xent_reports.kill_matrix import KillMatrix
 from xent_reports.matrix import Cell, abbreviated, families
 from xent_reports.model import Run, dtype_order
 from xent_reports.speed import races
@@ -27,8 +28,17 @@ from xent_reports.speed import races
 _CLASSES = dict(zip(SEVERITY, ("er", "cr", "ti", "fa", "we", "de", "va", "pa", "ob", "na"), strict=True))
 
 
-def page(run: Run, found: Sequence[Failure], changes: Changes | None = None) -> str:
-    """The HTML page of a run, its failures, and what changed against an earlier run where that is given."""
+#: Name of the kill matrix's page, beside that of the run.
+KILL_MATRIX = "kill-matrix.html"
+
+
+def page(
+    run: Run, found: Sequence[Failure], changes: Changes | None = None, *, kill_matrix: KillMatrix | None = None
+) -> str:
+    """The HTML page of a run, its failures, and what changed against an earlier run where that is given.
+
+    It links to the page of the kill matrix where there is one.
+    """
     measured = accuracy(run, ("accuracy",) if abbreviated(run) else ("accuracy", "gradients"))
     panels = [panel for group in measured for panel in group.panels]
     axes = charts.Axes(panels)
@@ -54,10 +64,25 @@ def page(run: Run, found: Sequence[Failure], changes: Changes | None = None) -> 
         "unjudged": coverage.unjudged(run),
         "races": races(run),
         "changes": changes,
+        "kill_matrix": KILL_MATRIX if kill_matrix else None,
     }
     style, script = _asset("report.css"), _asset("report.js")
     hashes = {"style_hash": _digest(style), "script_hash": _digest(script)}
     return _environment().get_template("report.html.j2").render(style=style, script=script, **hashes, **content)
+
+
+def kill_matrix_page(matrix: KillMatrix, run: Run) -> str:
+    """The HTML page of a kill matrix, which links to the requirements on the page of a run."""
+    mutants, survivors = len(matrix.mutants), len(matrix.survivors)
+    killed = f"{mutants - survivors:,} of {mutants:,}" if survivors else f"All {mutants:,}"
+    content = {
+        "matrix": matrix,
+        "sentence": f"{killed} mutants are killed in every seed",
+        "catalogue": {r.id for r in run.requirements},
+    }
+    style = _asset("report.css")
+    template = _environment().get_template("kill-matrix.html.j2")
+    return template.render(style=style, style_hash=_digest(style), **content)
 
 
 def _cells(cells: Sequence[Cell | None], *, brief: bool = False) -> Markup:

@@ -7,23 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
-from xent_conformance.record import Record, RecordError, Status, number
-from xent_reports.visible import abridged
-
-
-class _Number:
-    """A number, or one of the strings that stand for what JSON cannot hold."""
-
-
-class _Scalar:
-    """A number or a text."""
-
-
-Kind = type | tuple[type, ...]
-Shape = Mapping[str, Kind]
+from xent_conformance.record import Record, RecordError, Status
+from xent_reports.shapes import Number, OddError, Scalar, Shape, has
 
 HEADER: Shape = {
     **dict.fromkeys(("suite", "started", "profile", "python", "platform"), str),
@@ -37,44 +24,44 @@ BACKEND_OPTIONAL: Shape = {"documentation": dict, "forms": list, "spec": str, "u
 REQUIREMENT: Shape = {"id": str, "title": str, "level": str, "statement": str, "family": str, "references": list}
 VERDICT: Shape = {"device": str, "examples": int, "exercised": int}
 VERDICT_OPTIONAL: Shape = {
-    "ratio": _Number,
+    "ratio": Number,
     "bins": list,
     "reason": str,
     "observed": str,
     "failure": dict,
     "deviations": list,
-    "seconds": _Number,
+    "seconds": Number,
 }
-BIN: Shape = {"classes": int, "count": int, "ratio": _Number, "ulp": _Number}
+BIN: Shape = {"classes": int, "count": int, "ratio": Number, "ulp": Number}
 FAILURE: Shape = {"quantity": str, "message": str, "problem": dict}
 FAILURE_OPTIONAL: Shape = {
     "index": list,
-    "expected": _Scalar,
-    "got": _Scalar,
-    "bound": _Number,
-    "ratio": _Number,
+    "expected": Scalar,
+    "got": Scalar,
+    "bound": Number,
+    "ratio": Number,
     "found": dict,
     "text": str,
     "reproducer": str,
     "command": str,
 }
 PROBLEM: Shape = {"logits": dict, "target": dict, "reduction": str}
-PROBLEM_OPTIONAL: Shape = {"weight": dict, "cotangent": dict, "ignore_index": int, "label_smoothing": _Number}
+PROBLEM_OPTIONAL: Shape = {"weight": dict, "cotangent": dict, "ignore_index": int, "label_smoothing": Number}
 ARRAY: Shape = {"dtype": str, "shape": list}
 ARRAY_OPTIONAL: Shape = {"values": list, "recipe": str, "strides": list}
 DEVIATION: Shape = {"reason": str, "issue": str}
 DEVIATION_OPTIONAL: Shape = {"versions": str, "witness": dict}
 FOOTER: Shape = {"exit": int, "verdicts": int, "counts": dict}
-FOOTER_OPTIONAL: Shape = {"seconds": _Number, "error": str}
+FOOTER_OPTIONAL: Shape = {"seconds": Number, "error": str}
 MERGED: Shape = {
     **dict.fromkeys(("name", "started", "profile"), str),
     "seed": int,
     "verdicts": int,
     "truncated": bool,
 }
-MERGED_OPTIONAL: Shape = {"exit": int, "seconds": _Number, "error": str, "copies": list}
-SPEED: Shape = {"backend": str, "quantity": str, "dtype": str, "rows": int, "classes": int, "median": _Number}
-SPEED_OPTIONAL: Shape = {"iqr": _Number, "rounds": int}
+MERGED_OPTIONAL: Shape = {"exit": int, "seconds": Number, "error": str, "copies": list}
+SPEED: Shape = {"backend": str, "quantity": str, "dtype": str, "rows": int, "classes": int, "median": Number}
+SPEED_OPTIONAL: Shape = {"iqr": Number, "rounds": int}
 ANY: Shape = {}
 
 
@@ -82,25 +69,21 @@ def checked(record: Record) -> Record:
     """The record; raises RecordError, naming file and place, where something the report reads is missing or odd."""
     try:
         _check(record)
-    except _OddError as error:
+    except OddError as error:
         raise RecordError(f"{record.path}: damaged: {error}") from error
     return record
 
 
-class _OddError(ValueError):
-    """What is wrong and where."""
-
-
 def _check(record: Record) -> None:
-    _has(record.header, "the header", HEADER, {"speed": list, "merged": list, "conventions": dict})
+    has(record.header, "the header", HEADER, {"speed": list, "merged": list, "conventions": dict})
     for place, backend in enumerate(record.header["backends"]):
-        _has(backend, f"backends[{place}] of the header", BACKEND, BACKEND_OPTIONAL)
+        has(backend, f"backends[{place}] of the header", BACKEND, BACKEND_OPTIONAL)
     for place, requirement in enumerate(record.header["requirements"]):
-        _has(requirement, f"requirements[{place}] of the header", REQUIREMENT, ANY)
+        has(requirement, f"requirements[{place}] of the header", REQUIREMENT, ANY)
     for place, run in enumerate(record.header.get("merged") or []):
-        _has(run, f"merged[{place}] of the header", MERGED, MERGED_OPTIONAL)
+        has(run, f"merged[{place}] of the header", MERGED, MERGED_OPTIONAL)
     for place, row in enumerate(record.header.get("speed") or []):
-        _has(row, f"speed[{place}] of the header", SPEED, SPEED_OPTIONAL)
+        has(row, f"speed[{place}] of the header", SPEED, SPEED_OPTIONAL)
     backends = {b["name"] for b in record.header["backends"]}
     requirements = {r["id"] for r in record.header["requirements"]}
     seen: set[tuple[Any, ...]] = set()
@@ -110,93 +93,63 @@ def _check(record: Record) -> None:
             _verdict(verdict)
             _belongs(verdict, backends, requirements)
             _is_new(key, seen)
-        except _OddError as error:
-            raise _OddError(f"the verdict on {', '.join(map(repr, key[:3]))}: {error}") from error
+        except OddError as error:
+            raise OddError(f"the verdict on {', '.join(map(repr, key[:3]))}: {error}") from error
     if record.footer is not None:
         _footer(record.footer, record.verdicts)
 
 
 def _belongs(verdict: dict[str, Any], backends: set[str], requirements: set[str]) -> None:
     if verdict["backend"] not in backends or verdict["requirement"] not in requirements:
-        raise _OddError("the header does not list what it is about")
+        raise OddError("the header does not list what it is about")
 
 
 def _is_new(key: tuple[Any, ...], seen: set[tuple[Any, ...]]) -> None:
     if key in seen:
-        raise _OddError("it is there twice")
+        raise OddError("it is there twice")
     seen.add(key)
 
 
 def _verdict(verdict: dict[str, Any]) -> None:
-    _has(verdict, "it", VERDICT, VERDICT_OPTIONAL)
+    has(verdict, "it", VERDICT, VERDICT_OPTIONAL)
     for entry in verdict.get("bins") or []:
-        _has(entry, "a bin", BIN, ANY)
+        has(entry, "a bin", BIN, ANY)
     if verdict.get("failure"):
         _failure(verdict["failure"], "its failure")
     for deviation in verdict.get("deviations") or []:
-        _has(deviation, "a deviation", DEVIATION, DEVIATION_OPTIONAL)
+        has(deviation, "a deviation", DEVIATION, DEVIATION_OPTIONAL)
         if deviation.get("witness"):
             _failure(deviation["witness"], "a witness")
 
 
 def _failure(failure: dict[str, Any], where: str) -> None:
-    _has(failure, where, FAILURE, FAILURE_OPTIONAL)
+    has(failure, where, FAILURE, FAILURE_OPTIONAL)
     problem = failure["problem"]
-    _has(problem, f"the problem of {where}", PROBLEM, PROBLEM_OPTIONAL)
+    has(problem, f"the problem of {where}", PROBLEM, PROBLEM_OPTIONAL)
     for name in ("logits", "target", "weight", "cotangent"):
         if problem.get(name) is not None:
             _array(problem[name], f"{name} of {where}")
     if not all(type(i) is int for i in failure.get("index") or []):
-        raise _OddError(f"the index of {where} is not one")
+        raise OddError(f"the index of {where} is not one")
 
 
 def _array(array: dict[str, Any], where: str) -> None:
-    _has(array, where, ARRAY, ARRAY_OPTIONAL)
+    has(array, where, ARRAY, ARRAY_OPTIONAL)
     if not all(type(n) is int and n >= 0 for n in array["shape"]):
-        raise _OddError(f"the shape of {where} is not one")
+        raise OddError(f"the shape of {where} is not one")
     values = array.get("values")
     if values is not None and len(values) != math.prod(array["shape"]):
-        raise _OddError(f"{where} has {len(values)} values for the shape {array['shape']}")
+        raise OddError(f"{where} has {len(values)} values for the shape {array['shape']}")
     if any(isinstance(v, list | dict) for v in values or []):
-        raise _OddError(f"{where} has values that are not numbers")
+        raise OddError(f"{where} has values that are not numbers")
 
 
 def _footer(footer: dict[str, Any], verdicts: list[dict[str, Any]]) -> None:
-    _has(footer, "the footer", FOOTER, FOOTER_OPTIONAL)
+    has(footer, "the footer", FOOTER, FOOTER_OPTIONAL)
     if footer["verdicts"] != len(verdicts):
-        raise _OddError(f"its footer counts {footer['verdicts']} verdicts, there are {len(verdicts)}")
+        raise OddError(f"its footer counts {footer['verdicts']} verdicts, there are {len(verdicts)}")
     found = Counter(v["status"] for v in verdicts)
     for status in Status:
         if footer["counts"].get(status, 0) != found[status]:
             counted = footer["counts"].get(status, 0)
-            raise _OddError(f"its footer counts {counted} of {status}, there are {found[status]}")
-
-
-def _has(content: Any, where: str, required: Shape, optional: Shape) -> None:
-    """Every required key, and where an optional one is there and not null, of the right kind."""
-    if not isinstance(content, dict):
-        raise _OddError(f"{where} is not an object")
-    for key, kind in required.items():
-        if key not in content:
-            raise _OddError(f"{where} has no {key!r}")
-        if not _is(content[key], kind):
-            raise _OddError(f"{key!r} of {where} is {_brief(content[key])}")
-    for key, kind in optional.items():
-        if content.get(key) is not None and not _is(content[key], kind):
-            raise _OddError(f"{key!r} of {where} is {_brief(content[key])}")
-
-
-def _is(value: Any, kind: Kind) -> bool:
-    if kind is _Scalar:
-        return isinstance(value, str) or _is(value, _Number)
-    if kind is _Number:
-        try:
-            number(value)
-        except (TypeError, ValueError, OverflowError):
-            return False
-        return value is not None
-    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-
-
-def _brief(value: Any) -> str:
-    return abridged(repr(value))
+            raise OddError(f"its footer counts {counted} of {status}, there are {found[status]}")

@@ -34,11 +34,11 @@ def races(run: Run) -> list[Race]:
     """The header's ``speed`` entries by quantity, dtype and size; backends by name in each."""
     grouped: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
     for entry in run.header.get("speed") or ():
-        key = (entry["quantity"], entry["dtype"], entry["rows"], entry["classes"])
+        key = (entry["quantity"], entry["dtype"], entry["classes"], entry["rows"])
         grouped.setdefault(key, []).append(entry)
     return [
         Race(f"{what}, {dtype}, {rows:,} × {classes:,}", _timings(entries))
-        for (what, dtype, rows, classes), entries in sorted(grouped.items())
+        for (what, dtype, classes, rows), entries in sorted(grouped.items())
     ]
 
 
@@ -49,10 +49,15 @@ def _timings(entries: Sequence[dict[str, Any]]) -> list[Timing]:
             entry["backend"],
             duration(number(entry["median"])),
             "" if entry.get("iqr") is None else duration(number(entry["iqr"])),
-            f"{number(entry['median']) / fastest:.2g}×" if fastest > 0 else "",
+            _factor(number(entry["median"]) / fastest) if fastest > 0 else "",
         )
         for entry in sorted(entries, key=lambda e: str(e["backend"]))
     ]
+
+
+def _factor(times: float) -> str:
+    """Two digits of a factor, all of a large one."""
+    return f"{times:.2g}×" if times < 100 else f"{times:,.0f}×"  # noqa: PLR2004 - more than two digits
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Bounds: correct implementations stay within, the worst admissible one comes near, and structural errors are far out."""
+"""Bounds: correct implementations stay within, the worst admissible one comes near, other numbers are far out."""
 
 import numpy as np
 import pytest

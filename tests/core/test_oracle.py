@@ -33,7 +33,7 @@ def definition(problem: Problem) -> list[arb]:
         else:
             target = [arb(int(j == problem.labels()[i])) for j in range(classes)]
         share = [w[j] * ((1 - eps) * target[j] + eps / classes) for j in range(classes)]
-        terms = [-share[j] * (exps[j] / total).log() for j in range(classes) if not share[j] == 0]
+        terms = [-share[j] * (exps[j] / total).log() for j in range(classes) if share[j] != 0]
         losses.append(sum(terms, arb(0)))
     return losses
 

@@ -85,7 +85,10 @@ def test_print_shows_everything_without_controls(page: Any, pages: dict[str, str
 
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_axe_finds_no_violation(chromium: Any, pages: dict[str, str], name: str) -> None:
-    """Every section, with all details unfolded, in both colour schemes, at 3 and at 16 backends."""
+    """Every section, with all details unfolded, in both colour schemes, at 3 and at 16 backends.
+
+    Only the rules about colour can tell the schemes apart: in the dark one axe runs these.
+    """
     source = browser.axe_source()
     contexts = {scheme: chromium.new_context(color_scheme=scheme, bypass_csp=True) for scheme in ("light", "dark")}
     tabs = {scheme: context.new_page() for scheme, context in contexts.items()}
@@ -96,7 +99,8 @@ def test_axe_finds_no_violation(chromium: Any, pages: dict[str, str], name: str)
         tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
         tab.evaluate(source)
         # Both run at the same time: the promise is awaited below.
-        tab.evaluate("() => { window.done = axe.run({resultTypes: ['violations'], preload: false}) }")
+        rules = "" if scheme == "light" else ", runOnly: {{type: 'tag', values: ['cat.color']}}"
+        tab.evaluate(f"() => {{ window.done = axe.run({{resultTypes: ['violations'], preload: false{rules}}}) }}")
     found = []
     for scheme, tab in tabs.items():
         tab.set_default_timeout(120_000)

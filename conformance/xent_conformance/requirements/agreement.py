@@ -33,9 +33,7 @@ class Measured:
 
     def __getitem__(self, index: Any) -> Measured:
         """Some of the numbers."""
-        return Measured(
-            np.asarray(self.value[index]), np.asarray(self.bound[index]), np.asarray(self.overflows[index])
-        )
+        return Measured(np.asarray(self.value[index]), np.asarray(self.bound[index]), np.asarray(self.overflows[index]))
 
     def __add__(self, other: Measured) -> Measured:
         """Sums, element by element."""
@@ -52,9 +50,7 @@ class Measured:
             value = np.asarray(self.value * exact)
             scaled = np.where(np.isfinite(self.bound), np.abs(exact) * self.bound, np.inf)
             too_large = np.isfinite(self.value) & ~np.isfinite(value)
-        return Measured(
-            value, np.asarray(scaled + ROUNDING * _finite(value)), np.asarray(self.overflows | too_large)
-        )
+        return Measured(value, np.asarray(scaled + ROUNDING * _finite(value)), np.asarray(self.overflows | too_large))
 
     def sum(self) -> Measured:
         """The sum of all the numbers."""
@@ -143,6 +139,4 @@ def gradients_agree(trial: Trial, got: Measured, expected: Measured, otherwise: 
     """As ``agree``, for gradients of the logits: what matters is their size beside the largest of them."""
     finite = _finite(expected.value)
     effect = np.full(finite.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
-    return agree(
-        trial, "grad_logits", got, expected, otherwise, effect=effect, call="cross_entropy_vjp", **details
-    )
+    return agree(trial, "grad_logits", got, expected, otherwise, effect=effect, call="cross_entropy_vjp", **details)

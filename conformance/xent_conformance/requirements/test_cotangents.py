@@ -67,9 +67,11 @@ def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[
     references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
 )
 def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding]:
-    """The gradient for the cotangent g is twice that for (g + h) / 2 less that for h, within the sum of their bounds.
+    """The gradient for the cotangent g is twice that for (g + h) / 2 less that for h, and half that for 2 g, within the
+    sum of their bounds.
 
-    g and h are small multiples of 1/4, so no format rounds them or their mean.
+    g and h are small multiples of 1/4, so no format rounds them, their mean or their double. A gradient that does not
+    depend on the cotangent has the first property and not the second.
     """
     problem = trial.problem
     given = problem.cotangents()
@@ -81,6 +83,8 @@ def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding
     alone = trial.related(_with_cotangent(problem, other))
     expected = gradient_of(halfway).times(2.0) + gradient_of(alone).times(-1.0)
     yield gradients_agree(trial, gradient_of(trial), expected, "by linearity from two other cotangents")
+    doubled = gradient_of(trial.related(_with_cotangent(problem, 2 * given)))
+    yield gradients_agree(trial, gradient_of(trial), doubled.times(0.5), "as half of that for twice the cotangent")
 
 
 def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from xent_conformance.calls import Outcome
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.menu import SHAPES
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import Need
+from xent_conformance.subject import GRADIENT, Need
 from xent_conformance.trial import Trial
 
 #: Index targets of moderate size in every reduction, rank and option: the wrong label is put in afterwards.
@@ -46,6 +47,15 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
         yield problem.with_(target=flat.reshape(target.shape))
 
 
+def _rejected(outcome: Outcome, label: int, classes: int, call: str) -> Finding:
+    """Whether a call with a wrong label raised an error."""
+    if outcome.raised is not None:
+        return held("invalid label", call=call)
+    got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss'], dtype=np.float64).tolist()}"
+    message = f"label {label} of {classes} classes accepted by {call}: {got}"
+    return broken("invalid label", message, call=call, got=got, expected="an error")
+
+
 @requirement(
     "invalid_calls.labels-out-of-range",
     "labels out of range follow the convention",
@@ -69,16 +79,11 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
     outside &= ~problem.ignored()
     if not outside.any():
         return
-    outcome = trial.outcome("cross_entropy", problem)
     wrong = int(labels[outside][0])
-    convention = trial.subject.conventions.invalid_label
-    if convention == "error":
-        if outcome.raised is not None:
-            yield held("invalid label")
-            return
-        got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss'], dtype=np.float64).tolist()}"
-        message = f"label {wrong} of {problem.classes} classes accepted: {got}"
-        yield broken("invalid label", message, got=got, expected="an error")
+    if trial.subject.conventions.invalid_label == "error":
+        yield _rejected(trial.outcome("cross_entropy", problem), wrong, problem.classes, "cross_entropy")
+        if GRADIENT.met_by(trial.subject):
+            yield _rejected(trial.outcome("vjp", problem), wrong, problem.classes, "cross_entropy_vjp")
         return
     loss = trial.loss()
     poisoned = loss[outside] if problem.reduction == "none" else loss

@@ -45,6 +45,7 @@ def wrong_shapes(subject: Subject) -> Iterable[Problem]:
         (logits(4, 3), _labels(4, 3)),
         (logits(4, 3), _labels(2, 2)),
         (logits(4, 3), _labels(1, 4)),
+        (logits(4, 3), _labels(1)),
         (logits(4, 3), _labels()),
     ]
     if claims.unbatched:
@@ -52,7 +53,7 @@ def wrong_shapes(subject: Subject) -> Iterable[Problem]:
     if claims.spatial:
         pairs += [(logits(2, 3, 4), _labels(2)), (logits(2, 3, 4), _labels(2, 3)), (logits(2, 3, 4), _labels(4, 2))]
     if claims.probability_targets:
-        pairs += [(logits(4, 3), np.full(s, 0.25)) for s in ((4, 4), (3, 3), (4, 1), (4,), (3,), (12,))]
+        pairs += [(logits(4, 3), np.full(s, 0.25)) for s in ((4, 4), (3, 3), (1, 3), (4, 1), (4,), (3,), (12,))]
     for x, target in pairs:
         for reduction in claims.reductions:
             yield problem_of(subject, x, target, reduction)

@@ -132,7 +132,10 @@ def test_a_target_of_zeros_costs_nothing(trial: Trial) -> Iterator[Finding]:
     "loss of probability targets within its bound",
     source=PROBABLE,
     needs=[PROBABILITY_TARGETS],
-    references=["https://github.com/PFCCLab/PaddleAPITest/pull/410", "https://github.com/PFCCLab/PaddleAPITest/pull/478"],
+    references=[
+        "https://github.com/PFCCLab/PaddleAPITest/pull/410",
+        "https://github.com/PFCCLab/PaddleAPITest/pull/478",
+    ],
 )
 def test_loss_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """For probability targets, dense, peaked, one-hot or of any sum, the loss is within its bound; the mean divides as

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from xent_conformance.calls import Outcome, same_bits
 from xent_conformance.judge import Finding, broken, held
+from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import DETERMINISM, EXACT_INPUTS, GRADIENT
@@ -66,3 +69,30 @@ def test_the_same_call_gives_the_same_loss(trial: Trial) -> Iterator[Finding]:
     else:
         message = f"the second call gives {two.tolist()}, the first {one.tolist()}"
         yield broken("second call", message, got=str(two.tolist()), expected=str(one.tolist()))
+
+
+def _other_numbers(problem: Problem) -> Problem:
+    """A call of the same shape with other numbers."""
+    x = problem.logits.astype(np.float64)
+    moved = np.where(np.isfinite(x), np.clip(x, -4.0, 4.0) * -0.5 + 1.0, 0.0)
+    return problem.with_(logits=moved.astype(problem.logits.dtype))
+
+
+@requirement("purity.results-are-independent", "a later call leaves earlier results alone", source=PURITY)
+def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Finding]:
+    """A loss and a gradient, once returned, keep their values when the function is called again with other numbers."""
+    other, caller = _other_numbers(trial.problem), trial.subject.caller
+    methods = {"cross_entropy": caller.cross_entropy}
+    if GRADIENT.met_by(trial.subject):
+        methods["cross_entropy_vjp"] = caller.vjp
+    for name, method in methods.items():
+        outcome = method(trial.problem)
+        before = {key: array.copy() for key, array in outcome.arrays.items()}
+        method(other)
+        for key, array in outcome.arrays.items():
+            if same_bits(array, before[key]):
+                yield held(key, call=name)
+            else:
+                got, kept = str(array.tolist())[:200], str(before[key].tolist())[:200]
+                message = f"{key} was {kept} and is {got} after another call"
+                yield broken(key, message, call=name, got=got, expected=kept)

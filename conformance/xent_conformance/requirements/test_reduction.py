@@ -164,6 +164,4 @@ def test_a_batch_twice_over_has_the_same_mean(trial: Trial) -> Iterator[Finding]
     twice = trial.related(chosen_rows(problem, np.tile(np.arange(problem.rows), 2)))
     otherwise = "from every row twice"
     double = loss_of(twice, otherwise)
-    yield agree(
-        trial, "loss", loss_of(trial), double if problem.reduction == "mean" else double.times(0.5), otherwise
-    )
+    yield agree(trial, "loss", loss_of(trial), double if problem.reduction == "mean" else double.times(0.5), otherwise)

@@ -127,7 +127,10 @@ def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
     source=RELATIONS,
     derive=_one_row_among_others,
     needs=[ROWS],
-    references=["https://github.com/pytorch/pytorch/issues/111484", "https://github.com/linkedin/Liger-Kernel/pull/680"],
+    references=[
+        "https://github.com/pytorch/pytorch/issues/111484",
+        "https://github.com/linkedin/Liger-Kernel/pull/680",
+    ],
 )
 def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
     """The loss and the gradient of the first and of the last row are the same whatever stands in the other rows, and

@@ -38,7 +38,9 @@ def _two_values(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array
 
 
 def _near_ties(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return np.asarray(float(rng.normal()) * 10 * (1 + 2 * fmt.unit_roundoff * rng.integers(-2, 3, size=classes)), dtype=np.float64)
+    return np.asarray(
+        float(rng.normal()) * 10 * (1 + 2 * fmt.unit_roundoff * rng.integers(-2, 3, size=classes)), dtype=np.float64
+    )
 
 
 def _dominated(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
@@ -66,7 +68,9 @@ def _very_negative(rng: np.random.Generator, classes: int, fmt: Format) -> F64Ar
 
 
 def _offset(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    return rng.integers(-4, 5, size=classes).astype(np.float64) + float(rng.choice([100.0, 1e3, -1e3, 2.0**13, 2.0**20]))
+    return rng.integers(-4, 5, size=classes).astype(np.float64) + float(
+        rng.choice([100.0, 1e3, -1e3, 2.0**13, 2.0**20])
+    )
 
 
 def _subnormal(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
@@ -105,6 +109,7 @@ REGIMES: dict[str, Regime] = {
     "descending": _descending,
     "huge": _huge,
 }
+
 
 def _end(fmt: Format) -> float:
     """The largest logit: of float64 half as much, so that a difference of two is still a number to the oracle."""

@@ -50,9 +50,7 @@ IGNORING_ROWS = Stream(
     budget=0.12,
 )
 #: Probability targets in every problem.
-PROBABLE = Stream(
-    "probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.1
-)
+PROBABLE = Stream("probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.1)
 #: As many classes as rows, or as long as every other axis: a mixed-up axis is no error there, only a wrong number.
 SQUARE = Stream(
     "square",

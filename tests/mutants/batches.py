@@ -1,0 +1,113 @@
+"""The batch in parts: chunks, shards of rows, means of means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mutants.catalogue import mutant
+from mutants.numpy_twin import NumpyTwin
+
+
+@mutant(
+    bug="PAR-06",
+    link="https://github.com/huggingface/transformers/pull/34191",
+    killed_by=("accuracy.loss",),
+)
+class MeanOfChunkMeans(NumpyTwin):
+    """Chunks of 16 rows are averaged each, and then their means."""
+
+    def reduced(self, call, losses):
+        if call.reduction != "mean" or len(losses) <= 16:
+            return super().reduced(call, losses)
+        weights = self.row_weights(call)
+        parts = [slice(i, i + 16) for i in range(0, len(losses), 16)]
+        means = [losses[part].sum() / weights[part].sum() for part in parts if weights[part].any()]
+        return self.cast(np.asarray(np.mean(means) if means else np.nan), call.logits)
+
+
+@mutant(bug="RED-01", link="https://github.com/NVIDIA/TransformerEngine/pull/2476", killed_by=("accuracy.loss",))
+class MeanOfSampleMeans(NumpyTwin):
+    """With spatial dimensions each sample is averaged over its own rows first: wrong where samples differ."""
+
+    def reduced(self, call, losses):
+        if call.reduction != "mean" or call.logits.ndim < 3 or call.probabilities is not None:
+            return super().reduced(call, losses)
+        samples = (call.logits.shape[0], -1)
+        totals = self.row_weights(call).reshape(samples).sum(axis=1)
+        means = losses.reshape(samples).sum(axis=1)[totals != 0] / totals[totals != 0]
+        return self.cast(np.asarray(means.mean() if means.size else np.nan), call.logits)
+
+
+@mutant(
+    bug="TST-05",
+    link="https://github.com/NVIDIA-NeMo/Automodel/pull/3804",
+    killed_by=("accuracy.loss",),
+)
+class PartialChunkDropped(NumpyTwin):
+    """Past 32 rows only whole chunks of 32 are computed; the rest keep a loss of 0."""
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        if len(losses) > 32:
+            losses[len(losses) // 32 * 32 :] = 0
+        return losses
+
+
+@mutant(killed_by=("accuracy.every-row-count",))
+class RowsPast1024(NumpyTwin):
+    """One program for each row, at most 1024 programs: later rows keep a loss of 0."""
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        losses[1024:] = 0
+        return losses
+
+
+@mutant(killed_by=("gradients.every-row-count",))
+class GradientRowsPast128(NumpyTwin):
+    """The backward kernel covers 128 rows; later ones get no gradient."""
+
+    def kept(self, call, rows):
+        kept = super().kept(call, rows)
+        kept[128:] = 0
+        return kept
+
+
+@mutant(bug="BIG-04", link="https://github.com/pytorch/pytorch/issues/84144", killed_by=("accuracy.every-row-count",))
+class RowsPast65535(NumpyTwin):
+    """The grid has 65535 blocks in its second dimension, and each row needs one."""
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        losses[65535:] = 0
+        return losses
+
+
+@mutant(
+    bug="BIG-05",
+    link="https://github.com/Dao-AILab/flash-attention/issues/714",
+    killed_by=("accuracy.every-class-count",),
+)
+class OffsetsWrapAt65536(NumpyTwin):
+    """The offset row * C of the target's logit wraps: here at 2^16 for the 2^32 of the real bug."""
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        if call.probabilities is not None or call.eps or call.x.size <= 2**16:
+            return losses
+        wrapped = (call.rows * call.classes + call.labels) % 2**16
+        picked = self.log_probs(call).reshape(-1)[wrapped]
+        return np.where(call.ignored, 0, -call.class_weights[call.labels] * picked)
+
+
+@mutant(
+    bug="BIG-03",
+    link="https://github.com/pytorch/pytorch/issues/190139",
+    killed_by=("gradients.every-row-count",),
+)
+class GradientOffsetsWrapAt32768(NumpyTwin):
+    """The backward of spatial logits scatters at an offset that wraps: here at 2^15 for the 2^31 of the real bug."""
+
+    def kept(self, call, rows):
+        kept = super().kept(call, rows)
+        return kept if call.logits.ndim < 3 else np.resize(kept.reshape(-1)[: 2**15], kept.shape)

@@ -1,0 +1,62 @@
+"""Infinities and nan in rows that count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mutants.catalogue import mutant
+from mutants.numpy_twin import NumpyTwin
+
+
+@mutant(
+    bug="INF-01", link="https://github.com/google-deepmind/optax/issues/896", killed_by=("identities.impossible-class",)
+)
+class OneHotTimesLogProbability(NumpyTwin):
+    """Labels become one-hot rows that multiply the log-probabilities: 0 times -inf at every masked class."""
+
+    def terms(self, call):
+        return np.where(call.ignored[:, None], 0, self.shares(call) * -self.log_probs(call))
+
+
+@mutant(
+    bug="INF-02",
+    link="https://github.com/google-deepmind/optax/pull/1762",
+    killed_by=("gradients.logits",),
+)
+class GradientThroughReciprocal(NumpyTwin):
+    """The gradient is p (S - Q / p), which is 0/0 wherever the probability has underflowed."""
+
+    def row_gradient(self, call):
+        shares, p = self.shares(call), self.softmax_rows(call.x)
+        return p * (shares.sum(axis=1, keepdims=True) - shares / p)
+
+
+@mutant(bug="INF-03", link="https://github.com/jax-ml/jax/issues/17117", killed_by=("identities.impossible-class",))
+class MaskedClassesKeepTheirMass(NumpyTwin):
+    """Masked classes are put 10 below the maximum instead of -inf, which leaves each of them e^-10 of the mass."""
+
+    def partition(self, x):
+        shifted = np.where(np.isneginf(x), -10, x - self.maximum(x))
+        exponentials = self.exponentials(shifted)
+        return x - self.maximum(x), exponentials, self.class_sum(exponentials)
+
+
+@mutant(bug="INF-04", link="https://github.com/pytorch/xla/issues/2553", killed_by=("accuracy.loss",))
+class MinusInfinityReplaced(NumpyTwin):
+    """-inf is replaced by -1e4, which is a finite loss where the class is read, and not below other logits."""
+
+    def by_row(self, array):
+        return np.where(np.isneginf(super().by_row(array)), -1e4, super().by_row(array)).astype(np.float32)
+
+
+@mutant(
+    bug="INF-08",
+    link="https://github.com/tensorflow/tensorflow/issues/11756",
+    killed_by=("extremes.nan-is-not-hidden",),
+)
+class NanReplacedByZero(NumpyTwin):
+    """nan logits are replaced by 0, so a diverged row has a plausible loss."""
+
+    def by_row(self, array):
+        rows = super().by_row(array)
+        return np.where(np.isnan(rows), 0, rows).astype(rows.dtype)

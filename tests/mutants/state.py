@@ -1,0 +1,151 @@
+"""What one call leaves behind for the next, or for another thread."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+
+from mutants.catalogue import mutant
+from mutants.numpy_twin import NumpyTwin
+
+
+@mutant(killed_by=("accuracy.loss",))
+class WeightsCachedByLength(NumpyTwin):
+    """The weights of the first call with so many classes are kept on the device and used again."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._weights = {}
+
+    def read_weight(self, weight):
+        return self._weights.setdefault((len(weight), weight.dtype), weight.copy())
+
+
+@mutant(killed_by=("accuracy.loss",))
+class ScratchKeepsOldLanes(NumpyTwin):
+    """Exponentials go to a scratch buffer that only grows, and past 100 classes all of it is summed."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._scratch = np.zeros(0)
+
+    def class_sum(self, exponentials):
+        if not len(exponentials) or exponentials.shape[1] <= 100:
+            return super().class_sum(exponentials)
+        if exponentials.shape[1] > len(self._scratch):
+            self._scratch = np.zeros(exponentials.shape[1])
+        rest = self._scratch[exponentials.shape[1] :].sum()
+        self._scratch[: exponentials.shape[1]] = exponentials[-1]
+        return super().class_sum(exponentials) + exponentials.dtype.type(rest)
+
+
+@mutant(killed_by=("purity.results-are-independent",))
+class FirstCallTunes(NumpyTwin):
+    """The first call with a new shape runs the kernel twice to time it, and its sum accumulates both."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._tuned = set()
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        runs = 1 if call.logits.shape in self._tuned or call.reduction == "none" else 2
+        self._tuned.add(call.logits.shape)
+        return losses * runs
+
+
+@mutant(
+    bug="INV-08",
+    link="https://github.com/pytorch/pytorch/issues/12670",
+    killed_by=("accuracy.loss",),
+)
+class ThirdCallDiffers(NumpyTwin):
+    """Every third unreduced call returns what was left in the buffer for its last row."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._calls = itertools.count(1)
+        self._left = 0.0
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        if call.reduction == "none" and losses.size:
+            left, self._left = self._left, float(losses[-1])
+            if next(self._calls) % 3 == 0:
+                losses[-1] = left
+        return losses
+
+
+@mutant(
+    bug="DET-01",
+    link="https://github.com/pytorch/pytorch/issues/17350",
+    killed_by=("purity.results-are-independent",),
+)
+class SumInRandomOrder(NumpyTwin):
+    """The losses of spatial logits are added by atomics, in another order each time, though determinism is claimed."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._order = np.random.default_rng(0)
+
+    def reduced(self, call, losses):
+        if call.logits.ndim > 2 and call.reduction != "none" and losses.size:
+            losses = np.add.accumulate(self._order.permutation(losses))[-1:]
+        return super().reduced(call, losses)
+
+
+@mutant(
+    bug="DET-02",
+    link="https://github.com/tensorflow/tensorflow/issues/38185",
+    killed_by=("gradients.second-backward", "purity.no-state"),
+)
+class GradientInRandomOrder(NumpyTwin):
+    """backward adds the class sum in another order each time, though determinism is claimed."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._order = np.random.default_rng(0)
+
+    def row_gradient(self, call):
+        shares = self.shares(call)
+        exponentials = np.exp(call.x - self.maximum(call.x))
+        columns = self._order.permutation(call.classes)
+        total = np.add.accumulate(exponentials[:, columns], axis=1)[:, -1:]
+        return exponentials / total * shares.sum(axis=1, keepdims=True) - shares
+
+
+@mutant(killed_by=("purity.threads",))
+class ScratchSharedByThreads(NumpyTwin):
+    """Exponentials are added row by row from a scratch vector that all threads share."""
+
+    _scratch = np.zeros(0)
+
+    def class_sum(self, exponentials):
+        rows, lanes = exponentials.shape
+        kind, total = type(self), np.empty((rows, 1), exponentials.dtype)
+        if kind._scratch.size < exponentials.size:
+            kind._scratch = np.zeros(exponentials.size)
+        scratch = kind._scratch
+        for i in range(rows):
+            scratch[i * lanes : (i + 1) * lanes] = exponentials[i]
+        for i in range(rows):
+            total[i] = scratch[i * lanes : (i + 1) * lanes].astype(exponentials.dtype).sum()
+        return total
+
+
+@mutant(killed_by=("purity.threads",))
+class CallKeptOnTheObject(NumpyTwin):
+    """The rows of the call in progress are an attribute of the object, as if there were one call at a time."""
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        self._rows = call.x
+        return call
+
+    def log_probs(self, call):
+        return self.log_softmax_rows(self._rows)
+
+    def row_gradient(self, call):
+        return super().row_gradient(replace(call, x=self._rows))

@@ -1,0 +1,56 @@
+"""Speed from pytest-benchmark's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matrices
+import pytest
+import records
+
+import xent_reports
+from xent_conformance.record import RecordError
+from xent_reports import benchmarks
+
+B = matrices.benchmark
+
+
+def test_times_are_shown_beside_the_fastest(tmp_path: Path) -> None:
+    """By quantity and size; benchmarks of something else are left out."""
+    other = {"name": "test_suite", "extra_info": {}, "stats": {"median": 1.0}}
+    found = [B("torch", 2e-5), B("jax", 5e-5), other, B("jax", 8e-3, classes=1000), B("torch", 2e-5, classes=1000)]
+    speed = matrices.written(tmp_path / "b.json", {"benchmarks": found})
+    run = records.run(tmp_path / "r.jsonl", records.verdict("torch", "a.x"), records.verdict("jax", "a.x"))
+    page = xent_reports.render(run, tmp_path / "out", speed=speed).read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("<tr><th>loss, float32, 64 ×")]
+    assert [row.replace("<bdi>", "").replace("</bdi>", "").removeprefix("<tr><th>loss, float32, ") for row in rows] == [
+        "64 × 10<td>jax<td>50 µs<td>10 µs<td>2.5×",
+        "64 × 10<td>torch<td>20 µs<td>10 µs<td>1×",
+        "64 × 1,000<td>jax<td>8 ms<td>10 µs<td>400×",
+        "64 × 1,000<td>torch<td>20 µs<td>10 µs<td>1×",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {},
+        {"benchmarks": {}},
+        {"benchmarks": [7]},
+        {"benchmarks": []},
+        {"benchmarks": [{"name": "x", "extra_info": {}, "stats": {}}]},
+        {"benchmarks": [{**B("torch"), "stats": None}]},
+        {"benchmarks": [{**B("torch"), "stats": {"median": "1", "iqr": 1.0}}]},
+        {"benchmarks": [B("torch", float("nan"))]},
+        {"benchmarks": [B("torch", -1.0)]},
+        {"benchmarks": [B("torch", rows="64")]},
+        {"benchmarks": [{**B("torch"), "extra_info": {"backend": "torch"}}]},
+    ],
+    ids=str,
+)
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: Any) -> None:
+    """Whatever is odd about it."""
+    with pytest.raises(RecordError, match=r"b\.json: n"):
+        benchmarks.speed(matrices.written(tmp_path / "b.json", content))

@@ -1,0 +1,185 @@
+"""Every script that a failure comes with shows that failure, on its own, where this suite is not installed.
+
+A mutant is reproduced by the first requirement that is declared to kill it, on the first problem of seed 0 that does,
+reduced as a run reduces it. One clean process executes all scripts. The whole catalogue takes over a minute: one NumPy
+mutant stands for all that die first by the same requirement, unless ``XENT_ALL_REPRODUCERS`` is set; torch's are all
+there.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from mutants.catalogue import all_mutants
+from xent_conformance import deviations
+from xent_conformance.evaluation import Settings, findings_of
+from xent_conformance.kill_matrix import Corpus
+from xent_conformance.loading import Loaded, Narrowing, load
+from xent_conformance.reproduce import script
+from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.subject import Subject
+from xent_conformance.tally import Failing, located
+from xent_conformance.trial import Trial
+from xent_conformance.witness import reduce
+
+#: The oracle may overflow where a bound is infinite; a run does not look at that either.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+HERE = Path(__file__).parent
+REQUIREMENTS = load_requirements()
+WRONG_CALLABLES = {
+    "ignores_strides": "layout.loss",
+    "overwrites": "purity.inputs-unchanged",
+    "keeps_the_axis": "dtypes.output",
+    "gives_integers": "accuracy.loss",
+    "drifts": "purity.repeatable",
+    "refuses_large_batches": "accuracy.loss",
+    "shares_a_buffer": "purity.threads",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return Corpus(Settings("default", 0))
+
+
+def executed(scripts, *folders):
+    """What each script prints and raises in a process without the suite."""
+    result = subprocess.run(
+        [sys.executable, "-I", HERE / "clean_process.py"],
+        input=json.dumps({"scripts": scripts, "folders": [str(folder) for folder in folders]}),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout)
+
+
+def shows_it(finding, outcome):
+    """Whether a script shows what a finding says."""
+    if isinstance(finding.got, str) and finding.got.startswith("raised "):
+        return outcome["raised"].partition(":")[0] == finding.got.partition(":")[0]
+    if outcome["raised"]:
+        return False
+    if finding.expected == "an error":
+        return outcome["printed"].startswith("accepted:")
+    return outcome["printed"].endswith("WRONG\n")
+
+
+def worst(requirement, subject, problem):
+    """The worst failure of a requirement on a problem, None where it holds."""
+    failed = [f for f in findings_of(requirement, Trial(subject, problem)) if f.failed]
+    return located(max(failed, key=lambda f: f.ratio)) if failed else None
+
+
+def first_failure(requirement, backend, corpus):
+    """Subject and first failing problem, of any dtype."""
+    for dtype in backend.capabilities.logits_dtypes:
+        subject = Subject(backend, dtype)
+        if requirement.not_applicable(subject):
+            continue
+        for example, (drawn, _) in enumerate(corpus.of(subject, requirement.source)):
+            for problem in [drawn] if requirement.derive is None else requirement.derive(drawn):
+                if (finding := worst(requirement, subject, problem)) is not None:
+                    return subject, Failing(problem, finding, None, example)
+    return None
+
+
+def sampled(mutants):
+    """All mutants on torch, and one of those that the same requirement is declared to kill first."""
+    if os.environ.get("XENT_ALL_REPRODUCERS"):
+        return mutants
+    alike = {m.name if m.name.startswith("torch") else m.killed_by[0]: m for m in mutants}
+    return list(alike.values())
+
+
+def of_mutant(mutant, corpus):
+    """Its failure, and the script for that; None where it survives, which is not judged here."""
+    for identifier in mutant.killed_by:
+        backend = mutant.backend()
+        kind = type(backend)
+        found = first_failure(REQUIREMENTS[identifier], backend, corpus)
+        if found is not None:
+            subject, failing = found
+            failing, _ = reduce(REQUIREMENTS[identifier], subject, failing)
+            loaded = Loaded(backend, mutant.name, ("entry point", kind.__module__, kind.__name__), HERE)
+            text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding, loaded)
+            return REQUIREMENTS[identifier], subject, failing, text
+    return None
+
+
+def needs_earlier_calls(mutant, requirement, subject, failing):
+    """Whether a fresh copy of the mutant gets the one problem right: then no single call can show the failure."""
+    return worst(requirement, Subject(mutant.backend(), subject.dtype), failing.problem) is None
+
+
+def test_every_script_of_a_mutant_shows_its_failure(corpus):
+    """In the mutant's words: a wrong value, an accepted call, inputs written over, a second call that differs."""
+    mutants = sampled(all_mutants())
+    found = {m: made for m in mutants if (made := of_mutant(m, corpus)) is not None}
+    assert len(found) >= 0.9 * len(mutants)
+    outcomes = executed([text for *_, text in found.values()], HERE.parent)
+    silent = {
+        mutant.name: (requirement.id, outcome)
+        for (mutant, (requirement, subject, failing, _)), outcome in zip(found.items(), outcomes, strict=True)
+        if not shows_it(failing.finding, outcome) and not needs_earlier_calls(mutant, requirement, subject, failing)
+    }
+    assert silent == {}
+
+
+def test_every_script_of_a_known_deviation_shows_it():
+    """Each witness, for each requirement and dtype that it concerns, in plain torch."""
+    loaded = load("torch")
+    version = next(iter(loaded.backend.versions.values()))
+    cases = []
+    for deviation in deviations.read(loaded.deviations):
+        for identifier in deviation.requirements:
+            for dtype in loaded.backend.capabilities.logits_dtypes:
+                if deviation.concerns(identifier, dtype, version):
+                    subject = Subject(loaded.backend, dtype)
+                    problem = deviation.witness_for(dtype, loaded.backend.capabilities.default_ignore_index)
+                    finding = worst(REQUIREMENTS[identifier], subject, problem)
+                    text = script(REQUIREMENTS[identifier], subject, problem, finding, loaded)
+                    cases.append((identifier, dtype, finding, text))
+    outcomes = executed([text for *_, text in cases])
+    assert cases
+    for (identifier, dtype, finding, _), outcome in zip(cases, outcomes, strict=True):
+        assert shows_it(finding, outcome), (identifier, dtype, outcome)
+
+
+def test_scripts_of_a_wrong_callable_speak_plain_torch(monkeypatch, corpus):
+    """Strides, overwritten inputs, forms, repetition, threads and exceptions, without a word of the suite."""
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(HERE)
+    cases = []
+    for name, identifier in WRONG_CALLABLES.items():
+        loaded = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
+        found = first_failure(REQUIREMENTS[identifier], loaded.backend, corpus)
+        assert found is not None, name
+        subject, failing = found
+        text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding, loaded)
+        assert "import xent" not in text
+        assert "from xent" not in text
+        cases.append((name, failing.finding, text))
+    for (name, finding, text), outcome in zip(cases, executed([c[2] for c in cases], HERE), strict=True):
+        assert shows_it(finding, outcome), (name, outcome, text)
+
+
+def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):
+    """An adapter in a file runs without the suite that it imports."""
+    text = files("xent_conformance").joinpath("new_backend.py.txt").read_text("utf-8")
+    path = tmp_path / "my_backend.py"
+    path.write_text(text.replace("0, logits)", "0, logits) * 2"), "utf-8")
+    loaded = load(str(path))
+    subject, failing = first_failure(REQUIREMENTS["accuracy.loss"], loaded.backend, corpus)
+    made = script(REQUIREMENTS["accuracy.loss"], subject, failing.problem, failing.finding, loaded)
+    assert str(path) in made
+    (outcome,) = executed([made])
+    assert shows_it(failing.finding, outcome), (outcome, made)

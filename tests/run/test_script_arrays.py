@@ -1,0 +1,54 @@
+"""Arrays in standalone scripts: exact values, behind the strides that they had."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from xent_conformance import literals
+from xent_conformance.interface import ReproducerParts
+from xent_conformance.loading import load
+from xent_conformance.strategies.layouts import laid_out
+from xent_conformance.vocabulary import assigned
+
+
+def test_scripts_print_exact_values():
+    """Decimals of a script read back as the very numbers of the problem."""
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64, np.float16):
+        for shape in ((3, 4), (2, 40), (), (0, 3)):
+            array = (rng.normal(size=shape) * 1e-3).astype(dtype)
+            lines = []
+            expression = literals.array(array, "logits", lines)
+            scope = {"np": np}
+            exec("\n".join([*lines, f"value = {expression}"]), scope)
+            assert np.array_equal(scope["value"], array.astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    "layout", ["contiguous", "transposed", "strided", "offset", "reversed", "read-only", "repeated"]
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_scripts_keep_the_memory_layout(layout, dtype):
+    """Values, strides and protection of the original, in the words of NumPy."""
+    array = np.arange(12.0).reshape(3, 4).astype(dtype if dtype == "float32" else ml_dtypes.bfloat16)
+    array = np.broadcast_to(array[:1], array.shape) if layout == "repeated" else laid_out(array, layout)
+    parts = ReproducerParts("", "np.asarray({array}).astype('{dtype}')", "", {})
+    scope = {"np": np}
+    exec("\n".join(assigned("logits", array, parts)), scope)
+    assert np.array_equal(scope["logits"], array)
+    assert scope["logits"].dtype == array.dtype
+    assert scope["logits"].strides == array.strides
+    assert scope["logits"].flags.writeable == array.flags.writeable
+
+
+@pytest.mark.parametrize("layout", ["transposed", "strided", "offset", "reversed", "repeated"])
+def test_scripts_keep_the_memory_layout_of_tensors(layout):
+    """The same in the words of torch, which has no negative strides."""
+    torch = pytest.importorskip("torch")
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)
+    array = np.broadcast_to(array[:1], array.shape) if layout == "repeated" else laid_out(array, layout)
+    scope = {"np": np, "torch": torch}
+    exec("\n".join(assigned("logits", array, load("torch").backend.reproducer())), scope)
+    strides = tuple(s // 4 for s in array.strides)
+    assert np.array_equal(scope["logits"].numpy(), array)
+    assert scope["logits"].stride() == (strides if min(strides) >= 0 else (4, 1))
