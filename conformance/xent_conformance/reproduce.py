@@ -19,7 +19,7 @@ from xent_conformance.loading import Loaded
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.script_call import Call
-from xent_conformance.several_calls import overwritten, repeated, second_backward, threads
+from xent_conformance.several_calls import overwritten, repeated, results_kept, second_backward, threads
 from xent_conformance.subject import Subject
 from xent_conformance.vocabulary import ARGUMENTS, parts_of
 
@@ -43,7 +43,7 @@ def script(requirement: Requirement, subject: Subject, problem: Problem, finding
     lines = [f"# {requirement.id} on {subject.name}: {requirement.title}", f"# {_one_line(finding.message)}"]
     lines += ["import numpy as np", parts.setup.rstrip(), ""]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
-    lines += [*call.inputs, "", *_shown(call)]
+    lines += [*call.inputs, "", *_shown(requirement, call)]
     return "\n".join(lines) + "\n"
 
 
@@ -57,9 +57,11 @@ def _completed(requirement: Requirement, problem: Problem, finding: Finding) -> 
     return replace(finding, variation=variation, inputs=inputs)
 
 
-def _shown(call: Call) -> list[str]:
+def _shown(requirement: Requirement, call: Call) -> list[str]:
     """The call, and what is wrong with what it does."""
     finding = call.finding
+    if requirement.id == "purity.results-are-independent":
+        return results_kept(call)
     if finding.expected == "an error":
         return _rejection(call)
     if finding.quantity in SHOWN:

@@ -57,6 +57,23 @@ def second_backward(call: Call) -> list[str]:
     ]
 
 
+def results_kept(call: Call) -> list[str]:
+    """What was returned, before and after a call on other logits of the same shape."""
+    logits = call.problem.logits
+    moved = np.arange(logits.size).reshape(logits.shape) % 3
+    other = np.where(np.isfinite(logits.astype(np.float64)), moved, 0.0).astype(logits.dtype)
+    again = replace(call, arguments=tuple("other_logits" if a == "logits" else a for a in call.arguments))
+    return [
+        *assigned("other_logits", other, call.parts),
+        call.assignment,
+        f"before = {call.read(call.wanted)}.copy()",
+        again.text,
+        f"after = {call.read(call.wanted)}",
+        f"print(f'{call.wanted} was\\n{{before}}\\nand is after another call\\n{{after}}')",
+        "print('right' if after.tobytes() == before.tobytes() else 'WRONG')",
+    ]
+
+
 def _differing(first: str, second: str) -> list[str]:
     """The end of a loop that is left where two lists of arrays are not the same."""
     return [

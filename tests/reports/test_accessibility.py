@@ -92,14 +92,14 @@ def test_axe_finds_no_violation(chromium: Any, pages: dict[str, str], name: str)
     source = browser.axe_source()
     contexts = {scheme: chromium.new_context(color_scheme=scheme, bypass_csp=True) for scheme in ("light", "dark")}
     tabs = {scheme: context.new_page() for scheme, context in contexts.items()}
-    for tab in tabs.values():
+    for scheme, tab in tabs.items():
         tab.goto(pages[name])
         if name == "small":
             tab.check("#dt")
         tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
         tab.evaluate(source)
         # Both run at the same time: the promise is awaited below.
-        rules = "" if scheme == "light" else ", runOnly: {{type: 'tag', values: ['cat.color']}}"
+        rules = "" if scheme == "light" else ", runOnly: {type: 'tag', values: ['cat.color']}"
         tab.evaluate(f"() => {{ window.done = axe.run({{resultTypes: ['violations'], preload: false{rules}}}) }}")
     found = []
     for scheme, tab in tabs.items():
