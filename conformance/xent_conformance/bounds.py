@@ -197,7 +197,7 @@ class Bounds:
         if self.problem.reduction == "none":
             return over
         if self.model.batch_is_wide:
-            return np.bool_(over.any())
+            return np.bool_(over.any() or abs(float(self.answer.loss.value)) >= self._limit)
         terms = np.abs(np.asarray(self.answer.form.divisor_terms).astype(np.float64))
         total = rows.sum() if self.mixed else 0.0
         if self.problem.reduction == "mean" and not self._divides_by_zero:

@@ -60,12 +60,11 @@ def _completed(requirement: Requirement, problem: Problem, finding: Finding) -> 
 def _shown(requirement: Requirement, call: Call) -> list[str]:
     """The call, and what is wrong with what it does."""
     finding = call.finding
-    if requirement.id == "purity.results-are-independent":
-        return results_kept(call)
     if finding.expected == "an error":
         return _rejection(call)
-    if finding.quantity in SHOWN:
-        return SHOWN[finding.quantity](call)
+    special = SHOWN.get(requirement.id) or SHOWN.get(finding.quantity)
+    if special is not None:
+        return special(call)
     if isinstance(finding.got, str) and finding.got.startswith("raised "):
         return [f"{call.text}  # {_one_line(finding.got)}", "print('right')"]
     if finding.expected is None:
@@ -95,8 +94,9 @@ def _message(call: Call) -> list[str]:
     ]
 
 
-#: What a quantity asks for that is no number.
+#: Requirements, and quantities, that need something else than one number to be shown.
 SHOWN: Mapping[str, Callable[[Call], list[str]]] = {
+    "purity.results-are-independent": results_kept,
     "message": _message,
     "inputs": overwritten,
     "second call": repeated,
