@@ -55,13 +55,16 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     logits = floats("logits")
     if logits is None:
         raise ValueError("no logits")
+    reduction = data.get("reduction", "mean")
+    rows = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
+    ones = np.ones(rows if reduction == "none" else ()).astype(dtype_of(dtype))
     return Problem(
         logits=logits,
         target=target.astype(dtype_of(dtype)) if target.dtype.kind == "f" else target.astype(np.int64),
         weight=floats("weight"),
-        cotangent=floats("cotangent"),
+        cotangent=floats("cotangent") if "cotangent" in data else ones,
         ignore_index=data.get("ignore_index"),
-        reduction=data.get("reduction", "mean"),
+        reduction=reduction,
         label_smoothing=float(data.get("label_smoothing", 0.0)),
         sentinel=sentinel,
     )

@@ -207,36 +207,49 @@ def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
 
 
 def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost."""
-    axis = problem.class_axis
-    changes: dict[str, AnyArray | int | None] = {
-        "logits": np.ascontiguousarray(np.take(problem.logits, classes, axis=axis))
-    }
+    """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost.
+
+    None also where target or weight does not go with the classes: calls that must be rejected have such.
+    """
+    per_class = problem.target.ndim == problem.logits.ndim
+    wrong_target = per_class and problem.target.shape != problem.logits.shape
+    if wrong_target or (problem.weight is not None and problem.weight.shape != (problem.classes,)):
+        return None
+
+    def kept(array: AnyArray) -> AnyArray:
+        return np.ascontiguousarray(np.take(array, classes, axis=problem.class_axis))
+
+    fewer = problem.with_(logits=kept(problem.logits))
     if problem.weight is not None:
-        changes["weight"] = problem.weight[classes]
-    if problem.target.ndim == problem.logits.ndim:
-        changes["target"] = np.ascontiguousarray(np.take(problem.target, classes, axis=axis))
-        return problem.with_(**changes)
-    if not np.issubdtype(problem.target.dtype, np.integer):
-        return problem.with_(**changes)
+        fewer = fewer.with_(weight=problem.weight[classes])
+    if per_class:
+        return fewer.with_(target=kept(problem.target))
+    return _relabelled(problem, fewer, classes) if np.issubdtype(problem.target.dtype, np.integer) else fewer
+
+
+def _relabelled(problem: Problem, fewer: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
+    """The problem of fewer classes with its labels, and an ignored class, where those classes are now."""
     new_place = np.full(problem.classes, -1)
     new_place[classes] = np.arange(len(classes))
     # Labels from C on are out of range on purpose and stay as far out of range as they are.
     shift = problem.classes - len(classes)
 
-    def moved(label: int) -> int | None:
-        if label == problem.ignored_label and problem.ignore_index is None:
-            return label
+    def moved(label: int) -> int:
+        """New label, -1 where its class is gone."""
         if not 0 <= label < problem.classes:
             return label - shift if problem.classes <= label < problem.classes + SMALL else label
-        return int(new_place[label]) if new_place[label] >= 0 else (None if label == problem.ignored_label else 0)
+        return int(new_place[label])
 
-    labels = [moved(int(v)) for v in problem.target.reshape(-1)]
-    if any(v is None for v in labels):
+    sentinel = problem.ignored_label
+    inside = sentinel is not None and 0 <= sentinel < problem.classes
+    if inside and sentinel is not None and (problem.ignore_index is None or moved(sentinel) < 0):
         return None
-    changes["target"] = np.array(labels, dtype=np.int64).astype(problem.target.dtype).reshape(problem.target.shape)
-    if problem.ignore_index is not None:
-        changes["ignore_index"] = moved(problem.ignore_index)
-        if changes["ignore_index"] is None:
-            return None
-    return problem.with_(**changes)
+    labels = np.array([moved(v) if v == sentinel else _or_first(moved(v), v) for v in problem.labels().tolist()])
+    target = labels.astype(np.int64).astype(problem.target.dtype).reshape(problem.target.shape)
+    passed = None if problem.ignore_index is None else moved(problem.ignore_index)
+    return fewer.with_(target=target, ignore_index=passed)
+
+
+def _or_first(moved: int, label: int) -> int:
+    """The first class in place of one that is gone."""
+    return 0 if moved < 0 <= label else moved

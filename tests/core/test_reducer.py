@@ -97,3 +97,14 @@ def test_an_ignored_class_moves_with_the_classes():
     narrower = keep_classes(problem, np.array([0, 3]))
     assert (narrower.ignore_index, narrower.target.tolist()) == (1, [1, 0])
     assert keep_classes(problem, np.array([0, 1])) is None, "the ignored class would be lost"
+
+
+def test_calls_that_must_be_rejected_can_be_reduced_too():
+    """A target of the wrong shape, or a weight of the wrong length, goes with no choice of classes."""
+    logits = np.zeros((4, 3), np.float32)
+    for problem in (
+        Problem(logits, np.zeros((4, 1), np.int64)),
+        Problem(logits, np.zeros(4, np.int64), np.ones(5, np.float32)),
+    ):
+        small, _ = reduced(problem, lambda p: p.logits.size > 0)
+        assert small.logits.size > 0

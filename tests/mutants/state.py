@@ -41,7 +41,7 @@ class ScratchKeepsOldLanes(NumpyTwin):
         return super().class_sum(exponentials) + exponentials.dtype.type(rest)
 
 
-@mutant(killed_by=("purity.results-are-independent",))
+@mutant(killed_by=("purity.repeatable",))
 class FirstCallTunes(NumpyTwin):
     """The first call with a new shape runs the kernel twice to time it, and its sum accumulates both."""
 
@@ -81,7 +81,7 @@ class ThirdCallDiffers(NumpyTwin):
 @mutant(
     bug="DET-01",
     link="https://github.com/pytorch/pytorch/issues/17350",
-    killed_by=("purity.results-are-independent",),
+    killed_by=("purity.repeatable",),
 )
 class SumInRandomOrder(NumpyTwin):
     """The losses of spatial logits are added by atomics, in another order each time, though determinism is claimed."""
