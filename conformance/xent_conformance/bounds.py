@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.class_sum import log_sum_error
+from xent_conformance.class_sum import LARGE, log_sum_error
 from xent_conformance.error_model import ErrorModel
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import Precision
@@ -23,8 +23,6 @@ from xent_conformance.problem import F64Array
 
 #: Largest product of a divisor's relative error and its condition number at which a mean is still judged.
 WORST_DIVISOR_ERROR = 0.25
-#: Exponent beyond which exp(E) is as good as infinite.
-LARGE = 700.0
 
 
 class Bounds:

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -206,6 +205,6 @@ def _place_of(error: Exception) -> str:
 def grouped(requirements: Iterable[Requirement]) -> dict[Any, list[Requirement]]:
     """Requirements by their source, those that share trials together."""
     groups: dict[Any, list[Requirement]] = {}
-    for found in chain(requirements):
+    for found in requirements:
         groups.setdefault(found.source, []).append(found)
     return groups

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -189,11 +189,6 @@ def mutants_in(folder: Path) -> list[Any]:
         raise UsageError(f"no catalogue.py in {folder}")
     sys.path.insert(0, str(folder.resolve().parent))
     return list(import_module(f"{folder.resolve().name}.catalogue").all_mutants())
-
-
-def twin_findings(mutant: Mutant, requirements: Iterable[Requirement], corpus: Corpus) -> Iterator[str]:
-    """Requirements that fail on the correct twin of a mutant: false alarms."""
-    yield from kills(mutant.twin(), requirements, corpus)
 
 
 def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:
