@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xent_conformance.calls import Caller
+from xent_conformance.execution import LocalExecutor
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.loading import load
 from xent_conformance.problem import Problem
@@ -18,7 +19,7 @@ SHAPES = {"10 classes": (64, 10), "1000 classes": (64, 1000), "32000 classes": (
 @pytest.fixture(params=["numpy", "torch", "jax"])
 def caller(request):
     try:
-        return Caller(load(request.param).backend)
+        return Caller(LocalExecutor(load(request.param)[0]))
     except BackendUnavailableError as reason:
         pytest.skip(str(reason))
 

@@ -20,7 +20,7 @@ SETTINGS = Settings("default", 0)
 
 @pytest.fixture(scope="module")
 def subject():
-    return Subject(load("numpy").backend, "float32")
+    return Subject.of(load("numpy")[0], "float32")
 
 
 def judge(subject):
@@ -42,7 +42,7 @@ def test_this_suite(benchmark, subject):
 
 @pytest.mark.benchmark(group="row-verdicts per second")
 def test_frozen_baseline(benchmark, subject):
-    rows = benchmark.pedantic(frozen_baseline.run, args=(subject.backend,), rounds=1, warmup_rounds=0)
+    rows = benchmark.pedantic(frozen_baseline.run, args=(subject.executor.backend,), rounds=1, warmup_rounds=0)
     benchmark.extra_info["row_verdicts_per_second"] = rows / benchmark.stats.stats.min
 
 

@@ -93,11 +93,11 @@ def _gives(trial: Trial, logits: npt.NDArray[Any], target: npt.NDArray[Any], red
     """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
     options = {"reduction": reductions[0]} if reductions else {}
     try:
-        loss = trial(logits, target, **options)
-    except Exception:  # noqa: BLE001  (any refusal is a refusal)
+        shape = tuple(trial(logits, target, **options).shape)
+    except Exception:  # noqa: BLE001  (any refusal, and anything that is no array, is a refusal)
         return False
     rows = (logits.shape[0], *logits.shape[2:]) if logits.ndim > 1 else ()
-    return tuple(loss.shape) == (rows if options.get("reduction") == "none" else ())
+    return shape == (rows if options.get("reduction") == "none" else ())
 
 
 def backend_name(spec: str) -> str:

@@ -14,6 +14,10 @@ from torch import Tensor
 _CARRIERS: dict[int, npt.DTypeLike] = {1: np.uint8, 2: np.int16}
 
 
+#: Bytes of a storage beside a tensor that are brought back with it.
+AROUND = 4096
+
+
 class _Writeable:
     """The memory of a read-only array, offered as writeable: torch has no read-only tensors and warns about them."""
 
@@ -26,8 +30,9 @@ class _Writeable:
 def tensor_of(array: npt.NDArray[Any], device: str = "cpu") -> Tensor:
     """A tensor with the array's values and strides; on the CPU it shares the array's memory.
 
-    Negative strides, and strides that are no multiple of the item size, do not exist in torch: such an array is copied
-    into a contiguous tensor. Raises TypeError for a dtype that torch does not have.
+    An array that is a view of bytes, as the suite's guarded ones are, becomes a view of the same bytes with its storage
+    offset: what lies around it lies around the tensor too, on any device. Negative strides, and strides that are no
+    multiple of the item size, do not exist in torch: such an array is copied into a contiguous tensor. Raises TypeError for a dtype that torch does not have.
     """
     array = np.asarray(array)
     if not array.dtype.isnative:
@@ -36,6 +41,9 @@ def tensor_of(array: npt.NDArray[Any], device: str = "cpu") -> Tensor:
         array = np.ascontiguousarray(array).reshape(array.shape)
     extension = _is_extension(array.dtype)
     name = array.dtype.name
+    memory = array.base
+    if isinstance(memory, np.ndarray) and memory.dtype == np.uint8 and memory.ndim == 1 and memory.flags.writeable:
+        return _view_of(torch.from_numpy(memory).to(device), array, memory, name)
     if extension:
         array = array.view(_CARRIERS[array.itemsize])
     if not array.flags.writeable:
@@ -50,13 +58,32 @@ def numpy_of(tensor: Any) -> npt.NDArray[Any]:
     """A NumPy array with the tensor's values, dtype and strides. Raises TypeError for anything but a tensor."""
     if not isinstance(tensor, Tensor):
         raise TypeError(f"expected a torch.Tensor, got {type(tensor).__name__}")
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach()
     name = str(tensor.dtype).removeprefix("torch.")
-    extension = getattr(ml_dtypes, name, None)
-    if extension is None:
+    dtype = getattr(ml_dtypes, name, None)
+    if tensor.device.type != "cpu" and tensor.layout == torch.strided and _little_around(tensor):
+        memory = torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage()).cpu().numpy()
+        strides = tuple(step * tensor.element_size() for step in tensor.stride())
+        start = tensor.storage_offset() * tensor.element_size()
+        view = np.ndarray(tuple(tensor.shape), f"V{tensor.element_size()}", memory, start, strides)
+        return view.view(np.dtype(name if dtype is None else dtype))
+    tensor = tensor.cpu()
+    if dtype is None:
         return np.asarray(tensor.numpy(force=True))
     carrier = torch.uint8 if tensor.element_size() == 1 else torch.int16
-    return np.asarray(tensor.view(carrier).numpy().view(extension))
+    return np.asarray(tensor.view(carrier).numpy().view(dtype))
+
+
+def _view_of(memory: Tensor, array: npt.NDArray[Any], base: npt.NDArray[np.uint8], name: str) -> Tensor:
+    """The tensor that lies in a memory where the array lies in its own."""
+    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0] if array.size else 0
+    steps = [step // array.itemsize for step in array.strides]
+    return memory.view(getattr(torch, name)).as_strided(array.shape, steps, start // array.itemsize)
+
+
+def _little_around(tensor: Tensor) -> bool:
+    """Whether a tensor fills its storage but for a little: what surrounds it may then be looked at too."""
+    return tensor.untyped_storage().nbytes() <= tensor.numel() * tensor.element_size() + AROUND
 
 
 def _is_extension(dtype: np.dtype[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -93,6 +94,17 @@ class TorchCallable:
     def asnumpy(self, array: Any) -> npt.NDArray[Any]:
         """A NumPy array of the tensor's dtype and strides; TypeError for anything but a tensor."""
         return numpy_of(array)
+
+    def surroundings(self) -> Mapping[str, object]:
+        """What torch keeps for all its users."""
+        return {
+            "torch default dtype": torch.get_default_dtype(),
+            "torch random state": zlib.crc32(torch.get_rng_state().numpy().tobytes()),
+            "torch gradient mode": torch.is_grad_enabled(),
+            "torch threads": torch.get_num_threads(),
+            "torch deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+            "torch float32 matrix product precision": torch.get_float32_matmul_precision(),
+        }
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss through the function form."""

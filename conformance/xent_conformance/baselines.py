@@ -100,7 +100,7 @@ def baselines(mutants: Iterable[Mutant]) -> dict[str, list[str]]:
 
 def _killed(mutant: Mutant, checks: Iterable[Callable[[Trial], bool]]) -> bool:
     backend = mutant.backend()
-    subject = Subject(backend, backend.capabilities.logits_dtypes[0])
+    subject = Subject.of(backend, backend.capabilities.logits_dtypes[0])
     return any(not _holds(check, Trial(subject, problem)) for problem in _problems(subject) for check in checks)
 
 

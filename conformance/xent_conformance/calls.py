@@ -1,31 +1,32 @@
-"""Calling a backend: fresh inputs each time, and an outcome whatever it does.
+"""Calling a backend: which calls there are, and the outcome of each, whatever the backend does.
 
-Nothing a call raises, warns or returns gets past this module in any other form than an :class:`Outcome`.
+A :class:`Caller` turns problems into invocations; an :class:`Executor` carries them out, in this process
+(``execution.py``) or in one of the backend's own (``isolation``).
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import is_floating
-from xent_conformance.interface import ArrayBridge, Backend, Vjp
-from xent_conformance.problem import AnyArray, Problem, copied
+from xent_conformance.interface import Vjp
+from xent_conformance.problem import AnyArray, Problem
 
-#: Longest part of a foreign message that is kept.
-MESSAGE_LENGTH = 2000
+#: What becomes of a process in a call that it does not survive.
+CRASH, TIMEOUT = "crash", "timeout"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one call came to: its arrays by name, or what it raised, or why its result is no result.
 
-    ``changed`` names the inputs that do not hold the same bytes after the call.
+    ``changed`` names the inputs that do not hold the same bytes after the call, ``strayed`` those beside whose elements
+    something was written, ``aliases`` the results that lie in the memory of an input. ``fate`` is CRASH or TIMEOUT
+    where the call never came back; ``malformed`` then says how.
     """
 
     arrays: Mapping[str, AnyArray]
@@ -33,114 +34,139 @@ class Outcome:
     raised_type: str | None = None
     malformed: str | None = None
     changed: tuple[str, ...] = ()
+    strayed: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    fate: str | None = None
 
     @property
     def trouble(self) -> str | None:
         """Why there is no result to judge, as a phrase that follows the name of the call; None: there is one."""
         if self.raised is not None:
             return f"raised {self.raised_type}: {self.raised}"
+        if self.strayed and self.malformed is None:
+            return f"wrote outside the elements of its {', '.join(self.strayed)}"
         return self.malformed
 
 
-class MalformedError(TypeError):
-    """A result that is not an array of floating-point numbers."""
+@dataclass(frozen=True)
+class Invocation:
+    """One call of a backend's method: positional arrays by name, keyword options, and names for its results."""
+
+    method: str
+    results: tuple[str, ...]
+    inputs: Mapping[str, AnyArray]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Carries out invocations on one backend, each with inputs of its own. ``restarts``: processes it has used up."""
+
+    restarts: int
+
+    def perform(self, invocation: Invocation) -> Outcome:
+        """One call."""
+
+    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        """One call, read before and after another one."""
+
+    def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
+        """Each invocation ``rounds`` times in a thread of its own, all at once."""
+
+    def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
+        """What of the process outside the call, its working directory for one, a call leaves changed."""
+
+    def keeps_strides(self, array: AnyArray) -> bool:
+        """Whether the backend's own array has the strides of this one."""
+
+    def close(self) -> None:
+        """Let go of the backend."""
+
+
+class LostError(Exception):
+    """A call that did not come back. Callers raise it, so that no requirement can take it for an answer."""
+
+    def __init__(self, invocation: Invocation, outcome: Outcome) -> None:
+        """Carries the call and its outcome."""
+        super().__init__(f"{invocation.method} {outcome.trouble}")
+        self.invocation = invocation
+        self.outcome = outcome
 
 
 class Caller:
-    """Calls the methods of one backend."""
+    """The calls that a backend's methods take. Each raises LostError where it does not come back."""
 
-    def __init__(self, backend: Backend) -> None:
-        """Uses the backend's own array bridge where it has one."""
-        self.backend = backend
-        self._asarray: Callable[[AnyArray], Any] = backend.asarray if isinstance(backend, ArrayBridge) else _same
-        self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if isinstance(backend, ArrayBridge) else _same
+    def __init__(self, executor: Executor) -> None:
+        """Calls are carried out by an executor."""
+        self.executor = executor
 
     def cross_entropy(self, problem: Problem) -> Outcome:
         """The function form."""
-        return self._call("cross_entropy", ("loss",), problem, ("logits", "target"))
+        return self._perform(forward(problem))
 
     def vjp(self, problem: Problem, **variation: Any) -> Outcome:
         """Loss and gradients of the function form for the problem's cotangent."""
-        return self._call("cross_entropy_vjp", Vjp._fields, problem, ("cotangent", "logits", "target"), variation)
+        return self._perform(backward(problem, **variation))
 
     def layer(self, problem: Problem) -> Outcome:
         """The layer form."""
-        return self._call("cross_entropy_layer", ("loss",), problem, ("logits", "target"))
+        return self._perform(forward(problem, "cross_entropy_layer"))
 
     def layer_vjp(self, problem: Problem) -> Outcome:
         """Loss and gradients of the layer form."""
-        return self._call("cross_entropy_layer_vjp", Vjp._fields, problem, ("cotangent", "logits", "target"))
+        return self._perform(backward(problem, "cross_entropy_layer_vjp"))
 
     def hvp(self, vector: AnyArray, problem: Problem) -> Outcome:
         """Second derivative times a vector of the logits' shape."""
-        inputs = {"vector": vector, **{name: getattr(problem, name) for name in ("cotangent", "logits", "target")}}
-        return self._run("cross_entropy_hvp", ("product",), inputs, problem.options())
+        inputs = {"vector": vector, **_arrays(problem, "cotangent", "logits", "target")}
+        return self._perform(Invocation("cross_entropy_hvp", ("product",), inputs, problem.options()))
 
     def primitive(self, name: str, logits: AnyArray) -> Outcome:
         """``softmax`` or ``log_softmax``."""
-        return self._run(name, (name,), {"logits": logits}, {})
+        return self._perform(Invocation(name, (name,), {"logits": logits}))
 
     def nll_loss(self, log_probs: AnyArray, problem: Problem) -> Outcome:
         """Negative log-likelihood with the problem's options."""
-        return self._run("nll_loss", ("loss",), {"log_probs": log_probs, "target": problem.target}, problem.options())
+        inputs = {"log_probs": log_probs, "target": problem.target}
+        return self._perform(Invocation("nll_loss", ("loss",), inputs, problem.options()))
 
-    def _call(
-        self,
-        method: str,
-        results: tuple[str, ...],
-        problem: Problem,
-        inputs: tuple[str, ...],
-        variation: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        arrays = {name: getattr(problem, name) for name in inputs}
-        return self._run(method, results, arrays, {**problem.options(), **(variation or {})})
+    def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
+        """What of the process outside the call a call leaves changed."""
+        return self.executor.disturbed(invocation)
 
-    def _run(
-        self, method: str, results: tuple[str, ...], inputs: Mapping[str, AnyArray], options: Mapping[str, Any]
-    ) -> Outcome:
-        weight = options.get("weight")
-        originals = {**inputs, **({} if weight is None else {"weight": weight})}
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            try:
-                arrays = {name: self._asarray(copied(array)) for name, array in originals.items()}
-                passed = {**options, **({} if weight is None else {"weight": arrays["weight"]})}
-                returned = getattr(self.backend, method)(*(arrays[name] for name in inputs), **passed)
-                outputs = self._outputs(returned, results)
-                changed = tuple(n for n, a in originals.items() if not same_bits(self._asnumpy(arrays[n]), a))
-            except MalformedError as error:
-                return Outcome({}, malformed=str(error))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - whatever an implementation raises is an outcome
-                return Outcome({}, raised=message_of(error), raised_type=type(error).__name__)
-        return Outcome(outputs, changed=changed)
+    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        """One call, read before and after another one."""
+        early, late = self.executor.kept(invocation, other)
+        return _back(invocation, early), _back(invocation, late)
 
-    def _outputs(self, returned: Any, results: tuple[str, ...]) -> dict[str, AnyArray]:
-        """The returned arrays as NumPy's, by name; absent ones (None) left out."""
-        values = returned if len(results) > 1 else (returned,)
-        if returned is None:
-            raise MalformedError("returned None")
-        if not isinstance(values, tuple) or len(values) != len(results):
-            raise MalformedError(f"returned {_describe(returned)}, expected {', '.join(results)}")
-        named = zip(results, values, strict=True)
-        return {name: self._floating(name, value) for name, value in named if value is not None}
+    def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
+        """Each invocation ``rounds`` times in a thread of its own, all at once."""
+        found = self.executor.together(invocations, rounds)
+        return [[_back(i, outcome) for outcome in outcomes] for i, outcomes in zip(invocations, found, strict=True)]
 
-    def _floating(self, name: str, value: Any) -> AnyArray:
-        try:
-            array = self._asnumpy(value)
-        except TypeError as error:
-            raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
-        if not isinstance(array, np.ndarray | np.generic):
-            raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
-        if not is_floating(array.dtype):
-            raise MalformedError(f"returned {array.dtype} for {name}, expected floating-point numbers")
-        return np.asarray(array)
+    def _perform(self, invocation: Invocation) -> Outcome:
+        return _back(invocation, self.executor.perform(invocation))
 
 
-def _same(array: Any) -> Any:
-    """The bridge of a backend that computes on NumPy arrays."""
-    return array
+def _back(invocation: Invocation, outcome: Outcome) -> Outcome:
+    """The outcome of a call that came back."""
+    if outcome.fate is not None:
+        raise LostError(invocation, outcome)
+    return outcome
+
+
+def forward(problem: Problem, method: str = "cross_entropy") -> Invocation:
+    """The call for the loss of a problem."""
+    return Invocation(method, ("loss",), _arrays(problem, "logits", "target"), problem.options())
+
+
+def backward(problem: Problem, method: str = "cross_entropy_vjp", **variation: Any) -> Invocation:
+    """The call for loss and gradients of a problem."""
+    inputs = _arrays(problem, "cotangent", "logits", "target")
+    return Invocation(method, Vjp._fields, inputs, {**problem.options(), **variation})
+
+
+def _arrays(problem: Problem, *names: str) -> dict[str, AnyArray]:
+    return {name: getattr(problem, name) for name in names}
 
 
 def same_bits(left: AnyArray, right: AnyArray) -> bool:
@@ -150,21 +176,6 @@ def same_bits(left: AnyArray, right: AnyArray) -> bool:
     return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
 
 
-def message_of(error: BaseException) -> str:
-    """What an exception says, even if it cannot say it."""
-    try:
-        text = str(error)
-    except Exception as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
-        text = f"<message not printable: {type(failure).__name__}>"
-    return text[:MESSAGE_LENGTH]
-
-
 def as_float64(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Floating-point numbers of any format as float64."""
     return np.asarray(array).astype(np.float64)
-
-
-def _describe(value: Any) -> str:
-    kind = type(value)
-    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return f"{name} ({value!r})" if isinstance(value, int | float | str) else name

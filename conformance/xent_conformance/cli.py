@@ -102,6 +102,9 @@ def _add_run(commands: Any) -> None:
     run.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR", help="default ./xent-report")
     run.add_argument("--device", default="cpu", help="callables: device to compute on")
     run.add_argument("--no-gradient", action="store_true", help="callables: claim no gradients")
+    run.add_argument("--in-process", action="store_true", help="no process of its own for each backend: for debuggers")
+    run.add_argument("--timeout", type=float, default=20.0, metavar="SECONDS", help="limit for one call (default 20)")
+    run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
     run.set_defaults(command=_run)
 
 
@@ -126,11 +129,13 @@ def _run(options: argparse.Namespace) -> int:
         dtypes=tuple(d for d in options.dtypes.split(",") if d),
         gradient=not options.no_gradient,
         device=options.device,
+        in_process=options.in_process,
+        timeout=options.timeout,
     )
     session = Session.open(request)
     for spec, reason in session.unavailable.items():
         _complain(f"{spec} is not available: {reason}", BROKEN)
-    if not session.loaded:
+    if not session.opened:
         return BROKEN
     if not any(session.cells(r) for r in session.requirements()):
         raise UsageError("nothing to judge: no backend claims these dtypes")

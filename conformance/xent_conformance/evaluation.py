@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from xent_conformance.calls import LostError
 from xent_conformance.deviations import Deviation
-from xent_conformance.judge import Finding
+from xent_conformance.judge import Finding, broken
 from xent_conformance.problem import Problem
 from xent_conformance.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
@@ -29,6 +30,10 @@ PROFILES = {"quick": 24, "default": 400, "thorough": 1200}
 #: Backends that compile every shape get this share of them, from so many shapes for each dtype.
 STATIC_SHARE = 0.5
 POOLS = {"quick": 2, "default": 4, "thorough": 6}
+
+
+#: Statuses whose failing problem is shown.
+SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
 
 
 @dataclass
@@ -105,7 +110,15 @@ def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
             found.extend(requirement.check(trial))
     except SpoiledError as spoiled:
         found.append(spoiled.finding)
+    except LostError as lost:
+        found.append(_lost(lost))
     return found
+
+
+def _lost(lost: LostError) -> Finding:
+    """The finding about a call that did not come back."""
+    call, outcome = lost.invocation, lost.outcome
+    return broken(call.results[0], str(lost), call=call.method, got=outcome.trouble, fate=outcome.fate)
 
 
 class _Judging:
@@ -117,16 +130,23 @@ class _Judging:
         self.known = known
         self.tally = Tally()
         self.error: str | None = None
+        self.fate: Status | None = None
         self.seconds = 0.0
 
     def judge(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
-        """Judge a problem, or those derived from it. An error of ours ends this requirement and no other."""
-        if self.error is not None:
+        """Judge a problem, or those derived from it.
+
+        An error of ours ends this requirement and no other; so does a call that does not come back, since every one
+        costs a new process.
+        """
+        if self.error is not None or self.fate is not None:
             return
         start = time.perf_counter()
         try:
             for judged in self._derived(trial):
                 self._count(judged, example, recipe)
+                if self.fate is not None:
+                    break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
             self.error = _place_of(error)
         self.seconds += time.perf_counter() - start
@@ -148,7 +168,7 @@ class _Judging:
             self.tally,
             reason=reason,
             observed=observe(self.tally.worst.values()) if observe and not self.error else None,
-            failing=self.tally.failing if status in (Status.FAIL, Status.WEAK) else None,
+            failing=self.tally.failing if status in SHOWN else None,
             deviations=witnesses,
             seconds=self.seconds + time.perf_counter() - start,
         )
@@ -163,11 +183,13 @@ class _Judging:
         failed = [f for f in found if f.failed]
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
         self.tally.count(trial, found, None if excused else recipe, example, excused=excused)
+        if not excused:
+            self.fate = next((Status(f.fate) for f in failed if f.fate is not None), None)
 
     def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
         level = self.requirement.level
-        if self.error is not None:
-            return Status.ERROR, self.error
+        if self.error is not None or self.fate is not None:
+            return self.fate or Status.ERROR, self.error
         if level is Level.OBSERVED:
             return Status.OBSERVED, None
         if self.tally.failing is not None:

@@ -40,6 +40,7 @@ __all__ = [
     "Reproducer",
     "ReproducerParts",
     "SecondOrder",
+    "Surroundings",
     "Vjp",
 ]
 
@@ -241,3 +242,11 @@ class Described(Protocol):
     @property
     def device(self) -> str:
         """Device the backend computes on, such as "cpu" or "cuda"."""
+
+
+@runtime_checkable
+class Surroundings(Protocol):
+    """State of the library that is there for all its users."""
+
+    def surroundings(self) -> Mapping[str, object]:
+        """Its parts by name, such as the default dtype or the random state; compared by their ``repr``."""

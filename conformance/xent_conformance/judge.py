@@ -28,7 +28,8 @@ class Finding:
 
     ``index`` is the place of the worst element, ``call`` the backend's method that returned it. ``exercised`` is False
     where the comparison could not have failed; ``ulp`` is the error in units in the last place. ``variation`` and
-    ``inputs`` are what the call took beside the problem's own arrays and options.
+    ``inputs`` are what the call took beside the problem's own arrays and options. ``fate`` says how the call's process
+    ended, None where it is still there.
     """
 
     quantity: str
@@ -43,6 +44,7 @@ class Finding:
     exercised: bool = True
     variation: tuple[tuple[str, Any], ...] = ()
     inputs: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    fate: str | None = None
 
     @property
     def failed(self) -> bool:

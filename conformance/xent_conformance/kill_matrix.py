@@ -60,7 +60,7 @@ def kills(
     for group in grouped(requirements).values():
         before = 0
         for dtype in backend.capabilities.logits_dtypes:
-            subject = Subject(backend, dtype)
+            subject = Subject.of(backend, dtype)
             alive = [r for r in group if r.id not in found and r.not_applicable(subject) is None]
             corpus_problems = corpus.of(subject, group[0].source) if alive else []
             for example, (problem, shared) in enumerate(corpus_problems, start=before + 1):

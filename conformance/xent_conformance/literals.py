@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.formats import is_floating
+from xent_conformance.guarded import poison
 from xent_conformance.problem import AnyArray
 
 #: Arrays of up to this many elements are written out.
@@ -62,10 +63,11 @@ def _nested(values: AnyArray) -> str:
 def memory_of(values: AnyArray) -> tuple[AnyArray, tuple[int, ...], int]:
     """The elements of an array as they lie in memory, its strides in elements, and where its first element is.
 
-    Between the elements are zeros, as there were in the call (``problem.copied``).
+    Between the elements is poison, as there was in the call (``guarded``).
     """
     strides = tuple(s // values.itemsize for s in values.strides)
-    memory = np.zeros(1 + _extent(values.shape, [abs(s) for s in strides]), dtype=values.dtype)
+    size = 1 + _extent(values.shape, [abs(s) for s in strides])
+    memory = np.frombuffer(poison(values.dtype, size), dtype=np.uint8).view(values.dtype).copy()
     start = -_extent(values.shape, [min(s, 0) for s in strides])
     np.lib.stride_tricks.as_strided(memory[start:], values.shape, values.strides)[...] = values
     return memory, strides, start

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from xent_conformance.claims import complaint
+from xent_conformance.description import Description, Origin, describe
 from xent_conformance.interface import Backend, BackendUnavailableError
 
 BACKENDS = "xent_conformance.backends"
@@ -41,27 +43,8 @@ class Narrowing:
     device: str = "cpu"
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A backend, what it was asked for as, how a script imports it, and where its known deviations are listed.
-
-    ``origin`` is ("file", path, attribute), ("entry point", module, attribute) or ("callable", framework, path).
-    """
-
-    backend: Backend
-    spec: str
-    origin: tuple[str, str, str]
-    folder: Path
-    library: str | None = None
-
-    @property
-    def deviations(self) -> Path:
-        """The file of known deviations: beside the adapter, named after the backend, or after a library of ours."""
-        return self.folder / "deviations" / f"{self.library or self.backend.name}.toml"
-
-
-def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:
-    """The backend for a specification.
+def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
+    """The backend for a specification, and what it is.
 
     Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
     """
@@ -76,7 +59,7 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> Loaded:
     found = _guarded(spec, point.load)
     backend = _made(spec, found)
     module, _, attribute = point.value.partition(":")
-    return Loaded(backend, spec, ("entry point", module, attribute), _folder(sys.modules[module]))
+    return _described(spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]))
 
 
 def known() -> list[str]:
@@ -99,7 +82,7 @@ def _unknown(spec: str) -> str:
     )
 
 
-def _from_file(spec: str) -> Loaded:
+def _from_file(spec: str) -> tuple[Backend, Description]:
     name, colon, attribute = spec.rpartition(":")
     path = Path(name if colon and not spec.endswith(".py") else spec).expanduser().absolute()
     attribute = attribute if colon and not spec.endswith(".py") else "backend"
@@ -121,10 +104,10 @@ def _from_file(spec: str) -> Loaded:
             " `xent new my_backend.py` writes an example"
         )
     backend = _made(spec, getattr(module, attribute))
-    return Loaded(backend, spec, ("file", str(path), attribute), path.parent)
+    return _described(spec, backend, ("file", str(path), attribute), path.parent)
 
 
-def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Loaded:
+def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> tuple[Backend, Description]:
     make = _guarded(spec, _points(CALLABLES)[framework].load)
     function = _attribute(spec, path)
     if not callable(function):
@@ -141,7 +124,7 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     )
     # A framework's own function has the known deviations of that framework.
     library = framework if path.partition(".")[0] == framework else None
-    return Loaded(backend, spec, ("callable", framework, path), _folder(inspect.getmodule(make)), library)
+    return _described(spec, backend, ("callable", framework, path), _folder(inspect.getmodule(make)), library)
 
 
 def _attribute(spec: str, path: str) -> Any:
@@ -162,6 +145,20 @@ def _attribute(spec: str, path: str) -> Any:
             found = getattr(found, part)
         return found
     raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
+
+
+def _described(
+    spec: str, backend: Backend, place: tuple[str, str, str], folder: Path, library: str | None = None
+) -> tuple[Backend, Description]:
+    """The backend with its description; raises BrokenBackendError where it lacks what each must have.
+
+    Known deviations are listed beside the adapter, in a file named after the backend, or after a library of ours.
+    """
+    wrong = _guarded(spec, lambda: complaint(backend))
+    if wrong is not None:
+        raise BrokenBackendError(f"{spec}: {wrong}")
+    listed = folder / "deviations" / f"{library or backend.name}.toml"
+    return backend, _guarded(spec, lambda: describe(backend, Origin(spec, *place, str(listed.absolute()))))
 
 
 def _made(spec: str, found: Any) -> Backend:

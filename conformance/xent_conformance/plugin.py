@@ -31,6 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--xent-dtypes", default="", metavar="DTYPES", help="dtypes of logits, comma-separated")
     group.addoption("--xent-no-gradient", action="store_true", help="callables: claim no gradients")
     group.addoption("--xent-device", default="cpu", metavar="DEVICE", help="callables: device to compute on")
+    group.addoption("--xent-in-process", action="store_true", help="no process of its own for each backend")
+    group.addoption("--xent-timeout", type=float, default=20.0, metavar="SECONDS", help="limit for one call")
     group.addoption("--xent-record", default=None, metavar="FILE", help="write the record to a file")
 
 
@@ -39,6 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--xent-record")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recording(Path(path)), "xent-recording")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let go of the backends."""
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -60,6 +68,8 @@ def session_of(config: pytest.Config) -> Session:
             dtypes=tuple(d for d in config.getoption("--xent-dtypes").split(",") if d),
             gradient=not config.getoption("--xent-no-gradient"),
             device=config.getoption("--xent-device"),
+            in_process=config.getoption("--xent-in-process"),
+            timeout=config.getoption("--xent-timeout"),
         )
         session = Session.open(request)
     except (UsageError, BrokenBackendError, DeviationError) as error:
@@ -112,7 +122,7 @@ def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
     def judge(requirement: Requirement) -> None:
         __tracebackhide__ = True
         verdict = session.verdict(requirement, cell)
-        line = verdict_line(verdict, session.settings, cell.loaded)
+        line = verdict_line(verdict, session.settings)
         request.node.user_properties.append((PROPERTY, line))
         reason = summary(line)
         if verdict.status in (Status.NOT_APPLICABLE, Status.VACUOUS):

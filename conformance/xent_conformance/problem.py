@@ -122,10 +122,6 @@ class Problem:
         """A copy with some fields changed."""
         return replace(self, **changes)
 
-    def copied(self) -> Problem:
-        """A copy whose arrays share no memory with this one but keep its strides."""
-        return self.with_(**{k: copied(v) for k, v in self.arrays().items()})
-
     def arrays(self) -> dict[str, AnyArray]:
         """The arrays of the problem by field name, absent ones left out."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -145,28 +141,6 @@ def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
     """The inverse of :func:`by_row` for the shape of ``like``."""
     moved_shape = np.moveaxis(like, class_axis, -1).shape
     return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
-
-
-def copied(array: AnyArray) -> AnyArray:
-    """A copy with the same values and the same strides, on memory of its own."""
-    if array.flags.c_contiguous or not array.size:
-        return array.copy()
-    low, high = np.lib.array_utils.byte_bounds(array)
-    memory = np.zeros(high - low, dtype=np.uint8)
-    offset = array.__array_interface__["data"][0] - low
-    view = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
-    if array.flags.writeable:
-        view[...] = array
-        return view
-    broadcast = 0 in array.strides
-    np.copyto(view if not broadcast else _one_of_each(view), array if not broadcast else _one_of_each(array))
-    view.flags.writeable = False
-    return view
-
-
-def _one_of_each(array: AnyArray) -> AnyArray:
-    """A broadcast array without its repetitions."""
-    return array[tuple(slice(0, 1) if s == 0 else slice(None) for s in array.strides)]
 
 
 def array_of(values: npt.ArrayLike, dtype: str) -> AnyArray:

@@ -15,7 +15,6 @@ import numpy as np
 
 from xent_conformance import literals
 from xent_conformance.judge import Finding
-from xent_conformance.loading import Loaded
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.script_call import Call
@@ -34,9 +33,9 @@ RIGHT = "right: unlike in the run, where calls before this one may have mattered
 FORM = re.compile(r"(\w+ )?\([\d, ]*\)")
 
 
-def script(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding, loaded: Loaded) -> str:
+def script(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> str:
     """A script that makes the call of a finding and prints what it gives beside what it should."""
-    parts, finding = parts_of(subject, loaded), _completed(requirement, problem, finding)
+    parts, finding = parts_of(subject), _completed(requirement, problem, finding)
     beside = subject.capabilities.reductions if requirement.id == "purity.no-state" else ()
     call = Call(problem, finding, parts, *ARGUMENTS[finding.call], beside)
     needed = ["log_softmax", "nll_loss"] if finding.call == "nll_loss" else [finding.call]
@@ -63,9 +62,9 @@ def _shown(requirement: Requirement, call: Call) -> list[str]:
     if finding.expected == "an error":
         return _rejection(call)
     special = SHOWN.get(requirement.id) or SHOWN.get(finding.quantity)
-    if special is not None:
+    if special is not None and finding.fate is None:
         return special(call)
-    if isinstance(finding.got, str) and finding.got.startswith("raised "):
+    if isinstance(finding.got, str) and (finding.fate is not None or finding.got.startswith("raised ")):
         return [f"{call.text}  # {_one_line(finding.got)}", "print('right')"]
     if finding.expected is None:
         return _no_array(call)

@@ -6,22 +6,30 @@ stream are evaluated together when the first of them is asked for.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from xent_conformance import __version__, deviations
+from xent_conformance.calls import Executor, forward
+from xent_conformance.description import Description
 from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
+from xent_conformance.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
 from xent_conformance.interface import BackendUnavailableError
-from xent_conformance.loading import Loaded, Narrowing, UsageError, load
+from xent_conformance.isolation.executor import IsolatedExecutor
+from xent_conformance.isolation.process import Limits
+from xent_conformance.loading import Narrowing, UsageError, load
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
-from xent_conformance.smoke import check
-from xent_conformance.subject import FORMS, Subject
+from xent_conformance.smoke import first_call
+from xent_conformance.subject import Subject, conventions_of
 
 ALL_DTYPES = "all"
 LIBRARIES = ("numpy", "ml_dtypes", "hypothesis", "pytest", "python-flint")
@@ -38,9 +46,13 @@ class Request:
     dtypes: tuple[str, ...] = ()
     gradient: bool = True
     device: str = "cpu"
+    in_process: bool = False
+    timeout: float = Limits.call
 
     def __post_init__(self) -> None:
         """Check the values that have a fixed set."""
+        if not 0 < self.timeout < float("inf"):
+            raise UsageError(f"a timeout is a number of seconds above 0, not {self.timeout}")
         if self.profile not in PROFILES:
             raise UsageError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
@@ -50,11 +62,18 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A backend that can be judged: what it is, and who calls it."""
+
+    description: Description
+    executor: Executor
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One pytest item: a subject, and how its backend was loaded."""
+    """One pytest item."""
 
     subject: Subject
-    loaded: Loaded
 
     def id(self, requirement: Requirement) -> str:
         """Parameter id: backend and dtype."""
@@ -66,7 +85,7 @@ class Session:
     """Loaded backends and the verdicts found so far. ``unavailable`` has the reason for each backend left out."""
 
     request: Request
-    loaded: list[Loaded] = field(default_factory=list)
+    opened: list[Opened] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
@@ -75,20 +94,44 @@ class Session:
     def open(cls, request: Request) -> Session:
         """Load and look at every backend; raises UsageError or BrokenBackendError for the first that does not work."""
         session = cls(request)
-        narrowing = Narrowing(request.dtypes or None, request.gradient, request.device)
-        for spec in request.backends:
-            try:
-                loaded = load(spec, narrowing)
-            except BackendUnavailableError as error:
-                session.unavailable[spec] = str(error)
-                continue
-            check(loaded.backend, spec)
-            if loaded.backend.name in session._deviations:
-                raise UsageError(f"two backends with the name {loaded.backend.name!r}")
-            session._deviations[loaded.backend.name] = deviations.read(loaded.deviations)
-            session.loaded.append(loaded)
-        session.check_deviations()
+        try:
+            for spec in request.backends:
+                session._add(spec)
+            session.check_deviations()
+        except BaseException:
+            session.close()
+            raise
         return session
+
+    def _add(self, spec: str) -> None:
+        try:
+            opened = self._opened(spec)
+        except BackendUnavailableError as error:
+            self.unavailable[spec] = str(error)
+            return
+        self.opened.append(opened)
+        name = opened.description.name
+        if name in self._deviations:
+            raise UsageError(f"two backends with the name {name!r}")
+        problem = first_call(opened.description, opened.executor)
+        if isinstance(opened.executor, IsolatedExecutor) and opened.description.device != "cpu":
+            opened.executor.canary = forward(problem)
+        listed = opened.description.deviations
+        self._deviations[name] = () if listed is None else deviations.read(listed)
+
+    def _opened(self, spec: str) -> Opened:
+        request = self.request
+        narrowing = Narrowing(request.dtypes or None, request.gradient, request.device)
+        if request.in_process:
+            backend, description = load(spec, narrowing)
+            return Opened(description, LocalExecutor(backend))
+        executor = IsolatedExecutor(spec, narrowing, Limits(call=request.timeout, memory=granted_memory()))
+        return Opened(executor.open(), executor)
+
+    def close(self) -> None:
+        """Let go of all backends."""
+        for opened in self.opened:
+            opened.executor.close()
 
     def check_deviations(self) -> None:
         """Raise DeviationError for an entry about a requirement that does not exist."""
@@ -112,10 +155,11 @@ class Session:
         if requirement.id not in {r.id for r in self.requirements()}:
             return []
         found: list[Cell] = []
-        for loaded in self.loaded:
-            dtypes = [d for d in loaded.backend.capabilities.logits_dtypes if d in (self.request.dtypes or FLOATING)]
+        for opened in self.opened:
+            claimed = opened.description.capabilities.logits_dtypes
+            dtypes = [d for d in claimed if d in (self.request.dtypes or FLOATING)]
             chosen = dtypes[:1] if requirement.once else dtypes
-            found.extend(Cell(Subject(loaded.backend, dtype), loaded) for dtype in chosen)
+            found.extend(Cell(Subject(opened.description, opened.executor, dtype)) for dtype in chosen)
         return found
 
     def verdict(self, requirement: Requirement, cell: Cell) -> Verdict:
@@ -125,14 +169,8 @@ class Session:
         if key not in self._verdicts:
             group = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
             known = self._deviations.get(subject.name, ())
-            self._verdicts[key] = evaluate(subject, group, self.settings, known, self.version(cell.loaded))
+            self._verdicts[key] = evaluate(subject, group, self.settings, known, version_of(subject))
         return self._verdicts[key][requirement.id]
-
-    @staticmethod
-    def version(loaded: Loaded) -> str | None:
-        """Version of the library behind a backend."""
-        versions = getattr(loaded.backend, "versions", None)
-        return next(iter(versions.values()), None) if versions else None
 
     def header(self) -> dict[str, Any]:
         """The header of the record."""
@@ -147,7 +185,7 @@ class Session:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "libraries": _libraries(),
-            "backends": [_described(loaded) for loaded in self.loaded]
+            "backends": [_described(opened.description) for opened in self.opened]
             + [_not_available(spec, reason) for spec, reason in self.unavailable.items()],
             "requirements": [catalogued(r) for r in self.requirements()],
         }
@@ -156,6 +194,19 @@ class Session:
 def _chosen(only: Sequence[str], registry: dict[str, Requirement]) -> list[Requirement]:
     """Requirements named by id, or by family."""
     return [r for r in registry.values() if r.id in only or r.family in only]
+
+
+def version_of(subject: Subject) -> str | None:
+    """Version of the library behind a backend."""
+    return next(iter(subject.description.versions.values()), None)
+
+
+def granted_memory() -> int | None:
+    """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):
+        pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return pages * 3 // 4
 
 
 def _libraries() -> dict[str, str]:
@@ -180,19 +231,18 @@ def catalogued(requirement: Requirement) -> dict[str, Any]:
     }
 
 
-def _described(loaded: Loaded) -> dict[str, Any]:
-    backend = loaded.backend
+def _described(backend: Description) -> dict[str, Any]:
     claims = backend.capabilities
     described = {k: v for k, v in vars(claims).items() if k not in ("precision", "conventions")}
     precision = {d: claims.precision_for(d) for d in claims.logits_dtypes}
     return {
         "name": backend.name,
-        "spec": loaded.spec,
-        "device": str(getattr(backend, "device", "cpu")),
-        "versions": dict(getattr(backend, "versions", {})),
+        "spec": backend.name if backend.origin is None else backend.origin.spec,
+        "device": backend.device,
+        "versions": dict(backend.versions),
         "capabilities": {**described, "precision": {d: p and asdict(p) for d, p in precision.items()}},
-        "forms": [name for name, form in FORMS.items() if isinstance(backend, form)],
-        "conventions": Subject(backend, claims.logits_dtypes[0]).conventions.choices(),
+        "forms": list(backend.forms),
+        "conventions": conventions_of(claims).choices(),
         "documentation": dict(claims.conventions.documentation),
     }
 

@@ -119,7 +119,7 @@ def threads(call: Call) -> list[str]:
         "def differs(number):",
         "    expected = [a.tobytes() for a in alone[number]]",
         f"    return any([a.tobytes() for a in answer(*calls[number])] != expected for _ in range({ROUNDS}))",
-        "sys.setswitchinterval(1e-5)",
+        "sys.setswitchinterval(1e-6)",
         "with ThreadPoolExecutor(4) as pool:",
         "    wrong = list(pool.map(differs, range(4)))",
         "print(f'{sum(wrong)} of 4 calls give something else beside the others than alone')",

@@ -7,66 +7,57 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from xent_conformance.calls import Caller
-from xent_conformance.interface import (
-    ArrayBridge,
-    Backend,
-    Capabilities,
-    Conventions,
-    Differentiable,
-    FusedLinear,
-    LayerForm,
-    Primitives,
-    Reproducer,
-    SecondOrder,
-)
+from xent_conformance.calls import Caller, Executor
+from xent_conformance.description import Description, Origin, describe
+from xent_conformance.execution import LocalExecutor
+from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.precision import WEAKEST, Precision
 
-#: Optional forms by the names that a record gives them.
-FORMS: dict[str, type] = {
-    "gradient": Differentiable,
-    "second order": SecondOrder,
-    "primitives": Primitives,
-    "layer": LayerForm,
-    "fused linear": FusedLinear,
-    "array bridge": ArrayBridge,
-    "reproducer": Reproducer,
-}
+
+def conventions_of(claims: Capabilities) -> Conventions:
+    """What a backend is held to: its choices, where each that is not PyTorch's documented one has a URL.
+
+    Any other choice is no convention, and is judged as PyTorch documents it; only how the library treats invalid
+    labels is taken at its word, since trying would be at the run's own risk.
+    """
+    declared = claims.conventions
+    default = Conventions().choices()
+    judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
+    return replace(declared, **judged)
 
 
 @dataclass(frozen=True)
 class Subject:
     """What a requirement is judged on."""
 
-    backend: Backend
+    description: Description
+    executor: Executor
     dtype: str
+
+    @classmethod
+    def of(cls, backend: Backend, dtype: str, origin: Origin | None = None) -> Subject:
+        """A backend in this process. Scripts need to know where it comes from."""
+        return cls(describe(backend, origin), LocalExecutor(backend), dtype)
 
     @property
     def name(self) -> str:
         """Name of the backend."""
-        return self.backend.name
+        return self.description.name
 
     @property
     def capabilities(self) -> Capabilities:
         """What the backend claims."""
-        return self.backend.capabilities
+        return self.description.capabilities
 
     @cached_property
     def conventions(self) -> Conventions:
-        """What the backend is held to: its choices, where each that is not PyTorch's documented one has a URL.
-
-        Any other choice is no convention, and is judged as PyTorch documents it; only how the library treats invalid
-        labels is taken at its word, since trying would be at the run's own risk.
-        """
-        declared = self.capabilities.conventions
-        default = Conventions().choices()
-        judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
-        return replace(declared, **judged)
+        """What the backend is held to."""
+        return conventions_of(self.capabilities)
 
     @property
     def device(self) -> str:
         """Device the backend computes on."""
-        return str(getattr(self.backend, "device", "cpu"))
+        return self.description.device
 
     @property
     def precision(self) -> Precision:
@@ -76,11 +67,11 @@ class Subject:
     @cached_property
     def caller(self) -> Caller:
         """Calls the backend."""
-        return Caller(self.backend)
+        return Caller(self.executor)
 
     def has(self, form: str) -> bool:
-        """Whether the backend has an optional form, by its name in ``FORMS``."""
-        return isinstance(self.backend, FORMS[form])
+        """Whether the backend has an optional form, by its name in ``description.FORMS``."""
+        return form in self.description.forms
 
 
 @dataclass(frozen=True)

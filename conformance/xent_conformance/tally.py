@@ -89,14 +89,14 @@ class Tally:
             self.failing = failing
 
 
-def _unclear(failing: Failing) -> tuple[bool, bool, float]:
-    """How far a failing problem is from a witness: what is not finite first, then size against clarity."""
+def _unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
+    """How far a failing problem is from a witness: a call that came back, what is not finite, size against clarity."""
     expected = failing.finding.expected
     undefined = isinstance(expected, float) and not math.isfinite(expected)
     logits = failing.problem.logits
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())
     clarity = math.log2(min(max(failing.finding.ratio, 1.0), 256.0))
-    return undefined, not finite, math.log2(logits.size + 1) - clarity
+    return failing.finding.fate is None, undefined, not finite, math.log2(logits.size + 1) - clarity
 
 
 def located(finding: Finding) -> Finding:

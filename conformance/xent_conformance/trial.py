@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds import Bounds
-from xent_conformance.calls import Outcome, as_float64
+from xent_conformance.calls import LostError, Outcome, as_float64
 from xent_conformance.judge import Finding, broken
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import Precision
@@ -44,7 +44,7 @@ class Trial:
         self.subject = subject
         self.problem = problem
         self._shared: dict[Any, Any] = {} if shared is None else shared
-        self._outcomes: dict[Any, Outcome] = {}
+        self._outcomes: dict[Any, Outcome | LostError] = {}
 
     @cached_property
     def answer(self) -> Answer:
@@ -74,11 +74,17 @@ class Trial:
         return Trial(self.subject, problem)
 
     def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
-        """Outcome of a method of the caller, called once for each variation."""
+        """Outcome of a method of the caller, called once for each variation; LostError where it does not come back."""
         key = (method, tuple(id(a) for a in args), tuple(sorted(variation.items())))
         if key not in self._outcomes:
-            self._outcomes[key] = getattr(self.subject.caller, method)(*args, **variation)
-        return self._outcomes[key]
+            try:
+                self._outcomes[key] = getattr(self.subject.caller, method)(*args, **variation)
+            except LostError as lost:
+                self._outcomes[key] = lost
+        found = self._outcomes[key]
+        if isinstance(found, LostError):
+            raise found
+        return found
 
     def loss(self, method: str = "cross_entropy") -> F64Array:
         """The call's value: (rows,) for none, else ()."""

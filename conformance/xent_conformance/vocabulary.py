@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from pathlib import Path
 
 from xent_conformance import literals
+from xent_conformance.description import Description
 from xent_conformance.interface import ReproducerParts
-from xent_conformance.loading import Loaded
 from xent_conformance.problem import AnyArray
 from xent_conformance.subject import Subject
 
@@ -44,15 +42,14 @@ except ImportError:  # the adapter needs these names only to describe itself
 _MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"
 
 
-def parts_of(subject: Subject, loaded: Loaded) -> ReproducerParts:
+def parts_of(subject: Subject) -> ReproducerParts:
     """The backend's own vocabulary, or its methods on NumPy arrays."""
-    if subject.has("reproducer"):
-        parts: ReproducerParts = subject.backend.reproducer()  # type: ignore[attr-defined]
-        return parts
+    if subject.description.reproducer is not None:
+        return subject.description.reproducer
     bridged = subject.has("array bridge")
     array = "{array}.astype('{dtype}')"
     return ReproducerParts(
-        setup=_import_of(subject, loaded),
+        setup=_import_of(subject.description),
         array=f"backend.asarray({array})" if bridged else array,
         result="np.asarray(backend.asnumpy({value})).astype(np.float64)"
         if bridged
@@ -60,34 +57,24 @@ def parts_of(subject: Subject, loaded: Loaded) -> ReproducerParts:
         calls={
             name: f"def {name}(*args, **options):\n    return backend.{name}(*args, **options)"
             for name in ARGUMENTS
-            if hasattr(subject.backend, name)
+            if name in subject.description.methods
         },
     )
 
 
-def _import_of(subject: Subject, loaded: Loaded) -> str:
+def _import_of(description: Description) -> str:
     """The lines that give a script the object ``backend``, and NumPy its bfloat16."""
-    kind, place, attribute = loaded.origin
-    if kind != "file":
-        return f"import ml_dtypes\n{_stub(subject)}from {place} import {attribute} as backend\n{_MADE}"
-    stub = STUB if "xent_conformance" in Path(place).read_text("utf-8") else _stub(subject)
+    assert description.origin is not None
+    place, attribute = description.origin.place, description.origin.attribute
+    stub = STUB if description.imports_suite else ""
+    if description.origin.kind != "file":
+        return f"import ml_dtypes\n{stub}from {place} import {attribute} as backend\n{_MADE}"
+    stub = STUB if "xent_conformance" in Path(place).read_text("utf-8") else stub
     return (
         f"import runpy, sys\nimport ml_dtypes\n{stub}"
         f"sys.path.insert(0, {str(Path(place).parent)!r})\n"
         f"backend = runpy.run_path({place!r})[{attribute!r}]\n{_MADE}"
     )
-
-
-def _stub(subject: Subject) -> str:
-    """The stub where a module that defines the backend's class, or a class it is made from, imports this suite."""
-    modules = [sys.modules.get(kind.__module__) for kind in type(subject.backend).__mro__]
-    for module in modules:
-        try:
-            if module is not None and "xent_conformance" in inspect.getsource(module):
-                return STUB
-        except (OSError, TypeError):
-            continue
-    return ""
 
 
 def assigned(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from xent_conformance.calls import CRASH, TIMEOUT
 from xent_conformance.evaluation import Settings, Verdict, findings_of
 from xent_conformance.judge import Finding
-from xent_conformance.loading import Loaded
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_data, to_text
 from xent_conformance.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
@@ -20,9 +21,14 @@ from xent_conformance.trial import Trial
 
 #: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
 CLEAR = 8.0
+#: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
+#: and so many more where it did not fail in all of them.
+AGAIN, MORE = 2, 8
+#: Workers that reducing a call which ends its process may use up, and one which never comes back.
+RESTARTS = {CRASH: 20, TIMEOUT: 3}
 
 
-def verdict_line(verdict: Verdict, settings: Settings, loaded: Loaded) -> dict[str, Any]:
+def verdict_line(verdict: Verdict, settings: Settings) -> dict[str, Any]:
     """The line of a record for a verdict; reduces the failing problem first."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
     line: dict[str, Any] = {
@@ -44,7 +50,7 @@ def verdict_line(verdict: Verdict, settings: Settings, loaded: Loaded) -> dict[s
     }
     if verdict.failing is not None:
         reduced, tries = reduce(requirement, subject, verdict.failing)
-        line["failure"] = failure(requirement, subject, reduced, settings, loaded)
+        line["failure"] = failure(requirement, subject, reduced, settings)
         found = verdict.failing
         line["failure"]["found"] = {
             "failing_examples": tally.failed,
@@ -55,7 +61,7 @@ def verdict_line(verdict: Verdict, settings: Settings, loaded: Loaded) -> dict[s
             "tries": tries,
         }
     for deviation, witness in verdict.deviations:
-        shown = failure(requirement, subject, witness, settings, loaded)
+        shown = failure(requirement, subject, witness, settings)
         entry = {"reason": deviation.reason, "issue": deviation.issue, "versions": deviation.versions}
         line["deviations"].append({**entry, "where": list(deviation.where), "witness": shown})
     line["seconds"] = round(verdict.seconds, 3)
@@ -74,11 +80,22 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
         same = [f for f in found if f.failed and _kind(f) == _kind(failing.finding)]
         return max(same, key=lambda f: f.ratio, default=None)
 
+    executor = subject.executor
+    fate, before = failing.finding.fate, executor.restarts
+
     def still_fails(problem: Problem) -> bool:
         """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
+        if fate is not None and executor.restarts - before >= RESTARTS[fate]:
+            return False
         found = worst(problem)
         return found is not None and found.ratio >= min(failing.finding.ratio, CLEAR)
 
+    again = [worst(failing.problem) for _ in range(AGAIN if fate is None else 1)]
+    if None in again:
+        again += [worst(failing.problem) for _ in range(MORE if fate is None else 0)]
+        seen = sum(found is not None for found in again)
+        message = f"{located(failing.finding).message} (intermittent: again in {seen} of {len(again)} more tries)"
+        return replace(failing, finding=replace(failing.finding, message=message)), len(again)
     static = subject.capabilities.static_shapes
     reducer = Reducer(failing.problem, still_fails, LIMIT_STATIC_SHAPES if static else LIMIT)
     problem = reducer.run(_row_of(failing))
@@ -86,12 +103,12 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
     return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
 
 
-def failure(
-    requirement: Requirement, subject: Subject, failing: Failing, settings: Settings, loaded: Loaded
-) -> dict[str, Any]:
+def failure(requirement: Requirement, subject: Subject, failing: Failing, settings: Settings) -> dict[str, Any]:
     """What a record says about one failing problem."""
     finding = located(failing.finding)
     dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
+    origin = subject.description.origin
+    spec = subject.name if origin is None else origin.spec
     draw = f"--profile {settings.profile} --seed {settings.seed}"
     return {
         "quantity": finding.quantity,
@@ -103,14 +120,14 @@ def failure(
         "ratio": finding.ratio,
         "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
         "text": to_text(failing.problem),
-        "reproducer": script(requirement, subject, failing.problem, finding, loaded),
-        "command": f"xent run {loaded.spec} --only {requirement.id}{dtype} {draw}",
+        "reproducer": script(requirement, subject, failing.problem, finding),
+        "command": f"xent run {spec} --only {requirement.id}{dtype} {draw}",
     }
 
 
-def _kind(finding: Finding) -> tuple[str, bool, bool]:
+def _kind(finding: Finding) -> tuple[str, str | None, bool, bool]:
     """What must stay the same while a problem is reduced, so that it ends as the failure that it began as."""
-    return finding.quantity, _finite(finding.expected), _finite(finding.got)
+    return finding.quantity, finding.fate, _finite(finding.expected), _finite(finding.got)
 
 
 def _finite(value: float | str | None) -> bool:

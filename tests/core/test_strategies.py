@@ -132,16 +132,6 @@ def test_layouts_change_strides_and_not_values(layout):
     assert (view.strides == array.strides) == (layout == "contiguous") or layout == "offset"
 
 
-def test_copies_keep_the_layout_and_share_no_memory():
-    for recipe in joint(0, count=120):
-        problem = recipe.build("float32", EVERYTHING)
-        for name, copy in problem.copied().arrays().items():
-            original = problem.arrays()[name]
-            assert copy.strides == original.strides or original.flags.c_contiguous
-            assert np.array_equal(original, copy, equal_nan=True)
-            assert not np.shares_memory(original, copy)
-
-
 @settings(max_examples=30, deadline=None, database=None)
 @given(problems(dtypes=("bfloat16",)))
 def test_problems_can_be_used_in_any_hypothesis_test(problem):

@@ -17,9 +17,10 @@ import pytest
 
 from mutants.catalogue import all_mutants
 from xent_conformance import deviations
+from xent_conformance.description import Origin
 from xent_conformance.evaluation import Settings, findings_of
 from xent_conformance.kill_matrix import Corpus
-from xent_conformance.loading import Loaded, Narrowing, load
+from xent_conformance.loading import Narrowing, load
 from xent_conformance.reproduce import script
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.subject import Subject
@@ -79,10 +80,10 @@ def worst(requirement, subject, problem):
     return located(max(failed, key=lambda f: f.ratio)) if failed else None
 
 
-def first_failure(requirement, backend, corpus):
+def first_failure(requirement, backend, corpus, origin):
     """Subject and first failing problem, of any dtype."""
     for dtype in backend.capabilities.logits_dtypes:
-        subject = Subject(backend, dtype)
+        subject = Subject.of(backend, dtype, origin)
         if requirement.not_applicable(subject):
             continue
         for example, (drawn, _) in enumerate(corpus.of(subject, requirement.source)):
@@ -105,12 +106,12 @@ def of_mutant(mutant, corpus):
     for identifier in mutant.killed_by:
         backend = mutant.backend()
         kind = type(backend)
-        found = first_failure(REQUIREMENTS[identifier], backend, corpus)
+        origin = Origin(mutant.name, "entry point", kind.__module__, kind.__name__, "")
+        found = first_failure(REQUIREMENTS[identifier], backend, corpus, origin)
         if found is not None:
             subject, failing = found
             failing, _ = reduce(REQUIREMENTS[identifier], subject, failing)
-            loaded = Loaded(backend, mutant.name, ("entry point", kind.__module__, kind.__name__), HERE)
-            text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding, loaded)
+            text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
             return REQUIREMENTS[identifier], subject, failing, text
     return None
 
@@ -120,7 +121,7 @@ def needs_other_calls(requirement, subject, outcome):
 
     Its failure needs the calls of that run; the script says that it may.
     """
-    about_calls = type(subject.backend).__module__ in ("mutants.state", "mutants.aliasing", "mutants.torch_memory")
+    about_calls = subject.description.origin.place in ("mutants.state", "mutants.aliasing", "mutants.torch_memory")
     return about_calls and requirement.family != "purity" and "right: unlike in the run" in outcome["printed"]
 
 
@@ -140,17 +141,17 @@ def test_every_script_of_a_mutant_shows_its_failure(corpus):
 
 def test_every_script_of_a_known_deviation_shows_it():
     """Each witness, for each requirement and dtype that it concerns, in plain torch."""
-    loaded = load("torch")
-    version = next(iter(loaded.backend.versions.values()))
+    backend, description = load("torch")
+    version = next(iter(description.versions.values()))
     cases = []
-    for deviation in deviations.read(loaded.deviations):
+    for deviation in deviations.read(description.deviations):
         for identifier in deviation.requirements:
-            for dtype in loaded.backend.capabilities.logits_dtypes:
+            for dtype in description.capabilities.logits_dtypes:
                 if deviation.concerns(identifier, dtype, version):
-                    subject = Subject(loaded.backend, dtype)
-                    problem = deviation.witness_for(dtype, loaded.backend.capabilities.default_ignore_index)
+                    subject = Subject.of(backend, dtype, description.origin)
+                    problem = deviation.witness_for(dtype, description.capabilities.default_ignore_index)
                     finding = worst(REQUIREMENTS[identifier], subject, problem)
-                    text = script(REQUIREMENTS[identifier], subject, problem, finding, loaded)
+                    text = script(REQUIREMENTS[identifier], subject, problem, finding)
                     cases.append((identifier, dtype, finding, text))
     outcomes = executed([text for *_, text in cases])
     assert cases
@@ -164,11 +165,11 @@ def test_scripts_of_a_wrong_callable_speak_plain_torch(monkeypatch, corpus):
     monkeypatch.syspath_prepend(HERE)
     cases = []
     for name, identifier in WRONG_CALLABLES.items():
-        loaded = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
-        found = first_failure(REQUIREMENTS[identifier], loaded.backend, corpus)
+        backend, description = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
+        found = first_failure(REQUIREMENTS[identifier], backend, corpus, description.origin)
         assert found is not None, name
         subject, failing = found
-        text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding, loaded)
+        text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
         assert "import xent" not in text
         assert "from xent" not in text
         cases.append((name, failing.finding, text))
@@ -181,9 +182,9 @@ def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):
     text = files("xent_conformance").joinpath("new_backend.py.txt").read_text("utf-8")
     path = tmp_path / "my_backend.py"
     path.write_text(text.replace("0, logits)", "0, logits) * 2"), "utf-8")
-    loaded = load(str(path))
-    subject, failing = first_failure(REQUIREMENTS["accuracy.loss"], loaded.backend, corpus)
-    made = script(REQUIREMENTS["accuracy.loss"], subject, failing.problem, failing.finding, loaded)
+    backend, description = load(str(path))
+    subject, failing = first_failure(REQUIREMENTS["accuracy.loss"], backend, corpus, description.origin)
+    made = script(REQUIREMENTS["accuracy.loss"], subject, failing.problem, failing.finding)
     assert str(path) in made
     (outcome,) = executed([made])
     assert shows_it(failing.finding, outcome), (outcome, made)

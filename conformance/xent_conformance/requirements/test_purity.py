@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Outcome, same_bits
+from xent_conformance.calls import Outcome, backward, forward, same_bits
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import DETERMINISM, EXACT_INPUTS, GRADIENT
+from xent_conformance.subject import DETERMINISM, EXACT_INPUTS, GRADIENT, Subject
 from xent_conformance.trial import Trial
 
 PURITY = Stream("purity", budget=0.25)
@@ -80,19 +81,67 @@ def _other_numbers(problem: Problem) -> Problem:
 
 @requirement("purity.results-are-independent", "a later call leaves earlier results alone", source=PURITY)
 def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Finding]:
-    """A loss and a gradient, once returned, keep their values when the function is called again with other numbers."""
-    other, caller = _other_numbers(trial.problem), trial.subject.caller
-    methods = {"cross_entropy": caller.cross_entropy}
-    if GRADIENT.met_by(trial.subject):
-        methods["cross_entropy_vjp"] = caller.vjp
-    for name, method in methods.items():
-        outcome = method(trial.problem)
-        before = {key: array.copy() for key, array in outcome.arrays.items()}
-        method(other)
-        for key, array in outcome.arrays.items():
-            if same_bits(array, before[key]):
+    """A loss and a gradient, once returned, keep their values when the function is called again with other numbers,
+    and lie in no memory of the inputs.
+    """
+    problem, other = trial.problem, _other_numbers(trial.problem)
+    methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
+    for call in methods:
+        early, late = trial.subject.caller.kept(call(problem), call(other))
+        name = call(problem).method
+        for key, kept in early.arrays.items():
+            array = late.arrays[key]
+            if key in early.aliases and EXACT_INPUTS.met_by(trial.subject):
+                message = f"{key} lies in the memory of an input: whoever changes one changes both"
+                yield broken(key, message, call=name, got="a view of an input", expected="memory of its own")
+            elif same_bits(array, kept):
                 yield held(key, call=name)
             else:
-                got, kept = str(array.tolist())[:200], str(before[key].tolist())[:200]
-                message = f"{key} was {kept} and is {got} after another call"
-                yield broken(key, message, call=name, got=got, expected=kept)
+                got, before = str(array.tolist())[:200], str(kept.tolist())[:200]
+                message = f"{key} was {before} and is {got} after another call"
+                yield broken(key, message, call=name, got=got, expected=before)
+
+
+@requirement(
+    "purity.memory-beside-the-inputs",
+    "nothing written beside the inputs",
+    source=PURITY,
+    references=["https://github.com/pytorch/pytorch/issues/194802"],
+)
+def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
+    """A call writes nothing before the first, after the last or between the elements of its inputs."""
+    calls = {"cross_entropy": "cross_entropy"}
+    if GRADIENT.met_by(trial.subject):
+        calls["vjp"] = "cross_entropy_vjp"
+    for method, call in calls.items():
+        outcome = trial.outcome(method, trial.problem)
+        if outcome.strayed:
+            got = f"wrote beside: {', '.join(outcome.strayed)}"
+            message = f"{call} wrote outside the elements of its {', '.join(outcome.strayed)}"
+            yield broken("memory", message, call=call, got=got, expected="nothing written")
+        elif outcome.trouble is None:
+            yield held("memory", call=call)
+
+
+def _plain(subject: Subject) -> Iterable[Problem]:
+    """One problem in every reduction."""
+    logits = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
+    for reduction in subject.capabilities.reductions:
+        yield problem_of(subject, logits, np.array([2, 0]), reduction)
+
+
+@requirement("purity.surroundings", "a call leaves the process as it was", source=_plain)
+def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
+    """A call changes no working directory, environment variable, locale, warning filter, random state, default dtype,
+    floating-point error state or standard stream of the process.
+    """
+    methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
+    for call in methods:
+        invocation = call(trial.problem)
+        changed = trial.subject.caller.disturbed(invocation)
+        if changed:
+            got = f"changed: {', '.join(changed)}"
+            message = f"{invocation.method} changed the {', '.join(changed)} of its process"
+            yield broken("surroundings", message, call=invocation.method, got=got, expected="unchanged")
+        else:
+            yield held("surroundings", call=invocation.method)

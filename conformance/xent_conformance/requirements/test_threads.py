@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Barrier
 
 import numpy as np
 
-from xent_conformance.calls import Outcome, same_bits
+from xent_conformance.calls import Invocation, Outcome, backward, forward, same_bits
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
@@ -21,9 +16,8 @@ from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
 from xent_conformance.trial import Trial
 
-THREADS = 4
-#: Calls that each thread makes, and seconds between two switches of Python's threads.
-ROUNDS, SWITCH = 12, 1e-6
+#: Calls that each thread makes.
+ROUNDS = 12
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.02)
 AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.1)
@@ -37,8 +31,13 @@ def _variants(problem: Problem) -> list[Problem]:
     return [problem, backwards, halved, reordered_rows(halved, np.arange(problem.rows)[::-1])]
 
 
+def _fullest(subject: Subject, problem: Problem) -> Invocation:
+    """The call with the most behind it: with gradients where there are any."""
+    return backward(problem) if GRADIENT.met_by(subject) else forward(problem)
+
+
 def _answers(subject: Subject, problem: Problem) -> Outcome:
-    """What the call with the most behind it comes to: with gradients where there are any."""
+    """What the fullest call comes to."""
     caller = subject.caller
     return caller.vjp(problem) if GRADIENT.met_by(subject) else caller.cross_entropy(problem)
 
@@ -55,18 +54,6 @@ def _shown(outcome: Outcome, name: str) -> str:
     return outcome.trouble or str(np.asarray(outcome.arrays[name], dtype=np.float64).reshape(-1)[:6].tolist())
 
 
-@contextmanager
-def _eager_switching() -> Iterator[None]:
-    """Python changes threads often, and leaves the warning filters as they were: threads share them."""
-    before = sys.getswitchinterval()
-    with warnings.catch_warnings():
-        sys.setswitchinterval(SWITCH)
-        try:
-            yield
-        finally:
-            sys.setswitchinterval(before)
-
-
 @requirement(
     "purity.threads",
     "calls from several threads",
@@ -80,14 +67,7 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     alone = [_answers(subject, p) for p in problems]
     call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
 
-    start = Barrier(THREADS)
-
-    def repeatedly(number: int) -> list[Outcome]:
-        start.wait()
-        return [_answers(subject, problems[number]) for _ in range(ROUNDS)]
-
-    with _eager_switching(), ThreadPoolExecutor(THREADS) as pool:
-        together = list(pool.map(repeatedly, range(len(problems))))
+    together = subject.caller.together([_fullest(subject, p) for p in problems], ROUNDS)
     for single, several in zip(alone, together, strict=True):
         for outcome in several:
             name = _differing(single, outcome)

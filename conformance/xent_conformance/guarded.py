@@ -1,0 +1,117 @@
+"""Guard bands: an array as a view of a larger memory whose other elements are poison.
+
+What is read outside the array spoils the answer, and what is written there is seen. The poison is nan, or for integers
+a number that is no class index; it also fills the gaps between the elements of a view with strides of its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.formats import is_floating
+from xent_conformance.problem import AnyArray
+
+#: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
+BAND = 256
+#: Each byte of an integer's poison; as an int64 it is about 7.7e18.
+INTEGER_POISON = 0x6B
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Guarded:
+    """A copy of an array with the same values and strides, between guard bands. ``view`` is what a backend is given.
+
+    ``view.base`` is the whole memory as bytes, for bridges that can take it along to another device.
+    """
+
+    def __init__(self, array: AnyArray) -> None:
+        """Copies the array. Strides that are no multiple of the item size are not kept."""
+        self._original = array
+        self.memory, self.view = _between_bands(array)
+        self._before = self.memory.tobytes()
+
+    def after(self, there: AnyArray) -> tuple[bool, bool]:
+        """Whether elements were changed, and whether something was written beside them.
+
+        ``there`` is what the backend's own array holds after the call.
+        """
+        held = self._memory_behind(there)
+        if held is None:
+            return not _same_elements(there, self._original), False
+        if held.tobytes() == self._before:
+            return False, False
+        elements = self._view_of(held)
+        changed = not _same_elements(elements, self._original)
+        restored = held.copy()
+        _fill(self._view_of(restored), self._original)
+        return changed, restored.tobytes() != self._before
+
+    def _memory_behind(self, there: AnyArray) -> Bytes | None:
+        """The memory that the backend's array lies in, bands included; None where it does not have them."""
+        if np.may_share_memory(there, self.memory):
+            return self.memory
+        base = there.base
+        if isinstance(base, np.ndarray) and base.dtype == np.uint8 and base.nbytes == self.memory.nbytes:
+            return base
+        return None
+
+    def _view_of(self, memory: Bytes) -> AnyArray:
+        """The elements in another copy of the memory."""
+        offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
+        return _strided(memory, self.view, offset, self.view.strides)
+
+
+def poison(dtype: np.dtype[Any], count: int) -> bytes:
+    """The bytes of so many elements that spoil whatever reads them."""
+    if dtype.kind == "c" or is_floating(dtype):
+        return np.full(count, np.nan).astype(dtype).tobytes()
+    return bytes([INTEGER_POISON]) * (count * dtype.itemsize)
+
+
+def _between_bands(array: AnyArray) -> tuple[Bytes, AnyArray]:
+    band, dtype = _band(array.dtype), array.dtype
+    if array.flags.c_contiguous or not array.size or any(s % array.itemsize for s in array.strides):
+        memory = np.empty(array.size * array.itemsize + 2 * BAND, dtype=np.uint8)
+        memory[:BAND] = band
+        memory[-BAND:] = band
+        view = memory[BAND:-BAND].view(dtype).reshape(array.shape)
+        view[...] = array
+    else:
+        low, high = np.lib.array_utils.byte_bounds(array)
+        memory = np.empty(-(-(high - low + 2 * BAND) // BAND) * BAND, dtype=np.uint8)
+        memory.reshape(-1, BAND)[...] = band
+        offset = BAND + array.__array_interface__["data"][0] - low
+        view = _strided(memory, array, offset, array.strides)
+        _fill(view, array)
+    view.flags.writeable = array.flags.writeable
+    return memory, view
+
+
+def _strided(memory: Bytes, like: AnyArray, offset: int, strides: tuple[int, ...]) -> AnyArray:
+    """A view of memory with given strides; through an integer of the same width, since not all dtypes have buffers."""
+    carrier = np.dtype(f"V{like.itemsize}")
+    found: AnyArray = np.ndarray(like.shape, carrier, memory, offset, strides).view(like.dtype)
+    return found
+
+
+def _fill(view: AnyArray, array: AnyArray) -> None:
+    """Write the elements, each once where a stride of zero repeats them."""
+    once = tuple(slice(0, 1) if s == 0 else slice(None) for s in view.strides)
+    view[once] = array[once]
+
+
+def _same_elements(left: AnyArray, right: AnyArray) -> bool:
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
+
+
+@cache
+def _band(dtype: np.dtype[Any]) -> Bytes:
+    """A band's worth of poison."""
+    return np.frombuffer(poison(dtype, BAND // dtype.itemsize), dtype=np.uint8)

@@ -1,0 +1,207 @@
+"""Messages between a run and the worker of a backend: pickled plain data, large arrays in shared memory.
+
+There is one request at a time, so that each side's shared memory is free again when its next message is written.
+What a worker sends is read without loading any class: only builtin values and arrays get through.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import pickle
+import socket
+import struct
+import tempfile
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calls import Invocation, Outcome
+from xent_conformance.formats import dtype_of, name_of
+from xent_conformance.problem import AnyArray
+
+#: Arrays from this many bytes on go through shared memory.
+LARGE = 1 << 15
+#: Shared memory beyond this is given back when it is not needed any more.
+KEPT = 1 << 26
+_LENGTH = struct.Struct("<Q")
+#: Longest message; the arrays in it are below LARGE each.
+LONGEST = 1 << 28
+_PACKED = "\0array"
+
+
+class Arena:
+    """Memory that two processes share through a file descriptor; one of them writes, the other reads."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        """Takes the descriptor of the other side, or opens a memory of its own."""
+        self.descriptor = _anonymous() if descriptor is None else descriptor
+        self._size = os.fstat(self.descriptor).st_size
+        self._used = 0
+        self._map: mmap.mmap | None = None
+
+    def restart(self) -> None:
+        """Begin a message: what an earlier one held is not needed any more."""
+        if self._size > KEPT:
+            os.ftruncate(self.descriptor, 0)
+            self._size = 0
+        self._used = 0
+
+    def put(self, array: AnyArray) -> int:
+        """Write a contiguous array; returns where."""
+        start, end = self._used, self._used + array.nbytes
+        if end > self._size:
+            os.ftruncate(self.descriptor, end)
+            self._size = end
+        data = array.reshape(-1).view(np.uint8).data
+        written = 0
+        while written < array.nbytes:
+            written += os.pwrite(self.descriptor, data[written:], start + written)
+        self._used = -(-end // 64) * 64
+        return start
+
+    def get(self, start: int, length: int) -> memoryview:
+        """The bytes that the other side has written."""
+        size = os.fstat(self.descriptor).st_size
+        if start < 0 or length < 0 or start + length > size:
+            raise EOFError("a message about memory that is not there")
+        if self._map is None or len(self._map) != size:
+            self._map = mmap.mmap(self.descriptor, size)
+        return memoryview(self._map)[start : start + length]
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.descriptor)
+
+
+def _anonymous() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("xent", 0)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+class Channel:
+    """One end of the connection. ``outbox`` is written here and read there."""
+
+    def __init__(self, connection: socket.socket, outbox: Arena, inbox: Arena) -> None:
+        """Takes over the connection."""
+        self._connection = connection
+        self._outbox, self._inbox = outbox, inbox
+
+    def send(self, message: Any) -> None:
+        """Send a message of builtin values and whatever :meth:`packed` made; raises OSError where nobody listens."""
+        data = pickle.dumps(message, protocol=5)
+        self._connection.settimeout(None)
+        self._connection.sendall(_LENGTH.pack(len(data)) + data)
+
+    def receive(self, limit: float | None = None) -> Any:
+        """The next message; TimeoutError after so many seconds, EOFError or OSError where the other side is gone."""
+        deadline = None if limit is None else monotonic() + limit
+        (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline))
+        if length > LONGEST:
+            raise EOFError("not a message")
+        try:
+            return _Plain(io.BytesIO(self._bytes(length, deadline))).load()
+        except (pickle.UnpicklingError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+            raise EOFError("not a message") from error
+
+    def _bytes(self, count: int, deadline: float | None) -> bytes:
+        received = bytearray()
+        while len(received) < count:
+            if deadline is not None:
+                left = deadline - monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self._connection.settimeout(left)
+            elif self._connection.gettimeout() is not None:
+                self._connection.settimeout(None)
+            part = self._connection.recv(min(count - len(received), 1 << 20))
+            if not part:
+                raise EOFError("the other side is gone")
+            received += part
+        return bytes(received)
+
+    def start(self) -> None:
+        """Begin to pack the arrays of a message."""
+        self._outbox.restart()
+
+    def packed(self, array: AnyArray) -> tuple[Any, ...]:
+        """An array as plain data: its layout, and its bytes or where they lie."""
+        array = np.asarray(array)
+        once = tuple(slice(0, 1) if s == 0 else slice(None) for s in array.strides)
+        plain = array.flags.c_contiguous
+        dense = array if plain else np.ascontiguousarray(array[once])
+        data: bytes | int = dense.tobytes() if dense.nbytes < LARGE else self._outbox.put(dense)
+        strides = None if plain else array.strides
+        return _PACKED, name_of(array.dtype), array.shape, strides, array.flags.writeable, data
+
+    def unpacked(self, packed: tuple[Any, ...]) -> AnyArray:
+        """The array that :meth:`packed` made plain data of; it may lie in shared memory until the next message."""
+        _, name, shape, strides, writeable, data = packed
+        dtype = dtype_of(name)
+        held = shape
+        if strides is not None:
+            held = tuple(1 if s == 0 else n for n, s in zip(shape, strides, strict=True))
+        if isinstance(data, int):
+            data = self._inbox.get(data, int(np.prod(held, dtype=np.int64)) * dtype.itemsize)
+        dense: AnyArray = np.frombuffer(data, dtype=np.uint8).view(dtype).reshape(held)
+        view = _with_strides(dense, shape, strides) if strides is not None else dense
+        if writeable and not view.flags.writeable:
+            return view.copy()
+        view.flags.writeable = writeable
+        return view
+
+    def invocation(self, invocation: Invocation) -> tuple[Any, ...]:
+        """An invocation as plain data."""
+        options = {k: self.packed(v) if isinstance(v, np.ndarray) else v for k, v in invocation.options.items()}
+        return invocation.method, invocation.results, self._packed_all(invocation.inputs), options
+
+    def invocation_of(self, data: tuple[Any, ...]) -> Invocation:
+        """The inverse of :meth:`invocation`."""
+        method, results, inputs, options = data
+        passed = {k: self.unpacked(v) if _is_packed(v) else v for k, v in options.items()}
+        return Invocation(method, results, {k: self.unpacked(v) for k, v in inputs.items()}, passed)
+
+    def outcome(self, outcome: Outcome) -> dict[str, Any]:
+        """An outcome as plain data."""
+        return {**vars(outcome), "arrays": self._packed_all(outcome.arrays)}
+
+    def outcome_of(self, data: Mapping[str, Any]) -> Outcome:
+        """The inverse of :meth:`outcome`, its arrays in memory of their own."""
+        arrays = {k: np.array(self.unpacked(v)) for k, v in data["arrays"].items()}
+        return Outcome(**{**data, "arrays": arrays})
+
+    def _packed_all(self, arrays: Mapping[str, AnyArray]) -> dict[str, tuple[Any, ...]]:
+        return {name: self.packed(array) for name, array in arrays.items()}
+
+    def close(self) -> None:
+        """Close the connection and both memories."""
+        self._connection.close()
+        self._outbox.close()
+        self._inbox.close()
+
+
+class _Plain(pickle.Unpickler):
+    """Reads builtin values only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} is no plain data")
+
+
+def _is_packed(value: Any) -> bool:
+    return isinstance(value, tuple) and value[:1] == (_PACKED,)
+
+
+def _with_strides(dense: AnyArray, shape: tuple[int, ...], strides: tuple[int, ...]) -> AnyArray:
+    """A view with the given shape and strides that holds the elements of ``dense``."""
+    low = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
+    high = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0) + dense.itemsize
+    memory = np.zeros(high - low, dtype=np.uint8)
+    carrier = np.dtype(f"V{dense.itemsize}")
+    view: AnyArray = np.ndarray(shape, carrier, memory, -low, strides).view(dense.dtype)
+    view[tuple(slice(0, 1) if s == 0 else slice(None) for s in strides)] = dense
+    return view

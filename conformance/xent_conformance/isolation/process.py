@@ -1,0 +1,144 @@
+"""One worker process: starting it, exchanging messages with it, and learning what it died of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from xent_conformance.isolation.channel import Arena, Channel
+from xent_conformance.loading import Narrowing
+
+#: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: Seconds that a dying process is given to be gone.
+PATIENCE = 10.0
+#: Longest part of what a dying process said that is kept.
+LAST_WORDS = 300
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a backend may take: seconds a call, seconds to load, and bytes of memory (None: no limit).
+
+    The first call of a shape, which may compile, has ``FIRST`` times the seconds.
+    """
+
+    call: float = 20.0
+    load: float = 300.0
+    memory: int | None = None
+
+    FIRST = 4
+
+
+class DiedError(Exception):
+    """The worker is gone; the message says what it died of."""
+
+
+class HungError(Exception):
+    """The worker has not answered within its limit; it has been ended."""
+
+
+class WorkerProcess:
+    """A running worker. Only one request is under way at a time."""
+
+    def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
+        """Start it; the backend is loaded by :meth:`opening`."""
+        ours, theirs = socket.socketpair()
+        outbox, inbox = Arena(), Arena()
+        inherited = (theirs.fileno(), outbox.descriptor, inbox.descriptor)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "xent_conformance.isolation.worker", *map(str, inherited)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=inherited,
+                start_new_session=True,
+                env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ},
+            )
+        self.channel = Channel(ours, outbox=outbox, inbox=inbox)
+        self._said = b""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._limits = limits
+        path = [entry or str(Path.cwd()) for entry in sys.path]
+        self._setup = {"spec": spec, "narrowing": asdict(narrowing), "path": path, "memory": limits.memory}
+
+    def opening(self) -> tuple[str, Any]:
+        """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""
+        found: tuple[str, Any] = self.exchange(("open", self._setup), self._limits.load)
+        return found
+
+    def exchange(self, request: Any, limit: float) -> Any:
+        """Send a request and wait for the answer; raises DiedError or HungError, after which the worker is gone."""
+        try:
+            self.channel.send(request)
+            return self.channel.receive(limit)
+        except TimeoutError:
+            self.end()
+            raise HungError(f"has not come back after {limit:g} s") from None
+        except (EOFError, OSError):
+            raise DiedError(self._cause()) from None
+        except BaseException:
+            # Interrupted half-way: whatever it answers now would be taken for the answer to something else.
+            self.end()
+            raise
+
+    def _cause(self) -> str:
+        """What the process died of, and the last thing it said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+        code = self._process.returncode
+        self.end()
+        if code is None:
+            cause = "closed its connection"
+        elif code < 0:
+            cause = f"died of {_signal(-code)}"
+        else:
+            cause = f"ended its process with exit code {code}"
+        words = self._last_words()
+        return f"{cause} ({words})" if words else cause
+
+    def _listen(self) -> None:
+        """Read all it prints as errors, so that it never waits for a reader, and keep the end."""
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while part := self._process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
+                self._said = (self._said + part)[-4 * LAST_WORDS :]
+
+    def _last_words(self) -> str:
+        self._listener.join(1.0)
+        lines = self._said.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip()[:LAST_WORDS] if lines else ""
+
+    def end(self) -> None:
+        """End the process and those that it has started."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End the process and close all that was shared with it."""
+        self.end()
+        self.channel.close()
+        assert self._process.stderr is not None
+        self._listener.join(1.0)
+        self._process.stderr.close()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

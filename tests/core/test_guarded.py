@@ -1,0 +1,82 @@
+"""Guard bands: the same numbers in the same layout, and everything around them watched."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from xent_conformance.evaluation import Settings
+from xent_conformance.formats import FLOATING, dtype_of
+from xent_conformance.guarded import BAND, Guarded
+from xent_conformance.interface import Capabilities
+from xent_conformance.strategies.layouts import LAYOUTS, laid_out
+from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+
+EVERYTHING = Capabilities(
+    probability_targets=True, weight=True, ignore_index=True, label_smoothing=True, unbatched=True, spatial=True
+)
+
+
+def test_copies_keep_the_layout_and_share_no_memory():
+    for recipe in recipes_of(JOINT, "float32", Draw(Settings().seed, 120, None)):
+        for array in recipe.build("float32", EVERYTHING).arrays().values():
+            copy = Guarded(array).view
+            assert copy.strides == array.strides or array.flags.c_contiguous
+            assert copy.flags.writeable == array.flags.writeable
+            assert np.array_equal(array, copy, equal_nan=True)
+            assert not np.shares_memory(array, copy)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [*FLOATING, "int64", "uint8", "complex64"])
+def test_what_lies_around_and_between_is_poison(dtype, layout):
+    array = laid_out(np.ones((3, 4)).astype(dtype_of(dtype)), layout)
+    guarded = Guarded(array)
+    elements = guarded.memory.view(guarded.view.dtype)
+    ones = sum(bool(e == 1) for e in elements)
+    assert ones == array.size
+    for around in (elements[: BAND // array.itemsize], elements[-BAND // array.itemsize :]):
+        if dtype in FLOATING or dtype == "complex64":
+            assert np.isnan(around.astype(complex)).all()
+        else:
+            assert (around.view(np.uint8) == 0x6B).all()
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "read-only"])
+def test_a_change_inside_is_told_from_one_beside(layout):
+    array = laid_out(np.arange(12.0, dtype=np.float32).reshape(3, 4), layout)
+    untouched = Guarded(array)
+    assert untouched.after(untouched.view) == (False, False)
+    inside = Guarded(array)
+    inside.view[1, 2] = 7.5
+    assert inside.after(inside.view) == (True, False)
+    before, after = Guarded(array), Guarded(array)
+    before.memory[BAND - 1] ^= 1
+    after.memory[-BAND] ^= 1
+    assert before.after(before.view) == after.after(after.view) == (False, True)
+    both = Guarded(array)
+    both.view[0, 0] = 9.0
+    both.memory[0] ^= 1
+    assert both.after(both.view) == (True, True)
+
+
+def test_a_change_between_the_elements_is_beside_them():
+    guarded = Guarded(np.zeros((3, 8), dtype=np.float32)[:, ::2])
+    guarded.memory[BAND + 4] ^= 1
+    assert guarded.after(guarded.view) == (False, True)
+
+
+def test_a_bridge_that_copies_has_its_elements_compared():
+    guarded = Guarded(np.array([1.0, 2.0], dtype=ml_dtypes.bfloat16))
+    there = guarded.view.copy()
+    assert guarded.after(there) == (False, False)
+    there[1] = 3
+    assert guarded.after(there) == (True, False)
+
+
+def test_a_bridge_that_takes_the_memory_along_has_its_bands_checked():
+    guarded = Guarded(np.array([1.0, 2.0]))
+    memory = guarded.memory.copy()
+    there = memory[BAND:-BAND].view(np.float64)
+    assert guarded.after(there) == (False, False)
+    memory[-1] ^= 1
+    assert guarded.after(there) == (False, True)
