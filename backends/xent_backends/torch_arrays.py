@@ -32,7 +32,8 @@ def tensor_of(array: npt.NDArray[Any], device: str = "cpu") -> Tensor:
 
     An array that is a view of bytes, as the suite's guarded ones are, becomes a view of the same bytes with its storage
     offset: what lies around it lies around the tensor too, on any device. Negative strides, and strides that are no
-    multiple of the item size, do not exist in torch: such an array is copied into a contiguous tensor. Raises TypeError for a dtype that torch does not have.
+    multiple of the item size, do not exist in torch: such an array is copied into a contiguous tensor. Raises TypeError
+    for a dtype that torch does not have.
     """
     array = np.asarray(array)
     if not array.dtype.isnative:
