@@ -34,13 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--xent-in-process", action="store_true", help="no process of its own for each backend")
     group.addoption("--xent-timeout", type=float, default=20.0, metavar="SECONDS", help="limit for one call")
     group.addoption("--xent-record", default=None, metavar="FILE", help="write the record to a file")
+    group.addoption("--xent-resume", action="store_true", help="finish the run whose record the file is")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Write the record from the controlling process alone."""
     path = config.getoption("--xent-record")
     if path and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recording(Path(path)), "xent-recording")
+        resume = config.getoption("--xent-resume")
+        config.pluginmanager.register(Recording(Path(path), resume=resume), "xent-recording")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -70,6 +72,7 @@ def session_of(config: pytest.Config) -> Session:
             device=config.getoption("--xent-device"),
             in_process=config.getoption("--xent-in-process"),
             timeout=config.getoption("--xent-timeout"),
+            resume=Path(config.getoption("--xent-record")) if config.getoption("--xent-resume") else None,
         )
         session = Session.open(request)
     except (UsageError, BrokenBackendError, DeviationError) as error:
@@ -149,32 +152,59 @@ def summary(line: dict[str, Any]) -> str:
 class Recording:
     """Collects the lines of all items, whichever process they ran in, and writes the record."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
         """Nothing is written before the session starts."""
         import time
 
         self._path = path
+        self._resume = resume
         self._start = time.perf_counter()
         self._writer: Any = None
+        self._session: pytest.Session | None = None
+        #: Why the record ends before the run; None: it does not.
+        self.broken: OSError | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Write the header; a session that cannot be opened leaves no file."""
         from xent_conformance.record import RecordWriter
 
-        self._writer = RecordWriter(self._path, session_of(session.config).header())
+        self._session = session
+        header = session_of(session.config).header()
+        try:
+            self._writer = RecordWriter(self._path, header, resume=self._resume)
+        except OSError as error:
+            self._stop(error)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the verdict that an item carries."""
         if report.when == "call" and self._writer is not None:
             for name, line in report.user_properties:
                 if name == PROPERTY and isinstance(line, dict):
-                    self._writer.verdict(line)
+                    self._write(line)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self.broken is None:
+            try:
+                self._writer.verdict(line)
+            except OSError as error:
+                self._stop(error)
+
+    def _stop(self, error: OSError) -> None:
+        """End the run: what cannot be recorded need not be judged."""
+        self.broken = error
+        if self._session is not None:
+            self._session.shouldstop = f"cannot write {self._path}: {error.strerror or error}"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, exitstatus: int) -> Iterator[None]:
-        """Write the footer."""
+        """Write the footer, unless the run was interrupted: its record then ends with its last verdict."""
         import time
 
         yield
-        if self._writer is not None:
-            self._writer.close(int(exitstatus), time.perf_counter() - self._start)
+        if self._writer is None or self.broken is not None:
+            return
+        try:
+            if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+                self._writer.close(int(exitstatus), time.perf_counter() - self._start)
+        except OSError as error:
+            self._stop(error)

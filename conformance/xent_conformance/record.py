@@ -91,11 +91,21 @@ class Record:
 class RecordWriter:
     """Writes a record line by line, each complete on disk before the next begins."""
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        """Create the file; raises OSError where the folder cannot be written."""
-        self._file: TextIO = path.open("w", encoding="utf-8")
+    def __init__(self, path: Path, header: dict[str, Any], *, resume: bool = False) -> None:
+        """Create the file, or go on after the last complete line of one that has no footer.
+
+        Raises OSError where the folder cannot be written, RecordError for a file that cannot be gone on with.
+        """
         self.counts: dict[str, int] = {}
-        self._line({"kind": "header", "schema": SCHEMA_VERSION, **header})
+        if not resume or _headless(path):
+            self._file: TextIO = path.open("w", encoding="utf-8")
+            self._line({"kind": "header", "schema": SCHEMA_VERSION, **header})
+            return
+        for line in unfinished(path, header):
+            self.counts[line["status"]] = self.counts.get(line["status"], 0) + 1
+        with path.open("rb+") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
+        self._file = path.open("a", encoding="utf-8")
 
     def verdict(self, line: dict[str, Any]) -> None:
         """Append one verdict."""
@@ -112,6 +122,38 @@ class RecordWriter:
         text = json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self._file.write(text + "\n")
         self._file.flush()
+
+
+def _headless(path: Path) -> bool:
+    """Whether a run was cut off before its header was written."""
+    return path.is_file() and path.stat().st_size < MAX_LINE and b"\n" not in path.read_bytes()
+
+
+#: What two headers have in common whose verdicts belong together.
+SAME = ("suite", "seed", "profile", "python", "libraries", "backends", "requirements")
+
+
+def unfinished(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
+    """The verdicts of a run that did not reach its end and would go on with this header.
+
+    Raises RecordError where there is no such record, where it is complete, or where it is one of another run.
+    """
+    if not path.is_file():
+        raise RecordError(f"nothing to resume: no {path}")
+    if _headless(path):
+        return []
+    record = read(path)
+    if record.footer is not None:
+        raise RecordError(f"nothing to resume: {path} is complete")
+    here = jsonable(header)
+    if different := [key for key in SAME if record.header.get(key) != here[key]]:
+        raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
+    return record.verdicts
+
+
+def cell_of(verdict: dict[str, Any]) -> tuple[str, str, str]:
+    """What a verdict is about: backend, requirement and dtype."""
+    return verdict["backend"], verdict["requirement"], verdict["dtype"]
 
 
 def jsonable(value: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -30,6 +32,7 @@ class Console:
         self.total = sum(len(session.cells(r)) for r in session.requirements())
         self.done = 0
         self.internal: list[str] = []
+        self.stopped: str | bool = False
         self._live = stream.isatty()
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -51,6 +54,11 @@ class Console:
         """Keep what went wrong in collection."""
         if report.failed:
             self.internal.append(str(report.longrepr))
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Keep why the run ends before its end."""
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        self.stopped = session.shouldstop or (interrupted and "interrupted: finish the run with --resume")
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Keep what went wrong in pytest or in a plugin."""
@@ -78,12 +86,14 @@ class Console:
         self._clear()
         for text in self.internal:
             print(text, file=self.stream)
+        if self.stopped:
+            print(f"xent: {self.stopped}", file=self.stream)
 
 
 def run(session: Session, record: Path, workers: int = 1, stream: TextIO | None = None) -> int:
     """Judge everything and write the record; pytest's exit code."""
     console = Console(session, stream or sys.stderr)
-    with _own_environment():
+    with _own_environment(), _termination_as_interrupt():
         try:
             return int(pytest.main(_arguments(session, record, workers), plugins=[console]))
         finally:
@@ -96,6 +106,7 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     arguments = [str(package / "requirements"), "-c", str(package / "requirements" / "pytest.ini")]
     arguments += [f"--rootdir={package}", "--noconftest", "-p", "no:terminal", "-p", "no:cacheprovider"]
     arguments += ["-p", "xent_conformance.plugin", "--xent-profile", request.profile, "--xent-seed", str(request.seed)]
+    arguments += ["--xent-resume"] if request.resume is not None else []
     arguments += ["--xent-record", str(record), "--xent-device", request.device]
     arguments += ["--xent-timeout", str(request.timeout), *(["--xent-in-process"] if request.in_process else [])]
     arguments += [f"--xent-backend={spec}" for spec in session.request.backends if spec not in session.unavailable]
@@ -105,6 +116,19 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     if workers > 1:
         arguments += ["-p", "xdist.plugin", "-n", str(workers), "--dist", "loadgroup", "-p", "xdist.looponfail"]
     return arguments
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does: between two verdicts, with all workers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

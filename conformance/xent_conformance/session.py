@@ -26,6 +26,7 @@ from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading import Narrowing, UsageError, load
+from xent_conformance.record import cell_of, unfinished
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.smoke import first_call
@@ -37,7 +38,10 @@ LIBRARIES = ("numpy", "ml_dtypes", "hypothesis", "pytest", "python-flint")
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for, as plain values. Raises UsageError for a profile, dtype or requirement there is not."""
+    """What a user asks for, as plain values; ``resume`` is the record of a run to be finished.
+
+    Raises UsageError for a profile, dtype or requirement there is not.
+    """
 
     backends: tuple[str, ...]
     profile: str = "default"
@@ -47,6 +51,7 @@ class Request:
     gradient: bool = True
     device: str = "cpu"
     in_process: bool = False
+    resume: Path | None = None
     timeout: float = Limits.call
 
     def __post_init__(self) -> None:
@@ -77,16 +82,25 @@ class Cell:
 
     def id(self, requirement: Requirement) -> str:
         """Parameter id: backend and dtype."""
-        return f"{self.subject.name}-{ALL_DTYPES if requirement.once else self.subject.dtype}"
+        name, _, dtype = self.key(requirement)
+        return f"{name}-{dtype}"
+
+    def key(self, requirement: Requirement) -> tuple[str, str, str]:
+        """What its verdict is about, as :func:`~xent_conformance.record.cell_of` has it."""
+        return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 
 @dataclass
 class Session:
-    """Loaded backends and the verdicts found so far. ``unavailable`` has the reason for each backend left out."""
+    """Loaded backends and the verdicts found so far.
+
+    ``unavailable`` has the reason for each backend left out, ``done`` the verdicts of the run that is resumed.
+    """
 
     request: Request
     opened: list[Opened] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
+    done: frozenset[tuple[str, str, str]] = frozenset()
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
@@ -98,6 +112,8 @@ class Session:
             for spec in request.backends:
                 session._add(spec)
             session.check_deviations()
+            if request.resume is not None:
+                session.done = frozenset(map(cell_of, unfinished(request.resume, session.header())))
         except BaseException:
             session.close()
             raise
@@ -160,14 +176,15 @@ class Session:
             dtypes = [d for d in claimed if d in (self.request.dtypes or FLOATING)]
             chosen = dtypes[:1] if requirement.once else dtypes
             found.extend(Cell(Subject(opened.description, opened.executor, dtype)) for dtype in chosen)
-        return found
+        return [cell for cell in found if cell.key(requirement) not in self.done]
 
     def verdict(self, requirement: Requirement, cell: Cell) -> Verdict:
         """Verdict of one cell; evaluates its whole group when first asked."""
         subject = cell.subject
         key = (subject.name, subject.dtype, requirement.source, requirement.once)
         if key not in self._verdicts:
-            group = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
+            alike = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
+            group = [r for r in alike if cell.key(r) not in self.done]
             known = self._deviations.get(subject.name, ())
             self._verdicts[key] = evaluate(subject, group, self.settings, known, version_of(subject))
         return self._verdicts[key][requirement.id]

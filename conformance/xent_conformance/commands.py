@@ -1,0 +1,217 @@
+"""What each command of `xent` does; ``cli`` has their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xent_conformance.session import Session
+
+OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
+RECORD = "record.jsonl"
+
+
+def complain(message: object, code: int) -> int:
+    """Say what is wrong; returns the exit code."""
+    print(f"xent: {message}", file=sys.stderr)
+    return code
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge backends, write the record and render the report."""
+    from xent_conformance.loading import UsageError
+    from xent_conformance.session import Request, Session
+
+    with _output_folder(options.output) as folder:
+        request = Request(
+            backends=tuple(options.backends),
+            profile=options.profile,
+            seed=options.seed,
+            only=tuple(options.only),
+            dtypes=tuple(d for d in options.dtypes.split(",") if d),
+            gradient=not options.no_gradient,
+            device=options.device,
+            in_process=options.in_process,
+            timeout=options.timeout,
+            resume=folder / RECORD if options.resume else None,
+        )
+        session = Session.open(request)
+        try:
+            for spec, reason in session.unavailable.items():
+                complain(f"{spec} is not available: {reason}", BROKEN)
+            if not session.opened:
+                return BROKEN
+            if not session.done and not any(session.cells(r) for r in session.requirements()):
+                raise UsageError("nothing to judge: no backend claims these dtypes")
+            return _judged(session, folder, options)
+        finally:
+            session.close()
+
+
+def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
+    """Judge, summarise, render; what a run leaves behind is shown however it ended."""
+    from xent_conformance.running import run as run_pytest
+
+    record = folder / RECORD
+    code = _exit_code(run_pytest(session, record, options.workers), record)
+    _summarise(record)
+    page = _renderer("render")([record], folder)
+    print(f"report: {page}")
+    return BROKEN if session.unavailable else code
+
+
+@contextmanager
+def _output_folder(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be, and nobody else's until we are done; removed again where nothing was written.
+
+    Raises UsageError where it cannot be written, or where another run is writing there.
+    """
+    from xent_conformance.loading import UsageError
+
+    there = folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".xent-writable"
+        probe.touch()
+        probe.unlink()
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another run is writing to {folder}; choose a folder with --output DIR") from error
+        yield folder.absolute()
+    finally:
+        os.close(descriptor)
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _exit_code(pytest_code: int, record: Path) -> int:
+    from xent_conformance.record import UNEXPECTED, Status, read
+
+    if pytest_code not in (0, 1):
+        return BROKEN
+    found = {verdict["status"] for verdict in read(record).verdicts}
+    if Status.ERROR in found or not found:
+        return BROKEN
+    return FAILED if found & set(UNEXPECTED) else OK
+
+
+def _summarise(record: Path) -> None:
+    color = _renderer("wants_color")(sys.stdout, os.environ)
+    for line in _renderer("terminal")([record], color=color):
+        print(line)
+
+
+def _renderer(name: str) -> Any:
+    """A function of the report package, which is known here only by its entry point."""
+    return next(iter(entry_points(group="xent_conformance.renderers", name=name))).load()
+
+
+def listing(options: argparse.Namespace) -> int:
+    """Print the requirements and the registered backends."""
+    from xent_conformance.loading import known
+    from xent_conformance.requirements.registry import load
+    from xent_conformance.session import catalogued
+
+    registry = load()
+    if options.json:
+        print(json.dumps({"requirements": [catalogued(r) for r in registry.values()], "backends": known()}, indent=2))
+        return OK
+    if options.spec:
+        from xent_conformance.spec import specification
+
+        print(specification(registry.values()), end="")
+        return OK
+    width = max(len(name) for name in registry)
+    for name, requirement in registry.items():
+        print(f"{name:<{width}}  {requirement.level:<8}  {requirement.title}")
+    print(f"\n{len(registry)} requirements; registered backends: {', '.join(known())}")
+    return OK
+
+
+def report(options: argparse.Namespace) -> int:
+    """Render records."""
+    records = _records(options.records)
+    more = {"baseline": options.baseline, "kill_matrix": options.kill_matrix, "speed": options.speed}
+    with _output_folder(options.output) as folder:
+        print(f"report: {_renderer('render')(records, folder, **more)}")
+    return OK
+
+
+def _records(paths: Sequence[Path]) -> list[Path]:
+    """The records named, and those in the folders named; raises UsageError for a folder without any."""
+    from xent_conformance.loading import UsageError
+
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"no {RECORD} in {path}")
+        found += inside
+    return found
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Merge the records of one run's shards."""
+    _renderer("merge")(options.records, options.output)
+    return OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """What changed between two records."""
+    text, code = _renderer("diff")(options.old, options.new)
+    print(text)
+    return int(code)
+
+
+def mutants(options: argparse.Namespace) -> int:
+    """Measure the kill matrix."""
+    from xent_conformance.baselines import baselines
+    from xent_conformance.kill_matrix import Matrix, mutants_in, write
+    from xent_conformance.requirements.registry import load
+
+    def progress(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+    mutants, seeds = mutants_in(options.folder), range(options.seeds)
+    matrix = Matrix.measured(mutants, list(load().values()), seeds, options.profile, progress)
+    write(matrix, baselines(mutants), options.output)
+    progress("")
+    survivors = {name for name, _ in matrix.survivors()}
+    print(f"{len(mutants)} mutants, {options.seeds} seeds: {len(mutants) - len(survivors)} killed in every seed")
+    for name in sorted(survivors):
+        print(f"  survives: {name}")
+    print(f"matrix: {options.output}")
+    return FAILED if survivors else OK
+
+
+def new(options: argparse.Namespace) -> int:
+    """Write the example adapter."""
+    from importlib.resources import files
+
+    from xent_conformance.loading import UsageError
+
+    try:
+        with options.file.open("x", encoding="utf-8") as file:
+            file.write(files("xent_conformance").joinpath("new_backend.py.txt").read_text("utf-8"))
+    except FileExistsError:
+        raise UsageError(f"{options.file} exists already") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {options.file}: {error.strerror or error}") from error
+    print(f"wrote {options.file}; try: xent run ./{options.file}")
+    return OK

@@ -1,0 +1,176 @@
+"""Runs that are cut off: the record holds what was judged, and ``--resume`` finishes it to the same verdicts."""
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+#: A run of a few seconds with some dozens of verdicts.
+RUN = ("run", "numpy", "--profile", "quick", "--seed", "4", "--only", "edges", "--only", "purity", "--only", "weights")
+KILLS = 20
+
+
+@pytest.fixture
+def cut_off(tmp_path):
+    """Run `xent` and send it a signal after some seconds, or lines of its record; returns the completed process."""
+
+    def run(*arguments, number, after=None, lines=None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "xent_conformance.cli", *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while lines is not None and process.poll() is None and len(lines_of(tmp_path / "xent-report")) < lines:
+            time.sleep(0.02)
+        try:
+            out, err = process.communicate(timeout=after or 0)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    return run
+
+
+def lines_of(folder):
+    record = folder / "record.jsonl"
+    return record.read_text("utf-8").splitlines() if record.is_file() else []
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_verdicts_of_one_that_is_not(
+    xent, cut_off, verdicts, tmp_path
+):
+    assert xent(*RUN, "--output", "whole").returncode == 0
+    moments = random.Random(0)
+    folder = tmp_path / "cut"
+    kills = partial = 0
+    while kills < KILLS:
+        begun = (folder / "record.jsonl").is_file()
+        resume = ["--resume"] if begun else []
+        done = cut_off(*RUN, "--output", "cut", *resume, after=moments.uniform(0.2, 4), number=signal.SIGKILL)
+        if done.returncode == -signal.SIGKILL:
+            kills += 1
+            *complete, _ = [*lines_of(folder), ""]
+            partial += len(complete) > 1
+            assert all(json.loads(line) for line in complete)
+            continue
+        assert done.returncode == 0, done.stderr
+        assert verdicts("cut") == verdicts("whole")
+        (folder / "record.jsonl").unlink()
+    assert partial
+    if (folder / "record.jsonl").is_file():
+        assert xent(*RUN, "--output", "cut", "--resume").returncode == 0
+        assert verdicts("cut") == verdicts("whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_shows_what_there_is(xent, cut_off, verdicts, tmp_path, number):
+    done = cut_off(*RUN, lines=4, number=number)
+    assert done.returncode == 3
+    assert "--resume" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Truncated" in done.stdout
+    assert "truncated" in (tmp_path / "xent-report" / "index.html").read_text("utf-8").lower()
+    assert xent(*RUN, "--resume", "-n", "2").returncode == 0
+    assert xent(*RUN, "--output", "whole").returncode == 0
+    assert verdicts() == verdicts("whole")
+
+
+@pytest.mark.parametrize(
+    ("prepared", "arguments", "message"),
+    [
+        ("", [], "nothing to resume: no "),
+        ("complete", [], "is complete"),
+        ("complete", ["--seed", "5"], "is complete"),
+        ("cut", ["--seed", "5"], "another seed"),
+        ("cut", ["--dtypes", "float32"], "another backends"),
+        ("cut", ["--only", "edges"], "another requirements"),
+        ("not a record", [], "not JSON"),
+    ],
+)
+def test_only_the_same_run_is_resumed(xent, tmp_path, prepared, arguments, message):
+    short = ("run", "numpy:numpy_loss.loss", "--profile", "quick", "--only", "purity.repeatable", "--output", "cut")
+    (tmp_path / "numpy_loss.py").write_text(
+        "import numpy as np\n"
+        "def loss(logits, target, reduction='mean'):\n"
+        "    x = logits - logits.max(axis=1, keepdims=True)\n"
+        "    rows = np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), target]\n"
+        "    return {'mean': rows.mean, 'sum': rows.sum, 'none': lambda: rows}[reduction]()\n"
+    )
+    if prepared:
+        xent(*short, PYTHONPATH=str(tmp_path))
+        record = tmp_path / "cut" / "record.jsonl"
+        if prepared == "cut":
+            record.write_text("".join(record.read_text("utf-8").splitlines(keepends=True)[:-2]), "utf-8")
+        elif prepared == "not a record":
+            record.write_text("nothing\n")
+    done = xent(*short, *arguments, "--resume", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_ends_the_run_with_a_record_that_can_be_read(tmp_path):
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    done = subprocess.run(
+        # In one process: memory shared with a worker would be limited too.
+        [sys.executable, "-m", "xent_conformance.cli", *RUN, "--in-process"],
+        cwd=tmp_path,
+        preexec_fn=small_files,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 3, done.stdout
+    assert "cannot write" in done.stderr
+    assert "record.jsonl" in done.stderr
+    assert "Traceback" not in done.stderr
+    *complete, last = (tmp_path / "xent-report" / "record.jsonl").read_text("utf-8").split("\n")
+    assert len(complete) > 1
+    assert all(json.loads(line) for line in complete)
+    assert '"footer"' not in complete[-1]
+    assert not last or '"footer"' not in last
+
+
+def test_two_runs_do_not_write_one_folder(cut_off, xent, tmp_path):
+    first = subprocess.Popen(
+        [sys.executable, "-m", "xent_conformance.cli", *RUN],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "xent-report" / "record.jsonl").is_file():
+        assert first.poll() is None
+    second = xent(*RUN)
+    assert second.returncode == 2
+    assert "another run is writing" in second.stderr
+    assert first.wait(120) == 0
+    assert '"footer"' in lines_of(tmp_path / "xent-report")[-1]
+
+
+def test_no_worker_outlives_a_run_that_is_killed(tmp_path):
+    (tmp_path / "asleep.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(tmp_path)!r}, 'pid').write_text(str(os.getpid()))\n"
+        "time.sleep(1000)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-m", "xent_conformance.cli", "run", "./asleep.py"], cwd=tmp_path)
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        assert run.poll() is None
+        time.sleep(0.02)
+    worker = Path("/proc") / (tmp_path / "pid").read_text()
+    run.kill()
+    run.wait(60)
+    while worker.is_dir() and " Z " not in (worker / "stat").read_text():
+        time.sleep(0.02)
