@@ -62,7 +62,7 @@ def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
     from xent_conformance.running import run as run_pytest
 
     record = folder / RECORD
-    code = _exit_code(run_pytest(session, record, options.workers), record)
+    code = _exit_code(OK if session.finished else run_pytest(session, record, options.workers), record)
     _summarise(record)
     page = _renderer("render")([record], folder)
     print(f"report: {page}")

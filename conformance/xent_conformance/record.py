@@ -92,7 +92,7 @@ class RecordWriter:
     """Writes a record line by line, each complete on disk before the next begins."""
 
     def __init__(self, path: Path, header: dict[str, Any], *, resume: bool = False) -> None:
-        """Create the file, or go on after the last complete line of one that has no footer.
+        """Create the file, or go on after the last complete line of a truncated one.
 
         Raises OSError where the folder cannot be written, RecordError for a file that cannot be gone on with.
         """
@@ -101,7 +101,7 @@ class RecordWriter:
             self._file: TextIO = path.open("w", encoding="utf-8")
             self._line({"kind": "header", "schema": SCHEMA_VERSION, **header})
             return
-        for line in unfinished(path, header):
+        for line in begun(path, header).verdicts:
             self.counts[line["status"]] = self.counts.get(line["status"], 0) + 1
         with path.open("rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)
@@ -133,22 +133,20 @@ def _headless(path: Path) -> bool:
 SAME = ("suite", "seed", "profile", "python", "libraries", "backends", "requirements")
 
 
-def unfinished(path: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
-    """The verdicts of a run that did not reach its end and would go on with this header.
+def begun(path: Path, header: dict[str, Any]) -> Record:
+    """The record of a run that would go on with this header, complete or not.
 
-    Raises RecordError where there is no such record, where it is complete, or where it is one of another run.
+    Raises RecordError where there is no record, or one of another run.
     """
     if not path.is_file():
         raise RecordError(f"nothing to resume: no {path}")
     if _headless(path):
-        return []
+        return Record(path, header)
     record = read(path)
-    if record.footer is not None:
-        raise RecordError(f"nothing to resume: {path} is complete")
     here = jsonable(header)
     if different := [key for key in SAME if record.header.get(key) != here[key]]:
         raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
-    return record.verdicts
+    return record
 
 
 def cell_of(verdict: dict[str, Any]) -> tuple[str, str, str]:

@@ -26,7 +26,7 @@ from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading import Narrowing, UsageError, load
-from xent_conformance.record import cell_of, unfinished
+from xent_conformance.record import begun, cell_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.smoke import first_call
@@ -94,13 +94,15 @@ class Cell:
 class Session:
     """Loaded backends and the verdicts found so far.
 
-    ``unavailable`` has the reason for each backend left out, ``done`` the verdicts of the run that is resumed.
+    ``unavailable`` has the reason for each backend left out, ``done`` what the run that is resumed has verdicts
+    for; ``finished``: that is all.
     """
 
     request: Request
     opened: list[Opened] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, str, str]] = frozenset()
+    finished: bool = False
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
@@ -113,7 +115,9 @@ class Session:
                 session._add(spec)
             session.check_deviations()
             if request.resume is not None:
-                session.done = frozenset(map(cell_of, unfinished(request.resume, session.header())))
+                earlier = begun(request.resume, session.header())
+                session.done = frozenset(map(cell_of, earlier.verdicts))
+                session.finished = earlier.footer is not None
         except BaseException:
             session.close()
             raise

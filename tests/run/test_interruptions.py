@@ -88,8 +88,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_shows_what_there_is(xent, cut_
     ("prepared", "arguments", "message"),
     [
         ("", [], "nothing to resume: no "),
-        ("complete", [], "is complete"),
-        ("complete", ["--seed", "5"], "is complete"),
+        ("complete", ["--seed", "5"], "another seed"),
         ("cut", ["--seed", "5"], "another seed"),
         ("cut", ["--dtypes", "float32"], "another backends"),
         ("cut", ["--only", "edges"], "another requirements"),
@@ -118,9 +117,18 @@ def test_only_the_same_run_is_resumed(xent, tmp_path, prepared, arguments, messa
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_that_reached_its_end_is_only_rendered_again(xent, verdicts, output):
+    assert xent(*RUN).returncode == 0
+    before, page = verdicts(), (output / "index.html").read_text("utf-8")
+    (output / "index.html").unlink()
+    assert xent(*RUN, "--resume").returncode == 0
+    assert verdicts() == before
+    assert (output / "index.html").read_text("utf-8") == page
+
+
 def test_a_full_disk_ends_the_run_with_a_record_that_can_be_read(tmp_path):
     def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, 25_000))
 
     done = subprocess.run(
         # In one process: memory shared with a worker would be limited too.
