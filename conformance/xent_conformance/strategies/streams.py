@@ -61,7 +61,7 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each."""
     seed = derived_seed(draw.seed, stream.name, dtype)
     menu = _pooled(stream.menu(), draw, dtype)
-    covering = _covering_recipes(menu, stream, np.random.default_rng(seed))[: max(1, round(draw.count * 0.6))]
+    covering = _covering_recipes(menu, stream, np.random.default_rng(seed), max(1, round(draw.count * 0.6)))
     random = _random_recipes(recipes(menu, stream.fixed), seed, draw.count - len(covering))
     return covering + random
 
@@ -99,10 +99,10 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
     return {**menu, "shape": shape_pool(shapes, draw.pool, draw.seed, dtype)}
 
 
-def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator) -> list[Recipe]:
+def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, count: int) -> list[Recipe]:
     factors = {factor: list(levels.values()) for factor, levels in menu.items()}
     found = []
-    for row in covering_array(tuple(len(levels) for levels in factors.values())):
+    for row in covering_array(tuple(len(levels) for levels in factors.values()), count):
         chosen = {}
         for (factor, levels), level in zip(factors.items(), row, strict=True):
             choices = levels[level]
