@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import jaxlib.version
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +39,14 @@ def platform(device: str | None = None) -> str:
 
 
 def array_of(array: npt.NDArray[np.generic], device: str | None = None) -> Array:
-    """A JAX array with the array's values, contiguous: JAX has no strides. It never shares the array's memory."""
-    return jnp.array(array, device=jax.devices(device)[0])
+    """A JAX array with the array's values, contiguous: JAX has no strides. It never shares the array's memory.
+
+    Copied by NumPy: ``jnp.array`` compiles two programs for every new shape, and ``jax.device_put`` alone may share
+    memory. On the default device the array is left uncommitted, as what users make is, and as the arrays beside it are:
+    ``jax.jit`` compiles anew for every other mixture of committed and uncommitted arguments.
+    """
+    own = np.array(array, order="C")
+    return jax.device_put(own, None if device in (None, jax.default_backend()) else jax.devices(device)[0])
 
 
 def numpy_of(array: Any) -> npt.NDArray[Any]:
