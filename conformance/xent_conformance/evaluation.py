@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,35 @@ from xent_conformance.problem import Problem
 from xent_conformance.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.streams import Draw, Stream, recipes_of
+from xent_conformance.strategies.streams import Draw, Stream, derived_seed, recipes_of
 from xent_conformance.subject import Subject
 from xent_conformance.tally import Failing, Tally
 from xent_conformance.trial import SpoiledError, Trial
 
-#: Examples of a profile for a stream of budget 1, for each dtype.
-PROFILES = {"quick": 24, "default": 400, "thorough": 1200}
-#: Backends that compile every shape get this share of them, from so many shapes for each dtype.
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is judged for each dtype.
+
+    ``examples`` are those of a stream of budget 1, ``least`` those of any stream, ``enumerated`` is the share of every
+    fixed list of problems. ``shapes`` is how many a backend that compiles each draws from.
+    """
+
+    examples: int
+    least: int
+    enumerated: float
+    shapes: int
+
+
+PROFILES = {
+    "quick": Profile(examples=24, least=4, enumerated=0.2, shapes=1),
+    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
+    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
+}
+#: Backends that compile every shape get this share of the examples.
 STATIC_SHARE = 0.5
-POOLS = {"quick": 2, "default": 4, "thorough": 6}
+#: A list no longer than this is judged as a whole, whatever the profile.
+SHORT = 8
 
 
 #: Statuses whose failing problem is shown.
@@ -61,14 +81,30 @@ class Settings:
     def draw(self, stream: Stream, subject: Subject) -> Draw:
         """How much of a stream a subject is judged on."""
         static = subject.capabilities.static_shapes
-        count = PROFILES[self.profile] * stream.budget * (STATIC_SHARE if static else 1)
-        return Draw(self.seed, max(8, round(count)), POOLS[self.profile] if static else None)
+        profile = PROFILES[self.profile]
+        count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
+        return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
+
+    def share(self, problems: Iterable[Problem], subject: Subject) -> Iterable[Problem]:
+        """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
+
+        A backend that compiles every shape gets of its share the problems that are of the list's first shape.
+        """
+        share = PROFILES[self.profile].enumerated
+        if share == 1:
+            return problems
+        listed = list(problems)
+        if subject.capabilities.static_shapes:
+            listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
+        ends = np.linspace(0, len(listed), max(min(SHORT, len(listed)), round(share * len(listed))) + 1).astype(int)
+        rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
+        return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]
 
 
 def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:
     """Problems of a source for a subject, each with the recipe it was made from."""
     if not isinstance(source, Stream):
-        for problem in source(subject):
+        for problem in settings.share(source(subject), subject):
             yield problem, None
         return
     for recipe in recipes_of(source, subject.dtype, settings.draw(source, subject)):

@@ -82,14 +82,24 @@ def recipes(draw: st.DrawFn, menu: Menu = MENU, fixed: Mapping[str, Any] | None 
 
 
 def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> dict[str, list[Shape]]:
-    """A few shapes of different levels, the same for every stream that has those levels, others for other seeds."""
+    """A few shapes of different levels, the same for every stream that has those levels, others for other seeds.
+
+    Of the small shapes one with several rows and classes: it may be the only one.
+    """
     first, *others = SHAPES
     rng = np.random.default_rng(derived_seed("shapes", *seeds))
     levels = [first, *(others[i] for i in rng.permutation(len(others)))]
     picks = {level: int(rng.integers(2**32)) for level in levels}
-    pool = {level: [shapes[level][picks[level] % len(shapes[level])]] for level in levels if level in shapes}
-    chosen = dict(list(pool.items())[:size])
+    chosen = {}
+    for level in (level for level in levels[:size] if level in shapes):
+        choices = [s for s in shapes[level] if level != first or _several(s)] or shapes[level]
+        chosen[level] = [choices[picks[level] % len(choices)]]
     return chosen or {level: list(choices)[:1] for level, choices in list(shapes.items())[:size]}
+
+
+def _several(shape: Shape) -> bool:
+    """Whether there are several rows, and more classes than two."""
+    return int(np.prod(shape[0])) > 1 and shape[1] > 2  # noqa: PLR2004
 
 
 def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
