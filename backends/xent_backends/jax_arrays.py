@@ -46,7 +46,8 @@ def array_of(array: npt.NDArray[np.generic], device: str | None = None) -> Array
     ``jax.jit`` compiles anew for every other mixture of committed and uncommitted arguments.
     """
     own = np.array(array, order="C")
-    return jax.device_put(own, None if device in (None, jax.default_backend()) else jax.devices(device)[0])
+    there: Array = jax.device_put(own, None if device in (None, jax.default_backend()) else jax.devices(device)[0])
+    return there
 
 
 def numpy_of(array: Any) -> npt.NDArray[Any]:

@@ -89,7 +89,7 @@ def _others(call: Call) -> list[str]:
     if not call.beside:
         return []
     dtype = call.problem.logits.dtype
-    lines = assigned("other_logits", np.array([[30.0, -30.0], [1.0, 2.0]]).astype(dtype), call.parts)
+    lines = assigned("other_logits", np.array([[30.0, -30.0, 0.0], [1.0, 2.0, 0.5]]).astype(dtype), call.parts)
     lines += assigned("other_target", np.array([1, 0]), call.parts)
     lines += assigned("cotangent_of_none", np.array([1.0, -0.5]).astype(dtype), call.parts)
     return [*lines, *assigned("cotangent_of_one", np.array(1.25).astype(dtype), call.parts)]

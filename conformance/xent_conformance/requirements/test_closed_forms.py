@@ -13,8 +13,8 @@ from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding
-from xent_conformance.requirements.twins import in_every_reduction, problem_of
-from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts
+from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
+from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts, repeated
 from xent_conformance.subject import GRADIENT, Subject
 from xent_conformance.trial import Trial
 
@@ -70,9 +70,8 @@ def equal_logits(subject: Subject) -> Iterator[Problem]:
     levels = (0.0, 1.0, -3.0, 30.0, -1000.0)
     reductions = subject.capabilities.reductions
     for number, classes in enumerate(class_counts(subject)):
-        rows = 1 if classes in LARGE_CLASSES else 2
-        logits = np.full((rows, classes), levels[number % len(levels)])
-        labels = np.array([classes - 1, 0])[:rows]
+        labels = repeated(subject, np.array([classes - 1, 0])[: 1 if classes in LARGE_CLASSES else 2], classes)
+        logits = np.full((len(labels), classes), levels[number % len(levels)])
         yield problem_of(subject, logits, labels, reductions[number % len(reductions)])
 
 
@@ -119,7 +118,9 @@ def two_classes(subject: Subject) -> Iterable[Problem]:
     logits = np.where(labels[:, None] == np.arange(2), 0.0, gaps[:, None])
     reduction = "none" if "none" in subject.capabilities.reductions else subject.capabilities.reductions[0]
     for offset in (0.0, 64.0):
-        yield problem_of(subject, logits + np.where(np.abs(gaps) >= 1, offset, 0.0)[:, None], labels, reduction)
+        moved = logits + np.where(np.abs(gaps) >= 1, offset, 0.0)[:, None]
+        for rows in in_twos(subject, len(gaps)):
+            yield problem_of(subject, moved[rows], labels[rows], reduction)
 
 
 def _softplus(z: npt.NDArray[np.longdouble]) -> npt.NDArray[np.longdouble]:

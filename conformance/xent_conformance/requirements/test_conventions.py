@@ -134,7 +134,9 @@ SITUATIONS: dict[str, tuple[list[float], int]] = {
 def non_finite_rows(subject: Subject) -> Iterable[Problem]:
     """Single rows of logits that are not finite."""
     for logits, label in SITUATIONS.values():
-        yield problem_of(subject, np.array([logits]), np.array([label]), subject.capabilities.reductions[0])
+        # A backend that compiles every shape has programs for two rows of three classes already.
+        rows = 2 if subject.capabilities.static_shapes else 1
+        yield problem_of(subject, [logits] * rows, [label] * rows, subject.capabilities.reductions[0])
 
 
 @requirement(
@@ -155,12 +157,12 @@ def test_infinite_and_nan_logits(trial: Trial) -> Iterator[Finding]:
     backend gives.
     """
     problem = trial.problem
-    row = problem.logits_by_row().tolist()
-    names = (n for n, (x, t) in SITUATIONS.items() if np.array_equal([x], row, equal_nan=True) and problem.target == t)
+    row, label = problem.logits_by_row()[:1], problem.labels()[:1].tolist()
+    names = (n for n, (x, t) in SITUATIONS.items() if np.array_equal([x], row, equal_nan=True) and label == [t])
     name = next(names, None)
     if name is None:
         return
-    seen = f"{name}: loss {trial.loss().reshape(-1).tolist()}"
+    seen = f"{name}: loss {trial.loss().reshape(-1)[:1].tolist()}"
     if GRADIENT.met_by(trial.subject):
         seen += f", gradient {np.round(trial.gradients().logits[0], 3).tolist()}"
     yield held(seen)

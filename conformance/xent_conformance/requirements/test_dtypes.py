@@ -12,6 +12,7 @@ from xent_conformance.judge import Finding, broken, compare, held
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.strategies.streams import Stream
+from xent_conformance.strategies.sweeps import repeated
 from xent_conformance.subject import GRADIENT, Subject
 from xent_conformance.trial import Trial
 
@@ -156,7 +157,7 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
     every = np.array([0, 1, 126, 127, 128, 129, 155, 156, 157, 254, 255, 256, 257])
     for dtype in subject.capabilities.target_dtypes:
         held_by_it = every[(every <= np.iinfo(dtype).max) & (every < classes)]
-        labels = np.resize(held_by_it, len(every))
+        labels = repeated(subject, np.resize(held_by_it, len(every)), classes)
         logits = -8.0 + 0.5 * ((np.arange(classes) + np.arange(len(labels))[:, None]) % 5)
         logits[np.arange(len(labels)), labels] = 4.0
         for reduction in subject.capabilities.reductions:

@@ -97,7 +97,7 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
     if first.trouble:
         return
     for reduction in subject.capabilities.reductions:
-        _answers(subject, problem_of(subject, [[30.0, -30.0], [1.0, 2.0]], np.array([1, 0]), reduction))
+        _answers(subject, problem_of(subject, [[30.0, -30.0, 0.0], [1.0, 2.0, 0.5]], np.array([1, 0]), reduction))
     second = _answers(subject, trial.problem)
     name = _differing(first, second)
     if name is None:

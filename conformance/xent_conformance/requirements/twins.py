@@ -149,6 +149,14 @@ def weighted_by(problem: Problem, weight: npt.ArrayLike | None) -> Problem:
     return problem.with_(weight=None if weight is None else array_of(weight, problem.dtype))
 
 
+def in_twos(subject: Subject, rows: int) -> list[Order]:
+    """All rows at once, or two at a time for a backend that compiles every shape: the last one twice if need be."""
+    every = np.arange(rows)
+    if not subject.capabilities.static_shapes:
+        return [every]
+    return [np.resize(every[start : start + 2], 2) for start in range(0, rows, 2)]
+
+
 def in_every_reduction(subject: Subject, problems: Iterable[Problem]) -> Iterable[Problem]:
     """Problems in each reduction that a backend claims."""
     for problem in problems:

@@ -17,13 +17,12 @@ from xent_conformance.subject import Subject
 SMALL_CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 MIDDLE_CLASSES = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
 LARGE_CLASSES = (32767, 32768, 32769, 65535, 65536, 65537)
-#: What a backend gets that compiles every shape, in twos of rows.
-FEW_CLASSES = (257, 1025)
+#: What a backend gets that compiles every shape: numbers of classes, each with the one number of rows it comes with.
+FEW = {260: 257, 1025: 3}
 ROWS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2049, 4097)
 #: More rows than 16 bits count, judged one by one: their sum has no bound in float16.
 HUGE_ROWS = 65537
-FEW_ROWS = (257,)
 #: Rows of one problem with a middle, and with a large number of classes.
 MIDDLE_ROWS, LARGE_ROWS = 12, 2
 
@@ -36,20 +35,24 @@ def class_counts(subject: Subject) -> list[int]:
     """The numbers of classes that a subject is tried with."""
     every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *LARGE_CLASSES)
     limit = subject.capabilities.max_classes
-    chosen = FEW_CLASSES if subject.capabilities.static_shapes else every
+    chosen = FEW if subject.capabilities.static_shapes else every
     return [c for c in chosen if limit is None or c <= limit]
 
 
 def row_counts(subject: Subject) -> tuple[int, ...]:
     """The numbers of rows that a subject is tried with."""
-    return FEW_ROWS if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, HUGE_ROWS)
+    return (max(FEW.values()),) if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, HUGE_ROWS)
+
+
+def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    """Labels, over again where the backend compiles every shape and has another number of rows for these classes."""
+    return np.resize(labels, FEW.get(classes, len(labels))) if subject.capabilities.static_shapes else labels
 
 
 def every_lane(subject: Subject) -> Iterator[Problem]:
     """For every number of classes a problem in which each lane, or each that is first or last of something, leads."""
     for number, classes in enumerate(class_counts(subject)):
-        every = _lanes(classes)
-        for lanes in np.split(every, range(2, len(every), 2)) if subject.capabilities.static_shapes else [every]:
+        for lanes in _groups(classes) if subject.capabilities.static_shapes else [_lanes(classes)]:
             rows = np.arange(len(lanes))
             top, rest = LEVELS[number % len(LEVELS)]
             logits = np.full((len(lanes), classes), rest)
@@ -68,23 +71,32 @@ def _lanes(classes: int) -> npt.NDArray[np.int64]:
     return np.array(distinct[: MIDDLE_ROWS if classes <= max(MIDDLE_CLASSES) else LARGE_ROWS])
 
 
+def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
+    """The lanes that lead, as many at a time as there are rows: all of them where there are about as many rows."""
+    rows = FEW[classes]
+    every = np.arange(classes) if classes < 2 * rows else _lanes(classes)
+    starts = [*range(0, len(every) - rows, rows), len(every) - rows]
+    return [every[start : start + rows] for start in starts]
+
+
 def every_row(subject: Subject) -> Iterator[Problem]:
     """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
+    classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
             gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
-            yield _problem(subject, _gaps(gaps), np.arange(rows) % 2, reduction="none")
+            yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 2, reduction="none")
         for place, reduction in enumerate(r for r in ("sum", "mean") if r in claimed and rows < HUGE_ROWS):
             loud = (rows - 1, 0, rows // 2)[(number + place) % 3]
             gaps = np.full(rows, -40.0)
             gaps[loud] = 60.0
-            yield _problem(subject, _gaps(gaps), np.zeros(rows, dtype=np.int64), reduction=reduction)
+            yield _problem(subject, _gaps(gaps, classes), np.zeros(rows, dtype=np.int64), reduction=reduction)
 
 
-def _gaps(gaps: F64Array) -> F64Array:
-    """Rows of three classes whose second is above the first by a gap, and above the third by 30 more."""
-    return np.stack([np.zeros(len(gaps)), gaps, gaps - 30.0], axis=1)
+def _gaps(gaps: F64Array, classes: int) -> F64Array:
+    """Rows of classes of which the second is above the first by a gap, and above the third and all others by 30."""
+    return np.stack([np.zeros(len(gaps)), gaps, *[gaps - 30.0] * (classes - 2)], axis=1)
 
 
 def _problem(
@@ -118,8 +130,9 @@ def exact_labels(subject: Subject) -> Iterable[Problem]:
     for classes, labels in groups[: 1 if subject.capabilities.static_shapes else len(groups)]:
         if limit is not None and classes > limit:
             continue
-        logits = np.full((len(labels), classes), -8.0)
-        for row, label in enumerate(labels):
+        every = repeated(subject, np.array(labels, dtype=np.int64), classes)
+        logits = np.full((len(every), classes), -8.0)
+        for row, label in enumerate(every.tolist()):
             # Neighbours differ from the label and from each other, so that no rounded label finds its own height.
             logits[row, max(0, label - 2) : label + 3] = np.array([-5.0, -3.0, 4.0, -2.0, -6.0])[: classes - label + 2]
-        yield _problem(subject, logits, np.array(labels, dtype=np.int64))
+        yield _problem(subject, logits, every)
