@@ -66,19 +66,26 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     return covering + random
 
 
-@st.composite
-def recipes(draw: st.DrawFn, menu: Menu = MENU, fixed: Mapping[str, Any] | None = None) -> Recipe:
+#: Made once: to make and check a strategy costs more than to draw from it.
+_SEEDS, _EIGHT = st.integers(0, 2**32 - 1), st.integers(0, 7)
+_ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
+_VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
+
+
+def recipes(menu: Menu = MENU, fixed: Mapping[str, Any] | None = None) -> st.SearchStrategy[Recipe]:
     """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the bulk one drawn integer.
 
     One in eight draws its logits element by element, small and round: Hypothesis finds exact ties where a generator
     of normals never does.
     """
-    chosen = {factor: draw(st.sampled_from(_flat(levels))) for factor, levels in menu.items()}
-    values = None
-    if draw(st.integers(0, 7)) == 0:
-        element = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
-        values = tuple(draw(st.lists(st.tuples(element, element, element), min_size=1, max_size=4)))
-    return _recipe(chosen, draw(st.integers(0, 2**32 - 1)), values, fixed or {})
+    return _drawn({factor: st.sampled_from(_flat(levels)) for factor, levels in menu.items()}, fixed or {})
+
+
+@st.composite
+def _drawn(draw: st.DrawFn, choices: Mapping[str, st.SearchStrategy[Any]], fixed: Mapping[str, Any]) -> Recipe:
+    chosen = {factor: draw(strategy) for factor, strategy in choices.items()}
+    values = tuple(draw(_VALUES)) if draw(_EIGHT) == 0 else None
+    return _recipe(chosen, draw(_SEEDS), values, fixed)
 
 
 def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> dict[str, list[Shape]]:
