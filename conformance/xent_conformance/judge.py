@@ -82,13 +82,21 @@ def compare(
     if not exact.value.size:
         return Finding(quantity, 0.0, call=call, exercised=False)
     got = np.asarray(observed, dtype=np.float64)
-    tolerance = np.broadcast_to(np.asarray(bound, dtype=np.float64), exact.value.shape)
-    ratios = _ratios(got, exact, tolerance, fmt, np.broadcast_to(np.asarray(overflows, dtype=bool), exact.value.shape))
+    tolerance = np.asarray(bound, dtype=np.float64)
+    if tolerance.shape != exact.value.shape:
+        tolerance = np.broadcast_to(tolerance, exact.value.shape)
+    with np.errstate(all="ignore"):
+        size = np.abs(exact.value)
+        error = np.abs(exact.minus(got))
+        if np.isfinite(error).all() and np.isfinite(tolerance).all():
+            ratios = np.where(error == 0, 0.0, error / tolerance)
+        else:
+            ratios = _ratios(got, exact, tolerance, fmt, np.asarray(overflows, dtype=bool))
+        effects = np.maximum(size, 1.0) if effect is None else np.asarray(effect)
+        telling = bool(np.any((tolerance <= TELLING * effects) | ~np.isfinite(size)))
+        ulp = _ulp(error, size, fmt)
     place = int(np.argmax(ratios))
     index = tuple(int(i) for i in np.unravel_index(place, exact.value.shape))
-    size = np.maximum(np.abs(exact.value), 1.0) if effect is None else np.asarray(effect)
-    with np.errstate(invalid="ignore"):
-        telling = bool(np.any((tolerance <= TELLING * size) | ~np.isfinite(exact.value)))
     return Finding(
         quantity,
         float(ratios.reshape(-1)[place]),
@@ -97,7 +105,7 @@ def compare(
         expected=float(exact.value[index]),
         got=float(got[index]),
         bound=float(tolerance[index]),
-        ulp=_ulp(got, exact, fmt),
+        ulp=ulp,
         exercised=telling,
     )
 
@@ -105,27 +113,26 @@ def compare(
 def _ratios(
     got: F64Array, exact: Exact, tolerance: F64Array, fmt: Format, overflows: npt.NDArray[np.bool_]
 ) -> F64Array:
+    """Ratios where something is infinite or nan."""
     want = exact.value
     finite_want, finite_got = np.isfinite(want), np.isfinite(got)
     both = finite_want & finite_got
     judged = ~np.isinf(tolerance) & ~np.isnan(tolerance)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        error = np.abs(np.where(both, exact.minus(np.where(both, got, 0.0)), 0.0))
-        ratio = np.where(error == 0, 0.0, error / np.where(judged, tolerance, 1.0))
-        may_overflow = overflows | (np.abs(want) + tolerance >= fmt.max_finite)
-        right_sign = (np.sign(got) == np.sign(want)) | (want == 0)
-        excused = finite_want & np.isinf(got) & may_overflow & right_sign
-        wrong = (finite_want & ~finite_got & ~excused) | (np.isinf(want) & (got != want))
-        wrong |= np.isnan(want) & ~np.isnan(got)
+    error = np.abs(np.where(both, exact.minus(np.where(both, got, 0.0)), 0.0))
+    ratio = np.where(error == 0, 0.0, error / np.where(judged, tolerance, 1.0))
+    may_overflow = overflows | (np.abs(want) + tolerance >= fmt.max_finite)
+    right_sign = (np.sign(got) == np.sign(want)) | (want == 0)
+    excused = finite_want & np.isinf(got) & may_overflow & right_sign
+    wrong = (finite_want & ~finite_got & ~excused) | (np.isinf(want) & (got != want))
+    wrong |= np.isnan(want) & ~np.isnan(got)
     result: F64Array = np.where(wrong, np.inf, ratio)
     return np.where(judged, result, 0.0)
 
 
-def _ulp(got: F64Array, exact: Exact, fmt: Format) -> float:
-    """Largest error in units in the last place of the exact value's format."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        size = np.maximum(np.abs(exact.value), fmt.smallest_normal)
-        spacing = 2 * fmt.unit_roundoff * np.exp2(np.floor(np.log2(size)))
-        ulps = np.abs(exact.minus(got)) / spacing
-    finite = ulps[np.isfinite(ulps)]
-    return float(finite.max()) if finite.size else 0.0
+def _ulp(error: F64Array, size: F64Array, fmt: Format) -> float:
+    """Largest error in units in the last place of the exact values, which have these sizes."""
+    # frexp has its fraction in [1/2, 1): size is 2**(exponent - 1) and more.
+    exponent = np.frexp(np.maximum(size, fmt.smallest_normal))[1]
+    ulps = np.asarray(np.ldexp(error / (2 * fmt.unit_roundoff), 1 - exponent))
+    largest = float(ulps.max())
+    return largest if math.isfinite(largest) else float(np.where(np.isfinite(ulps), ulps, 0.0).max())
