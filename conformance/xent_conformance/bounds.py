@@ -36,8 +36,8 @@ class Bounds:
         self.answer = answer
         self.problem = answer.problem
         self.model = ErrorModel(answer.problem.format, precision)
-        self.parts = answer.parts.as_float64()
-        self.nlp = np.where(np.isfinite(self.parts.nlp), self.parts.nlp, 0.0)
+        self.parts = answer.plain_parts
+        self.nlp = self.parts.nlp
         options = self.problem
         self.mixed = bool(options.label_smoothing) or options.has_probabilities
         self.roundings = (
@@ -58,23 +58,14 @@ class Bounds:
     def log_probability_error(self) -> F64Array:
         """E, (rows, C): error of a log-probability before it is rounded to the format."""
         model, parts = self.model, self.parts
-        log_sum = log_sum_error(parts, model)
-        distance = np.where(np.isfinite(parts.d), -parts.d, 0.0)
-        if model.form_b:
-            distance = np.maximum(distance, self.log_sum_exp)
-        error = log_sum + model.u_i * (distance + self.nlp)
-        return np.asarray(np.where(np.isfinite(parts.nlp), error * (1 + 8 * model.u_i), 0.0))
+        distance = np.maximum(parts.distance, parts.log_sum_exp) if model.form_b else parts.distance
+        error = log_sum_error(parts, model) + model.u_i * (distance + self.nlp)
+        return np.asarray(np.where(parts.defined, error * (1 + 8 * model.u_i), 0.0))
 
     @cached_property
     def stored_error(self) -> F64Array:
         """E and the rounding of a log-probability that is materialised in the format, (rows, C)."""
         return self.log_probability_error + self.model.u_lp * self.nlp
-
-    @cached_property
-    def log_sum_exp(self) -> F64Array:
-        """|logsumexp(x)|, (rows, 1): what form B rounds."""
-        value = np.abs(self.parts.m + self.parts.log_sum)
-        return np.asarray(np.where(np.isfinite(value), value, 0.0))
 
     @cached_property
     def log_softmax(self) -> F64Array:
@@ -86,7 +77,7 @@ class Bounds:
         """Tolerance of softmax, (rows, C)."""
         model = self.model
         relative = _expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
-        return np.asarray(np.nan_to_num(self.parts.p) * relative + model.eta)
+        return np.asarray(self.parts.p * relative + model.eta)
 
     @cached_property
     def row_losses(self) -> F64Array:
@@ -131,7 +122,7 @@ class Bounds:
     def grad_logits(self) -> F64Array:
         """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
         model, q, mass = self.model, self.shares, self.mass[:, None]
-        p = np.nan_to_num(self.parts.p)
+        p = self.parts.p
         scale = np.abs(self._scale())[:, None]
         natural = p * mass + q
         with np.errstate(over="ignore", invalid="ignore"):
@@ -158,7 +149,7 @@ class Bounds:
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
-        return np.asarray(np.where(np.isfinite(self.parts.nlp) & ~self._divides_by_zero, tolerance, math.inf))
+        return np.asarray(np.where(self.parts.defined & ~self._divides_by_zero, tolerance, math.inf))
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
@@ -168,7 +159,7 @@ class Bounds:
 
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
-        model, p, size = self.model, np.nan_to_num(self.parts.p), np.abs(vector)
+        model, p, size = self.model, self.parts.p, np.abs(vector)
         relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
         mean = (p * size).sum(axis=1, keepdims=True)
         height = model.classes(self.problem.classes) + 12
@@ -185,10 +176,10 @@ class Bounds:
         There a correctly signed infinity is accepted beside the values within the bound.
         """
         weight = np.abs(self.problem.class_weights())
-        too_far = np.isinf(self.parts.nlp) & np.isfinite(self.problem.logits_by_row())
+        too_far = self.parts.infinite & np.isfinite(self.problem.logits_by_row())
         distance = np.where(too_far, np.inf, self.nlp)
         read = np.where(self.answer.read, distance * np.maximum(weight, 1.0), 0.0)
-        rows = np.maximum(read.max(axis=1, initial=0.0), self.log_sum_exp[:, 0] if self.model.form_b else 0.0)
+        rows = np.maximum(read.max(axis=1, initial=0.0), self.parts.log_sum_exp[:, 0] if self.model.form_b else 0.0)
         if self.mixed:
             rows = np.maximum(rows, read.sum(axis=1))
         over: npt.NDArray[np.bool_] = rows >= self._limit
@@ -231,7 +222,7 @@ class Bounds:
         if not model.form_b:
             return self.nlp * model.u_a
         logits = np.abs(np.nan_to_num(self.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
-        return np.maximum(self.nlp, logits + self.log_sum_exp) * max(model.u_i, model.u_a)
+        return np.maximum(self.nlp, logits + self.parts.log_sum_exp) * max(model.u_i, model.u_a)
 
     def _gradient_roundings(self) -> int:
         return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")

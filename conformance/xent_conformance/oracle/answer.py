@@ -16,6 +16,7 @@ from xent_conformance.conventions import Conventions
 from xent_conformance.oracle.arithmetic import ARB, Arithmetic, arithmetic_for
 from xent_conformance.oracle.log1p_form import SoftmaxParts, softmax_parts
 from xent_conformance.oracle.normal_form import NormalForm, normal_form, smoothing_shares
+from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.problem import F64Array, Problem
 
 RealArray = npt.NDArray[Any]
@@ -54,6 +55,11 @@ class Answer:
 
             return softmax_parts_arb(logits)
         return softmax_parts(self.arithmetic.array(logits))
+
+    @cached_property
+    def plain_parts(self) -> PlainParts:
+        """The same as the bounds need it."""
+        return PlainParts(self.parts)
 
     @cached_property
     def form(self) -> NormalForm:

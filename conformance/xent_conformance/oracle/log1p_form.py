@@ -27,10 +27,6 @@ class SoftmaxParts(NamedTuple):
     p: RealArray
     one_minus_p: RealArray
 
-    def as_float64(self) -> SoftmaxParts:
-        """The parts rounded to float64, for the bounds."""
-        return self if self.p.dtype == np.float64 else SoftmaxParts(*(a.astype(np.float64) for a in self))
-
 
 def softmax_parts(x: RealArray) -> SoftmaxParts:
     """Parts of logits (rows, C), C >= 1, in the arithmetic of their dtype."""

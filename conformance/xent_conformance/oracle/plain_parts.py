@@ -1,0 +1,43 @@
+"""Softmax and its pieces as the bounds need them: float64, and zero where they are infinite or nan."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.oracle.log1p_form import SoftmaxParts
+
+F64Array = npt.NDArray[np.float64]
+
+
+class PlainParts:
+    """Arrays (rows, C), or (rows, 1) for t, log_sum and log_sum_exp. Bounds of several precisions share them."""
+
+    def __init__(self, parts: SoftmaxParts) -> None:
+        """``distance`` is max - x, ``defined`` and ``infinite`` say where nlp is finite and where it is infinite."""
+        d, nlp = _float64(parts.d), _float64(parts.nlp)
+        self.defined: npt.NDArray[np.bool_] = np.isfinite(nlp)
+        self.infinite: npt.NDArray[np.bool_] = np.isinf(nlp)
+        self.nlp: F64Array = np.where(self.defined, nlp, 0.0)
+        self.distance: F64Array = np.where(np.isfinite(d), -d, 0.0)
+        self.p = _finite(_float64(parts.p))
+        self.t = _finite(_float64(parts.t))
+        self.log_sum = _finite(_float64(parts.log_sum))
+        with np.errstate(invalid="ignore"):
+            self.log_sum_exp = _finite(np.abs(_float64(parts.m) + _float64(parts.log_sum)))
+
+    @cached_property
+    def worst_tree(self) -> F64Array:
+        """Sum of the partial sums of the worst binary tree, in units of the whole sum, (rows, 1)."""
+        descending = -np.sort(-self.p, axis=1)
+        return np.asarray(np.cumsum(descending, axis=1)[:, 1:].sum(axis=1, keepdims=True))
+
+
+def _float64(values: npt.NDArray[np.generic]) -> F64Array:
+    return values.astype(np.float64, copy=False)
+
+
+def _finite(values: F64Array) -> F64Array:
+    return np.where(np.isfinite(values), values, 0.0)
