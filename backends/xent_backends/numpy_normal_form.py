@@ -80,10 +80,10 @@ def log_softmax_rows(x: F64Array) -> F64Array:
     Subtracting the maximum before anything else makes the result independent of a common offset; leaving the
     maximum's own exponential, 1, out of the sum keeps the small losses of confident rows.
     """
-    top = np.argmax(x, axis=-1, keepdims=True)
-    shifted = x - np.take_along_axis(x, top, axis=-1)
+    top = (np.arange(len(x)), np.argmax(x, axis=-1))
+    shifted = x - x[top][:, None]
     others = np.exp(shifted)
-    np.put_along_axis(others, top, 0.0, axis=-1)
+    others[top] = 0.0
     return np.asarray(shifted - np.log1p(np.sum(others, axis=-1, keepdims=True)))
 
 
@@ -128,7 +128,7 @@ def reduced(losses: F64Array, total_divisor: float, reduction: str, logits: AnyA
 
 def by_row(array: AnyArray) -> F64Array:
     """An array of the logits' shape as float64 (R, C), contiguous so that NumPy sums a row pairwise."""
-    moved = np.moveaxis(array, validation.class_axis(array), -1)
+    moved = array if array.ndim <= 2 else np.moveaxis(array, 1, -1)  # noqa: PLR2004 - the class axis is the last
     rows = int(np.prod(moved.shape[:-1]))
     return np.ascontiguousarray(moved, dtype=np.float64).reshape(rows, moved.shape[-1])
 

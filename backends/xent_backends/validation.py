@@ -14,6 +14,7 @@ IndexError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,7 +51,7 @@ def row_shape(logits: ArrayLike) -> tuple[int, ...]:
 
 def has_probabilities(target: ArrayLike) -> bool:
     """Whether the targets are probabilities rather than class indices."""
-    return target.dtype.name in FLOATING
+    return _name(target.dtype) in FLOATING
 
 
 def check_call(
@@ -150,5 +151,11 @@ def check_labels(labels: npt.NDArray[np.int64], classes: int, ignore_index: int)
 
 
 def _check_dtype(what: str, array: ArrayLike, allowed: Sequence[str]) -> None:
-    if array.dtype.name not in allowed:
+    if _name(array.dtype) not in allowed:
         raise TypeError(f"{what} must be one of {', '.join(allowed)}; got {array.dtype.name}")
+
+
+@cache
+def _name(dtype: Any) -> str:
+    """Name of a dtype, which NumPy puts together anew each time it is asked for."""
+    return str(dtype.name)
