@@ -10,6 +10,7 @@ The functions here expect ``np.errstate`` to be set by their caller: infinities 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,12 +130,13 @@ def reduced(losses: F64Array, total_divisor: float, reduction: str, logits: AnyA
 def by_row(array: AnyArray) -> F64Array:
     """An array of the logits' shape as float64 (R, C), contiguous so that NumPy sums a row pairwise."""
     moved = array if array.ndim <= 2 else np.moveaxis(array, 1, -1)  # noqa: PLR2004 - the class axis is the last
-    rows = int(np.prod(moved.shape[:-1]))
-    return np.ascontiguousarray(moved, dtype=np.float64).reshape(rows, moved.shape[-1])
+    return np.ascontiguousarray(moved, dtype=np.float64).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
 def restored(rows: F64Array, logits: AnyArray) -> AnyArray:
     """Rows (R, C) in the shape and dtype of the logits."""
+    if logits.ndim <= 2:  # noqa: PLR2004 - the class axis is the last
+        return rows.reshape(logits.shape).astype(logits.dtype)
     axis = validation.class_axis(logits)
     shape = (*validation.row_shape(logits), logits.shape[axis])
     return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, axis)).astype(logits.dtype)

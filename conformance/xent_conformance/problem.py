@@ -6,6 +6,7 @@ Rows are the positions that have a loss of their own: N for logits (N, C), one f
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -58,7 +59,7 @@ class Problem:
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return int(np.prod(self.row_shape, dtype=np.int64))
+        return math.prod(self.row_shape)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -133,12 +134,13 @@ def by_row(array: AnyArray, class_axis: int) -> AnyArray:
     if class_axis == array.ndim - 1 and array.ndim == 2:  # noqa: PLR2004 - already (rows, C)
         return array
     moved = np.moveaxis(array, class_axis, -1)
-    rows = int(np.prod(moved.shape[:-1], dtype=np.int64))
-    return moved.reshape(rows, moved.shape[-1])
+    return moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
 def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
     """The inverse of :func:`by_row` for the shape of ``like``."""
+    if class_axis == like.ndim - 1:
+        return rows.reshape(like.shape)
     moved_shape = np.moveaxis(like, class_axis, -1).shape
     return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
 
