@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import ml_dtypes
@@ -87,6 +88,7 @@ def _little_around(tensor: Tensor) -> bool:
     return tensor.untyped_storage().nbytes() <= tensor.numel() * tensor.element_size() + AROUND
 
 
+@cache
 def _is_extension(dtype: np.dtype[Any]) -> bool:
     """Whether a dtype comes from ml_dtypes."""
     return getattr(ml_dtypes, dtype.name, None) is not None
