@@ -42,7 +42,7 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile(examples=24, least=4, enumerated=0.2, shapes=1),
+    "quick": Profile(examples=24, least=6, enumerated=0.2, shapes=1),
     "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
     "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
 }

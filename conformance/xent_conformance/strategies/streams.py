@@ -20,6 +20,9 @@ from xent_conformance.strategies.covering import covering_array
 from xent_conformance.strategies.menu import MENU, SHAPES, Menu, Shape
 from xent_conformance.strategies.recipe import Recipe
 
+#: Fewer recipes than these are not worth a random draw.
+FEW = 12
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -58,10 +61,14 @@ def derived_seed(*parts: object) -> int:
 
 
 def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
-    """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each."""
+    """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each.
+
+    A few are of the covering array alone, whose first rows differ most.
+    """
     seed = derived_seed(draw.seed, stream.name, dtype)
     menu = _pooled(stream.menu(), draw, dtype)
-    covering = _covering_recipes(menu, stream, np.random.default_rng(seed), max(1, round(draw.count * 0.6)))
+    listed = draw.count if draw.count < FEW else round(draw.count * 0.6)
+    covering = _covering_recipes(menu, stream, np.random.default_rng(seed), listed)
     random = _random_recipes(recipes(menu, stream.fixed), seed, draw.count - len(covering))
     return covering + random
 
