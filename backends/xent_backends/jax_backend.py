@@ -47,19 +47,19 @@ CAPABILITIES = Capabilities(
 #: Scripts for the forms of the loss; {jit} is "jax.jit" or, for the eager backend, nothing.
 _SCRIPTS = {
     "cross_entropy": """def cross_entropy(logits, target, **options):
-    losses, total = {jit}(losses_and_total)(logits, target, *traced(logits, **options))
+    losses, total = {jit}(losses_and_total)(logits, *operands(logits, target, **options))
     return losses if options.get('reduction') == 'none' else total""",
     "cross_entropy_vjp": """def cross_entropy_vjp(cotangent, logits, target, repeats=1, upstream='leaf', **options):
     pair = cotangents(cotangent, logits, options.get('reduction', 'mean'))
-    (losses, total), grads = {jit}(vjp)(pair, logits, target, *traced(logits, **options))
+    (losses, total), grads = {jit}(vjp)(pair, logits, *operands(logits, target, **options))
     loss = losses if options.get('reduction') == 'none' else total
-    return loss, grads[0], grads[1] if len(grads) > 1 else None""",
+    return loss, grads[0], grads[1] if target.ndim == logits.ndim else None""",
     "cross_entropy_hvp": """def cross_entropy_hvp(vector, cotangent, logits, target, **options):
     pair = cotangents(cotangent, logits, options.get('reduction', 'mean'))
-    return {jit}(hvp)(vector, pair, logits, target, *traced(logits, **options))""",
+    return {jit}(hvp)(vector, pair, logits, *operands(logits, target, **options))""",
     "nll_loss": """def nll_loss(log_probs, target, **options):
-    weight, ignore_index, _, divide = traced(log_probs, **options)
-    losses, total = {jit}(nll)(log_probs, target, weight, ignore_index, divide)
+    weight, divide = class_weights(log_probs, options.get('weight')), options.get('reduction', 'mean') == 'mean'
+    losses, total = {jit}(nll)(log_probs, target, weight, options.get('ignore_index', -100), divide)
     return losses if options.get('reduction') == 'none' else total""",
 }
 
@@ -90,7 +90,7 @@ class JaxBackend:
         """Loss of the composition."""
         labels = _checked(logits, target, **options)
         program = self._program(jax_cross_entropy.losses_and_total)
-        return _chosen(program(logits, labels, *jax_cross_entropy.traced(logits, **options)), **options)
+        return _chosen(program(logits, *jax_cross_entropy.operands(logits, labels, **options)), **options)
 
     def cross_entropy_vjp(
         self,
@@ -107,15 +107,15 @@ class JaxBackend:
         labels = _checked(logits, target, **options)
         pair = jax_cross_entropy.cotangents(cotangent, logits, options.get("reduction", "mean"))
         program = self._program(jax_cross_entropy.vjp)
-        losses, grads = program(pair, logits, labels, *jax_cross_entropy.traced(logits, **options))
-        return Vjp(_chosen(losses, **options), grads[0], grads[1] if len(grads) > 1 else None)
+        losses, grads = program(pair, logits, *jax_cross_entropy.operands(logits, labels, **options))
+        return Vjp(_chosen(losses, **options), grads[0], grads[1] if validation.has_probabilities(target) else None)
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
         """Second derivative times a vector, forward over reverse."""
         labels = _checked(logits, target, **options)
         pair = jax_cross_entropy.cotangents(cotangent, logits, options.get("reduction", "mean"))
         program = self._program(jax_cross_entropy.hvp)
-        product: Array = program(vector, pair, logits, labels, *jax_cross_entropy.traced(logits, **options))
+        product: Array = program(vector, pair, logits, *jax_cross_entropy.operands(logits, labels, **options))
         return product
 
     def softmax(self, logits: Array) -> Array:
@@ -135,19 +135,21 @@ class JaxBackend:
         if validation.has_probabilities(target):
             raise TypeError(f"nll_loss takes class indices, got {target.dtype}")
         labels = _checked(log_probs, target, **options)
-        weight, ignore_index, _, divide = jax_cross_entropy.traced(log_probs, **options)
-        return _chosen(self._program(jax_cross_entropy.nll)(log_probs, labels, weight, ignore_index, divide), **options)
+        weight = jax_cross_entropy.class_weights(log_probs, options.get("weight"))
+        sentinel, divide = options.get("ignore_index", DEFAULT_IGNORE_INDEX), options.get("reduction", "mean") == "mean"
+        return _chosen(self._program(jax_cross_entropy.nll)(log_probs, labels, weight, sentinel, divide), **options)
 
     def reproducer(self) -> ReproducerParts:
         """A script in plain JAX, printed from the functions that this adapter runs."""
         source = {name: plain_source(getattr(jax_cross_entropy, name)) for name in _PRINTED}
-        shared = (source["class_axis"], source["traced"], source["divisor_of"], source["losses_and_total"])
+        start = (source["class_axis"], source["class_weights"], source["divisor_of"])
+        shared = (*start, source["operands"], source["losses_and_total"])
         calls = {name: joined(source["class_axis"], source[name]) for name in ("softmax", "log_softmax")}
         before = {
             "cross_entropy": shared,
             "cross_entropy_vjp": (*shared, source["cotangents"], source["vjp"]),
             "cross_entropy_hvp": (*shared, source["cotangents"], source["vjp"], source["hvp"]),
-            "nll_loss": (source["class_axis"], source["traced"], source["divisor_of"], source["nll"]),
+            "nll_loss": (*start, source["nll"]),
         }
         jit = "jax.jit" if self.compiled else ""
         calls |= {name: joined(*before[name], text.replace("{jit}", jit)) for name, text in _SCRIPTS.items()}
@@ -160,7 +162,8 @@ class JaxBackend:
 
 _PRINTED = (
     "class_axis",
-    "traced",
+    "class_weights",
+    "operands",
     "cotangents",
     "divisor_of",
     "softmax",

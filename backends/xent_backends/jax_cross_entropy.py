@@ -1,7 +1,7 @@
 """Cross-entropy composed from ``jax.nn.log_softmax``, in plain JAX: JAX itself has no such loss.
 
-Reductions and all options are traced values, so that one compiled program serves every option: a program is compiled
-for each shape, dtype and kind of target only. Labels are not checked here; under ``jit`` they cannot be.
+Reductions and all options are traced values, and class indices become shares of 0 and 1, so that one compiled program
+serves every option and both kinds of target: one is compiled for each shape and dtype. Labels are not checked here.
 
 log_softmax is JAX's own, in the dtype of the logits. What follows it is done in float32 or wider and rounded once, and
 keeps away from arithmetic that makes nan out of rows or classes that are not in the sum.
@@ -27,16 +27,32 @@ def class_axis(logits: Array) -> int:
     return 0 if logits.ndim == 1 else 1
 
 
-def traced(
+def class_weights(logits: Array, weight: Array | None = None) -> ArrayLike:
+    """Class weights (C,), ones where none are given."""
+    return np.ones(logits.shape[class_axis(logits)], logits.dtype) if weight is None else weight
+
+
+def operands(
     logits: Array,
+    target: Array | np.ndarray,
     weight: Array | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[ArrayLike, ...]:
-    """The options as the programs below take them: weight, sentinel, smoothing, whether to divide."""
-    ones = np.ones(logits.shape[class_axis(logits)], logits.dtype)
-    return ones if weight is None else weight, ignore_index, label_smoothing, reduction == "mean"
+    """What the programs below take beside the logits.
+
+    Shares of the classes, their weights, which rows are ignored, whether the shares stand for class indices, smoothing,
+    whether to divide.
+    """
+    axis, shares, indexed = class_axis(logits), target, target.ndim < logits.ndim
+    ignored = np.zeros(logits.shape[:axis] + logits.shape[axis + 1 :], bool)
+    if indexed:
+        labels, classes = np.asarray(target), np.arange(logits.shape[axis])
+        ignored = labels == ignore_index
+        each = classes.reshape(-1, *[1] * (logits.ndim - axis - 1))
+        shares = (np.expand_dims(np.where(ignored, -1, labels), axis) == each).astype(logits.dtype)
+    return shares, class_weights(logits, weight), ignored, indexed, label_smoothing, reduction == "mean"
 
 
 def cotangents(cotangent: Array, logits: Array, reduction: str) -> tuple[ArrayLike, ArrayLike]:
@@ -75,24 +91,26 @@ def nll(log_probs: Array, target: Array, weight: Array, ignore_index: ArrayLike,
 
 
 def losses_and_total(
-    logits: Array, target: Array, weight: Array, ignore_index: ArrayLike, smoothing: ArrayLike, divide: ArrayLike
+    logits: Array,
+    shares: Array,
+    weight: Array,
+    ignored: Array,
+    indexed: ArrayLike,
+    smoothing: ArrayLike,
+    divide: ArrayLike,
 ) -> Losses:
     """Losses of the rows, and their sum, divided by the mean's divisor if ``divide``."""
     wide = jnp.promote_types(logits.dtype, jnp.float32)
-    x = jnp.moveaxis(logits, class_axis(logits), -1)
-    eps, w = jnp.asarray(smoothing, wide), weight.astype(wide)
-    if jnp.issubdtype(target.dtype, jnp.floating):
-        shares = jnp.moveaxis(target, class_axis(logits), -1).astype(wide)
-        counted, divisor = jnp.ones(x.shape, bool), jnp.asarray(x.size // x.shape[-1], wide)
-    else:
-        ignored = target == ignore_index
-        is_target = (target[..., None] == jnp.arange(x.shape[-1])) & ~ignored[..., None]
-        shares, counted = is_target.astype(wide), (is_target | (eps > 0)) & ~ignored[..., None]
-        divisor = jnp.sum(jnp.where(ignored, 0, w[jnp.where(ignored, 0, target)]))
-        # Before log_softmax, not after it: the derivative there of an infinite or nan row is nan, and nan * 0 is nan.
-        x = jnp.where(ignored[..., None], 0, x)
+    x, q = (jnp.moveaxis(a, class_axis(logits), -1) for a in (logits, shares))
+    eps, w, q, left = jnp.asarray(smoothing, wide), weight.astype(wide), q.astype(wide), ~ignored[..., None]
+    # The other classes of a class index are not in the sum; those of a probability of zero are, and 0 * inf is nan.
+    counted = left & ((q > 0) | (eps > 0) | jnp.logical_not(indexed))
+    of_targets = jnp.sum(jnp.where(q > 0, w * jax.lax.stop_gradient(q), 0))
+    divisor = jnp.where(indexed, of_targets, ignored.size)
+    # Before log_softmax, not after it: the derivative there of an infinite or nan row is nan, and nan * 0 is nan.
+    x = jnp.where(left, x, 0)
     surprise = -jax.nn.log_softmax(x, axis=-1).astype(wide)
-    coefficients = jnp.where(counted, w * ((1 - eps) * shares + eps / x.shape[-1]), 0)
+    coefficients = jnp.where(counted, w * ((1 - eps) * q + eps / x.shape[-1]), 0)
     # -log p of finite logits may overflow; a coefficient of zero then still means zero, and the largest finite number
     # in place of infinity gives that without losing the derivative with respect to the coefficient.
     overflowed = (coefficients == 0) & jnp.isfinite(x) & jnp.isinf(surprise)
@@ -102,16 +120,13 @@ def losses_and_total(
     return losses.astype(logits.dtype), total.astype(logits.dtype)
 
 
-def vjp(cotangent: Any, logits: Array, target: Array, *options: Any) -> tuple[Losses, tuple[Array, ...]]:
-    """Losses and total, and the gradients of the logits and of probability targets, for a pair of cotangents."""
-    if jnp.issubdtype(target.dtype, jnp.floating):
-        values, pull = jax.vjp(lambda x, q: losses_and_total(x, q, *options), logits, target)
-    else:
-        values, pull = jax.vjp(lambda x: losses_and_total(x, target, *options), logits)
+def vjp(cotangent: Any, logits: Array, shares: Array, *others: Any) -> tuple[Losses, tuple[Array, Array]]:
+    """Losses and total, and the gradients of the logits and of the shares, for a pair of cotangents."""
+    values, pull = jax.vjp(lambda x, q: losses_and_total(x, q, *others), logits, shares)
     return values, pull(cotangent)
 
 
-def hvp(vector: Array, cotangent: Any, logits: Array, target: Array, *options: Any) -> Array:
+def hvp(vector: Array, cotangent: Any, logits: Array, shares: Array, *others: Any) -> Array:
     """Derivative of <vjp(cotangent), vector> with respect to the logits: forward over reverse."""
-    product: Array = jax.jvp(lambda x: vjp(cotangent, x, target, *options)[1][0], (logits,), (vector,))[1]
+    product: Array = jax.jvp(lambda x: vjp(cotangent, x, shares, *others)[1][0], (logits,), (vector,))[1]
     return product

@@ -98,7 +98,7 @@ def _drawn(draw: st.DrawFn, choices: Mapping[str, st.SearchStrategy[Any]], fixed
 def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> dict[str, list[Shape]]:
     """A few shapes of different levels, the same for every stream that has those levels, others for other seeds.
 
-    Of the small shapes one with several rows and classes: it may be the only one.
+    Of the small shapes one with several rows, and classes of another number: it may be the only shape.
     """
     first, *others = SHAPES
     rng = np.random.default_rng(derived_seed("shapes", *seeds))
@@ -112,8 +112,9 @@ def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> 
 
 
 def _several(shape: Shape) -> bool:
-    """Whether there are several rows, and more classes than two."""
-    return int(np.prod(shape[0])) > 1 and shape[1] > 2  # noqa: PLR2004
+    """Whether there are several rows, and more classes than two, but not as many as rows."""
+    rows, classes = int(np.prod(shape[0])), shape[1]
+    return rows > 1 and classes > 2 and rows != classes  # noqa: PLR2004
 
 
 def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
