@@ -15,9 +15,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
+from xent_conformance.strict_json import MAX_VALUES, OddFileError, opened, parsed, values_in
+
 SCHEMA_VERSION = 1
 #: Longest line that is read. A verdict with its problem stays far below; more is not a record of ours.
 MAX_LINE = 4 << 20
+#: Largest file that is read: a hundred times what a run over a few backends writes.
+MAX_BYTES = 128 << 20
 
 
 class Status(StrEnum):
@@ -211,22 +215,28 @@ def _check_verdict(path: Path, place: int, line: dict[str, Any]) -> None:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """Parsed lines. A last line that was cut off is dropped: the file ends there, without a footer."""
     try:
-        with path.open("rb") as file:
+        with opened(path, MAX_BYTES) as file:
             yield from _parsed(path, iter(lambda: file.readline(MAX_LINE), b""))
+    except OddFileError as error:
+        raise RecordError(f"{path}: {error}") from error
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror or error}") from error
 
 
 def _parsed(path: Path, raw_lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    size = values = 0
     for place, raw in enumerate(raw_lines, start=1):
+        size, values = size + len(raw), values + values_in(raw)
+        if size > MAX_BYTES or values > MAX_VALUES:
+            raise RecordError(f"{path}:{place}: more than {MAX_BYTES} bytes or {MAX_VALUES} values")
         if not raw.endswith(b"\n"):
             if len(raw) >= MAX_LINE:
                 raise RecordError(f"{path}:{place}: a line of more than {MAX_LINE} bytes")
             return
         try:
-            line = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise RecordError(f"{path}:{place}: not JSON ({type(error).__name__})") from error
+            line = parsed(raw)
+        except OddFileError as error:
+            raise RecordError(f"{path}:{place}: {error}") from error
         if not isinstance(line, dict):
             raise RecordError(f"{path}:{place}: not a JSON object")
         yield line

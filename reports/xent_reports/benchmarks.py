@@ -11,9 +11,9 @@ from typing import Any
 
 from xent_conformance.record import RecordError
 from xent_reports.files import json_object
-from xent_reports.shapes import OddError, Shape, has
+from xent_reports.shapes import Count, Name, OddError, Shape, has
 
-WHAT: Shape = {"backend": str, "quantity": str, "dtype": str, "rows": int, "classes": int}
+WHAT: Shape = {"backend": Name, "quantity": Name, "dtype": Name, "rows": Count, "classes": Count}
 STATS: Shape = {"median": (int, float), "iqr": (int, float)}
 
 
@@ -32,8 +32,9 @@ def speed(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_ours(benchmark: Any) -> bool:
-    """Whether a benchmark says what it timed."""
-    return not isinstance(benchmark, dict) or "backend" in (benchmark.get("extra_info") or ())
+    """Whether a benchmark says what it timed, or is too odd to tell."""
+    extra = benchmark.get("extra_info") or {} if isinstance(benchmark, dict) else None
+    return not isinstance(extra, dict) or "backend" in extra
 
 
 def _entry(benchmark: Any, place: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ def ratio(value: float | None) -> str:
         return "∞" if value > 0 else str(value)
     if value == 0:
         return "0"
+    if abs(value) < sys.float_info.min:  # a power of ten below it may be no float
+        return _with_exponent(value)
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
     exact = value / step
     steps = round(exact) if math.isclose(exact, round(exact), rel_tol=1e-9) else math.floor(exact) + (value > 1)

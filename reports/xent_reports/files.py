@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xent_conformance.record import Record, RecordError, read
+from xent_conformance.record import MAX_BYTES, Record, RecordError, read
+from xent_conformance.strict_json import OddFileError, parsed, read_bytes
 from xent_reports.soundness import checked
 
 
@@ -23,21 +24,25 @@ def load(paths: Sequence[Path] | Path) -> list[Record]:
 def json_object(path: Path) -> dict[str, Any]:
     """The object that a JSON file holds; raises RecordError, naming the file, for anything else."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: not JSON ({type(error).__name__})") from error
+        content = parsed(read_bytes(path, MAX_BYTES))
+    except OddFileError as error:
+        raise RecordError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise RecordError(f"{path}: not a JSON object")
     return content
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Lone surrogates, which no file can hold, are written out."""
+    """Write a file whole or not at all. Lone surrogates, which no file can hold, are written out.
+
+    Raises RecordError, naming the file, where it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
         temporary.replace(path)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()

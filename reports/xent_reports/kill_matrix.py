@@ -10,11 +10,13 @@ from typing import Any
 
 from xent_conformance.record import RecordError
 from xent_reports.files import json_object
-from xent_reports.shapes import OddError, Shape, has
+from xent_reports.shapes import OddError, Shape, at_most, has
 
 MATRIX: Shape = {"seeds": list, "survivors": list, "mutants": list, "requirements": list, "baselines": dict}
 MUTANT: Shape = {"name": str, "idea": str, "bug": str, "link": str, "declared": list, "kills": dict}
 REQUIREMENT: Shape = {"id": str, "level": str, "kills": int, "unique": list}
+#: Seeds and baselines are columns of every mutant.
+MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
 #: Killers that are named for each mutant: those declared, then the quickest.
 NAMED = 3
 
@@ -126,6 +128,9 @@ def _check(data: dict[str, Any]) -> None:
     has(data, "the file", MATRIX, {})
     if not data["seeds"] or not data["mutants"] or not all(type(s) is int for s in data["seeds"]):
         raise OddError("it has no seeds or no mutants")
+    at_most(MAX_SEEDS, data["seeds"], "the seeds")
+    at_most(MAX_MUTANTS, data["mutants"], "the mutants")
+    at_most(MAX_BASELINES, data["baselines"], "the baselines")
     for place, mutant in enumerate(data["mutants"]):
         where = f"mutants[{place}]"
         has(mutant, where, MUTANT, {})

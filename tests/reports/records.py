@@ -262,7 +262,7 @@ def requirement_named(name: str) -> dict[str, Any]:
         **catalogued(0),
         "id": name,
         "title": name.rsplit(".", maxsplit=1)[-1],
-        "family": name.split(".", maxsplit=1)[0],
+        "family": name.split(".", maxsplit=1)[0] or "none",
     }
 
 

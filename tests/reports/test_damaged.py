@@ -63,14 +63,17 @@ DAMAGES: dict[str, tuple[Callable[[list[Any]], None], str]] = {
     "a speed that is no number": (set_to(0, "speed", [{"backend": "torch"}]), "has no 'quantity'"),
     "a verdict about nobody": (set_to(1, "backend", "jax"), "the header does not list what it is about"),
     "a verdict about nothing": (set_to(1, "requirement", "a.z"), "the header does not list what it is about"),
-    "a verdict that is there twice": (lambda lines: lines.insert(2, lines[1]), "it is there twice"),
+    "a verdict that is there twice": (
+        lambda lines: lines.insert(2, lines[1]),
+        ":3: damaged: the verdict on 'a.x', 'torch', 'float16': it is there twice",
+    ),
     "an unknown status": (set_to(1, "status", "passed"), "unknown status 'passed'"),
     "a ratio that is no number": (
         set_to(1, "ratio", "large"),
-        "the verdict on 'a.x', 'torch', 'float16': 'ratio' of it is 'large'",
+        r"damaged\.jsonl:2: damaged: 'ratio' of the verdict is 'large'",
     ),
-    "a ratio that is a list": (set_to(1, "ratio", [1]), "'ratio' of it is"),
-    "examples that are true": (set_to(1, "examples", True), "'examples' of it is True"),
+    "a ratio that is a list": (set_to(1, "ratio", [1]), r":2: damaged: 'ratio' of the verdict is \[1\]"),
+    "examples that are true": (set_to(1, "examples", True), "'examples' of the verdict is True"),
     "a failure without a problem": (without(1, "failure", "problem"), "has no 'problem'"),
     "an index that is no index": (set_to(1, "failure", "index", ["a"]), "the index of its failure"),
     "logits of another size": (
