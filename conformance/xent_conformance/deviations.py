@@ -7,8 +7,9 @@ an error. Everything outside its domain is still judged.
 
 from __future__ import annotations
 
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,16 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from xent_conformance.formats import FLOATING
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import TRAITS, from_literals, traits
+from xent_conformance.strict_json import read_bytes
 
 #: Larger files are no lists of deviations.
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18
+#: More dots in one line are no dotted key of ours; tomllib's time grows with their square.
+MAX_DOTS = 200
+MAX_ENTRIES = 500
 REQUIRED = ("requirement", "reason", "issue", "witness")
 KNOWN = (*REQUIRED, "versions", "dtypes", "where")
 UNREPORTED = "unreported"
@@ -64,24 +70,63 @@ class Deviation:
 
 def read(path: Path) -> tuple[Deviation, ...]:
     """Entries of a file, none where there is no file; raises DeviationError for a file that is not right."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ()
-    if path.stat().st_size > MAX_BYTES:
-        raise DeviationError(f"{path}: more than {MAX_BYTES} bytes")
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        data = _parsed(read_bytes(path, MAX_BYTES))
+    except (ValueError, RecursionError) as error:  # of the file, its encoding, its syntax, or an endless integer
         raise DeviationError(f"{path}: {error}") from error
     entries = data.get("deviation", [])
     if set(data) - {"deviation"} or not isinstance(entries, list):
         raise DeviationError(f"{path}: expected [[deviation]] tables and nothing else")
+    if len(entries) > MAX_ENTRIES:
+        raise DeviationError(f"{path}: {len(entries)} entries, more than {MAX_ENTRIES}")
     return tuple(_entry(f"{path}, deviation {i}", entry) for i, entry in enumerate(entries, start=1))
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    """One name, or a list of them."""
-    names = (value,) if isinstance(value, str) else tuple(value)
-    if not names or not all(isinstance(name, str) for name in names):
+def _parsed(raw: bytes) -> dict[str, Any]:
+    text = raw.decode("utf-8")
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise ValueError(f"more than {MAX_DOTS} dots in a line")
+    return tomllib.loads(text)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key, "")
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be a text")
+    return value
+
+
+def _texts(entry: Mapping[str, Any], key: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
+    """A list of texts, each one of those known."""
+    value = entry.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise TypeError(f"{key} must be a list of texts")
+    if known is not None and (unknown := sorted(set(value) - set(known))):
+        what = "traits" if key == "where" else key
+        raise ValueError(f"unknown {what} {', '.join(unknown)}; known: {', '.join(known)}")
+    return tuple(value)
+
+
+def _issue(entry: Mapping[str, Any]) -> str:
+    issue = _text(entry, "issue")
+    if issue != UNREPORTED and not issue.startswith("https://"):
+        raise ValueError(f'issue must be an https link or "{UNREPORTED}", not {issue[:80]!r}')
+    return issue
+
+
+def _table(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(entry[key], dict):
+        raise TypeError(f"{key} must be a table")
+    return dict(entry[key])
+
+
+def _requirements(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """One id, or a list of them."""
+    value = entry["requirement"]
+    names = (value,) if isinstance(value, str) else _texts(entry, "requirement")
+    if not names:
         raise TypeError("requirement must be an id or a list of ids")
     return names
 
@@ -93,23 +138,18 @@ def _entry(place: str, entry: Any) -> Deviation:
         raise DeviationError(f"{place}: no {', '.join(missing)}")
     if unknown := sorted(set(entry) - set(KNOWN)):
         raise DeviationError(f"{place}: unknown keys {', '.join(unknown)}; known: {', '.join(KNOWN)}")
-    if unknown := sorted(set(entry.get("where", ())) - set(TRAITS)):
-        raise DeviationError(f"{place}: unknown traits {', '.join(unknown)}; known: {', '.join(TRAITS)}")
-    issue = str(entry["issue"])
-    if issue != UNREPORTED and not issue.startswith("https://"):
-        raise DeviationError(f'{place}: issue must be an https link or "{UNREPORTED}", not {issue!r}')
     try:
-        SpecifierSet(entry.get("versions", ""))
+        SpecifierSet(_text(entry, "versions"))
         found = Deviation(
-            requirements=_names(entry["requirement"]),
-            reason=str(entry["reason"]),
-            issue=issue,
-            witness=dict(entry["witness"]),
-            versions=str(entry.get("versions", "")),
-            dtypes=tuple(entry.get("dtypes", ())),
-            where=tuple(entry.get("where", ())),
+            requirements=_requirements(entry),
+            reason=_text(entry, "reason"),
+            issue=_issue(entry),
+            witness=_table(entry, "witness"),
+            versions=_text(entry, "versions"),
+            dtypes=_texts(entry, "dtypes", FLOATING),
+            where=_texts(entry, "where", TRAITS),
         )
         found.witness_for(found.dtypes[0] if found.dtypes else "float32", None)
-    except (InvalidSpecifier, TypeError, ValueError) as error:
+    except (InvalidSpecifier, TypeError, ValueError, OverflowError) as error:
         raise DeviationError(f"{place}: {error}") from error
     return found

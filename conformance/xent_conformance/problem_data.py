@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,8 @@ MOST_VALUES = 8000
 #: From here on a count is more than float16 can hold.
 MANY = 65504
 #: Largest array that a deviation's witness may have.
-LARGEST_LITERAL = 1 << 24
+LARGEST_LITERAL = 1 << 20
+LARGEST_LABEL = 1 << 63
 #: Longest row that is written out in text.
 WIDE_ROW = 12
 MOST_ROWS = 12
@@ -50,12 +52,19 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     target = _literal_array(data["target"])
 
     def floats(name: str) -> AnyArray | None:
-        return _literal_array(data[name]).astype(np.float64).astype(dtype_of(dtype)) if name in data else None
+        if name not in data:
+            return None
+        with np.errstate(over="ignore"):  # what is too large for the dtype is infinite in it
+            return _literal_array(data[name]).astype(np.float64).astype(dtype_of(dtype))
 
     logits = floats("logits")
     if logits is None:
         raise ValueError("no logits")
-    reduction = data.get("reduction", "mean")
+    reduction, ignore_index = data.get("reduction", "mean"), data.get("ignore_index")
+    if not isinstance(reduction, str):
+        raise TypeError("reduction must be a text")
+    if ignore_index is not None and (type(ignore_index) is not int or abs(ignore_index) >= LARGEST_LABEL):
+        raise TypeError("ignore_index must be an integer of 64 bits")
     rows = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
     ones = np.ones(rows if reduction == "none" else ()).astype(dtype_of(dtype))
     return Problem(
@@ -63,7 +72,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
         target=target.astype(dtype_of(dtype)) if target.dtype.kind == "f" else target.astype(np.int64),
         weight=floats("weight"),
         cotangent=floats("cotangent") if "cotangent" in data else ones,
-        ignore_index=data.get("ignore_index"),
+        ignore_index=ignore_index,
         reduction=reduction,
         label_smoothing=float(data.get("label_smoothing", 0.0)),
         sentinel=sentinel,
@@ -71,14 +80,23 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
 
 
 def _literal_array(value: Any) -> AnyArray:
-    """An array from nested lists, or from a shape and one value."""
-    if not isinstance(value, Mapping):
-        return np.asarray(value)
-    if set(value) != {"shape", "value"}:
-        raise ValueError(f"expected {{ shape, value }}, not {sorted(value)}")
-    if np.prod(value["shape"], dtype=np.float64) > LARGEST_LITERAL:
+    """An array of numbers from nested lists, or from a shape and one value."""
+    if isinstance(value, Mapping):
+        if set(value) != {"shape", "value"}:
+            raise ValueError(f"expected {{ shape, value }}, not {sorted(value)}")
+        value = np.full(_literal_shape(value["shape"]), value["value"])
+    array = np.asarray(value)
+    if array.dtype.kind not in "bif":
+        raise TypeError(f"not an array of numbers of 64 bits: {array.dtype}")
+    return array
+
+
+def _literal_shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, list) or not all(type(n) is int and 0 <= n <= LARGEST_LITERAL for n in shape):
+        raise TypeError(f"shape must be a list of integers from 0 to {LARGEST_LITERAL}")
+    if math.prod(shape) > LARGEST_LITERAL:
         raise ValueError(f"more than {LARGEST_LITERAL} elements")
-    return np.full(tuple(value["shape"]), value["value"])
+    return tuple(shape)
 
 
 def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
