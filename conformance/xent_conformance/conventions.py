@@ -13,34 +13,40 @@ from typing import Literal
 
 NanOrZero = Literal["nan", "zero"]
 
+#: Field name to the question it answers, in full: records carry it, and reports print it beside the answers.
+QUESTIONS: dict[str, str] = {
+    "all_ignored_loss": "The mean when every row is ignored: its loss.",
+    "all_ignored_gradient": "The mean when every row is ignored: its gradient.",
+    "zero_weight_loss": "The mean when rows are left but their weights sum to zero: its loss.",
+    "zero_weight_gradient": "The mean when rows are left but their weights sum to zero: its gradient.",
+    "empty_batch_loss": "The mean of a batch without rows.",
+    "invalid_label": "A class index outside [0, C) that is not ignored; abort kills the process or device context.",
+    "mean_divisor": "What the mean divides by, for indices: sum of target weights, rows not ignored, or all rows.",
+    "probability_divisor": "What the mean divides by, for probabilities: rows, or the weighted sum of the targets.",
+    "smoothing_mass": "Smoothing spreads its mass over all C classes (eps / C each), or over the other C - 1.",
+    "smoothing_weight": "Class weights when smoothing: each class its own, or the target's on the whole row.",
+    "zero_times_infinity": "A probability or weight of zero on a logit of -inf: 0 * inf evaluated, or taken as 0.",
+    "unnormalised_targets": "Probability targets that do not sum to one: used as they are, or not defined.",
+    "output_dtype": "The dtype of the loss: that of the logits, or always float32.",
+}
+
 
 @dataclass(frozen=True)
 class Conventions:
-    """One field for each disputed question; the comments give the question in full."""
+    """One field for each disputed question of ``QUESTIONS``."""
 
-    #: Mean when every row is ignored: its loss, and its gradient.
     all_ignored_loss: NanOrZero = "nan"
     all_ignored_gradient: NanOrZero = "zero"
-    #: Mean when rows are left but their weights sum to zero: its loss, and its gradient.
     zero_weight_loss: NanOrZero = "nan"
     zero_weight_gradient: NanOrZero = "nan"
-    #: Mean of an empty batch.
     empty_batch_loss: NanOrZero = "nan"
-    #: A class index outside [0, C) that is not ``ignore_index``. ``abort`` kills the process or device context.
     invalid_label: Literal["error", "nan", "abort", "undefined"] = "error"
-    #: What the mean divides by, for class indices: sum of the targets' weights, rows not ignored, or all rows.
     mean_divisor: Literal["target_weight", "valid_rows", "all_rows"] = "target_weight"
-    #: What the mean divides by, for probability targets: rows, or the weighted sum of the targets.
     probability_divisor: Literal["batch", "weighted"] = "batch"
-    #: Smoothing spreads its mass over all C classes (eps/C each), or over the other C-1.
     smoothing_mass: Literal["all_classes", "other_classes"] = "all_classes"
-    #: Class weights in the smoothing term: each class its own weight, or the target's weight on the whole row.
     smoothing_weight: Literal["per_class", "per_target"] = "per_class"
-    #: A target probability (or weight) of exactly zero on a logit of -inf: 0 * inf evaluated, or defined as 0.
     zero_times_infinity: NanOrZero = "nan"
-    #: Probability targets that do not sum to one: used as they are, or not defined.
     unnormalised_targets: Literal["accepted", "undefined"] = "accepted"
-    #: The dtype of the loss: that of the logits, or always float32.
     output_dtype: Literal["logits", "float32"] = "logits"
 
     #: field name -> URL of the library's documentation, for every choice that is not the default.
@@ -54,3 +60,10 @@ class Conventions:
         """Fields that differ from PyTorch's documented behaviour without a URL to show for it."""
         defaults = Conventions().choices()
         return [k for k, v in self.choices().items() if v != defaults[k] and k not in self.documentation]
+
+
+def described() -> dict[str, dict[str, str]]:
+    """Field name to its default and the question it answers, as a record's header has them."""
+    return {
+        name: {"default": default, "question": QUESTIONS[name]} for name, default in Conventions().choices().items()
+    }

@@ -19,6 +19,7 @@ from typing import Any
 from xent_conformance import __version__, deviations
 from xent_conformance.calls import Executor, forward
 from xent_conformance.description import Description
+from xent_conformance.conventions import described as conventions
 from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
 from xent_conformance.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
@@ -209,6 +210,7 @@ class Session:
             "backends": [_described(opened.description) for opened in self.opened]
             + [_not_available(spec, reason) for spec, reason in self.unavailable.items()],
             "requirements": [catalogued(r) for r in self.requirements()],
+            "conventions": conventions(),
         }
 
 
