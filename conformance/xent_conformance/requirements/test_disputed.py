@@ -1,0 +1,91 @@
+"""Disputed questions that no documentation answers: what each backend does with probabilities that are odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from xent_conformance.judge import Finding, held
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.test_edges import _listed
+from xent_conformance.requirements.test_sweeps import loss_finding
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, problem_of
+from xent_conformance.subject import PROBABILITY_TARGETS, Subject
+from xent_conformance.trial import Trial
+
+LOGITS = ((1.0, -2.0, 0.5), (0.0, 3.0, -1.0))
+#: Targets (rows, C) that are no distributions though their rows sum to 1.
+OUTSIDE = {
+    "a probability below 0": ((-0.5, 1.25, 0.25), (0.5, 0.25, 0.25)),
+    "a probability above 1": ((2.0, -0.5, -0.5), (0.5, 0.25, 0.25)),
+}
+
+
+def with_a_sentinel(subject: Subject) -> Iterable[Problem]:
+    """Probability targets with an ignore_index that is a class, and one that is none."""
+    shares = np.array([[0.25, 0.5, 0.25], [1.0, 0.0, 0.0]])
+    for sentinel in (0, 2, -1):
+        yield problem_of(subject, LOGITS, shares, subject.capabilities.reductions[0], ignore_index=sentinel)
+
+
+@requirement(
+    "conventions.ignore-index-with-probabilities",
+    "ignore_index beside probability targets",
+    level=Level.OBSERVED,
+    source=with_a_sentinel,
+    needs=[PROBABILITY_TARGETS, CHOSEN_SENTINEL],
+    observe=_listed,
+    references=[
+        "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html",
+        "https://github.com/PaddlePaddle/Paddle/pull/13217",
+        "https://github.com/apache/mxnet/pull/6199",
+    ],
+)
+def test_ignore_index_beside_probability_targets(trial: Trial) -> Iterator[Finding]:
+    """Where targets are probabilities an ignore_index may be rejected, have no effect, or take a class or rows out; the
+    report names which.
+    """
+    problem = trial.problem
+    if problem.has_probabilities and problem.ignore_index is not None:
+        yield held(f"ignore_index={problem.ignore_index}: {_effect(trial, 'no effect')}")
+
+
+def outside_the_unit_interval(subject: Subject) -> Iterable[Problem]:
+    """Targets with a negative probability, and with one above 1."""
+    for shares in OUTSIDE.values():
+        yield problem_of(subject, LOGITS, np.array(shares), subject.capabilities.reductions[0])
+
+
+@requirement(
+    "conventions.probabilities-outside-the-unit-interval",
+    "probabilities below 0 or above 1",
+    level=Level.OBSERVED,
+    source=outside_the_unit_interval,
+    needs=[PROBABILITY_TARGETS],
+    observe=_listed,
+    references=[
+        "https://github.com/pytorch/pytorch/issues/134771",
+        "https://github.com/pytorch/pytorch/issues/152437",
+        "https://github.com/tensorflow/tensorflow/issues/46672",
+    ],
+)
+def test_probabilities_outside_the_unit_interval(trial: Trial) -> Iterator[Finding]:
+    """Targets below 0 or above 1 may be rejected, used as they are, or changed; the report names which."""
+    shares = trial.problem.target.astype(np.float64)
+    names = (name for name, values in OUTSIDE.items() if np.array_equal(shares, values))
+    name = next(names, None)
+    if name is not None:
+        yield held(f"{name}: {_effect(trial, 'used as it is')}")
+
+
+def _effect(trial: Trial, none: str) -> str:
+    """What a call came to beside the formula: rejected, ``none`` where the loss is the formula's, or its value."""
+    outcome = trial.outcome("cross_entropy", trial.problem)
+    if outcome.raised is not None:
+        return "rejected"
+    if outcome.trouble is not None:
+        return outcome.trouble
+    finding = loss_finding(trial)
+    return f"loss {finding.got}, expected {finding.expected}" if finding.failed else none
