@@ -46,12 +46,19 @@ class Bounds:
 
     @cached_property
     def shares(self) -> F64Array:
-        """|Q|, (rows, C)."""
-        return np.abs(np.asarray(self.answer.form.q).astype(np.float64))
+        """|Q|, (rows, C), where smoothing adds to a negative probability the sum of both magnitudes.
+
+        Q = w (1 - eps) q + rest may cancel, and its rounding error then is relative to its parts.
+        """
+        shares = np.asarray(self.answer.form.q).astype(np.float64)
+        if not (self.problem.has_probabilities and self.problem.label_smoothing):
+            return np.abs(shares)
+        weighted = self.problem.class_weights() * (1 - self.problem.label_smoothing) * self.problem.probabilities()
+        return np.asarray(np.abs(weighted) + np.abs(shares - weighted))
 
     @cached_property
     def mass(self) -> F64Array:
-        """A = sum_j |Q_ij|, (rows,)."""
+        """A = sum_j |Q_ij|, (rows,), with the magnitudes of ``shares``."""
         return np.asarray(self.shares.sum(axis=1))
 
     @cached_property
@@ -95,9 +102,8 @@ class Bounds:
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
-        values = np.abs(self._row_values())
-        total = (values + self.row_losses).sum()
-        tolerance = self.row_losses.sum() + model.batch(self.problem.rows) * total
+        values = np.abs(self._row_values()) + self.row_losses
+        tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
         tolerance = tolerance + model.u_o * abs(self._row_values().sum()) + model.eta
         if self.problem.reduction == "sum":
             return np.asarray(tolerance)
@@ -115,7 +121,8 @@ class Bounds:
         total = abs(terms.sum())
         if self.problem.reduction != "mean" or total == 0:
             return 0.0
-        error = self.model.batch(self.problem.rows) * float(np.abs(terms).sum() / total) + self.model.u_o
+        magnitudes = np.abs(terms)
+        error = self.model.batch(magnitudes) * float(magnitudes.sum() / total) + self.model.u_o
         return error if error <= WORST_DIVISOR_ERROR else math.inf
 
     @cached_property
@@ -145,7 +152,8 @@ class Bounds:
         model = self.model
         weight = np.abs(self.problem.class_weights())
         scale = np.abs(self._scale())[:, None] * weight
-        error = self.stored_error + (4 + self.roundings) * model.u_o * self.nlp
+        # One product, and with smoothing 1 - eps, its product, and one more where they are applied apart.
+        error = self.stored_error + (1 + 3 * bool(self.problem.label_smoothing)) * model.u_o * self.nlp
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
@@ -162,11 +170,15 @@ class Bounds:
         model, p, size = self.model, self.parts.p, np.abs(vector)
         relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
         mean = (p * size).sum(axis=1, keepdims=True)
-        height = model.classes(self.problem.classes) + 12
-        inner = (size + mean) * (2 * relative + height * max(model.u_o, model.u_a))
+        # Beside the sum over the classes, what may be stored on the way: p twice, p v, <p, v>, v - <p, v>, the product
+        # of the two, S with the roundings of Q, and the product with S.
+        height = model.classes(self.problem.classes) * model.u_a + (8 + self.roundings) * model.u_o
+        inner = (size + mean) * (2 * relative + height)
         inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
         scale = (np.abs(self._scale()) * self.mass)[:, None]
-        tolerance = scale * p * inner * (1 + self._gradient_relative_error()) + model.eta * (2 + scale + mean)
+        centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
+        common = self._gradient_relative_error()
+        tolerance = scale * p * (inner * (1 + common) + centred * common) + model.eta * (2 + scale + mean)
         return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
 
     @cached_property

@@ -215,3 +215,21 @@ def new(options: argparse.Namespace) -> int:
         raise UsageError(f"cannot write {options.file}: {error.strerror or error}") from error
     print(f"wrote {options.file}; try: xent run ./{options.file}")
     return OK
+
+
+def campaign(options: argparse.Namespace) -> int:
+    """Measure how near correct implementations come to the bounds."""
+    from xent_conformance.campaign import Campaign, entrants, table
+    from xent_conformance.record import jsonable
+
+    def progress(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+    measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, progress)
+    progress("")
+    for line in table(measured):
+        print(line)
+    options.output.write_text(json.dumps(jsonable(measured.as_data()), indent=1) + "\n", encoding="utf-8")
+    print(f"campaign: {options.output}")
+    return FAILED if measured.alarms else OK

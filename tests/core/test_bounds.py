@@ -114,3 +114,45 @@ def test_ignored_rows_have_no_tolerance_for_their_gradient():
     bound = Bounds(Answer(problem, Conventions()), Precision()).grad_logits
     assert (bound[1] == 0).all()
     assert (bound[0] > 0).all()
+
+
+def test_negative_probabilities_that_smoothing_cancels_keep_their_rounding():
+    """Q = (1 - eps) q + eps / C is almost 0, its rounding error is not."""
+    q = np.array([[-0.25, 1.25]])
+    eps, logits = 1 / 3, np.zeros((1, 2))
+    problem = Problem(logits, q, reduction="sum", label_smoothing=eps)
+    bound = Bounds(Answer(problem, Conventions()), Precision())
+    assert bound.shares[0, 0] == pytest.approx(1 / 3)
+    computed = (1 - eps) * q + eps / 2
+    gradient = 0.5 * computed.sum() - computed
+    exact = Answer(problem, Conventions()).grad_logits
+    assert compare("grad", gradient, exact, bound.grad_logits, problem.format).ratio <= 1.0
+
+
+def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
+    """The mean's divisor over a thousand rows, summed in sequence, is off by more than one row's roundings."""
+    rows = 1025
+    logits, weight = np.tile(np.float32([1.0, 0.0]), (rows, 1)), np.float32([1.3527234, 1.0])
+    problem = Problem(logits, np.zeros(rows, np.int64), weight)
+    answer = Answer(problem, Conventions())
+    v = np.tile([1.0, -0.5], (rows, 1))
+    divisor = in_sequence(np.full((1, rows), weight[0]), np.float32)[0, 0]
+    exact = answer.hessian_times(v)
+    observed = exact.value * (rows * float(weight[0])) / float(divisor)
+    ratio = compare("hvp", observed, exact, Bounds(answer, Precision()).hessian_times(v), problem.format).ratio
+    assert 0.1 <= ratio <= 1.0
+
+
+def test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree():
+    """Half of n - 1 for equal losses, next to nothing where one loss outweighs all others; no order exceeds it."""
+    model = Bounds(Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions()), Precision()).model
+    u = format_named("float32").unit_roundoff
+    equal, dominated = np.full(4097, 0.7), np.array([1.0] + [1e-12] * 4096)
+    assert model.batch(equal) == pytest.approx((4097 / 2 + 2) * u, rel=1e-2)
+    assert model.batch(dominated) == pytest.approx(4097 * u, rel=1e-2)
+    for seed in range(20):
+        values = np.sort(np.random.default_rng(seed).exponential(size=4097).astype(np.float32))
+        for terms in (values, values[::-1], np.full(4097, values[99])):
+            exact = terms.astype(np.float64).sum()
+            error = abs(in_sequence(terms[None], np.float32)[0, 0] - exact) / exact
+            assert error <= model.batch(terms.astype(np.float64))
