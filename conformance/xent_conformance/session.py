@@ -18,8 +18,8 @@ from typing import Any
 
 from xent_conformance import __version__, deviations
 from xent_conformance.calls import Executor, forward
-from xent_conformance.description import Description
 from xent_conformance.conventions import described as conventions
+from xent_conformance.description import Description
 from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
 from xent_conformance.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
