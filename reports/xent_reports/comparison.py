@@ -13,6 +13,9 @@ from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.model import Backend, Requirement, Run
 from xent_reports.visible import web_address
 
+#: Situations of one observation that are shown.
+_SITUATIONS = 24
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -40,10 +43,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Observation:
-    """What one requirement saw: each backend's answer, with the dtypes where they differ."""
+    """What one requirement saw: each backend's answer by situation, with the dtypes where they differ."""
 
     requirement: Requirement
-    answers: Sequence[str]
+    answers: Sequence[Sequence[str]]
 
 
 def conventions(run: Run) -> list[Comparison]:
@@ -85,14 +88,15 @@ def observations(run: Run) -> list[Observation]:
     return found
 
 
-def _together(answers: Sequence[tuple[str, str]]) -> str:
-    """One text where all dtypes agree, else each with its dtypes."""
+def _together(answers: Sequence[tuple[str, str]]) -> list[str]:
+    """Each situation once: alone where all dtypes saw the same, else with those that did."""
     dtypes: dict[str, list[str]] = {}
     for dtype, text in answers:
-        dtypes.setdefault(text, []).append(dtype)
-    if len(dtypes) == 1:
-        return next(iter(dtypes))
-    return "; ".join(f"{text} ({', '.join(names)})" for text, names in dtypes.items())
+        for situation in text.split("; "):
+            dtypes.setdefault(situation, []).append(dtype)
+    names = list(dict.fromkeys(dtype for dtype, _ in answers))
+    said = [text if found == names else f"{text} ({', '.join(found)})" for text, found in dtypes.items()]
+    return [*said[: _SITUATIONS - 1], f"{len(said) - _SITUATIONS + 1} more"] if len(said) > _SITUATIONS else said
 
 
 def _fields(run: Run, part: Callable[[Backend], dict[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xent_conformance.record import GLYPHS, Status
+from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import ratio
 from xent_reports.headline import NOT_RUN
 from xent_reports.model import FAILING, Requirement, Run, Verdict, dtype_order, largest_ratio, worst
@@ -13,6 +14,8 @@ from xent_reports.visible import anchor
 
 #: More verdicts than these are not all listed by dtype; what is not simply passed always is.
 _IN_FULL = 4000
+#: Ratios below it, but 0, are written as about 0.
+_NEXT_TO_NOTHING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,25 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement: one cell for each backend, and a line for each dtype, or for dtypes that agree in all cells."""
+    """A requirement: one cell for each backend, and a line for each dtype, or for dtypes that agree in all cells.
+
+    Lines that have one cell for all backends stand together in ``briefly``.
+    """
 
     requirement: Requirement
     cells: Sequence[Cell]
     by_dtype: Sequence[Line]
     issues: int
+
+    @property
+    def briefly(self) -> str:
+        """Each dtype that has one cell for all backends, with what that says."""
+        return ", ".join(f"{line.dtype} {line.text}" for line in self.by_dtype if line.together is not None)
+
+    @property
+    def apart(self) -> Sequence[Line]:
+        """The other dtypes: those with a cell for each backend."""
+        return [line for line in self.by_dtype if line.together is None]
 
 
 def families(run: Run) -> list[tuple[str, list[Row]]]:
@@ -101,7 +117,14 @@ def cell(verdicts: Sequence[Verdict]) -> Cell:
     found = worst(verdicts)
     if found is None:
         return Cell(None)
-    return Cell(found.status, ratio(largest_ratio(verdicts)), _href(found))
+    return Cell(found.status, _told(found, largest_ratio(verdicts)), _href(found))
+
+
+def _told(verdict: Verdict, largest: float | None) -> str:
+    """The largest ratio, where it says something: an observation has no bound, and far below it all are alike."""
+    if verdict.status is Status.OBSERVED:
+        return ""
+    return "≈0" if largest is not None and 0 < largest < _NEXT_TO_NOTHING else ratio(largest)
 
 
 def _href(verdict: Verdict) -> str:
@@ -109,6 +132,8 @@ def _href(verdict: Verdict) -> str:
         return f"#{anchor(verdict.requirement.id, verdict.backend, verdict.dtype)}"
     if verdict.status is Status.DEVIATION and verdict.deviations:
         return f"#known--{anchor(verdict.requirement.id, verdict.backend)}"
+    if verdict.status is Status.OBSERVED and verdict.observed:
+        return "#tiers" if verdict.requirement.id == TIGHTEST_TIER else "#observed"
     return ""
 
 

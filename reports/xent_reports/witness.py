@@ -92,7 +92,7 @@ def _facts(failure: dict[str, Any], limit: int) -> list[tuple[str, str]]:
         ("expected", quantity(values["expected"])),
         ("got", quantity(values["got"])),
         ("error", difference(values["expected"], values["got"])),
-        ("bound", quantity(values["bound"])),
+        ("bound", difference(0.0, values["bound"]) or quantity(values["bound"])),
         ("error / bound", ratio(None if failure.get("ratio") is None else float(failure["ratio"]))),
     ]
     return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text]

@@ -89,7 +89,20 @@ def test_observations_that_agree_in_all_dtypes_are_one_text(tmp_path: Path) -> N
         V("b", "o.x", "float32", "observed", observed="0.0"),
     ]
     (found,) = comparison.observations(run_with(tmp_path, backends, *verdicts))
-    assert found.answers == ["nan", "nan (float16); 0.0 (float32)"]
+    assert found.answers == [["nan"], ["nan (float16)", "0.0 (float32)"]]
+
+
+def test_situations_of_an_observation_are_told_apart(tmp_path: Path) -> None:
+    """What all dtypes saw is said once; what only some saw names them; a flood of them is cut."""
+    verdicts = [
+        V("a", "o.x", "float16", "observed", observed="bool: rejected; float32: loss of float16"),
+        V("a", "o.x", "float32", "observed", observed="bool: rejected; float16: rejected"),
+        V("b", "o.x", "float16", "observed", observed="; ".join(f"s{i}: nan" for i in range(99))),
+    ]
+    (found,) = comparison.observations(run_with(tmp_path, [records.backend("a"), records.backend("b")], *verdicts))
+    told = ["bool: rejected", "float32: loss of float16 (float16)", "float16: rejected (float32)"]
+    assert found.answers[0] == told
+    assert found.answers[1][-2:] == ["s22: nan", "76 more"]
 
 
 def test_what_was_not_judged_is_listed_by_reason_vacuous_first(tmp_path: Path) -> None:

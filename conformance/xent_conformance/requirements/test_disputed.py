@@ -31,7 +31,7 @@ def with_a_sentinel(subject: Subject) -> Iterable[Problem]:
 
 
 @requirement(
-    "conventions.ignore-index-with-probabilities",
+    "conventions.soft-ignore-index",
     "ignore_index beside probability targets",
     level=Level.OBSERVED,
     source=with_a_sentinel,
@@ -59,7 +59,7 @@ def outside_the_unit_interval(subject: Subject) -> Iterable[Problem]:
 
 
 @requirement(
-    "conventions.probabilities-outside-the-unit-interval",
+    "conventions.improper-probabilities",
     "probabilities below 0 or above 1",
     level=Level.OBSERVED,
     source=outside_the_unit_interval,

@@ -1,0 +1,58 @@
+"""A picture of a page, as the README shows one: ``python -m xent_reports.screenshot PAGE PICTURE``.
+
+It needs playwright and a Chromium, which are no dependencies of the package; ``XENT_CHROMIUM`` names another browser
+than playwright's own or the system's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take the picture; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m xent_reports.screenshot", description=main.__doc__)
+    parser.add_argument("page", type=Path, help="an index.html that `xent report` wrote")
+    parser.add_argument("picture", type=Path, help="the PNG to write")
+    parser.add_argument("--width", type=int, default=1280, metavar="PIXELS")
+    parser.add_argument("--height", type=int, default=900, metavar="PIXELS", help="0: the whole page")
+    parser.add_argument("--dark", action="store_true", help="in dark colours")
+    parser.add_argument("--section", metavar="ID", help="from this section on: matrix, failures, accuracy ...")
+    options = parser.parse_args(arguments)
+    if not options.page.is_file():
+        parser.error(f"no page {options.page}")
+    take(options.page, options.picture, options.width, options.height, dark=options.dark, section=options.section)
+    return 0
+
+
+def take(
+    page: Path, picture: Path, width: int = 1280, height: int = 900, *, dark: bool = False, section: str | None = None
+) -> None:
+    """Write a picture of what a window of that size shows, of the whole page where the height is 0."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium())
+        context = browser.new_context(
+            viewport={"width": width, "height": height or 900},
+            device_scale_factor=2 if height else 1,
+            color_scheme="dark" if dark else "light",
+        )
+        tab = context.new_page()
+        tab.goto(page.resolve().as_uri() + (f"#{section}" if section else ""))
+        tab.screenshot(path=picture, full_page=not height)
+        browser.close()
+
+
+def chromium() -> str | None:
+    """The browser of ``XENT_CHROMIUM``, or of the system; None for playwright's own."""
+    installed = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    return os.environ.get("XENT_CHROMIUM") or next((path for path in installed if path), None)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
