@@ -35,6 +35,11 @@ class Panel:
         """Class counts and largest ratios of one dtype, from few classes to many."""
         return [(c, self.points[dtype, c].ratio) for c in self.classes if (dtype, c) in self.points]
 
+    def largest_ulp(self, dtype: str) -> tuple[float, int] | None:
+        """The largest error of a dtype in units in the last place, and the fewest classes it is seen with."""
+        found = [(self.points[dtype, c].ulp, c) for c in self.classes if (dtype, c) in self.points]
+        return max(found, key=lambda entry: (size(entry[0]), -entry[1]), default=None)
+
 
 @dataclass(frozen=True)
 class Accuracy:

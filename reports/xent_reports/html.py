@@ -50,6 +50,7 @@ def page(
         "notices": headline.notices(run),
         "families": families(run),
         "abbreviated": abbreviated(run),
+        "labels": [b.label for b in run.available],
         "broken": broken(found),
         "deviations": deviations(run),
         "accuracy": measured,

@@ -10,7 +10,7 @@ from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import ratio
 from xent_reports.headline import NOT_RUN
 from xent_reports.model import FAILING, Requirement, Run, Verdict, dtype_order, largest_ratio, worst
-from xent_reports.visible import anchor
+from xent_reports.visible import abridged, anchor, one_line
 
 #: More verdicts than these are not all listed by dtype; what is not simply passed always is.
 _IN_FULL = 4000
@@ -49,6 +49,8 @@ class Line:
     dtype: str
     cells: Sequence[Cell | None]
     together: Cell | None = None
+    #: Of the backends that pass where others do not: the largest ratio.
+    passing: str = ""
 
     @property
     def text(self) -> str:
@@ -56,6 +58,15 @@ class Line:
         if self.together is None or not self.together.ratio:
             return "" if self.together is None else self.together.glyph
         return f"{self.together.glyph} {'≤ ' if len(set(self.cells)) > 1 else ''}{self.together.ratio}"
+
+    def told(self, labels: Sequence[str]) -> str:
+        """The line in words, for many backends: those that do not pass by name, the others together."""
+        named: dict[str, list[str]] = {}
+        for label, found in zip(labels, self.cells, strict=True):
+            if found is not None and found.status is not Status.PASS:
+                named.setdefault(found.text, []).append(abridged(one_line(label), 24))
+        said = [f"{text} {', '.join(names)}" for text, names in named.items()]
+        return "; ".join([*said, *([f"others {self.passing}"] if self.passing else [])])
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,10 @@ def _line(columns: Sequence[Sequence[Verdict]], dtype: str, *, brief: bool) -> L
     cells = [cell(found) if found else None for found in verdicts]
     statuses = {c.status if c else None for c in cells}
     one = statuses in ({Status.PASS}, {Status.OBSERVED}) and (brief or len(set(cells)) == 1)
-    return Line(dtype, cells, cell([v for found in verdicts for v in found]) if one else None)
+    passed = [v for found in verdicts for v in found if v.status is Status.PASS]
+    best = cell(passed)
+    passing = "" if not passed else f"{best.glyph} ≤ {best.ratio}" if best.ratio else best.glyph
+    return Line(dtype, cells, cell([v for found in verdicts for v in found]) if one else None, passing)
 
 
 def cell(verdicts: Sequence[Verdict]) -> Cell:

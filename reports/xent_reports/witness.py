@@ -99,7 +99,10 @@ def _facts(failure: dict[str, Any], limit: int) -> list[tuple[str, str]]:
 
 
 def _origin(found: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {v}" for k, v in found.items() if not isinstance(v, dict))
+    """Where a problem was found, without its recipe, which is long and in the record."""
+    return ", ".join(
+        f"{k.replace('_', ' ')} {v}" for k, v in found.items() if k != "recipe" and not isinstance(v, dict)
+    )
 
 
 def briefly(witness: Witness) -> Witness:

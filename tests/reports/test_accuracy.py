@@ -76,3 +76,11 @@ def test_the_tightest_tier_is_a_table_of_backends_and_dtypes(tmp_path: Path) -> 
             ("torch", ["every operation rounded, form B", "float32 internals, form A"]),
         ],
     )
+
+
+def test_the_largest_error_in_ulp_names_the_fewest_classes_it_is_seen_with(tmp_path: Path) -> None:
+    """A dtype without points has none."""
+    found = [V("torch", "accuracy.loss", "float16", bins=bins((2, 0.1, 4.0), (8, 0.2, 4.0), (4, 0.3, 1.0)))]
+    (group,) = accuracy(run_with(tmp_path, *found))
+    assert group.panels[0].largest_ulp("float16") == (4.0, 2)
+    assert group.panels[0].largest_ulp("float64") is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import records
 
 from xent_conformance.record import Status, read
+from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.matrix import Row, families
 from xent_reports.model import Run, run_of
 
@@ -102,3 +103,36 @@ def test_one_name_on_two_devices_is_two_columns(tmp_path: Path) -> None:
     run = run_with(tmp_path, V("torch", "a.x"), V("torch", "a.x", device="cuda", status="fail"))
     assert [b.label for b in run.available] == ["torch (cpu)", "torch (cuda)"]
     assert [cell.status for cell in rows(run)[0].cells] == [Status.PASS, Status.FAIL]
+
+
+def test_an_observation_has_no_ratio_and_leads_to_what_was_seen(tmp_path: Path) -> None:
+    """A bound that nobody must meet says nothing in the matrix."""
+    run = run_with(
+        tmp_path,
+        V("torch", "a.x", status="observed", level="OBSERVED", observed="nan", ratio=0.4),
+        V("torch", TIGHTEST_TIER, status="observed", level="OBSERVED", observed="form A", ratio=0.4),
+    )
+    cells = {row.requirement.id: row.cells[0] for row in rows(run)}
+    assert (cells["a.x"].text, cells["a.x"].href) == ("·", "#observed")
+    assert cells[TIGHTEST_TIER].href == "#tiers"
+
+
+def test_a_ratio_next_to_nothing_is_written_as_such(tmp_path: Path) -> None:
+    """An exponent would draw the eye to the cell that deserves it least."""
+    run = run_with(
+        tmp_path, V("torch", "a.x", ratio=7.8e-14), V("jax", "a.x", ratio=0.0), V("numpy", "a.x", ratio=0.001)
+    )
+    assert sorted(cell.text for cell in rows(run)[0].cells) == ["✓ 0", "✓ 0.001", "✓ ≈0"]
+
+
+def test_a_dtype_is_told_in_words_for_many_backends(tmp_path: Path) -> None:
+    """Who does not pass by name, the others together."""
+    run = run_with(
+        tmp_path,
+        V("torch", "a.x", ratio=0.5),
+        V("jax", "a.x", status="fail", ratio=98.0, failure=records.failure()),
+        V("numpy", "a.x", ratio=0.25),
+        V("optax", "a.x", status="not-applicable", examples=0, exercised=0, reason="r"),
+    )
+    (line,) = rows(run)[0].by_dtype
+    assert line.told([b.label for b in run.available]) == "– optax; ✗ 98 jax; others ✓ ≤ 0.5"
