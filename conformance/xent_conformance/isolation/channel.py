@@ -33,6 +33,10 @@ LONGEST = 1 << 28
 _PACKED = "\0array"
 
 
+class GarbledError(EOFError):
+    """What arrived is no message: something else than the other side has written to the connection."""
+
+
 class Arena:
     """Memory that two processes share through a file descriptor; one of them writes, the other reads."""
 
@@ -92,22 +96,29 @@ class Channel:
         self._connection = connection
         self._outbox, self._inbox = outbox, inbox
 
-    def send(self, message: Any) -> None:
-        """Send a message of builtin values and whatever :meth:`packed` made; raises OSError where nobody listens."""
+    def send(self, message: Any, limit: float | None = None) -> None:
+        """Send a message of builtin values and whatever :meth:`packed` made.
+
+        Raises TimeoutError where nobody takes it for so many seconds, OSError where nobody listens.
+        """
         data = pickle.dumps(message, protocol=5)
-        self._connection.settimeout(None)
+        self._connection.settimeout(limit)
         self._connection.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self, limit: float | None = None) -> Any:
-        """The next message; TimeoutError after so many seconds, EOFError or OSError where the other side is gone."""
+        """The next message; raises TimeoutError after so many seconds, EOFError or OSError where nobody is there.
+
+        GarbledError where what arrives is no message.
+        """
         deadline = None if limit is None else monotonic() + limit
         (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline))
         if length > LONGEST:
-            raise EOFError("not a message")
+            raise GarbledError
+        data = self._bytes(length, deadline)
         try:
-            return _Plain(io.BytesIO(self._bytes(length, deadline))).load()
-        except (pickle.UnpicklingError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-            raise EOFError("not a message") from error
+            return _Plain(io.BytesIO(data)).load()
+        except Exception as error:
+            raise GarbledError from error
 
     def _bytes(self, count: int, deadline: float | None) -> bytes:
         received = bytearray()

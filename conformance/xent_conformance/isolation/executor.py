@@ -20,6 +20,8 @@ T = TypeVar("T")
 #: After so many calls that really hang, a call has only HASTE times the longest that ever came back, at least HASTY
 #: seconds: a backend that hangs everywhere must not hold up the run for a day.
 HANGS, HASTE, HASTY = 3, 100, 2.0
+#: Workers that may be killed from outside; after that the backend itself is held to do it.
+PARDONS = 3
 #: Starts that may fail in a row before a backend is given up.
 STARTS = 3
 
@@ -32,7 +34,7 @@ class IsolatedExecutor:
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
         self._worker: WorkerProcess | None = None
         self._warm: set[Any] = set()
-        self._hangs = self._failed_starts = 0
+        self._hangs = self._failed_starts = self._pardoned = 0
         self._longest = 0.0
         #: A call that works on this backend: how to tell whether a device has survived an error. None: it always has.
         self.canary: Invocation | None = None
@@ -94,23 +96,23 @@ class IsolatedExecutor:
             calls=len(invocations) * rounds,
         )
 
-    def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
-        """What of the process a call leaves changed; nothing, where there is no process left."""
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        """One call, and what of the process it, or a call before it, has left changed."""
         return self._asked(
             "disturbed",
             lambda channel: (channel.invocation(invocation),),
-            lambda _, reply: tuple(map(str, reply)),
-            lambda _: (),
+            lambda channel, reply: (channel.outcome_of(reply[0]), tuple(map(str, reply[1]))),
+            lambda dead: (dead, ()),
             key=_key(invocation),
         )
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one."""
+        """Whether the backend's own array has the strides of this one; if that kills it, a call will show how."""
         return self._asked(
             "keeps_strides",
             lambda channel: (channel.packed(array),),
             lambda _, reply: bool(reply),
-            lambda _: False,
+            lambda _: True,
             key="strides",
         )
 
@@ -136,7 +138,7 @@ class IsolatedExecutor:
             worker = self._running()
             worker.channel.start()
             start = monotonic()
-            reply = worker.exchange((operation, *pack(worker.channel)), limit * calls)
+            reply = worker.exchange((operation, *pack(worker.channel)), limit + (calls - 1) * self._longest)
             self._longest = max(self._longest, (monotonic() - start) / calls)
             try:
                 return unpack(worker.channel, reply)
@@ -146,8 +148,9 @@ class IsolatedExecutor:
         try:
             try:
                 found = attempt(self._limit(key))
-            except HungError:
-                # On a busy machine a limit says little: only a call that hangs alone, in a new process, hangs.
+            except (HungError, DiedError) as error:
+                if not self._doubtful(error):
+                    raise
                 self._replace()
                 found = attempt(self._limit(key))
         except (DiedError, HungError) as error:
@@ -158,13 +161,26 @@ class IsolatedExecutor:
         self._warm.add(key)
         return found
 
+    def _doubtful(self, error: HungError | DiedError) -> bool:
+        """Whether a call is made again, alone in a new process, before it is believed not to come back.
+
+        On a busy machine a limit says little, and a process may be killed by others.
+        """
+        if isinstance(error, HungError):
+            return True
+        self._pardoned += error.killed
+        return error.killed and self._pardoned <= PARDONS
+
     def _limit(self, key: Any) -> float:
         """Seconds that a call has: more in its first of a shape, where it may be compiled."""
         usual = self._limits.call * (1 if key in self._warm else Limits.FIRST)
         return usual if self._hangs < HANGS else min(usual, max(HASTY, HASTE * self._longest))
 
     def _running(self) -> WorkerProcess:
-        """The worker, a new one where the last has ended; raises DiedError where none can be started."""
+        """The worker, a new one where the last was ended; raises DiedError where it has died or none can be started."""
+        if self._worker is not None and self._worker.gone():
+            death = self._worker.death()
+            raise DiedError(f"{death} after its last call had come back", killed=death.killed)
         if self._worker is None:
             if self._failed_starts >= STARTS:
                 raise DiedError("ended its process, and it cannot be started again")

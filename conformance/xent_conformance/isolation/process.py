@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,15 +12,18 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
-from xent_conformance.isolation.channel import Arena, Channel
+from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.loading import Narrowing
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 #: Seconds that a dying process is given to be gone.
 PATIENCE = 10.0
+#: Seconds between two looks at whether it is.
+MOMENT = 0.002
 #: Longest part of what a dying process said that is kept.
 LAST_WORDS = 300
 
@@ -38,8 +42,17 @@ class Limits:
     FIRST = 4
 
 
+#: Signals that a process gets from others: who is short of memory, or shuts the machine down. The rest are its own.
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
 class DiedError(Exception):
-    """The worker is gone; the message says what it died of."""
+    """The worker is gone; the message says what it died of. ``killed``: by a signal that others send."""
+
+    def __init__(self, message: str, *, killed: bool = False) -> None:
+        """Carries whether the process may be innocent of its end."""
+        super().__init__(message)
+        self.killed = killed
 
 
 class HungError(Exception):
@@ -66,9 +79,11 @@ class WorkerProcess:
             )
         self.channel = Channel(ours, outbox=outbox, inbox=inbox)
         self._said = b""
+        self._deaf, self._hush = os.pipe()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._limits = limits
+        self._asked = 0
         path = [entry or str(Path.cwd()) for entry in sys.path]
         self._setup = {"spec": spec, "narrowing": asdict(narrowing), "path": path, "memory": limits.memory}
 
@@ -79,25 +94,45 @@ class WorkerProcess:
 
     def exchange(self, request: Any, limit: float) -> Any:
         """Send a request and wait for the answer; raises DiedError or HungError, after which the worker is gone."""
+        self._asked += 1
         try:
-            self.channel.send(request)
-            return self.channel.receive(limit)
+            self.channel.send((self._asked, request), limit)
+            return self._answer(limit)
         except TimeoutError:
             self.end()
             raise HungError(f"has not come back after {limit:g} s") from None
+        except GarbledError:
+            self.end()
+            raise DiedError("sent something that is no answer") from None
         except (EOFError, OSError):
-            raise DiedError(self._cause()) from None
+            raise self.death() from None
         except BaseException:
             # Interrupted half-way: whatever it answers now would be taken for the answer to something else.
             self.end()
             raise
 
-    def _cause(self) -> str:
+    def _answer(self, limit: float) -> Any:
+        match self.channel.receive(limit):
+            # A process that has forked may answer twice: the number tells to which request.
+            case (self._asked, answer):
+                return answer
+        raise GarbledError
+
+    def gone(self) -> bool:
+        """Whether the process has ended. It stays a zombie, so that no other process gets its number."""
+        if self._process.returncode is not None:
+            return True
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def death(self) -> DiedError:
         """What the process died of, and the last thing it said."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
-        code = self._process.returncode
+        deadline = monotonic() + PATIENCE
+        while not (gone := self.gone()) and monotonic() < deadline:
+            sleep(MOMENT)
         self.end()
+        code = self._process.returncode if gone else None
         if code is None:
             cause = "closed its connection"
         elif code < 0:
@@ -105,14 +140,23 @@ class WorkerProcess:
         else:
             cause = f"ended its process with exit code {code}"
         words = self._last_words()
-        return f"{cause} ({words})" if words else cause
+        return DiedError(f"{cause} ({words})" if words else cause, killed=-(code or 0) in FROM_OUTSIDE)
 
     def _listen(self) -> None:
-        """Read all it prints as errors, so that it never waits for a reader, and keep the end."""
+        """Read all it prints as errors, so that it never waits for a reader, and keep the end.
+
+        A process that it has left behind may hold the other end open for ever, so the end of file is not waited for.
+        """
         assert self._process.stderr is not None
-        with contextlib.suppress(OSError, ValueError):
-            while part := self._process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
-                self._said = (self._said + part)[-4 * LAST_WORDS :]
+        descriptor = self._process.stderr.fileno()
+        ready = select.poll()
+        ready.register(descriptor, select.POLLIN)
+        ready.register(self._deaf, select.POLLIN)
+        while self._deaf not in (found := dict(ready.poll())) and descriptor in found:
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                return
+            self._said = (self._said + part)[-4 * LAST_WORDS :]
 
     def _last_words(self) -> str:
         self._listener.join(1.0)
@@ -120,7 +164,7 @@ class WorkerProcess:
         return lines[-1].strip()[:LAST_WORDS] if lines else ""
 
     def end(self) -> None:
-        """End the process and those that it has started."""
+        """End the process and those that it has started, unless they have left its group."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -133,7 +177,9 @@ class WorkerProcess:
         self.end()
         self.channel.close()
         assert self._process.stderr is not None
-        self._listener.join(1.0)
+        os.close(self._hush)
+        self._listener.join()
+        os.close(self._deaf)
         self._process.stderr.close()
 
 

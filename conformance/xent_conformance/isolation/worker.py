@@ -25,17 +25,19 @@ def main(arguments: list[str]) -> None:
     """Serve requests on the descriptors that were inherited."""
     connection, inbox, outbox = (int(a) for a in arguments)
     channel = Channel(socket.socket(fileno=connection), outbox=Arena(outbox), inbox=Arena(inbox))
-    _, setup = channel.receive()
+    number, (_, setup) = channel.receive()
     _submit(setup["memory"])
     sys.path[:] = setup["path"]
-    serve = _opened(channel, setup)
+    channel.start()
+    said, serve = _opened(channel, setup)
+    channel.send((number, said))
     while serve is not None:
         try:
-            request = channel.receive()
+            number, request = channel.receive()
         except (EOFError, OSError):
             return
         channel.start()
-        channel.send(serve(request))
+        channel.send((number, serve(request)))
 
 
 def _submit(memory: int | None) -> None:
@@ -53,26 +55,31 @@ def _submit(memory: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
-def _opened(channel: Channel, setup: dict[str, Any]) -> Callable[[Any], Any] | None:
-    """Load the backend and tell what it is; a function that answers requests, None where it cannot be loaded."""
+def _opened(channel: Channel, setup: dict[str, Any]) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
+    """Load the backend: what it is, and a function that answers requests; why it cannot be loaded, and None."""
     from xent_conformance.description import as_data
-    from xent_conformance.execution import LocalExecutor
+    from xent_conformance.execution import LocalExecutor, message_of
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading import BrokenBackendError, Narrowing, UsageError, load
 
-    channel.start()
+    here = os.getpid()
     try:
         backend, description = load(setup["spec"], Narrowing(**setup["narrowing"]))
-        channel.send(("description", as_data(description)))
+        found: tuple[str, Any] = "description", as_data(description)
     except UsageError as error:
-        channel.send(("usage", str(error)))
+        return ("usage", str(error)), None
     except BackendUnavailableError as error:
-        channel.send(("unavailable", str(error)))
+        return ("unavailable", message_of(error)), None
     except BrokenBackendError as error:
-        channel.send(("broken", str(error)))
-    else:
-        return _Server(channel, LocalExecutor(backend, guest=True))
-    return None
+        return ("broken", str(error)), None
+    _leave_copies(here)
+    return found, _Server(channel, LocalExecutor(backend, guest=True))
+
+
+def _leave_copies(here: int) -> None:
+    """End a process that a backend has made of this one by forking: only one may answer."""
+    if os.getpid() != here:
+        os._exit(0)
 
 
 class _Server:
@@ -81,27 +88,34 @@ class _Server:
     def __init__(self, channel: Channel, executor: Any) -> None:
         self._channel = channel
         self._executor = executor
+        self._here = os.getpid()
 
     def __call__(self, request: tuple[Any, ...]) -> Any:
         operation, *arguments = request
         return getattr(self, operation)(*arguments)
 
     def perform(self, invocation: Any) -> Any:
-        return self._channel.outcome(self._executor.perform(self._channel.invocation_of(invocation)))
+        return self._channel.outcome(self._done("perform", self._channel.invocation_of(invocation)))
 
     def kept(self, invocation: Any, other: Any) -> Any:
-        early, late = self._executor.kept(*map(self._channel.invocation_of, (invocation, other)))
+        early, late = self._done("kept", *map(self._channel.invocation_of, (invocation, other)))
         return self._channel.outcome(early), self._channel.outcome(late)
 
     def together(self, invocations: Any, rounds: int) -> Any:
-        found = self._executor.together([self._channel.invocation_of(i) for i in invocations], rounds)
+        found = self._done("together", [self._channel.invocation_of(i) for i in invocations], rounds)
         return [[self._channel.outcome(outcome) for outcome in outcomes] for outcomes in found]
 
     def disturbed(self, invocation: Any) -> Any:
-        return self._executor.disturbed(self._channel.invocation_of(invocation))
+        outcome, changed = self._done("disturbed", self._channel.invocation_of(invocation))
+        return self._channel.outcome(outcome), changed
 
     def keeps_strides(self, array: Any) -> bool:
-        return bool(self._executor.keeps_strides(self._channel.unpacked(array)))
+        return bool(self._done("keeps_strides", self._channel.unpacked(array)))
+
+    def _done(self, operation: str, *arguments: Any) -> Any:
+        found = getattr(self._executor, operation)(*arguments)
+        _leave_copies(self._here)
+        return found
 
 
 if __name__ == "__main__":
