@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from xent_conformance.conventions import Conventions
 from xent_conformance.formats import FLOATING
@@ -37,12 +38,23 @@ def _of_claims(claims: Capabilities) -> str | None:
         value = getattr(claims, name)
         if not _plain(value, getattr(default, name)):
             return f"capabilities.{name} must be like {getattr(default, name)!r}, not {value!r}"
-    if not isinstance(claims.conventions, Conventions):
-        return f"capabilities.conventions must be a Conventions, not {claims.conventions!r}"
     for dtype in claims.logits_dtypes:
         precision = claims.precision_for(dtype)
         if precision is not None and not isinstance(precision, Precision):
             return f"capabilities.precision must be a Precision, not {precision!r}"
+    return _of_conventions(claims.conventions)
+
+
+def _of_conventions(conventions: Conventions) -> str | None:
+    if not isinstance(conventions, Conventions):
+        return f"capabilities.conventions must be a Conventions, not {conventions!r}"
+    choices = get_type_hints(Conventions)
+    links = conventions.documentation
+    if not isinstance(links, Mapping) or not all(type(text) is str for pair in links.items() for text in pair):
+        return f"conventions.documentation must have names and URLs, not {links!r}"
+    for name, value in conventions.choices().items():
+        if value not in get_args(choices[name]):
+            return f"conventions.{name} must be one of {', '.join(get_args(choices[name]))}, not {value!r}"
     return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xent_conformance.conventions import Conventions
+from xent_conformance.foreign import printable
 from xent_conformance.interface import (
     ArrayBridge,
     Backend,
@@ -76,14 +77,28 @@ def describe(backend: Backend, origin: Origin | None = None) -> Description:
     return Description(
         name=backend.name,
         capabilities=claims,
-        device=str(getattr(backend, "device", "cpu")),
-        versions={str(k): str(v) for k, v in dict(getattr(backend, "versions", {})).items()},
+        device=printable(str(getattr(backend, "device", "cpu"))),
+        versions={printable(str(k)): printable(str(v)) for k, v in dict(getattr(backend, "versions", {})).items()},
         forms=tuple(name for name, form in FORMS.items() if isinstance(backend, form)),
         methods=tuple(n for n in dir(backend) if not n.startswith("_") and callable(getattr(backend, n, None))),
-        reproducer=backend.reproducer() if isinstance(backend, Reproducer) else None,
+        reproducer=_usable(backend.reproducer()) if isinstance(backend, Reproducer) else None,
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
     )
+
+
+def _usable(parts: ReproducerParts) -> ReproducerParts:
+    """Parts that a script can be made of; raises TypeError for others, since a failure must find its script."""
+    try:
+        assert isinstance(parts, ReproducerParts)
+        texts = [parts.setup, *parts.calls, *parts.calls.values()]
+        texts += [parts.array.format(array="x", dtype="float32"), parts.result.format(value="x")]
+        assert all(type(text) is str for text in texts)
+    except Exception as error:  # noqa: BLE001 - whatever they are, a script cannot be made of them
+        raise TypeError(
+            f"reproducer() must return ReproducerParts, of strings that can be filled in: {error}"
+        ) from None
+    return ReproducerParts(parts.setup, parts.array, parts.result, dict(parts.calls))
 
 
 def _imports_suite(backend: Backend) -> bool:

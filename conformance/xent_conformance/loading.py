@@ -20,6 +20,7 @@ from typing import Any
 
 from xent_conformance.claims import complaint
 from xent_conformance.description import Description, Origin, describe
+from xent_conformance.execution import message_of
 from xent_conformance.interface import Backend, BackendUnavailableError
 
 BACKENDS = "xent_conformance.backends"
@@ -179,7 +180,7 @@ def _guarded(spec: str, step: Callable[[], Any]) -> Any:
         raise
     except BaseException as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        text = str(error).strip().split("\n")[0]
+        text = message_of(error).strip().split("\n")[0]
         raise BrokenBackendError(
             f"{spec} cannot be loaded: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
         ) from error
