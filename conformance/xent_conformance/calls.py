@@ -72,8 +72,8 @@ class Executor(Protocol):
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
 
-    def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
-        """What of the process outside the call, its working directory for one, a call leaves changed."""
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        """One call, and what of the process outside it, the working directory for one, has been changed."""
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one."""
@@ -130,8 +130,10 @@ class Caller:
         return self._perform(Invocation("nll_loss", ("loss",), inputs, problem.options()))
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
-        """What of the process outside the call a call leaves changed."""
-        return self.executor.disturbed(invocation)
+        """What of the process outside the call has been changed after a call."""
+        outcome, changed = self.executor.disturbed(invocation)
+        _back(invocation, outcome)
+        return changed
 
     def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.calls import Invocation, Outcome
+from xent_conformance.foreign import printable
 from xent_conformance.formats import is_floating
 from xent_conformance.guarded import Guarded
 from xent_conformance.interface import ArrayBridge, Backend, Surroundings
 from xent_conformance.problem import AnyArray
-from xent_conformance.surroundings import surroundings
+from xent_conformance.surroundings import seen, surroundings
 
-#: Longest part of a foreign message that is kept.
-MESSAGE_LENGTH = 2000
 #: Seconds between two switches of Python's threads while calls are made beside each other.
 SWITCH = 1e-6
 
@@ -44,6 +43,9 @@ class LocalExecutor:
         bridged = isinstance(backend, ArrayBridge)
         self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
         self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
+        self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
+        # In a process of our own all kinds of things change between two calls.
+        self._beginning = seen(self._own) if guest else None
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call, with warnings and floating-point errors kept from everybody else."""
@@ -74,16 +76,18 @@ class LocalExecutor:
             finally:
                 sys.setswitchinterval(interval)
 
-    def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
-        """What of the process a call leaves changed."""
-        own = self.backend.surroundings if isinstance(self.backend, Surroundings) else dict
-        with surroundings(own) as changes:
-            self._outcome(invocation)
-            return changes()
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        """One call, and what of the process it leaves changed; for a guest, what calls before it have changed too."""
+        with surroundings(self._own, self._beginning) as changes:
+            outcome = self._outcome(invocation)[0]
+            return outcome, changes()
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one."""
-        return bool(self._asnumpy(self._asarray(array)).strides == array.strides)
+        """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
+        try:
+            return bool(self._asnumpy(self._asarray(array)).strides == array.strides)
+        except Exception:  # noqa: BLE001 - whatever a bridge raises here, it raises in the call that follows
+            return True
 
     def close(self) -> None:
         """The backend lives as long as this process."""
@@ -100,7 +104,7 @@ class LocalExecutor:
             if "weight" in given:
                 options["weight"] = arrays["weight"]
             returned = getattr(self.backend, invocation.method)(*(arrays[name] for name in inputs), **options)
-            results = self._results(returned, invocation.results)
+            results = self._results(returned, invocation)
             outputs = {name: np.array(array) for name, array in results.items()}
             after = {name: guarded.after(self._asnumpy(arrays[name])) for name, guarded in given.items()}
         except MalformedError as error:
@@ -108,33 +112,41 @@ class LocalExecutor:
         except BaseException as error:
             if isinstance(error, self._passed_on):
                 raise
-            return Outcome({}, raised=message_of(error), raised_type=type(error).__name__), {}
+            return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
         changed = tuple(name for name, (inside, _) in after.items() if inside)
         strayed = tuple(name for name, (_, beside) in after.items() if beside)
         memories = [guarded.memory for guarded in given.values()]
         aliases = tuple(n for n, array in results.items() if any(np.may_share_memory(array, m) for m in memories))
         return Outcome(outputs, changed=changed, strayed=strayed, aliases=aliases), results
 
-    def _results(self, returned: Any, results: tuple[str, ...]) -> dict[str, AnyArray]:
+    def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
+        results = invocation.results
+        most = 1 + sum(array.size for array in invocation.inputs.values())
         values = returned if len(results) > 1 else (returned,)
         if returned is None:
             raise MalformedError("returned None")
         if not isinstance(values, tuple) or len(values) != len(results):
             raise MalformedError(f"returned {_describe(returned)}, expected {', '.join(results)}")
         named = zip(results, values, strict=True)
-        return {name: self._floating(name, value) for name, value in named if value is not None}
+        return {name: self._floating(name, value, most) for name, value in named if value is not None}
 
-    def _floating(self, name: str, value: Any) -> AnyArray:
+    def _floating(self, name: str, value: Any, most: int) -> AnyArray:
+        """A result as a plain array of floating-point numbers in native byte order, of so many elements at most."""
         try:
             array = self._asnumpy(value)
         except (TypeError, AttributeError) as error:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
-        if not isinstance(array, np.ndarray | np.generic):
+        # Neither what a value says of its class nor what a class of its own answers is taken at its word.
+        if not issubclass(type(array), np.ndarray | np.generic):
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
-        if not is_floating(array.dtype):
-            raise MalformedError(f"returned {array.dtype} for {name}, expected floating-point numbers")
-        return np.asarray(array)
+        plain: AnyArray = np.asarray(array)
+        if not is_floating(plain.dtype):
+            raise MalformedError(f"returned {plain.dtype} for {name}, expected floating-point numbers")
+        if plain.size > most:
+            # Not copied: a view can claim more elements than there is memory.
+            raise MalformedError(f"returned {name} of shape {plain.shape}, which no result has")
+        return plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
 
 
 @contextmanager
@@ -154,11 +166,15 @@ def message_of(error: BaseException) -> str:
     try:
         text = str(error)
     except BaseException as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
-        text = f"<message not printable: {type(failure).__name__}>"
-    return text[:MESSAGE_LENGTH]
+        text = f"<message not printable: {_name_of(type(failure))}>"
+    return printable(text)
+
+
+def _name_of(kind: type) -> str:
+    """The name of a class, whatever its own class says."""
+    return printable(type.__dict__["__name__"].__get__(kind))
 
 
 def _describe(value: Any) -> str:
-    kind = type(value)
-    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return f"{name} ({value!r})" if isinstance(value, int | float | str) else name
+    name = _name_of(type(value))
+    return f"{name} ({printable(repr(value))})" if type(value) in (int, float, str, bool) else name

@@ -8,11 +8,15 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+#: Sums that come out otherwise when the processor does not round to nearest, and a number that it may flush to zero.
+ROUNDED = ((1.0, 2.0**-54), (-1.0, -(2.0**-54)), (1.0, 3 * 2.0**-54))
+SUBNORMAL = 5e-324
 
 #: How to look at each part of the state. Values are compared as they are.
 LOOKS: Mapping[str, Callable[[], Any]] = {
@@ -25,28 +29,46 @@ LOOKS: Mapping[str, Callable[[], Any]] = {
     "numpy random state": lambda: repr(np.random.get_state()),  # noqa: NPY002 - the global one is what is asked about
     "random state": random.getstate,
     "recursion limit": sys.getrecursionlimit,
+    "floating-point mode": lambda: [a + b for a, b in ROUNDED] + [SUBNORMAL * n for n in (1.0, 3.0)],
     "standard streams": lambda: [id(s) for s in (sys.stdin, sys.stdout, sys.stderr)] + [_open(1), _open(2)],
 }
 
 
 @contextmanager
-def surroundings(own: Callable[[], Mapping[str, Any]]) -> Iterator[Callable[[], tuple[str, ...]]]:
+def surroundings(
+    own: Callable[[], Mapping[str, Any]], beginning: Mapping[str, Any] | None = None
+) -> Iterator[Callable[[], tuple[str, ...]]]:
     """Gives a function that names what has changed since; afterwards directory and filters are as they were.
 
-    ``own`` has the state that only the backend's library knows of.
+    ``own`` has the state that only the backend's library knows of. With a ``beginning``, what has changed since then
+    is named too: a call that sets what the one before it has set already changes nothing any more.
     """
-    before = _seen(own)
-    folder, filters, errors = Path.cwd(), list(warnings.filters), np.geterr()
+    before = seen(own)
+    folder, filters, errors = before["working directory"], list(warnings.filters), np.geterr()
+
+    def changes() -> tuple[str, ...]:
+        after = seen(own)
+        earlier = before if beginning is None else beginning
+        return tuple(n for n, value in after.items() if value != before.get(n) or value != earlier.get(n))
+
     try:
-        yield lambda: tuple(name for name, value in _seen(own).items() if value != before.get(name))
+        yield changes
     finally:
-        os.chdir(folder)
+        with suppress(OSError):
+            os.chdir(folder)
         warnings.filters[:] = filters  # type: ignore[index]
         np.seterr(**errors)
 
 
-def _seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    return {**{name: look() for name, look in LOOKS.items()}, **{k: repr(v) for k, v in own().items()}}
+def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The whole state; a part that cannot be looked at is what came of looking."""
+    found: dict[str, Any] = {}
+    for name, look in LOOKS.items():
+        try:
+            found[name] = look()
+        except OSError as error:
+            found[name] = repr(error)
+    return {**found, **{k: repr(v) for k, v in own().items()}}
 
 
 def _open(descriptor: int) -> bool:
