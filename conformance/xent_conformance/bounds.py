@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance import overflow
 from xent_conformance.class_sum import LARGE, log_sum_error
 from xent_conformance.error_model import ErrorModel
 from xent_conformance.oracle import Answer
@@ -93,8 +94,11 @@ class Bounds:
         tolerance = (q * self.stored_error).sum(axis=1) + self.roundings * model.u_o * (q * self.nlp).sum(axis=1)
         if self.mixed:
             tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
-        tolerance = tolerance + model.u_o * np.abs(self._row_values())
-        return np.asarray(tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0))
+            # Each of the summands may underflow.
+            tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta_loss, 0.0)
+        tolerance = tolerance + model.u_o * np.abs(self.row_values())
+        tolerance = tolerance + np.where(self.mass > 0, model.eta_loss * (2 + self.roundings) * (1 + self.mass), 0.0)
+        return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
 
     @cached_property
     def loss(self) -> F64Array:
@@ -102,17 +106,19 @@ class Bounds:
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
-        values = np.abs(self._row_values()) + self.row_losses
+        values = np.abs(self.row_values()) + self.row_losses
         tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
-        tolerance = tolerance + model.u_o * abs(self._row_values().sum()) + model.eta
+        tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta_loss
+        if overflow.cancels(self):
+            return np.asarray(math.inf)
         if self.problem.reduction == "sum":
             return np.asarray(tolerance)
-        if self._divides_by_zero:
-            return np.asarray(math.inf if self.answer.any_row_left else model.eta)
+        if self.divides_by_zero:
+            return np.asarray(math.inf if self.answer.any_row_left else model.eta_loss)
         divisor = abs(float(self.answer.form.divisor))
         error = self.divisor_error
-        mean = abs(self._row_values().sum()) / divisor
-        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta)
+        mean = abs(self.row_values().sum()) / divisor
+        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta_loss)
 
     @cached_property
     def divisor_error(self) -> float:
@@ -141,7 +147,7 @@ class Bounds:
             tolerance = tolerance + model.eta * (2 + mass) * np.maximum(1.0, scale)
             if self.mixed:
                 tolerance = tolerance + p * np.minimum(self.problem.classes * model.eta, scale * mass)
-        if self._divides_by_zero and self.answer.any_row_left:
+        if self.divides_by_zero and self.answer.any_row_left:
             return np.full_like(tolerance, math.inf)
         judged = np.isfinite(np.asarray(self.answer.row_losses).astype(np.float64))[:, None]
         return np.asarray(np.where(judged, np.where(mass > 0, tolerance, 0.0), math.inf))
@@ -157,13 +163,13 @@ class Bounds:
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
-        return np.asarray(np.where(self.parts.defined & ~self._divides_by_zero, tolerance, math.inf))
+        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero, tolerance, math.inf))
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
         """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
         product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
-        return np.asarray((product >= self._limit) | np.any(self.overflows))
+        return np.asarray((product >= self.limit) | np.any(self.overflows))
 
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
@@ -187,37 +193,20 @@ class Bounds:
 
         There a correctly signed infinity is accepted beside the values within the bound.
         """
-        weight = np.abs(self.problem.class_weights())
-        too_far = self.parts.infinite & np.isfinite(self.problem.logits_by_row())
-        distance = np.where(too_far, np.inf, self.nlp)
-        read = np.where(self.answer.read, distance * np.maximum(weight, 1.0), 0.0)
-        rows = np.maximum(read.max(axis=1, initial=0.0), self.parts.log_sum_exp[:, 0] if self.model.form_b else 0.0)
-        if self.mixed:
-            rows = np.maximum(rows, read.sum(axis=1))
-        over: npt.NDArray[np.bool_] = rows >= self._limit
-        if self.problem.reduction == "none":
-            return over
-        if self.model.batch_is_wide:
-            return np.bool_(over.any() or abs(float(self.answer.loss.value)) >= self._limit)
-        terms = np.abs(np.asarray(self.answer.form.divisor_terms).astype(np.float64))
-        total = rows.sum() if self.mixed else 0.0
-        if self.problem.reduction == "mean" and not self._divides_by_zero:
-            # The unscaled sum may be divided before it is multiplied by eps / C.
-            total = max(total, total / abs(float(self.answer.form.divisor)))
-        sums = max(np.abs(self._row_values()).sum(), total, terms.sum())
-        return np.bool_(over.any() or sums >= self._limit)
+        return overflow.of_loss(self)
 
     @property
-    def _divides_by_zero(self) -> bool:
+    def divides_by_zero(self) -> bool:
         """Whether the mean is 0/0 or x/0: a convention, which no bound can judge."""
         return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
 
     @property
-    def _limit(self) -> float:
+    def limit(self) -> float:
         """Magnitude from which a rounded intermediate may overflow."""
         return self.problem.format.max_finite * (1 - 64 * self.model.u_o)
 
-    def _row_values(self) -> F64Array:
+    def row_values(self) -> F64Array:
+        """Losses of the rows, 0 where they are not finite."""
         values = np.asarray(self.answer.row_losses).astype(np.float64)
         return np.asarray(np.where(np.isfinite(values), values, 0.0))
 

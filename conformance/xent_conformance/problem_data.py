@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.formats import dtype_of, is_floating
+from xent_conformance.formats import INTEGER, dtype_of, is_floating, name_of
 from xent_conformance.problem import AnyArray, Problem, by_row
 
 #: Longer data is named by its recipe instead: about 64 kB of text.
@@ -43,10 +43,11 @@ def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
 def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
     """A problem from nested lists as a deviation file has them, with logits of a dtype.
 
-    Targets of integers are class indices, targets of floats probabilities. A large array of one value is written
-    ``{ shape = [1, 65520], value = 0.0 }``. Raises ValueError or TypeError for data that is no problem.
+    Targets of integers are class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are
+    probabilities. A large array of one value is written ``{ shape = [1, 65520], value = 0.0 }``. Raises ValueError or
+    TypeError for data that is no problem.
     """
-    known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
+    known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing", "target_dtype"}
     if extra := set(data) - known:
         raise ValueError(f"unknown keys {sorted(extra)}")
     target = _literal_array(data["target"])
@@ -69,7 +70,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     ones = np.ones(rows if reduction == "none" else ()).astype(dtype_of(dtype))
     return Problem(
         logits=logits,
-        target=target.astype(dtype_of(dtype)) if target.dtype.kind == "f" else target.astype(np.int64),
+        target=target.astype(dtype_of(dtype if target.dtype.kind == "f" else data.get("target_dtype", "int64"))),
         weight=floats("weight"),
         cotangent=floats("cotangent") if "cotangent" in data else ones,
         ignore_index=ignore_index,
@@ -186,6 +187,7 @@ def traits(problem: Problem) -> set[str]:
         "not-finite-in-ignored-row": bool((~np.isfinite(logits[ignored])).any()),
         "masked-logits": bool(np.isneginf(logits[~ignored]).any()),
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
+        f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
         "unbatched": problem.logits.ndim == 1,
         "spatial": problem.logits.ndim > 2,  # noqa: PLR2004
         "one-class": problem.classes == 1,
@@ -211,6 +213,7 @@ TRAITS: Iterable[str] = (
     "not-finite-in-ignored-row",
     "masked-logits",
     "large-logits",
+    *(f"labels-{dtype}" for dtype in INTEGER),
     "unbatched",
     "spatial",
     "one-class",

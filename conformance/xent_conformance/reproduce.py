@@ -18,7 +18,15 @@ from xent_conformance.judge import Finding
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.script_call import Call
-from xent_conformance.several_calls import overwritten, repeated, results_kept, second_backward, threads
+from xent_conformance.several_calls import (
+    beside,
+    left_changed,
+    overwritten,
+    repeated,
+    results_kept,
+    second_backward,
+    threads,
+)
 from xent_conformance.subject import Subject
 from xent_conformance.vocabulary import ARGUMENTS, parts_of
 
@@ -98,6 +106,8 @@ SHOWN: Mapping[str, Callable[[Call], list[str]]] = {
     "purity.results-are-independent": results_kept,
     "message": _message,
     "inputs": overwritten,
+    "memory": beside,
+    "surroundings": left_changed,
     "second call": repeated,
     "second gradient": second_backward,
     "threads": threads,

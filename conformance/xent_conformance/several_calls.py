@@ -145,3 +145,33 @@ def _answer(call: Call) -> list[str]:
         "    results = results if isinstance(results, tuple) else (results,)",
         f"    return [{result} for value in results if value is not None]",
     ]
+
+
+def beside(call: Call) -> list[str]:
+    """The memory that inputs with strides of their own lie in, before and after the call."""
+    return [
+        "memories = {name: value for name, value in globals().items() if name.endswith('_memory')}",
+        f"before = {{name: {call.read('value')}.copy() for name, value in memories.items()}}",
+        call.text,
+        f"after = {{name: {call.read('value')} for name, value in memories.items()}}",
+        "changed = [name for name in memories if after[name].tobytes() != before[name].tobytes()]",
+        "for name in changed: print(f'{name} was\\n{before[name]}\\nand is after the call\\n{after[name]}')",
+        "print('WRONG' if changed else 'right: unlike in the run, where inputs lay between guard bands')",
+    ]
+
+
+def left_changed(call: Call) -> list[str]:
+    """What the whole process can see, before and after the call."""
+    looks = ["os.getcwd()", "np.geterr()", "list(warnings.filters)", "random.getstate()", "repr(np.random.get_state())"]
+    looks += ["locale.setlocale(locale.LC_ALL)", "dict(os.environ)", "sys.getrecursionlimit()"]
+    if "torch" in call.parts.setup:
+        looks += ["torch.get_default_dtype()", "torch.get_rng_state().tolist()", "torch.is_grad_enabled()"]
+    return [
+        "import locale, os, random, sys, warnings",
+        f"def look(): return [{', '.join(looks)}]",
+        "before = look()",
+        call.text,
+        f"changed = [name for name, a, b in zip({[x.split('(')[0] for x in looks]!r}, before, look()) if a != b]",
+        "print('changed:', changed)",
+        "print('WRONG' if changed else 'right')",
+    ]

@@ -35,14 +35,14 @@ def json_object(path: Path) -> dict[str, Any]:
 def write(path: Path, text: str) -> None:
     """Write a file whole or not at all. Lone surrogates, which no file can hold, are written out.
 
-    Raises RecordError, naming the file, where it cannot be written.
+    Raises OSError, naming the file, where it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
         temporary.replace(path)
     except OSError as error:
-        raise RecordError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise OSError(error.errno, f"cannot be written: {error.strerror or error}", str(path)) from error
     finally:
         with suppress(OSError):
             temporary.unlink()

@@ -135,3 +135,17 @@ class LossBufferReused(NumpyTwin):
         buffer = self._buffers.setdefault((loss.shape, loss.dtype), loss)
         buffer[...] = loss
         return buffer
+
+
+@mutant(killed_by=("purity.memory-beside-the-inputs",))
+class StoresWholeVectors(NumpyTwin):
+    """Logits whose classes lie two apart are shifted in a scratch of whole vectors that is the caller's own memory."""
+
+    def cross_entropy(self, logits, target, **options):
+        loss = super().cross_entropy(logits, target, **options)
+        if logits.ndim == 2 and logits.strides[1] == 2 * logits.itemsize and logits.flags.writeable and len(logits):
+            whole = np.lib.stride_tricks.as_strided(
+                logits, (len(logits), 2 * logits.shape[1] - 1), (logits.strides[0], logits.itemsize)
+            )
+            whole[:, 1::2] = 0
+        return loss

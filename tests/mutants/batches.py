@@ -25,7 +25,11 @@ class MeanOfChunkMeans(NumpyTwin):
         return self.cast(np.asarray(np.mean(means) if means else np.nan), call.logits)
 
 
-@mutant(bug="RED-01", link="https://github.com/NVIDIA/TransformerEngine/pull/2476", killed_by=("accuracy.loss",))
+@mutant(
+    bug="RED-01",
+    link="https://github.com/NVIDIA/TransformerEngine/pull/2476",
+    killed_by=("accuracy.every-combination",),
+)
 class MeanOfSampleMeans(NumpyTwin):
     """With spatial dimensions each sample is averaged over its own rows first: wrong where samples differ."""
 
@@ -103,7 +107,7 @@ class OffsetsWrapAt65536(NumpyTwin):
 @mutant(
     bug="BIG-03",
     link="https://github.com/pytorch/pytorch/issues/190139",
-    killed_by=("gradients.every-row-count",),
+    killed_by=("gradients.every-offset",),
 )
 class GradientOffsetsWrapAt32768(NumpyTwin):
     """The backward of spatial logits scatters at an offset that wraps: here at 2^15 for the 2^31 of the real bug."""
@@ -111,3 +115,35 @@ class GradientOffsetsWrapAt32768(NumpyTwin):
     def kept(self, call, rows):
         kept = super().kept(call, rows)
         return kept if call.logits.ndim < 3 else np.resize(kept.reshape(-1)[: 2**15], kept.shape)
+
+
+@mutant(
+    bug="BIG-03",
+    link="https://github.com/pytorch/pytorch/issues/190139",
+    killed_by=("accuracy.every-offset",),
+)
+class SpatialOffsetsWrapAt65536(NumpyTwin):
+    """The forward of spatial logits reads at an offset that wraps: here at 2^16 for the 2^31 of the real bug."""
+
+    def by_row(self, array):
+        if array.ndim > 2 and array.size > 2**16:
+            array = np.resize(np.ascontiguousarray(array).reshape(-1)[: 2**16], array.shape)
+        return super().by_row(array)
+
+
+@mutant(killed_by=("accuracy.every-offset",))
+class SpatialLabelsWrapAt65536(NumpyTwin):
+    """The labels of spatial logits are read at an offset of 16 bits."""
+
+    def read_labels(self, target):
+        labels = super().read_labels(target)
+        return labels if target.ndim < 2 else np.resize(labels[: 2**16], labels.shape)
+
+
+@mutant(killed_by=("gradients.every-offset",))
+class TargetGradientWrapsAt65536(NumpyTwin):
+    """The gradient of probability targets is stored at an offset of 16 bits."""
+
+    def grad_target(self, call, cotangents):
+        right = super().grad_target(call, cotangents)
+        return np.resize(right.reshape(-1)[: 2**16], right.shape)

@@ -31,6 +31,10 @@ NUMPY_MODULES = (
     "tiles",
     "edges",
     "forms",
+    "kernels",
+    "interactions",
+    "strides",
+    "formats",
 )
 TORCH_MODULES = ("torch_backward", "torch_memory")
 

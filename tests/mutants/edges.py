@@ -45,7 +45,9 @@ class EmptyGradientLosesItsShape(NumpyTwin):
         return super().restored(rows, call) if rows.size else np.zeros(0, call.logits.dtype)
 
 
-@mutant(bug="EMP-02", link="https://github.com/pytorch/pytorch/issues/73165", killed_by=("edges.no-classes",))
+@mutant(
+    bug="EMP-02", link="https://github.com/pytorch/pytorch/issues/73165", killed_by=("edges.labels-without-classes",)
+)
 class NoClassesGivesZero(NumpyTwin):
     """Logits without a class give a loss of 0 for every label."""
 

@@ -100,7 +100,7 @@ class SoftmaxTermUnweighted(NumpyTwin):
         return self.softmax_rows(call.x) - self.shares(call)
 
 
-@mutant(killed_by=("layout.unbatched-is-one-row",))
+@mutant(killed_by=("gradients.every-combination",))
 class UnbatchedGradientNotDivided(NumpyTwin):
     """The gradient of an unbatched weighted mean keeps the weight that the division should cancel."""
 

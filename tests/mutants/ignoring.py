@@ -168,7 +168,7 @@ class SentinelComparedAsByte(NumpyTwin):
 @mutant(
     bug="DTY-01",
     link="https://github.com/huggingface/transformers/issues/12898",
-    killed_by=("dtypes.labels-are-exact",),
+    killed_by=("ignore_index.sentinel-is-exact",),
 )
 class SentinelComparedAsBfloat16(NumpyTwin):
     """Labels are compared with ignore_index in bfloat16, where 257 equals 256."""

@@ -108,7 +108,7 @@ class ChannelsLastGuessed(NumpyTwin):
         return call
 
 
-@mutant(killed_by=("layout.square-loss",))
+@mutant(killed_by=("accuracy.every-offset",))
 class SpatialAxesSwapped(NumpyTwin):
     """Two spatial axes of the logits are walked in column order, those of the target in row order."""
 

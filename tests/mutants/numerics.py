@@ -113,7 +113,7 @@ class ClassSumStoredInFloat16(NumpyTwin):
 @mutant(
     bug="NUM-07",
     link="https://github.com/pytorch/pytorch/issues/85791",
-    killed_by=("accuracy.loss",),
+    killed_by=("accuracy.every-row-count",),
     dtypes=("float16",),
 )
 class SpatialBatchSumInFloat16(NumpyTwin):
@@ -193,7 +193,7 @@ class FastExponential(NumpyTwin):
 @mutant(
     bug="EMP-06",
     link="https://github.com/pytorch/pytorch/pull/182867",
-    killed_by=("identities.impossible-class",),
+    killed_by=("accuracy.every-class-count", "accuracy.softmax"),
 )
 class UnguardedMergeOfBlocks(NumpyTwin):
     """Blocks of 32 lanes are merged as (maximum, sum) without a guard: a block of -inf alone gives -inf - -inf."""

@@ -145,7 +145,7 @@ class ProbabilityDivisorWeighted(NumpyTwin):
         return (call.probabilities * call.class_weights).sum(axis=1)
 
 
-@mutant(bug="WGT-06", link="https://github.com/pytorch/pytorch/pull/83235", killed_by=("accuracy.loss",))
+@mutant(bug="WGT-06", link="https://github.com/pytorch/pytorch/pull/83235", killed_by=("accuracy.every-combination",))
 class SingleRowNotDivided(NumpyTwin):
     """A batch of one row skips the division of the mean."""
 

@@ -81,7 +81,7 @@ class ThirdCallDiffers(NumpyTwin):
 @mutant(
     bug="DET-01",
     link="https://github.com/pytorch/pytorch/issues/17350",
-    killed_by=("purity.repeatable",),
+    killed_by=("purity.long-sums",),
 )
 class SumInRandomOrder(NumpyTwin):
     """The losses of spatial logits are added by atomics, in another order each time, though determinism is claimed."""
@@ -149,3 +149,12 @@ class CallKeptOnTheObject(NumpyTwin):
 
     def row_gradient(self, call):
         return super().row_gradient(replace(call, x=self._rows))
+
+
+@mutant(killed_by=("purity.surroundings",))
+class DrawsFromTheGlobalGenerator(NumpyTwin):
+    """Sampling that is off by default still draws its numbers: everybody else's random numbers change."""
+
+    def cross_entropy(self, logits, target, **options):
+        np.random.random()  # noqa: NPY002 - the mistake
+        return super().cross_entropy(logits, target, **options)

@@ -19,7 +19,7 @@ class WeightsOnTheLogits(NumpyTwin):
         return shares
 
 
-@mutant(bug="WGT-04", link="https://github.com/kulinseth/pytorch/pull/233", killed_by=("accuracy.loss",))
+@mutant(bug="WGT-04", link="https://github.com/kulinseth/pytorch/pull/233", killed_by=("accuracy.every-share",))
 class WeightsBroadcastOverRows(NumpyTwin):
     """Weights broadcast over the rows where there are as many rows as classes."""
 
@@ -90,7 +90,7 @@ class NegativeWeightsClipped(NumpyTwin):
         return np.maximum(weight, 0)
 
 
-@mutant(bug="WGT-06", link="https://github.com/pytorch/pytorch/issues/14289", killed_by=("accuracy.loss",))
+@mutant(bug="WGT-06", link="https://github.com/pytorch/pytorch/issues/14289", killed_by=("accuracy.every-combination",))
 class UnbatchedWeightCancels(NumpyTwin):
     """An unbatched call drops the weights since they cancel: true of the mean, not of sum and none."""
 

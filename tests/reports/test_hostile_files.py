@@ -9,7 +9,6 @@ import copy
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -269,14 +268,11 @@ def test_memory_is_bounded_whatever_the_file_holds(tmp_path: Path, junk: str) ->
         file.write(header)
         for _ in range((MAX_BYTES - len(header)) // len(line)):
             file.write(line)
-    code = f"from pathlib import Path; from xent_conformance import record; record.read(Path({str(path)!r}))"
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-
-    done = subprocess.run(
-        [sys.executable, "-c", code], preexec_fn=limited, capture_output=True, text=True, check=False, timeout=120
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
+        f"from pathlib import Path; from xent_conformance import record; record.read(Path({str(path)!r}))"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert "MemoryError" not in done.stderr
     assert outcome in done.stderr
     assert done.returncode == (1 if outcome else 0), done.stderr[-500:]
@@ -313,9 +309,9 @@ def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """Instead of a traceback."""
     path = sound(tmp_path / "x")
-    with pytest.raises(RecordError, match=r"absent/m\.jsonl: cannot be written: No such file"):
+    with pytest.raises(OSError, match=r"cannot be written: No such file.*absent/m\.jsonl"):
         xent_reports.merge(path, tmp_path / "absent" / "m.jsonl")
-    with pytest.raises(RecordError, match=r"sound\.jsonl/m\.jsonl: cannot be written: Not a directory"):
+    with pytest.raises(OSError, match=r"cannot be written: Not a directory.*sound\.jsonl/m\.jsonl"):
         xent_reports.merge(path, path / "m.jsonl")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -127,14 +126,14 @@ def test_a_run_that_reached_its_end_is_only_rendered_again(xent, verdicts, outpu
 
 
 def test_a_full_disk_ends_the_run_with_a_record_that_can_be_read(tmp_path):
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, 25_000))
-
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, 25_000));"
+        "from xent_conformance.cli import main; sys.exit(main())"
+    )
     done = subprocess.run(
         # In one process: memory shared with a worker would be limited too.
-        [sys.executable, "-m", "xent_conformance.cli", *RUN, "--in-process"],
+        [sys.executable, "-c", limited, *RUN, "--in-process"],
         cwd=tmp_path,
-        preexec_fn=small_files,
         capture_output=True,
         text=True,
         check=False,

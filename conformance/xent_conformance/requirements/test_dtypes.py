@@ -9,8 +9,9 @@ import numpy as np
 from xent_conformance.calls import Outcome
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating
 from xent_conformance.judge import Finding, broken, compare, held
-from xent_conformance.problem import Problem, array_of
+from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.twins import cotangent_for
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.strategies.sweeps import repeated
 from xent_conformance.subject import GRADIENT, Subject
@@ -135,19 +136,36 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
 
 
 def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """The same labels in every claimed dtype that can hold them."""
-    for dtype in subject.capabilities.target_dtypes:
-        for reduction in subject.capabilities.reductions:
-            logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], subject.dtype)
-            target = np.array([1, 2]).astype(dtype_of(dtype))
-            sentinel = subject.capabilities.default_ignore_index
-            yield Problem(logits, target, reduction=reduction, sentinel=sentinel)
+    """The same labels in every rank and claimed dtype that can hold them."""
+    claims = subject.capabilities
+    rows = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
+    ranks: list[tuple[F64Array, list[int] | int]] = [(rows, [1, 2])]
+    ranks += [(rows[0], 2)] if claims.unbatched and not claims.static_shapes else []
+    # Two samples of one position: as many dimensions as images have.
+    ranks += [(rows.reshape(2, 3, 1, 1), [1, 2])] if claims.spatial and not claims.static_shapes else []
+    for dtype in claims.target_dtypes:
+        for x, labels in ranks:
+            row_shape = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+            for reduction in claims.reductions:
+                target = np.array(labels).astype(dtype_of(dtype)).reshape(row_shape)
+                cotangent = cotangent_for(row_shape, reduction, subject.dtype)
+                yield Problem(
+                    array_of(x, subject.dtype),
+                    target,
+                    reduction=reduction,
+                    cotangent=cotangent,
+                    sentinel=claims.default_ignore_index,
+                )
 
 
 @requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=_other_index_dtypes)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss that they stand for."""
+    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank."""
     yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
+    if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
+        exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+        observed = trial.gradients().logits
+        yield compare("grad_logits", observed, exact, bound, trial.problem.format, call="cross_entropy_vjp")
 
 
 def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:

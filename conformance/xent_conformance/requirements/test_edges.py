@@ -9,6 +9,7 @@ import numpy as np
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.test_invalid_calls import CHECKS_LABELS
 from xent_conformance.requirements.twins import in_every_reduction, problem_of
 from xent_conformance.subject import GRADIENT, IGNORING, Subject
 from xent_conformance.trial import Trial
@@ -142,6 +143,38 @@ def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
         mean = problem.reduction == "mean"
         convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
         yield _is("grad_logits", trial.gradients().logits, convention, call="cross_entropy_vjp")
+
+
+def labels_without_classes(subject: Subject) -> Iterable[Problem]:
+    """Rows with labels, and no class that could be meant, in every rank and reduction."""
+    claims = subject.capabilities
+    first = claims.reductions[0]
+    made = [problem_of(subject, np.zeros((2, 0)), np.zeros(2, dtype=np.int64), first)]
+    if not claims.static_shapes:
+        made += [problem_of(subject, np.zeros(0), np.array(0), first)] if claims.unbatched else []
+        made += (
+            [problem_of(subject, np.zeros((2, 0, 3)), np.zeros((2, 3), dtype=np.int64), first)]
+            if claims.spatial
+            else []
+        )
+    yield from in_every_reduction(subject, made)
+
+
+@requirement(
+    "edges.labels-without-classes",
+    "labels for no classes give no number",
+    source=labels_without_classes,
+    needs=[CHECKS_LABELS],
+    references=["https://github.com/pytorch/pytorch/issues/73165"],
+)
+def test_labels_for_no_classes_give_no_number(trial: Trial) -> Iterator[Finding]:
+    """Where there are rows and no class, every label is out of range: an error, or nan, and never a number."""
+    outcome = trial.outcome("cross_entropy", trial.problem)
+    if outcome.raised is not None or np.isnan(trial.loss()).all():
+        yield held("loss")
+    else:
+        got = str(trial.loss().tolist())
+        yield broken("loss", f"labels without a class give {got}", got=got, expected="an error or nan")
 
 
 def without_classes(subject: Subject) -> Iterable[Problem]:

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from xent_conformance.formats import rounded
 from xent_conformance.judge import Finding, broken, compare, held
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import F64Array, from_rows
+from xent_conformance.problem import F64Array, Problem, from_rows
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import problem_of
 from xent_conformance.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
 from xent_conformance.trial import Trial
 
@@ -101,11 +103,18 @@ def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
     ],
 )
 def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp."""
+    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp; one that is
+    there for some calls is there for all.
+    """
     if not trial.problem.has_probabilities:
         return
     observed = trial.gradients().target
     if observed is None:
+        given = next((p for p in _plain_probabilities(trial) if trial.related(p).gradients().target is not None), None)
+        if given is not None:
+            there = f"logits {given.logits.shape}, reduction {given.reduction!r}"
+            message = f"no gradient of the targets, though there is one for {there}"
+            yield broken("grad_target", message, call="cross_entropy_vjp", got="none", expected="a gradient")
         return
     exact, bounds = trial.answer.grad_target, trial.bounds
     yield compare(
@@ -118,6 +127,23 @@ def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> It
         effect=_effect(exact.value),
         call="cross_entropy_vjp",
     )
+
+
+def _plain_probabilities(trial: Trial) -> Iterator[Problem]:
+    """Calls with probability targets that differ in rank, size and options, to see for which there is a gradient."""
+    subject, claims = trial.subject, trial.subject.capabilities
+    q = np.array([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
+    reductions = claims.reductions
+    yield problem_of(subject, [[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], q, reductions[0])
+    if claims.static_shapes:
+        return
+    yield problem_of(subject, [[1.0, 0.0, 3.0]] * 20, np.resize(q, (20, 3)), reductions[-1])
+    if claims.weight:
+        yield problem_of(subject, [[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], q, reductions[-1], weight=[1.0, 2.0, 0.5])
+    if claims.unbatched:
+        yield problem_of(subject, [1.0, 0.0, 3.0], q[0], reductions[-1])
+    if claims.spatial:
+        yield problem_of(subject, np.ones((2, 3, 2)), np.ones((2, 3, 2)) / 4, reductions[0])
 
 
 @requirement(
@@ -182,7 +208,8 @@ def test_second_derivative_is_within_its_bound(trial: Trial) -> Iterator[Finding
     """The second derivative times a vector is within the bound of G S p (v - <p, v>)."""
     problem = trial.problem
     undefined = ~np.isfinite(trial.bounds.grad_logits)
-    v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
+    digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
+    v = np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
     exact = trial.answer.hessian_times(v)
     vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
     finding = compare(

@@ -12,7 +12,7 @@ from xent_conformance.requirements.agreement import agree, gradient_of, gradient
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import FREE_SHAPES, SPATIAL, UNBATCHED, chosen_rows, dense, flattened
-from xent_conformance.strategies.layouts import laid_out
+from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.situations import RELATIONS, SQUARE, VIEWS
 from xent_conformance.subject import GRADIENT, Need, Subject
 from xent_conformance.trial import Trial
@@ -25,9 +25,13 @@ _VIEWS = [
 
 
 def _views(problem: Problem) -> Iterable[Problem]:
-    """Every array of the problem in each layout at once, and logits repeated behind a stride of zero."""
-    for layout in ("transposed", "strided", "offset", "reversed", "read-only"):
+    """Every array of the problem in each layout at once, and each of them repeated behind a stride of zero."""
+    for layout in (*LAYOUTS[1:], "read-only"):
         yield problem.with_(**{name: laid_out(array, layout) for name, array in problem.arrays().items()})
+    for name in ("target", "weight"):
+        array = problem.arrays().get(name)
+        if array is not None and array.ndim and len(array) > 1:
+            yield problem.with_(**{name: np.broadcast_to(array[:1], array.shape)})
     axis = problem.class_axis
     if problem.rows > 1:
         first = problem.logits[:1]

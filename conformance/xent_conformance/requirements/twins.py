@@ -15,7 +15,7 @@ from xent_conformance.subject import Need, Subject
 
 Order = npt.NDArray[np.intp]
 
-#: What a cotangent of the rows cycles through: exact in every format, and zero nowhere.
+#: What a cotangent of the rows cycles through: zero nowhere.
 COTANGENT = (1.0, -0.5, 2.0, 0.25, -1.5)
 
 FREE_SHAPES = Need("calls of any shape without compiling each", lambda s: not s.capabilities.static_shapes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from xent_conformance.problem import AnyArray
 
-LAYOUTS = ("contiguous", "transposed", "strided", "offset", "reversed")
+LAYOUTS = ("contiguous", "transposed", "strided", "offset", "reversed", "sliced", "channels last")
 
 
 def laid_out(array: AnyArray, layout: str) -> AnyArray:
@@ -17,12 +17,22 @@ def laid_out(array: AnyArray, layout: str) -> AnyArray:
         return array.T.copy().T
     if layout == "reversed":
         return array[::-1].copy()[::-1]
-    if layout == "read-only":
-        view = laid_out(array, "strided")
-        view.flags.writeable = False
-        return view
-    step, start = (2, 0) if layout == "strided" else (1, 3)
-    memory = np.full((*array.shape[:-1], array.shape[-1] * step + start), 1, dtype=array.dtype)
-    view = memory[..., start:] if step == 1 else memory[..., ::step]
+    class_axis = min(1, array.ndim - 1)
+    if layout == "channels last":
+        return np.moveaxis(np.moveaxis(array, class_axis, -1).copy(), -1, class_axis)
+    if layout == "sliced":
+        view = _part_of_longer(array, class_axis)
+    else:
+        step, start = (1, 3) if layout == "offset" else (2, 0)
+        memory = np.full((*array.shape[:-1], array.shape[-1] * step + start), 1, dtype=array.dtype)
+        view = memory[..., start:] if step == 1 else memory[..., ::step]
     view[...] = array
+    view.flags.writeable = layout != "read-only"
     return view
+
+
+def _part_of_longer(array: AnyArray, axis: int) -> AnyArray:
+    """The first elements along an axis of a longer array, as of logits cut off at the end: only outer strides grow."""
+    longer = list(array.shape)
+    longer[axis] += 1
+    return np.full(longer, 1, dtype=array.dtype)[(slice(None),) * axis + (slice(array.shape[axis]),)]

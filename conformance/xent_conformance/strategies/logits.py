@@ -63,6 +63,16 @@ def _masked(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
     return row
 
 
+def _masked_span(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
+    """All classes masked but a span, as padding and attention masks leave it: whole blocks, often all but one class."""
+    unit = int(rng.choice([1, 8, 32]))
+    first = int(rng.integers(classes)) // unit * unit
+    width = int(rng.choice([1, unit, classes]))
+    row = np.full(classes, -np.inf)
+    row[first : first + width] = rng.normal(size=len(row[first : first + width])) * 3
+    return row
+
+
 def _very_negative(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
     return rng.normal(size=classes) - float(rng.choice([50.0, 120.0, 1e3]))
 
@@ -102,6 +112,7 @@ REGIMES: dict[str, Regime] = {
     "dominated": _dominated,
     "large gap": _large_gap,
     "masked": _masked,
+    "masked span": _masked_span,
     "very negative": _very_negative,
     "offset": _offset,
     "subnormal": _subnormal,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xent_conformance.strategies.layouts import LAYOUTS
 from xent_conformance.strategies.logits import MIXED, REGIMES
 
 #: (row shape, classes).
@@ -34,7 +35,8 @@ MENU: dict[str, dict[str, list[Any]]] = {
         "peaked": ["dominated", "large gap", "wide", "very wide"],
         "flat": ["equal", "two values", "near ties", "narrow", "subnormal"],
         "ordered": ["ascending", "descending", "grid", "normal"],
-        "extreme": ["masked", "very negative", "offset", "enormous", "huge"],
+        "extreme": ["very negative", "offset", "enormous", "huge"],
+        "masked": ["masked", "masked span"],
     },
     "target": {
         "random": ["random"],
@@ -58,7 +60,7 @@ MENU: dict[str, dict[str, list[Any]]] = {
     "reduction": {r: [r] for r in ("none", "sum", "mean")},
     "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9], "full": [1.0]},
     "cotangent": {"plain": ["ones"], "varied": ["random", "zero first"], "same": ["same"]},
-    "layout": {"contiguous": ["contiguous"], "view": ["transposed", "strided", "offset", "reversed"]},
+    "layout": {"contiguous": ["contiguous"], "view": list(LAYOUTS[1:])},
 }
 
 assert {name for level in MENU["regime"].values() for name in level} <= {*REGIMES, MIXED}

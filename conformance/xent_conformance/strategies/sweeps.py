@@ -25,10 +25,14 @@ MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2049, 40
 HUGE_ROWS = 65537
 #: Rows of one problem with a middle, and with a large number of classes.
 MIDDLE_ROWS, LARGE_ROWS = 12, 2
+#: Rows that all hold the same share of a sum, past where the sum of so many ones stands still in float16.
+EQUAL_SHARES = ((4097,), (3, 41, 41))
 
 #: One lane above the others: at zero, where a lane padded with 0 adds as much again; far below it, where such a lane is
-#: all there is; and far above, where exp overflows float32 unless the maximum is taken over all lanes.
-LEVELS = ((0.0, -50.0), (-50.0, -100.0), (100.0, -50.0))
+#: all there is; far above, where exp overflows float32 unless the maximum is taken over all lanes; and alone among
+#: masked ones, where a block without any other lane has nothing to be merged.
+LEVELS = ((0.0, -50.0), (-50.0, -100.0), (100.0, -50.0), (0.0, -np.inf))
+FINITE_LEVELS = LEVELS[:3]
 
 
 def class_counts(subject: Subject) -> list[int]:
@@ -51,24 +55,35 @@ def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> n
 
 def every_lane(subject: Subject) -> Iterator[Problem]:
     """For every number of classes a problem in which each lane, or each that is first or last of something, leads."""
+    levels = FINITE_LEVELS if subject.capabilities.finite_logits_only else LEVELS
     for number, classes in enumerate(class_counts(subject)):
-        for lanes in _groups(classes) if subject.capabilities.static_shapes else [_lanes(classes)]:
-            rows = np.arange(len(lanes))
-            top, rest = LEVELS[number % len(LEVELS)]
-            logits = np.full((len(lanes), classes), rest)
-            logits[rows, lanes] = top
+        for some in _groups(classes) if subject.capabilities.static_shapes else [_lanes(classes)]:
+            rows = np.arange(len(some))
+            top, rest = np.array(levels)[(number + rows) % len(levels)].T
+            logits = np.repeat(rest[:, None], classes, axis=1)
+            logits[rows, some] = top
             # Each lane is the target of its own row but for every third, whose target is the lane before it.
-            yield _problem(subject, logits, np.where(rows % 3 == 2, (lanes - 1) % classes, lanes), number)  # noqa: PLR2004
+            labels = np.where((rows % 3 == 2) & np.isfinite(rest), (some - 1) % classes, some)  # noqa: PLR2004
+            yield _problem(subject, logits, labels, number)
 
 
 def _lanes(classes: int) -> npt.NDArray[np.int64]:
-    """The lanes that lead: all of few, of many the last, the first, and those around powers of two."""
+    """The lanes that lead, one in each row: all of few, of many the first, the last, and those around powers of two.
+
+    The last lane, which loops lose most often, leads in the first row and in the last ones, on every level.
+    """
+    last = classes - 1
     if classes <= max(SMALL_CLASSES):
-        return np.arange(classes)
-    ends = [classes - 1, 0, classes - 2, classes // 2, 1]
-    ends += [edge for power in (64, 128, 256, 512, 1024, 32, 2048) for edge in (power - 1, power) if edge < classes]
-    distinct = list(dict.fromkeys(ends))
-    return np.array(distinct[: MIDDLE_ROWS if classes <= max(MIDDLE_CLASSES) else LARGE_ROWS])
+        between = list(range(last)) if classes > 1 else [0]
+    else:
+        between = [0, classes - 2, classes // 2, 1]
+        between += [e for power in (64, 128, 256, 512, 1024, 32, 2048) for e in (power - 1, power) if e < last]
+        between = list(dict.fromkeys(between))[: MIDDLE_ROWS if classes <= max(MIDDLE_CLASSES) else LARGE_ROWS]
+    if classes > max(MIDDLE_CLASSES):
+        return np.array([last, *between, last])
+    # As many rows as make a multiple of the levels, so that the first row and the last three have one each.
+    filler = -len(between) % len(LEVELS)
+    return np.array([last, *between, *[last] * (filler + 3)])
 
 
 def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
@@ -82,16 +97,32 @@ def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
 def every_row(subject: Subject) -> Iterator[Problem]:
     """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
     classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
+    yield from _equal_shares(subject)
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
+            # Periods that no power of two is a multiple of: another row's label or logits are told apart.
             gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
-            yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 2, reduction="none")
+            yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 5 % 2, reduction="none")
         for place, reduction in enumerate(r for r in ("sum", "mean") if r in claimed and rows < HUGE_ROWS):
             loud = (rows - 1, 0, rows // 2)[(number + place) % 3]
             gaps = np.full(rows, -40.0)
             gaps[loud] = 60.0
             yield _problem(subject, _gaps(gaps, classes), np.zeros(rows, dtype=np.int64), reduction=reduction)
+
+
+def _equal_shares(subject: Subject) -> Iterator[Problem]:
+    """Sum and mean of thousands of rows with a loss of about one each, of a batch and of spatial positions."""
+    claims = subject.capabilities
+    for shape in () if claims.static_shapes else EQUAL_SHARES:
+        if len(shape) > 1 and not claims.spatial:
+            continue
+        rows = int(np.prod(shape))
+        logits = _gaps(np.asarray(0.5 + np.arange(rows) % 3 * 0.125, dtype=np.float64), 3).reshape(*shape, 3)
+        for reduction in (r for r in ("sum", "mean") if r in claims.reductions):
+            flat = _problem(subject, logits.reshape(rows, 3), np.zeros(rows, dtype=np.int64), reduction=reduction)
+            spatial = np.ascontiguousarray(np.moveaxis(flat.logits.reshape(logits.shape), -1, 1))
+            yield flat.with_(logits=spatial, target=flat.target.reshape(shape))
 
 
 def _gaps(gaps: F64Array, classes: int) -> F64Array:

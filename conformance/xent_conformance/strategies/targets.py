@@ -105,9 +105,15 @@ def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) 
 
 
 def cotangent_values(kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
-    """Cotangent for ``rows`` losses, None for a reduced loss: values that every format holds exactly."""
+    """Cotangent for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
+
+    The kind "random" has as many digits as a format holds: round numbers would hide that they went through a narrower
+    one.
+    """
     size = () if rows is None else (rows,)
     values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
+    if kind == "random":
+        values = values * (1 + rng.random() / 8)
     if kind == "ones":
         return np.ones(size)
     if kind == "zeros":

@@ -1,0 +1,58 @@
+"""Where an intermediate of a correct implementation may overflow though its result does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.problem import F64Array
+
+if TYPE_CHECKING:
+    from xent_conformance.bounds import Bounds
+
+
+def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
+    """Where a stored log-probability, one of its products or a sum of them overflows: (rows,) for none, else ()."""
+    answer, problem, sizes = bounds.answer, bounds.problem, _sizes(bounds)
+    rows = np.maximum(sizes.max(axis=1, initial=0.0), bounds.parts.log_sum_exp[:, 0] if bounds.model.form_b else 0.0)
+    if bounds.mixed:
+        rows = np.maximum(rows, sizes.sum(axis=1))
+    over: npt.NDArray[np.bool_] = rows >= bounds.limit
+    if problem.reduction == "none":
+        return over
+    if bounds.model.batch_is_wide:
+        return np.bool_(over.any() or abs(float(answer.loss.value)) >= bounds.limit)
+    terms = np.abs(np.asarray(answer.form.divisor_terms).astype(np.float64))
+    total = rows.sum() if bounds.mixed else 0.0
+    if problem.reduction == "mean" and not bounds.divides_by_zero:
+        # The unscaled sum may be divided before it is multiplied by eps / C.
+        total = max(total, total / abs(float(answer.form.divisor)))
+    sums = max(np.abs(bounds.row_values()).sum(), total, terms.sum())
+    return np.bool_(over.any() or sums >= bounds.limit)
+
+
+def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
+    """Rows whose terms overflow with both signs: their order decides whether inf, -inf or nan comes of it."""
+    if not bounds.mixed:
+        return np.zeros(len(bounds.mass), dtype=bool)
+    sizes = _sizes(bounds)
+    negative = np.asarray(bounds.answer.form.q).astype(np.float64) < 0
+    return np.asarray((negative & (sizes > 0)).any(axis=1) & (sizes.sum(axis=1) >= bounds.limit))
+
+
+def cancels(bounds: Bounds) -> bool:
+    """The same for the rows of a batch."""
+    values = bounds.row_values()
+    if bounds.model.batch_is_wide or not (values < 0).any() or not (values > 0).any():
+        return False
+    return bool(np.abs(values).sum() >= bounds.limit)
+
+
+def _sizes(bounds: Bounds) -> F64Array:
+    """Magnitudes of the terms that the loss reads, with their weights, (rows, C)."""
+    weight = np.abs(bounds.problem.class_weights())
+    too_far = bounds.parts.infinite & np.isfinite(bounds.problem.logits_by_row())
+    distance = np.where(too_far, np.inf, bounds.nlp)
+    return np.where(bounds.answer.read, distance * np.maximum(weight, 1.0), 0.0)

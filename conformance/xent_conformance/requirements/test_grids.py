@@ -1,0 +1,143 @@
+"""What is enumerated because a random draw meets it too seldom: combinations of options, long offsets, sentinels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xent_conformance.judge import Finding, compare
+from xent_conformance.requirements.grids import every_combination, every_offset, every_share, exact_sentinels
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
+from xent_conformance.subject import GRADIENT
+from xent_conformance.trial import Trial
+
+_OPTIONS = [
+    "https://github.com/pytorch/pytorch/issues/69339",
+    "https://github.com/pytorch/pytorch/issues/72056",
+    "https://github.com/tracel-ai/burn/issues/5568",
+]
+_SHARES = ["https://github.com/linkedin/Liger-Kernel/pull/420", "https://github.com/PFCCLab/PaddleAPITest/pull/478"]
+_OFFSETS = [
+    "https://github.com/pytorch/pytorch/issues/190139",
+    "https://github.com/Dao-AILab/flash-attention/issues/714",
+    "https://github.com/pytorch/pytorch/issues/84144",
+]
+
+
+@requirement(
+    "accuracy.every-combination",
+    "every combination of options: the loss",
+    source=every_combination,
+    needs=[FREE_SHAPES],
+    references=_OPTIONS,
+)
+def test_every_combination_of_options_gives_its_loss(trial: Trial) -> Iterator[Finding]:
+    """In every combination of rank, kind of target, class weights, ignored rows, reduction and smoothing the loss is
+    within its bound: also for a single row, and for all five options at once.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "gradients.every-combination",
+    "every combination of options: the gradients",
+    source=every_combination,
+    needs=[FREE_SHAPES, GRADIENT],
+    references=_OPTIONS,
+)
+def test_every_combination_of_options_gives_its_gradients(trial: Trial) -> Iterator[Finding]:
+    """In every combination of rank, kind of target, class weights, ignored rows, reduction and smoothing the gradient
+    of the logits is within its bound, and so is that of probability targets where there is one.
+    """
+    yield gradient_finding(trial)
+    yield from target_gradient_finding(trial)
+
+
+def target_gradient_finding(trial: Trial) -> Iterator[Finding]:
+    """The gradient of probability targets beside the exact one, where a backend gives one."""
+    observed = trial.gradients().target
+    if not trial.problem.has_probabilities or observed is None:
+        return
+    exact, bounds = trial.answer.grad_target, trial.bounds
+    yield compare(
+        "grad_target",
+        observed,
+        exact,
+        bounds.grad_target,
+        trial.problem.format,
+        overflows=bounds.grad_target_overflows,
+        call="cross_entropy_vjp",
+    )
+
+
+@requirement(
+    "accuracy.every-share",
+    "every class's share at every block edge: the loss",
+    source=every_share,
+    needs=[FREE_SHAPES],
+    references=_SHARES,
+)
+def test_every_share_counts_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
+    """With C classes, for C around every power of two and block size up to 65537, each class adds its share to a loss
+    with smoothing and weights, or with a target distribution.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "gradients.every-share",
+    "every class's share at every block edge: the gradients",
+    source=every_share,
+    needs=[FREE_SHAPES, GRADIENT],
+    references=_SHARES,
+)
+def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
+    """With C classes, for C around every power of two and block size up to 65537, each class gets its own gradient
+    where it has a share of the target, and so does the share where that is differentiated.
+    """
+    yield gradient_finding(trial)
+    yield from target_gradient_finding(trial)
+
+
+@requirement(
+    "accuracy.every-offset",
+    "every element of large arrays: the loss",
+    source=every_offset,
+    needs=[FREE_SHAPES],
+    references=_OFFSETS,
+)
+def test_every_element_of_large_arrays_counts(trial: Trial) -> Iterator[Finding]:
+    """With more than 65536 elements in logits or probability targets, or so many labels, with spatial dimensions and
+    without, each row has its own loss: no offset wraps around in 15 or 16 bits.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "gradients.every-offset",
+    "every element of large arrays: the gradients",
+    source=every_offset,
+    needs=[FREE_SHAPES, GRADIENT],
+    references=_OFFSETS,
+)
+def test_every_element_of_large_arrays_has_its_gradient(trial: Trial) -> Iterator[Finding]:
+    """With more than 65536 elements in logits or probability targets, or so many labels, with spatial dimensions and
+    without, each element has its own gradient.
+    """
+    yield gradient_finding(trial)
+    yield from target_gradient_finding(trial)
+
+
+@requirement(
+    "ignore_index.sentinel-is-exact",
+    "the sentinel is not rounded or wrapped",
+    source=exact_sentinels,
+    needs=[CHOSEN_SENTINEL],
+    references=["https://github.com/keras-team/keras/pull/15015", "https://github.com/pytorch/pytorch/pull/60650"],
+)
+def test_the_sentinel_is_not_rounded_or_wrapped(trial: Trial) -> Iterator[Finding]:
+    """Only labels that are ignore_index itself are ignored: not those next to it around 2^8 and 2^11, which a narrow
+    float takes for it, nor those that differ from it by 2^8, 2^16 or 2^32, which a narrow integer does.
+    """
+    yield loss_finding(trial)

@@ -1,0 +1,72 @@
+"""Sums that take any order of their terms: the same call gives bitwise the same, however often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xent_conformance.calls import Outcome, same_bits
+from xent_conformance.judge import Finding, broken, held
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
+from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.trial import Trial
+
+#: Rows and classes over which terms of very different size are added, one problem for each reduction.
+SHAPES: tuple[tuple[int, ...], ...] = ((611, 3), (2, 3, 17, 19), (3, 911), (1025,))
+AGAIN = 4
+
+
+def long_sums(subject: Subject) -> Iterator[Problem]:
+    """Long sums over rows, positions and classes: in another order each of them rounds to something else."""
+    claims = subject.capabilities
+    for shape in SHAPES:
+        if (len(shape) == 1 and not claims.unbatched) or (len(shape) > 2 and not claims.spatial):  # noqa: PLR2004
+            continue
+        rng = np.random.default_rng(len(shape))
+        logits = rng.normal(size=shape) * 4
+        axis = min(1, len(shape) - 1)
+        labels = rng.integers(0, shape[axis], size=shape[:axis] + shape[axis + 1 :])
+        for reduction in claims.reductions:
+            yield problem_of(subject, logits, labels, reduction)
+
+
+@requirement(
+    "purity.long-sums",
+    "long sums are added in one order",
+    source=long_sums,
+    needs=[DETERMINISM, FREE_SHAPES],
+    references=[
+        "https://github.com/pytorch/pytorch/issues/17350",
+        "https://github.com/tensorflow/tensorflow/issues/38185",
+    ],
+)
+def test_long_sums_are_added_in_one_order(trial: Trial) -> Iterator[Finding]:
+    """Where deterministic results are claimed the same call gives bitwise the same loss and gradient each time, with
+    hundreds of rows, positions or classes to be added.
+    """
+    caller = trial.subject.caller
+    methods = {"cross_entropy": caller.cross_entropy}
+    if GRADIENT.met_by(trial.subject):
+        methods["cross_entropy_vjp"] = caller.vjp
+    for call, method in methods.items():
+        first = method(trial.problem)
+        if first.trouble is not None:
+            continue
+        others = [method(trial.problem) for _ in range(AGAIN)]
+        name = next((n for other in others for n in _differing(first, other)), None)
+        if name is None:
+            yield held("second call", call=call)
+        else:
+            message = f"{call} gives another {name} when it is called again with the same inputs"
+            yield broken("second call", message, call=call, got="another result", expected="the same bits")
+
+
+def _differing(first: Outcome, second: Outcome) -> Iterator[str]:
+    """Results that are not bitwise the same."""
+    if second.trouble is not None:
+        yield "outcome"
+        return
+    yield from (n for n, array in first.arrays.items() if not same_bits(array, second.arrays[n]))
