@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -29,7 +28,7 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import callables, torch_calls
+from xent_backends import callables, torch_calls, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
@@ -97,14 +96,7 @@ class TorchCallable:
 
     def surroundings(self) -> Mapping[str, object]:
         """What torch keeps for all its users."""
-        return {
-            "torch default dtype": torch.get_default_dtype(),
-            "torch random state": zlib.crc32(torch.get_rng_state().numpy().tobytes()),
-            "torch gradient mode": torch.is_grad_enabled(),
-            "torch threads": torch.get_num_threads(),
-            "torch deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-            "torch float32 matrix product precision": torch.get_float32_matmul_precision(),
-        }
+        return torch_state.surroundings()
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss through the function form."""
@@ -229,9 +221,10 @@ def from_callable(
     def trial(logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Tensor:
         return call(tensor_of(logits, device), tensor_of(target, device), **options)
 
-    capabilities = callables.capabilities_of(signature, trial, dtypes)
+    with torch_state.defaults_kept():
+        capabilities = callables.capabilities_of(signature, trial, dtypes)
+        kind = _kind(call, capabilities, device) if gradient else TorchCallable
     line, dotted = callables.import_line(spec)
-    kind = _kind(call, capabilities, device) if gradient else TorchCallable
     return kind(callables.backend_name(spec), capabilities, device, call, f"{SETUP}\n{line}", dotted)
 
 

@@ -30,7 +30,10 @@ LOOKS: Mapping[str, Callable[[], Any]] = {
     "random state": random.getstate,
     "recursion limit": sys.getrecursionlimit,
     "floating-point mode": lambda: [a + b for a, b in ROUNDED] + [SUBNORMAL * n for n in (1.0, 3.0)],
-    "standard streams": lambda: [id(s) for s in (sys.stdin, sys.stdout, sys.stderr)] + [_open(1), _open(2)],
+    "standard streams": lambda: [
+        *((id(s), getattr(s, "closed", None)) for s in (sys.stdin, sys.stdout, sys.stderr)),
+        *map(_open, (1, 2)),
+    ],
 }
 
 

@@ -7,13 +7,14 @@ What a worker sends is read without loading any class: only builtin values and a
 from __future__ import annotations
 
 import io
+import math
 import mmap
 import os
 import pickle
 import socket
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -28,6 +29,8 @@ LARGE = 1 << 15
 #: Shared memory beyond this is given back when it is not needed any more.
 KEPT = 1 << 26
 _LENGTH = struct.Struct("<Q")
+#: Seconds of waiting between two looks at whether there still is another side.
+GLANCE = 0.25
 #: Longest message; the arrays in it are below LARGE each.
 LONGEST = 1 << 28
 _PACKED = "\0array"
@@ -105,32 +108,35 @@ class Channel:
         self._connection.settimeout(limit)
         self._connection.sendall(_LENGTH.pack(len(data)) + data)
 
-    def receive(self, limit: float | None = None) -> Any:
+    def receive(self, limit: float = math.inf, gone: Callable[[], bool] = lambda: False) -> Any:
         """The next message; raises TimeoutError after so many seconds, EOFError or OSError where nobody is there.
 
-        GarbledError where what arrives is no message.
+        GarbledError where what arrives is no message. ``gone`` tells whether the other side has ended: the end of the
+        connection does not, where a child that it has left behind holds it open.
         """
-        deadline = None if limit is None else monotonic() + limit
-        (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline))
+        deadline = monotonic() + limit
+        (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline, gone))
         if length > LONGEST:
             raise GarbledError
-        data = self._bytes(length, deadline)
+        data = self._bytes(length, deadline, gone)
         try:
             return _Plain(io.BytesIO(data)).load()
         except Exception as error:
             raise GarbledError from error
 
-    def _bytes(self, count: int, deadline: float | None) -> bytes:
+    def _bytes(self, count: int, deadline: float, gone: Callable[[], bool]) -> bytes:
         received = bytearray()
         while len(received) < count:
-            if deadline is not None:
-                left = deadline - monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self._connection.settimeout(left)
-            elif self._connection.gettimeout() is not None:
-                self._connection.settimeout(None)
-            part = self._connection.recv(min(count - len(received), 1 << 20))
+            left, ended = deadline - monotonic(), gone()
+            if left <= 0:
+                raise TimeoutError
+            self._connection.settimeout(min(left, GLANCE))
+            try:
+                part = self._connection.recv(min(count - len(received), 1 << 20))
+            except TimeoutError:
+                if not ended:
+                    continue
+                part = b""
             if not part:
                 raise EOFError("the other side is gone")
             received += part

@@ -35,6 +35,7 @@ class IsolatedExecutor:
         self._worker: WorkerProcess | None = None
         self._warm: set[Any] = set()
         self._hangs = self._failed_starts = self._pardoned = 0
+        self._not_started = ""
         self._longest = 0.0
         #: A call that works on this backend: how to tell whether a device has survived an error. None: it always has.
         self.canary: Invocation | None = None
@@ -183,12 +184,13 @@ class IsolatedExecutor:
             raise DiedError(f"{death} after its last call had come back", killed=death.killed)
         if self._worker is None:
             if self._failed_starts >= STARTS:
-                raise DiedError("ended its process, and it cannot be started again")
+                raise DiedError(self._not_started)
             try:
                 self.open()
             except (UsageError, BrokenBackendError, BackendUnavailableError) as error:
                 self._failed_starts += 1
-                raise DiedError(f"ended its process, and it cannot be started again: {error}") from error
+                self._not_started = f"ended its process, and it cannot be started again: {error}"
+                raise DiedError(self._not_started) from error
             self._failed_starts = 0
         assert self._worker is not None
         return self._worker

@@ -112,7 +112,7 @@ class WorkerProcess:
             raise
 
     def _answer(self, limit: float) -> Any:
-        match self.channel.receive(limit):
+        match self.channel.receive(limit, self.gone):
             # A process that has forked may answer twice: the number tells to which request.
             case (self._asked, answer):
                 return answer

@@ -1,0 +1,82 @@
+"""Hostile backends and events, as data: what each does, and what a run must make of it.
+
+Each changes the adapter that ``xent new`` writes: a subclass whose ``cross_entropy`` or other methods are hostile,
+mostly in one call alone, that of the worked example of ``identities.worked-example``.
+"""
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.resources import files
+
+#: Requirements that a run with a fault judges: the one it is aimed at, and those that must not notice.
+ONLY = (
+    "identities.worked-example",
+    "identities.softplus",
+    "gradients.logits",
+    "purity",
+    "layout.square-loss",
+)
+VICTIM = "identities.worked-example"
+#: The call of the worked example, and no other, its reductions included.
+WORKED = "logits.shape == (3, 3) and abs(logits.sum() - 4.3676) < 1e-3 and target.tolist() == [1, 2, 0]"
+#: What every one of them may use.
+IMPORTS = "import ctypes, os, signal, sys, threading, time\nimport numpy"
+MODULES = ("deaths", "exceptions", "hangs", "inputs", "loading", "results", "surroundings")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A hostile backend.
+
+    ``code`` runs in ``cross_entropy`` where ``when`` holds, with the honest ``loss`` at hand; ``methods`` and
+    ``before`` are lines of the class and of the module. ``verdicts`` has the statuses that differ from those of a
+    clean run, ``message`` what their failures or, where the adapter cannot be used at all, ``broken``, must say.
+    """
+
+    name: str
+    does: str
+    code: str = "pass"
+    when: str = WORKED
+    methods: str = ""
+    before: str = ""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    message: str = ""
+    broken: bool = False
+    timeout: float = 20.0
+
+    def source(self) -> str:
+        """The whole adapter."""
+        honest = files("xent_conformance").joinpath("new_backend.py.txt").read_text("utf-8")
+        return "\n".join(
+            [
+                IMPORTS,
+                self.before,
+                honest,
+                "class Hostile(MyBackend):",
+                "    def cross_entropy(self, logits, target, **options):",
+                "        loss = super().cross_entropy(logits, target, **options)",
+                f"        if {self.when}:",
+                _indented(self.code, 12),
+                "        return loss",
+                _indented(self.methods, 4),
+                "backend = Hostile()\n",
+            ]
+        )
+
+    @property
+    def expected(self) -> str:
+        """The verdict in a few words, for the table."""
+        if self.broken:
+            return "exit 3: the adapter cannot be judged"
+        if not self.verdicts:
+            return "the verdicts of a clean run"
+        return ", ".join(f"{status} of {identifier}" for identifier, status in sorted(self.verdicts.items()))
+
+
+def _indented(text: str, width: int) -> str:
+    return "\n".join(" " * width + line for line in text.strip().split("\n"))
+
+
+def all_faults() -> list[Fault]:
+    """Every fault, by module."""
+    return [fault for name in MODULES for fault in import_module(f"faults.{name}").FAULTS]

@@ -1,0 +1,102 @@
+"""What calls do to their inputs and around them."""
+
+from faults.catalogue import VICTIM, Fault
+
+CHANGED = {"purity.inputs-unchanged": "fail"}
+ALL = "True"
+#: A pointer past the end and before the beginning of an array's elements.
+WRITE = "ctypes.memset(logits.ctypes.data {}, 0x41, 4)"
+STRAYED = {
+    "identities.worked-example": "fail",
+    "identities.softplus": "fail",
+    "purity.memory-beside-the-inputs": "fail",
+}
+
+FAULTS = [
+    Fault(
+        "logits written over",
+        "adds 1 to the logits",
+        "if logits.flags.writeable: logits += 1",
+        when=ALL,
+        verdicts=CHANGED,
+        message="overwrote its logits",
+    ),
+    Fault(
+        "a last byte changed",
+        "flips the last bit of the last logit",
+        "if logits.flags.writeable and logits.size: logits.reshape(-1)[-1:].view('uint8')[0] ^= 1",
+        when=ALL,
+        verdicts=CHANGED,
+        message="overwrote its logits",
+    ),
+    Fault(
+        "target written over",
+        "clears the labels",
+        "if target.flags.writeable: target[...] = 0",
+        when=ALL,
+        verdicts=CHANGED,
+        message="overwrote its target",
+    ),
+    Fault(
+        "weight written over",
+        "normalises the weights where they are",
+        "w = options.get('weight')\nif w is not None and w.flags.writeable: w *= 0.5",
+        when=ALL,
+        verdicts=CHANGED,
+        message="weight",
+    ),
+    Fault(
+        "cotangent written over",
+        "scales the cotangent where it is",
+        when="False",
+        methods="def cross_entropy_vjp(self, cotangent, *args, **kwargs):\n"
+        "    found = super().cross_entropy_vjp(cotangent, *args, **kwargs)\n"
+        "    if cotangent.flags.writeable: cotangent *= 2\n"
+        "    return found",
+        verdicts=CHANGED,
+        message="overwrote its cotangent",
+    ),
+    Fault(
+        "read-only logits written",
+        "writes through a pointer, whatever the array's flags",
+        "ctypes.memset(logits.ctypes.data, 0x41, 4) if logits.size else None",
+        when=ALL,
+        verdicts=CHANGED,
+        message="overwrote its logits",
+    ),
+    Fault(
+        "written past the end",
+        "writes 4 bytes after the last logit of the worked example",
+        WRITE.format("+ logits.nbytes"),
+        verdicts={VICTIM: "fail"},
+        message="wrote outside the elements of its logits",
+    ),
+    Fault(
+        "written before the beginning",
+        "writes 4 bytes before the first logit of the worked example",
+        WRITE.format("- 4"),
+        verdicts={VICTIM: "fail"},
+        message="wrote outside the elements of its logits",
+    ),
+    Fault(
+        "read past the end",
+        "takes one class more than there is",
+        "wide = np.lib.stride_tricks.as_strided(logits, (3, 4), logits.strides)\n"
+        "wide = wide.reshape(-1)[:10] if False else wide\n"
+        "return np.asarray(super().cross_entropy(np.ascontiguousarray(wide), target, **options))",
+        verdicts={VICTIM: "fail"},
+        message="loss",
+    ),
+    Fault(
+        "a workspace left dirty",
+        "is off in the last digit after a call with two classes",
+        when="False",
+        before="last = {}",
+        methods="def cross_entropy(self, logits, target, **options):\n"
+        "    loss = super().cross_entropy(logits, target, **options)\n"
+        "    before, last['shape'] = last.get('shape'), logits.shape\n"
+        "    return loss * loss.dtype.type(1 + 2.0**-22) if before == (2, 2) != logits.shape else loss",
+        verdicts={"purity.no-state": "fail", "layout.square-loss": "fail"},
+        message="after a call of another shape",
+    ),
+]

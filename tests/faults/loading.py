@@ -1,0 +1,84 @@
+"""Adapters that cannot be loaded, or say odd things of themselves."""
+
+from faults.catalogue import Fault
+
+
+def _broken(name: str, does: str, before: str = "", message: str = "", **more: object) -> Fault:
+    return Fault(name, does, when="False", before=before, broken=True, message=message, **more)
+
+
+FAULTS = [
+    _broken("an import that raises", "raises", "1 / 0", "ZeroDivisionError"),
+    _broken("an import that exits", "calls sys.exit", "import sys; sys.exit(0)", "SystemExit"),
+    _broken(
+        "an import that is interrupted", "raises KeyboardInterrupt", "raise KeyboardInterrupt", "KeyboardInterrupt"
+    ),
+    _broken("an import that ends the process", "calls os._exit", "import os; os._exit(4)", "exit code 4"),
+    _broken("an import that crashes", "reads address 0", "import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    _broken("a syntax error", "does not parse", "def", "SyntaxError"),
+    Fault("an import that prints", "50 MB", when="False", before="print('noise ' * 8_000_000)", verdicts={}),
+    Fault("an import that forks", "leaves two processes", when="False", before="import os; os.fork()", verdicts={}),
+    _broken(
+        "a name that raises", "a property", methods="@property\ndef name(self): raise SystemExit", message="SystemExit"
+    ),
+    _broken(
+        "claims that raise",
+        "a property",
+        methods="@property\ndef capabilities(self): raise OSError('none')",
+        message="OSError: none",
+    ),
+    _broken(
+        "a convention there is not",
+        "claims it",
+        message="invalid_label must be one of error, nan, abort",
+        methods="from xent_conformance.interface import Conventions\n"
+        "capabilities = Capabilities(conventions=Conventions(invalid_label='explode'))",
+    ),
+    _broken(
+        "script parts that raise",
+        "a reproducer() that raises",
+        message="no parts",
+        methods="def reproducer(self): raise RuntimeError('no parts')",
+    ),
+    _broken(
+        "script parts of rubbish",
+        "a reproducer() of numbers",
+        message="reproducer() must return ReproducerParts",
+        methods="def reproducer(self): return 1, 2, 3, 4",
+    ),
+    _broken(
+        "script parts that cannot be filled in",
+        "a reproducer() with a wrong placeholder",
+        "from xent_conformance.interface import ReproducerParts",
+        "strings that can be filled in",
+        methods="def reproducer(self): return ReproducerParts('', '{tensor}', '{value}', {})",
+    ),
+    _broken("versions of rubbish", "a number for versions", message="cannot be loaded", methods="versions = 3"),
+    Fault(
+        "versions no file takes",
+        "odd strings in versions",
+        when="False",
+        methods="versions = {'\\ud83d': object(), 3: '\\x1b[2J'}",
+        verdicts={},
+    ),
+    _broken(
+        "a bridge of rubbish",
+        "an asnumpy() that gives lists",
+        message="expected an array",
+        methods="def asarray(self, array): return array\ndef asnumpy(self, array): return array.tolist()",
+    ),
+    Fault(
+        "a bridge that lies",
+        "an asarray() that gives zeros",
+        when="False",
+        methods="def asarray(self, array): return np.zeros_like(array)\ndef asnumpy(self, array): return array",
+        verdicts={
+            "identities.worked-example": "fail",
+            "identities.softplus": "fail",
+            "gradients.logits": "fail",
+            "layout.square-loss": "fail",
+            "purity.inputs-unchanged": "fail",
+        },
+        message="",
+    ),
+]

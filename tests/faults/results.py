@@ -1,0 +1,124 @@
+"""What calls return."""
+
+from faults.catalogue import VICTIM, Fault
+
+FAIL = {VICTIM: "fail"}
+INDEPENDENT = {"purity.results-are-independent": "fail"}
+
+
+def _vjp(lines: str) -> str:
+    """A gradient that is changed before it is returned."""
+    body = "\n".join("    " + line for line in lines.split("\n"))
+    return (
+        "def cross_entropy_vjp(self, cotangent, logits, target, **kwargs):\n"
+        "    found = super().cross_entropy_vjp(cotangent, logits, target, **kwargs)\n" + body
+    )
+
+
+FAULTS = [
+    Fault("nothing", "returns None", "return None", verdicts=FAIL, message="returned None"),
+    Fault("a number", "returns a float of Python's", "return float(loss)", verdicts=FAIL, message="returned float"),
+    Fault("a list", "returns a list", "return [float(loss)]", verdicts=FAIL, message="returned list"),
+    Fault("a wrong shape", "returns (1,) for ()", "return loss.reshape(1)", verdicts=FAIL, message="shape (1,)"),
+    Fault("integers", "returns whole numbers", "return np.asarray(2)", verdicts=FAIL, message="returned int64"),
+    Fault(
+        "objects",
+        "returns an array of objects",
+        "return np.array(loss, dtype=object)",
+        verdicts=FAIL,
+        message="returned object",
+    ),
+    Fault(
+        "complex numbers",
+        "returns them",
+        "return loss.astype('complex64')",
+        verdicts=FAIL,
+        message="returned complex64",
+    ),
+    Fault("twice the loss", "is wrong in one call alone", "return loss * 2", verdicts=FAIL, message="loss"),
+    Fault(
+        "nan with a message",
+        "returns nan with a payload",
+        "return np.array(0x7fc12345, dtype='uint32').view('float32')",
+        verdicts=FAIL,
+        message="loss",
+    ),
+    Fault(
+        "a view of 80 TB",
+        "returns one number repeated 10^13 times",
+        "return np.broadcast_to(np.float64(0), (10**13,))",
+        verdicts=FAIL,
+        message="which no result has",
+    ),
+    Fault(
+        "a hostile class",
+        "an array whose every method raises",
+        "return loss.view(Odd)",
+        before="import numpy\nclass Odd(numpy.ndarray):\n    def __getattribute__(self, name): raise SystemExit(name)",
+        verdicts={},
+    ),
+    Fault(
+        "a class that lies",
+        "an object that says it is an array",
+        "return Odd()",
+        before="import numpy\nclass Odd:\n    __class__ = numpy.ndarray",
+        verdicts=FAIL,
+        message="expected an array",
+    ),
+    Fault(
+        "one result for two",
+        "a vjp that returns the loss alone",
+        when="False",
+        methods=_vjp("return found.loss if target.size == 4 else found"),
+        verdicts={"gradients.logits": "fail"},
+        message="",
+    ),
+    Fault(
+        "a result that changes",
+        "returns the same array in every call",
+        when="False",
+        before="import numpy\nkept = {}",
+        methods="def cross_entropy(self, logits, target, **options):\n"
+        "    loss = super().cross_entropy(logits, target, **options)\n"
+        "    key = threading.get_ident(), loss.shape, loss.dtype.name\n"
+        "    mine = kept.setdefault(key, loss.copy())\n"
+        "    mine[...] = loss\n"
+        "    return mine\nimport threading",
+        verdicts=INDEPENDENT,
+        message="after another call",
+    ),
+    Fault(
+        "a result in an input",
+        "returns its gradient in the memory of the logits",
+        when="False",
+        methods=_vjp(
+            "if not logits.flags.writeable: return found\n"
+            "logits[...] = found.grad_logits\n"
+            "return found._replace(grad_logits=logits)"
+        ),
+        verdicts={**INDEPENDENT, "purity.inputs-unchanged": "fail"},
+        message="",
+    ),
+    Fault(
+        "another answer the second time",
+        "adds a little noise from call to call",
+        "calls.append(1); return loss * np.float32(1 + (len(calls) % 2) * 2.0**-22)",
+        when="loss.size",
+        before="calls = []",
+        verdicts={
+            "purity.repeatable": "fail",
+            "purity.threads": "fail",
+            "layout.square-loss": "fail",
+            "identities.softplus": "fail",
+        },
+        message="call gives",
+    ),
+    Fault(
+        "wrong beside other calls",
+        "is wrong when called from a thread",
+        "return loss + 1",
+        when="threading.current_thread() is not threading.main_thread()",
+        verdicts={"purity.threads": "fail"},
+        message="beside three others",
+    ),
+]

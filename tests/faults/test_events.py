@@ -1,0 +1,205 @@
+"""Faults that need more than an adapter: somebody else's doing, a limit that is reached, a run of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faults.catalogue import WORKED, Fault
+from xent_conformance.calls import CRASH, forward
+from xent_conformance.isolation.executor import PARDONS, IsolatedExecutor
+from xent_conformance.isolation.process import Limits
+from xent_conformance.loading import BrokenBackendError, Narrowing
+from xent_conformance.problem import Problem
+from xent_conformance.record import Status, read
+from xent_conformance.session import Request, Session
+from xent_conformance.witness import RESTARTS, verdict_line
+
+CALL = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([2])))
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Write a fault as an adapter; gives the path."""
+
+    def write(**changes):
+        path = tmp_path / "hostile.py"
+        path.write_text(Fault("", "", **changes).source(), "utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def opened(hostile):
+    """An executor with a worker that has answered a call."""
+    executor = IsolatedExecutor(hostile(when="False"), Narrowing(), Limits())
+    executor.open()
+    assert executor.perform(CALL).trouble is None
+    yield executor
+    executor.close()
+
+
+def kill(executor, number):
+    """Somebody sends the worker a signal between two calls."""
+    process = executor._worker._process
+    os.kill(process.pid, number)
+    while not executor._worker.gone():
+        time.sleep(0.001)
+
+
+def test_a_worker_killed_by_others_between_two_calls_changes_no_outcome(opened):
+    before = opened.perform(CALL).arrays["loss"]
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        kill(opened, number)
+        assert opened.perform(CALL).arrays["loss"] == before
+    assert opened.restarts == 2
+
+
+def test_a_backend_whose_workers_are_killed_again_and_again_is_held_to_do_it(opened):
+    for _ in range(PARDONS):
+        kill(opened, signal.SIGKILL)
+        assert opened.perform(CALL).trouble is None
+    kill(opened, signal.SIGKILL)
+    assert opened.perform(CALL).trouble == "died of SIGKILL after its last call had come back"
+
+
+def test_a_process_that_dies_of_itself_between_two_calls_is_a_crash(opened):
+    kill(opened, signal.SIGSEGV)
+    outcome = opened.perform(CALL)
+    assert (outcome.fate, outcome.trouble) == (CRASH, "died of SIGSEGV after its last call had come back")
+    assert opened.perform(CALL).trouble is None
+
+
+def test_an_import_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
+    executor = IsolatedExecutor(hostile(before="import time\ntime.sleep(3600)"), Narrowing(), Limits(load=1.0))
+    with pytest.raises(BrokenBackendError, match="importing it has not come back after 1 s"):
+        executor.open()
+
+
+def test_a_name_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
+    path = hostile(methods="@property\ndef name(self): time.sleep(3600)")
+    with pytest.raises(BrokenBackendError, match="has not come back"):
+        IsolatedExecutor(path, Narrowing(), Limits(load=2.0)).open()
+
+
+def test_reducing_a_crash_uses_up_so_many_workers(hostile, tmp_path):
+    path = hostile(
+        code="os.abort()",
+        when="logits.size > 6",
+        before=f"open({str(tmp_path / 'starts')!r}, 'a').write('start\\n')",
+    )
+    session = Session.open(Request((path,), profile="quick", dtypes=("float32",), only=("accuracy.loss",)))
+    (requirement,) = session.requirements()
+    (cell,) = session.cells(requirement)
+    line = verdict_line(session.verdict(requirement, cell), session.settings)
+    session.close()
+    assert line["status"] == Status.CRASH
+    assert "died of SIGABRT" in line["failure"]["message"]
+    starts = len((tmp_path / "starts").read_text("ascii").splitlines())
+    # One for the run, one after the crash, those that reducing may use up, and one for its last look.
+    assert RESTARTS[CRASH] < starts <= RESTARTS[CRASH] + 3
+
+
+def test_a_backend_that_can_be_loaded_once_alone_loses_its_calls_but_not_the_run(hostile, tmp_path):
+    used = str(tmp_path / "used")
+    path = hostile(code="os.abort()", before=f"import os\nif os.path.exists({used!r}): 1 / 0\nopen({used!r}, 'w')")
+    only = ("identities.worked-example", "purity.repeatable")
+    session = Session.open(Request((path,), profile="quick", dtypes=("float32",), only=only))
+    found = {
+        r.id: verdict_line(session.verdict(r, cell), session.settings)
+        for r in session.requirements()
+        for cell in session.cells(r)
+    }
+    session.close()
+    assert {line["status"] for line in found.values()} == {Status.CRASH}
+    message = found["purity.repeatable"]["failure"]["message"]
+    assert "it cannot be started again" in message
+    assert "ZeroDivisionError" in message
+
+
+@pytest.fixture
+def xent(tmp_path):
+    """Start `xent run` on a file in a folder of its own."""
+
+    def start(path, *more):
+        command = [sys.executable, "-m", "xent_conformance.cli", "run", path, "--profile", "quick"]
+        command += ["--dtypes", "float32", "--only", "identities", *more]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message"),
+    [("os.abort()", "crash", "died of SIGABRT"), ("time.sleep(3600)", "timeout", "has not come back")],
+)
+def test_the_command_reports_the_call_in_flight_and_finishes(hostile, xent, tmp_path, code, status, message):
+    out, err = (process := xent(hostile(code=code, when=WORKED), "--timeout", "0.5")).communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert f"{status} my-backend float32 identities.worked-example: cross_entropy {message}" in err
+    assert "logits float32 (3, 3)" in err.replace("=", " ") or "2.888" in err
+    record = read(tmp_path / "xent-report" / "record.jsonl")
+    assert record.footer["exit"] == 1
+    (failing,) = (v for v in record.verdicts if v["status"] == status)
+    assert failing["failure"]["problem"]
+    assert (tmp_path / "xent-report" / "index.html").stat().st_size
+    assert "Traceback" not in out + err
+
+
+def test_a_run_that_is_killed_takes_its_workers_along_and_its_record_says_so(hostile, xent, tmp_path):
+    note = tmp_path / "worker"
+    process = xent(hostile(code=f"open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(3600)", when=WORKED))
+    while not (note.exists() and note.read_text("ascii")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)
+    assert gone(int(note.read_text("ascii")))
+    record = tmp_path / "xent-report" / "record.jsonl"
+    assert "header" in json.loads(record.read_text("utf-8").splitlines()[0])["kind"]
+    assert read(record).footer is None
+
+
+def gone(pid):
+    """Whether a process ends (or has, and nobody has asked yet); waits for it as long as a test may take."""
+    for _ in range(3000):
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or status.read_text("ascii").rsplit(")", 1)[1].split()[0] in "ZX":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("torch.set_default_dtype(torch.float64)", "torch default dtype"),
+        ("torch.rand(1)", "torch random state"),
+        ("torch.set_grad_enabled(False)", "torch gradient mode"),
+    ],
+)
+def test_what_torch_keeps_for_all_is_watched(tmp_path, monkeypatch, line, what):
+    pytest.importorskip("torch", reason="torch is not installed")
+    (tmp_path / "hostile_loss.py").write_text(
+        "import torch\n"
+        "def loss(input, target, reduction='mean'):\n"
+        f"    {line}\n"
+        "    return torch.nn.functional.cross_entropy(input, target, reduction=reduction)\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    request = Request(("torch:hostile_loss.loss",), dtypes=("float32",), only=("purity.surroundings",), gradient=False)
+    session = Session.open(request)
+    (requirement,) = session.requirements()
+    (cell,) = session.cells(requirement)
+    verdict = session.verdict(requirement, cell)
+    session.close()
+    assert verdict.status is Status.FAIL
+    assert what in verdict.failing.finding.message

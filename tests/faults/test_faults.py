@@ -1,0 +1,72 @@
+"""Every fault is a verdict on the requirement it is aimed at, or a clear error, and nothing to all others."""
+
+from pathlib import Path
+
+import pytest
+
+from faults.catalogue import ONLY, Fault, all_faults
+from faults.table import survived
+from xent_conformance import cli
+from xent_conformance.record import read
+
+FAULTS = all_faults()
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory):
+    """Run `xent run` on a fault; gives the exit code and the record."""
+
+    def run(fault: Fault):
+        folder = tmp_path_factory.mktemp("fault")
+        (folder / "hostile.py").write_text(fault.source(), "utf-8")
+        arguments = ["run", str(folder / "hostile.py"), "--profile", "quick", "--dtypes", "float32"]
+        arguments += ["--timeout", str(fault.timeout), "--output", str(folder), *(f"--only={name}" for name in ONLY)]
+        return cli.main(arguments), folder / "record.jsonl"
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clean(judged):
+    """The verdicts of the adapter without a fault."""
+    code, record = judged(Fault("none", "is what it should be", when="False"))
+    assert code == 0
+    return lines(record)
+
+
+def lines(path):
+    """Verdicts of a complete record by requirement, without what differs from run to run."""
+    record = read(path)
+    assert record.footer is not None
+    assert record.footer["verdicts"] == len(record.verdicts)
+    return {v["requirement"]: {k: v[k] for k in v if k not in ("seconds", "device")} for v in record.verdicts}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[f.name.replace(" ", "-") for f in FAULTS])
+def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd):
+    code, record = judged(fault)
+    if fault.broken:
+        assert code == cli.BROKEN
+        assert fault.message in capfd.readouterr().err
+        return
+    found = lines(record)
+    assert {i: v["status"] for i, v in found.items() if v["status"] != clean[i]["status"]} == fault.verdicts
+    assert code == (cli.FAILED if fault.verdicts else cli.OK)
+    for identifier, verdict in found.items():
+        if identifier not in fault.verdicts:
+            assert verdict == clean[identifier]
+        else:
+            assert verdict["failure"]["text"]
+    failures = [found[identifier]["failure"]["message"] for identifier in fault.verdicts]
+    assert not failures or any(fault.message in message for message in failures)
+
+
+def test_names_of_faults_are_their_own():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 45
+
+
+def test_the_table_is_what_the_catalogue_says():
+    path = Path(__file__).with_name("SURVIVED.md")
+    assert path.read_text("utf-8") == survived(), (
+        "run: PYTHONPATH=tests python -m faults.table > tests/faults/SURVIVED.md"
+    )
