@@ -59,9 +59,13 @@ class Invocation:
 
 
 class Executor(Protocol):
-    """Carries out invocations on one backend, each with inputs of its own. ``restarts``: processes it has used up."""
+    """Carries out invocations on one backend, each with inputs of its own.
+
+    ``restarts``: processes it has used up. ``expendable``: it survives calls that its backend does not.
+    """
 
     restarts: int
+    expendable: bool
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""

@@ -39,6 +39,7 @@ class LocalExecutor:
         """Uses the backend's own array bridge where it has one."""
         self.backend = backend
         self.restarts = 0
+        self.expendable = False
         self._passed_on = () if guest else (KeyboardInterrupt,)
         bridged = isinstance(backend, ArrayBridge)
         self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]

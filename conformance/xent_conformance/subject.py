@@ -99,4 +99,5 @@ IGNORING = Need(
     lambda s: s.capabilities.ignore_index or s.capabilities.default_ignore_index is not None,
 )
 NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only)
+OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
 EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)

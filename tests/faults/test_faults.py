@@ -6,7 +6,7 @@ import pytest
 
 from faults.catalogue import ONLY, Fault, all_faults
 from faults.table import survived
-from xent_conformance import cli
+from xent_conformance import cli, commands
 from xent_conformance.record import read
 
 FAULTS = all_faults()
@@ -35,23 +35,26 @@ def clean(judged):
 
 
 def lines(path):
-    """Verdicts of a complete record by requirement, without what differs from run to run."""
+    """Verdicts of a complete record by requirement, without what differs from run to run.
+
+    The charts' bins are left out: their figures move in the last digits with where arrays come to lie in memory.
+    """
     record = read(path)
     assert record.footer is not None
     assert record.footer["verdicts"] == len(record.verdicts)
-    return {v["requirement"]: {k: v[k] for k in v if k not in ("seconds", "device")} for v in record.verdicts}
+    return {v["requirement"]: {k: v[k] for k in v if k not in ("seconds", "device", "bins")} for v in record.verdicts}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[f.name.replace(" ", "-") for f in FAULTS])
 def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd):
     code, record = judged(fault)
     if fault.broken:
-        assert code == cli.BROKEN
+        assert code == commands.BROKEN
         assert fault.message in capfd.readouterr().err
         return
     found = lines(record)
     assert {i: v["status"] for i, v in found.items() if v["status"] != clean[i]["status"]} == fault.verdicts
-    assert code == (cli.FAILED if fault.verdicts else cli.OK)
+    assert code == (commands.FAILED if fault.verdicts else commands.OK)
     for identifier, verdict in found.items():
         if identifier not in fault.verdicts:
             assert verdict == clean[identifier]

@@ -99,6 +99,7 @@ ALSO_KILLS = {
 }
 #: Requirements without a mutant, with why they stay.
 WITHOUT_A_MUTANT = {
+    "invalid_calls.labels-that-abort": "needs a process of its own; wrong backends in tests/faults/test_abort.py",
     "conventions.zero-times-infinity-gradient": "applies only where the choice is documented as zero",
 }
 

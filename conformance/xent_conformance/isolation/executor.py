@@ -29,6 +29,8 @@ STARTS = 3
 class IsolatedExecutor:
     """Carries out invocations in a worker; a call that ends or blocks it is an outcome, and the next has a new one."""
 
+    expendable = True
+
     def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
         """Nothing is started yet."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits

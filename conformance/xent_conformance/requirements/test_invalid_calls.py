@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import cycle
 
 import numpy as np
 
-from xent_conformance.calls import Outcome
+from xent_conformance.calls import TIMEOUT, Outcome, backward, forward
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.menu import SHAPES
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import GRADIENT, Need
+from xent_conformance.subject import GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.trial import Trial
 
 #: Index targets of moderate size in every reduction, rank and option: the wrong label is put in afterwards.
@@ -92,3 +94,48 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
     else:
         got = str(poisoned.tolist())
         yield broken("invalid label", f"label {wrong} gives {got}, expected nan", got=got, expected="nan")
+
+
+ABORTS = Need("that invalid labels abort", lambda s: s.conventions.invalid_label == "abort")
+
+
+def _fatal(subject: Subject) -> Iterable[Problem]:
+    """Four problems and six calls, since each may cost a process, or the context of a device."""
+    claims = subject.capabilities
+    dtype = np.dtype("int64" if "int64" in claims.target_dtypes else claims.target_dtypes[0])
+    held = np.iinfo(dtype)
+    labels = [v for v in (-1, 3, 3, 2**31 - 1) if held.min <= v <= held.max and v != claims.default_ignore_index]
+    logits = [[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]
+    for label, reduction in zip(labels, cycle(claims.reductions), strict=False):
+        yield problem_of(subject, logits, np.array([2, label], dtype=dtype), reduction)
+
+
+@requirement(
+    "invalid_calls.labels-that-abort",
+    "labels out of range end the call",
+    needs=[ABORTS, OWN_PROCESS],
+    source=_fatal,
+    references=[
+        "https://github.com/pytorch/pytorch/issues/49882",
+        "https://github.com/pytorch/pytorch/issues/39769",
+    ],
+)
+def test_labels_out_of_range_end_the_call(trial: Trial) -> Iterator[Finding]:
+    """Where the declared convention is that a label outside [0, C) aborts, the call raises or ends its process: it
+    never gives a value, and it comes to an end.
+    """
+    # The executor is asked directly: a call that ends its process is what this is about, not what stands in its way.
+    executor, problem = trial.subject.executor, trial.problem
+    label = int(problem.labels()[-1])
+    calls = [forward(problem)]
+    if label == problem.classes and GRADIENT.met_by(trial.subject):
+        calls.append(backward(problem))
+    for call in calls:
+        outcome = executor.perform(call)
+        if outcome.fate == TIMEOUT:
+            message = f"{call.method} with label {label} of {problem.classes} classes {outcome.trouble}"
+            yield broken("invalid label", message, call=call.method, got=outcome.trouble, fate=TIMEOUT)
+        elif outcome.fate is None:
+            yield _rejected(outcome, label, problem.classes, call.method)
+        else:
+            yield held("invalid label", call=call.method)
