@@ -42,14 +42,14 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile(examples=24, least=6, enumerated=0.2, shapes=1),
+    "quick": Profile(examples=20, least=5, enumerated=0.125, shapes=1),
     "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
     "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
 }
 #: Backends that compile every shape get this share of the examples.
 STATIC_SHARE = 0.5
 #: A list no longer than this is judged as a whole, whatever the profile.
-SHORT = 8
+SHORT = 6
 
 
 #: Statuses whose failing problem is shown.
@@ -88,7 +88,7 @@ class Settings:
     def share(self, problems: Iterable[Problem], subject: Subject) -> Iterable[Problem]:
         """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
 
-        A backend that compiles every shape gets of its share the problems that are of the list's first shape.
+        A backend that compiles every shape gets its share of those problems that have the shape of the first.
         """
         share = PROFILES[self.profile].enumerated
         if share == 1:

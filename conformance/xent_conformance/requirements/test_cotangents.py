@@ -88,10 +88,10 @@ def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding
 
 
 def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:
-    """One number for all rows, as the gradient of a sum arrives."""
-    if problem.reduction == "none" and problem.rows > 1:
+    """The losses of the rows, and one number for all of them, as the gradient of their sum arrives."""
+    if problem.rows > 1:
         number = array_of(-1.75, problem.dtype)
-        yield problem.with_(cotangent=np.broadcast_to(number, problem.row_shape))
+        yield problem.with_(reduction="none", cotangent=np.broadcast_to(number, problem.row_shape))
 
 
 @requirement(

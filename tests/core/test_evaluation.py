@@ -1,0 +1,77 @@
+"""How much a profile judges: shares of fixed lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from xent_conformance.evaluation import SHORT, Settings
+from xent_conformance.problem import Problem
+from xent_conformance.strategies import EVERYTHING
+from xent_conformance.strategies.sweeps import every_lane
+from xent_conformance.subject import Subject
+
+
+@dataclass(frozen=True)
+class Named:
+    """A backend that is never called."""
+
+    name = "never called"
+    capabilities = EVERYTHING
+
+    def cross_entropy(self, logits, target, **options):
+        raise AssertionError
+
+
+@dataclass(frozen=True)
+class Compiling(Named):
+    """One that compiles every shape."""
+
+    capabilities = replace(EVERYTHING, static_shapes=True)
+
+
+SUBJECT = Subject.of(Named(), "float32")
+
+
+def numbered(count):
+    return [Problem(np.full((1, 2), i, np.float32), np.array([0])) for i in range(count)]
+
+
+def taken(profile, count, seed=0):
+    return [int(p.logits[0, 0]) for p in Settings(profile, seed).share(numbered(count), SUBJECT)]
+
+
+@pytest.mark.parametrize("profile", ["default", "thorough"])
+def test_default_and_thorough_take_every_problem_of_a_list(profile):
+    assert taken(profile, 100) == list(range(100))
+
+
+def test_quick_takes_a_share_spread_over_the_whole_list():
+    found = taken("quick", 160)
+    assert len(found) == 20
+    assert [place // 8 for place in found] == list(range(20))
+
+
+def test_quick_takes_short_lists_whole_and_empty_ones_as_they_are():
+    assert taken("quick", SHORT) == list(range(SHORT))
+    assert taken("quick", 0) == []
+
+
+def test_the_seed_decides_which_and_every_problem_has_its_turn():
+    assert taken("quick", 60, 1) == taken("quick", 60, 1)
+    assert set().union(*(taken("quick", 60, seed) for seed in range(80))) == set(range(60))
+
+
+def test_quick_keeps_to_one_shape_where_each_is_compiled():
+    subject = Subject.of(Compiling(), "float32")
+    every, quick = list(every_lane(subject)), list(Settings("quick", 0).share(every_lane(subject), subject))
+    assert len({p.logits.shape for p in every}) == 2
+    assert {p.logits.shape for p in quick} == {every[0].logits.shape}
+
+
+def test_every_lane_of_the_first_shape_leads_somewhere_where_each_shape_is_compiled():
+    first = next(p.logits.shape for p in every_lane(Subject.of(Compiling(), "float32")))
+    problems = [p for p in every_lane(Subject.of(Compiling(), "float32")) if p.logits.shape == first]
+    assert {int(lane) for p in problems for lane in p.logits.argmax(axis=1)} == set(range(first[1]))
