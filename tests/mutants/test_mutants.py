@@ -115,7 +115,9 @@ UNSURE = ("probability_targets.linear",)
 
 
 def _identifier(name):
-    return pytest.param(name, marks=pytest.mark.xfail(reason="needs another mutant") if name in UNSURE else ())
+    return pytest.param(
+        name, marks=pytest.mark.xfail(reason="needs another mutant", strict=False) if name in UNSURE else ()
+    )
 
 
 @pytest.mark.parametrize("identifier", [_identifier(name) for name in ALSO_KILLS])
