@@ -1,5 +1,7 @@
 """Strategies: rare conditions met early, seeds that differ, the same problems for everyone."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 
@@ -143,3 +145,20 @@ def test_every_choice_of_the_menu_is_drawn():
     for factor in ("regime", "target", "weight", "ignore", "reduction", "label_smoothing", "cotangent", "layout"):
         choices = {c for level in MENU[factor].values() for c in level}
         assert {getattr(r, factor) for r in drawn} == choices
+
+
+def test_what_a_seed_stands_for_does_not_depend_on_the_modules_that_are_loaded(tmp_path):
+    """Hypothesis draws numbers that it finds in the sources of modules beside the working directory."""
+    (tmp_path / "of_the_user.py").write_text("NUMBERS = [" + ", ".join(map(str, range(300))) + "]\n")
+    code = (
+        "from xent_conformance.strategies.streams import JOINT, Draw, recipes_of\n"
+        "print([str(r) for r in recipes_of(JOINT, 'float32', Draw(0, 200, None))])"
+    )
+
+    def drawn(before):
+        done = subprocess.run(
+            [sys.executable, "-c", before + code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert drawn("import of_the_user\n") == drawn("")

@@ -31,6 +31,8 @@ class Fault:
     ``code`` runs in ``cross_entropy`` where ``when`` holds, with the honest ``loss`` at hand; ``methods`` and
     ``before`` are lines of the class and of the module. ``verdicts`` has the statuses that differ from those of a
     clean run, ``message`` what their failures or, where the adapter cannot be used at all, ``broken``, must say.
+    A fault that is ``everywhere`` leaves the others with the same statuses, but with fewer problems that could be
+    judged.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Fault:
     message: str = ""
     broken: bool = False
     timeout: float = 20.0
+    everywhere: bool = False
 
     def source(self) -> str:
         """The whole adapter."""

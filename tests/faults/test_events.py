@@ -142,10 +142,10 @@ def xent(tmp_path):
     [("os.abort()", "crash", "died of SIGABRT"), ("time.sleep(3600)", "timeout", "has not come back")],
 )
 def test_the_command_reports_the_call_in_flight_and_finishes(hostile, xent, tmp_path, code, status, message):
-    out, err = (process := xent(hostile(code=code, when=WORKED), "--timeout", "0.5")).communicate(timeout=120)
+    out, err = (process := xent(hostile(code=code, when=WORKED), "--timeout", "0.25")).communicate(timeout=120)
     assert process.returncode == 1, err
     assert f"{status} my-backend float32 identities.worked-example: cross_entropy {message}" in err
-    assert "logits float32 (3, 3)" in err.replace("=", " ") or "2.888" in err
+    assert "2.888" in err
     record = read(tmp_path / "xent-report" / "record.jsonl")
     assert record.footer["exit"] == 1
     (failing,) = (v for v in record.verdicts if v["status"] == status)

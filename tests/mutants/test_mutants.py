@@ -110,17 +110,7 @@ def test_every_must_has_a_mutant():
     assert musts - declared - set(ALSO_KILLS) == set(WITHOUT_A_MUTANT)
 
 
-#: No longer killed at seed 0 since the problems are drawn otherwise: it needs another mutant.
-UNSURE = ("probability_targets.linear",)
-
-
-def _identifier(name):
-    return pytest.param(
-        name, marks=pytest.mark.xfail(reason="needs another mutant", strict=False) if name in UNSURE else ()
-    )
-
-
-@pytest.mark.parametrize("identifier", [_identifier(name) for name in ALSO_KILLS])
+@pytest.mark.parametrize("identifier", ALSO_KILLS)
 def test_requirement_kills_a_mutant_that_others_are_made_for(identifier, corpus):
     (mutant,) = (m for m in MUTANTS if m.name == ALSO_KILLS[identifier])
     assert kills(mutant.backend(), [REQUIREMENTS[identifier]], corpus, first=True)
