@@ -125,7 +125,6 @@ def needs_other_calls(requirement, subject, outcome):
     return about_calls and requirement.family != "purity" and "right: unlike in the run" in outcome["printed"]
 
 
-@pytest.mark.xfail(reason="the scripts of some of the newest mutants do not show their failure yet", strict=False)
 def test_every_script_of_a_mutant_shows_its_failure(corpus):
     """In the mutant's words: a wrong value, an accepted call, inputs written over, a second call that differs."""
     mutants = sampled(all_mutants())
