@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.interface import Vjp
-from xent_conformance.problem import AnyArray, Problem
+from xent_conformance.problem import AnyArray, Problem, same_bits
 
 #: What becomes of a process in a call that it does not survive.
 CRASH, TIMEOUT = "crash", "timeout"
@@ -175,11 +175,11 @@ def _arrays(problem: Problem, *names: str) -> dict[str, AnyArray]:
     return {name: getattr(problem, name) for name in names}
 
 
-def same_bits(left: AnyArray, right: AnyArray) -> bool:
-    """Whether two arrays have the same shape, dtype and bytes."""
-    if left.shape != right.shape or left.dtype != right.dtype:
-        return False
-    return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
+def differing(first: Outcome, second: Outcome) -> str | None:
+    """The first result that is not bitwise the same in both, "outcome" where only one has results; None: they agree."""
+    if first.trouble or second.trouble:
+        return None if first.trouble == second.trouble else "outcome"
+    return next((n for n, array in first.arrays.items() if not same_bits(array, second.arrays[n])), None)
 
 
 def as_float64(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import is_floating
-from xent_conformance.problem import AnyArray
+from xent_conformance.problem import AnyArray, same_bits
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
 BAND = 256
@@ -42,11 +42,11 @@ class Guarded:
         """
         held = self._memory_behind(there)
         if held is None:
-            return not _same_elements(there, self._original), False
+            return not same_bits(there, self._original), False
         if held.tobytes() == self._before:
             return False, False
         elements = self._view_of(held)
-        changed = not _same_elements(elements, self._original)
+        changed = not same_bits(elements, self._original)
         restored = held.copy()
         _fill(self._view_of(restored), self._original)
         return changed, restored.tobytes() != self._before
@@ -103,12 +103,6 @@ def _fill(view: AnyArray, array: AnyArray) -> None:
     """Write the elements, each once where a stride of zero repeats them."""
     once = tuple(slice(0, 1) if s == 0 else slice(None) for s in view.strides)
     view[once] = array[once]
-
-
-def _same_elements(left: AnyArray, right: AnyArray) -> bool:
-    if left.shape != right.shape or left.dtype != right.dtype:
-        return False
-    return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
 
 
 @cache

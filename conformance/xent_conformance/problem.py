@@ -145,6 +145,13 @@ def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
     return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
 
 
+def same_bits(left: AnyArray, right: AnyArray) -> bool:
+    """Whether two arrays have the same shape, dtype and bytes."""
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
+
+
 def array_of(values: npt.ArrayLike, dtype: str) -> AnyArray:
     """An array of the named dtype from exactly representable values."""
     return np.asarray(values, dtype=np.float64 if is_floating(dtype_of(dtype)) else None).astype(dtype_of(dtype))

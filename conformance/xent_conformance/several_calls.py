@@ -8,6 +8,7 @@ import numpy as np
 
 from xent_conformance.problem import AnyArray
 from xent_conformance.script_call import Call
+from xent_conformance.strategies.situations import BETWEEN
 from xent_conformance.vocabulary import assigned
 
 #: Times that each of several threads makes its call before a script believes that they do not disturb each other.
@@ -89,8 +90,9 @@ def _others(call: Call) -> list[str]:
     if not call.beside:
         return []
     dtype = call.problem.logits.dtype
-    lines = assigned("other_logits", np.array([[30.0, -30.0, 0.0], [1.0, 2.0, 0.5]]).astype(dtype), call.parts)
-    lines += assigned("other_target", np.array([1, 0]), call.parts)
+    logits, labels = BETWEEN
+    lines = assigned("other_logits", np.array(logits).astype(dtype), call.parts)
+    lines += assigned("other_target", np.array(labels), call.parts)
     lines += assigned("cotangent_of_none", np.array([1.0, -0.5]).astype(dtype), call.parts)
     return [*lines, *assigned("cotangent_of_one", np.array(1.25).astype(dtype), call.parts)]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Outcome, backward, forward, same_bits
+from xent_conformance.calls import Outcome, backward, forward
 from xent_conformance.judge import Finding, broken, held
-from xent_conformance.problem import Problem
+from xent_conformance.problem import Problem, same_bits
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.streams import Stream

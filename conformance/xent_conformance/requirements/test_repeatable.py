@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Outcome, same_bits
+from xent_conformance.calls import differing
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
@@ -56,17 +56,9 @@ def test_long_sums_are_added_in_one_order(trial: Trial) -> Iterator[Finding]:
         if first.trouble is not None:
             continue
         others = [method(trial.problem) for _ in range(AGAIN)]
-        name = next((n for other in others for n in _differing(first, other)), None)
+        name = next((n for other in others if (n := differing(first, other)) is not None), None)
         if name is None:
             yield held("second call", call=call)
         else:
             message = f"{call} gives another {name} when it is called again with the same inputs"
             yield broken("second call", message, call=call, got="another result", expected="the same bits")
-
-
-def _differing(first: Outcome, second: Outcome) -> Iterator[str]:
-    """Results that are not bitwise the same."""
-    if second.trouble is not None:
-        yield "outcome"
-        return
-    yield from (n for n, array in first.arrays.items() if not same_bits(array, second.arrays[n]))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Invocation, Outcome, backward, forward, same_bits
+from xent_conformance.calls import Invocation, Outcome, backward, differing, forward
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, reordered_rows
-from xent_conformance.strategies.situations import BATCHED
+from xent_conformance.strategies.situations import BATCHED, BETWEEN
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
 from xent_conformance.trial import Trial
@@ -42,16 +42,10 @@ def _answers(subject: Subject, problem: Problem) -> Outcome:
     return caller.vjp(problem) if GRADIENT.met_by(subject) else caller.cross_entropy(problem)
 
 
-def _differing(first: Outcome, second: Outcome) -> str | None:
-    """The first result that is not bitwise the same in both; None: they are."""
-    if first.trouble or second.trouble:
-        return None if first.trouble == second.trouble else "outcome"
-    names = (n for n in first.arrays if not same_bits(first.arrays[n], second.arrays[n]))
-    return next(names, None)
-
-
 def _shown(outcome: Outcome, name: str) -> str:
-    return outcome.trouble or str(np.asarray(outcome.arrays[name], dtype=np.float64).reshape(-1)[:6].tolist())
+    if outcome.trouble or name == "outcome":
+        return outcome.trouble or "a result"
+    return str(np.asarray(outcome.arrays[name], dtype=np.float64).reshape(-1)[:6].tolist())
 
 
 @requirement(
@@ -70,7 +64,7 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     together = subject.caller.together([_fullest(subject, p) for p in problems], ROUNDS)
     for single, several in zip(alone, together, strict=True):
         for outcome in several:
-            name = _differing(single, outcome)
+            name = differing(single, outcome)
             if name is not None:
                 got, expected = _shown(outcome, name), _shown(single, name)
                 message = f"{name} of a call beside three others is {got}, alone {expected}"
@@ -97,9 +91,9 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
     if first.trouble:
         return
     for reduction in subject.capabilities.reductions:
-        _answers(subject, problem_of(subject, [[30.0, -30.0, 0.0], [1.0, 2.0, 0.5]], np.array([1, 0]), reduction))
+        _answers(subject, problem_of(subject, *BETWEEN, reduction))
     second = _answers(subject, trial.problem)
-    name = _differing(first, second)
+    name = differing(first, second)
     if name is None:
         yield held("second call", call=call)
     else:

@@ -120,3 +120,6 @@ SPOILED = Stream(
     fixed={"reduction": "none"},
     budget=0.05,
 )
+
+#: Logits and labels of the call between two others that must not see anything of it.
+BETWEEN = (((30.0, -30.0, 0.0), (1.0, 2.0, 0.5)), (1, 0))
