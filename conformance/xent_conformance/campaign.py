@@ -8,10 +8,8 @@ room the bound leaves to a wrong one.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from xent_conformance.campaign_problems import directed, drawn
 from xent_conformance.campaign_quantities import QUANTITIES, REQUIREMENTS, compared
 from xent_conformance.formats import FLOATING
 from xent_conformance.interface import Backend
-from xent_conformance.loading import UsageError, load
+from xent_conformance.loading import catalogue_in, load
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_text
 from xent_conformance.subject import Subject
@@ -33,7 +31,7 @@ POOL = 4
 #: The share of each bound that the worst admissible implementation is to reach.
 TIGHT = 0.2
 
-Corpus = dict[str, list[tuple[Problem, dict[Any, Any]]]]
+Corpus = dict[Any, list[tuple[Problem, dict[Any, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,7 @@ class Campaign:
 
 def _problems(corpus: Corpus, subject: Subject, seed: int) -> list[tuple[Problem, dict[Any, Any]]]:
     """Problems of one seed; the same list, with its exact answers, for all implementations that claim the same."""
-    claims = {k: v for k, v in vars(subject.capabilities).items() if k not in ("precision", "conventions")}
-    key = repr(sorted(claims.items()))
+    key = subject.drawing
     if key not in corpus:
         static = subject.capabilities.static_shapes
         made = list(drawn(subject.dtype, subject.capabilities, seed, DRAWN, POOL if static else None))
@@ -143,14 +140,11 @@ def entrants(folder: Path, specs: Sequence[str] = ()) -> list[Entrant]:
 
     Raises UsageError for a folder without one, and what loading a backend raises.
     """
-    if not (folder / "catalogue.py").is_file():
-        raise UsageError(f"no catalogue.py in {folder}")
-    sys.path.insert(0, str(folder.resolve().parent))
-    found = [Entrant(backend) for backend in import_module(f"{folder.resolve().name}.catalogue").all_correct()]
+    found = [Entrant(backend) for backend in catalogue_in(folder).all_correct()]
     for spec in specs:
         backend, description = load(spec)
         known = () if description.deviations is None else deviations.read(description.deviations)
-        found.append(Entrant(backend, known, next(iter(description.versions.values()), None)))
+        found.append(Entrant(backend, known, description.version))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from xent_conformance import __version__, commands
 from xent_conformance.commands import BROKEN, OK, USAGE, complain
+from xent_conformance.isolation import CALL_SECONDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +100,8 @@ def _add_run(subcommands: Any) -> None:
     run.add_argument("--device", default="cpu", help="callables: device to compute on")
     run.add_argument("--no-gradient", action="store_true", help="callables: claim no gradients")
     run.add_argument("--in-process", action="store_true", help="no process of its own for each backend: for debuggers")
-    run.add_argument("--timeout", type=float, default=20.0, metavar="SECONDS", help="limit for one call (default 20)")
+    seconds = f"limit for one call (default {CALL_SECONDS:g})"
+    run.add_argument("--timeout", type=float, default=CALL_SECONDS, metavar="SECONDS", help=seconds)
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
     run.set_defaults(command=commands.run)
 

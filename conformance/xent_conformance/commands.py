@@ -123,9 +123,9 @@ def _renderer(name: str) -> Any:
 
 def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
+    from xent_conformance.header import catalogued
     from xent_conformance.loading import known
     from xent_conformance.requirements.registry import load
-    from xent_conformance.session import catalogued
 
     registry = load()
     if options.json:
@@ -178,20 +178,23 @@ def diff(options: argparse.Namespace) -> int:
     return int(code)
 
 
+def _progress(text: str) -> None:
+    """Say on a terminal how far a long command is."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+
 def mutants(options: argparse.Namespace) -> int:
     """Measure the kill matrix."""
     from xent_conformance.baselines import baselines
-    from xent_conformance.kill_matrix import Matrix, mutants_in, write
+    from xent_conformance.kill_matrix import Matrix, write
+    from xent_conformance.loading import catalogue_in
     from xent_conformance.requirements.registry import load
 
-    def progress(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
-
-    mutants, seeds = mutants_in(options.folder), range(options.seeds)
-    matrix = Matrix.measured(mutants, list(load().values()), seeds, options.profile, progress)
+    mutants, seeds = list(catalogue_in(options.folder).all_mutants()), range(options.seeds)
+    matrix = Matrix.measured(mutants, list(load().values()), seeds, options.profile, _progress)
     write(matrix, baselines(mutants), options.output)
-    progress("")
+    _progress("")
     survivors = {name for name, _ in matrix.survivors()}
     print(f"{len(mutants)} mutants, {options.seeds} seeds: {len(mutants) - len(survivors)} killed in every seed")
     for name in sorted(survivors):
@@ -222,12 +225,8 @@ def campaign(options: argparse.Namespace) -> int:
     from xent_conformance.campaign import Campaign, entrants, table
     from xent_conformance.record import jsonable
 
-    def progress(text: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
-
-    measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, progress)
-    progress("")
+    measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, _progress)
+    _progress("")
     for line in table(measured):
         print(line)
     options.output.write_text(json.dumps(jsonable(measured.as_data()), indent=1) + "\n", encoding="utf-8")

@@ -66,6 +66,16 @@ class Description:
     origin: Origin | None = None
 
     @property
+    def version(self) -> str | None:
+        """Version of the library under test, which its adapter names first."""
+        return next(iter(self.versions.values()), None)
+
+    @property
+    def spec(self) -> str:
+        """What a command line calls it."""
+        return self.name if self.origin is None else self.origin.spec
+
+    @property
     def deviations(self) -> Path | None:
         """The file of known deviations."""
         return None if self.origin is None else Path(self.origin.deviations)

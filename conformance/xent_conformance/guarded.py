@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray, same_bits
+from xent_conformance.strides import once, view_of
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
 BAND = 256
@@ -63,7 +64,7 @@ class Guarded:
     def _view_of(self, memory: Bytes) -> AnyArray:
         """The elements in another copy of the memory."""
         offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
-        return _strided(memory, self.view, offset, self.view.strides)
+        return view_of(memory, self.view.dtype, self.view.shape, self.view.strides, offset)
 
 
 def poison(dtype: np.dtype[Any], count: int) -> bytes:
@@ -86,23 +87,15 @@ def _between_bands(array: AnyArray) -> tuple[Bytes, AnyArray]:
         memory = np.empty(-(-(high - low + 2 * BAND) // BAND) * BAND, dtype=np.uint8)
         memory.reshape(-1, BAND)[...] = band
         offset = BAND + array.__array_interface__["data"][0] - low
-        view = _strided(memory, array, offset, array.strides)
+        view = view_of(memory, dtype, array.shape, array.strides, offset)
         _fill(view, array)
     view.flags.writeable = array.flags.writeable
     return memory, view
 
 
-def _strided(memory: Bytes, like: AnyArray, offset: int, strides: tuple[int, ...]) -> AnyArray:
-    """A view of memory with given strides; through an integer of the same width, since not all dtypes have buffers."""
-    carrier = np.dtype(f"V{like.itemsize}")
-    found: AnyArray = np.ndarray(like.shape, carrier, memory, offset, strides).view(like.dtype)
-    return found
-
-
 def _fill(view: AnyArray, array: AnyArray) -> None:
     """Write the elements, each once where a stride of zero repeats them."""
-    once = tuple(slice(0, 1) if s == 0 else slice(None) for s in view.strides)
-    view[once] = array[once]
+    view[once(view.strides)] = array[once(view.strides)]
 
 
 @cache

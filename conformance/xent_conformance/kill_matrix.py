@@ -42,8 +42,7 @@ class Corpus:
 
     def of(self, subject: Subject, source: Any) -> list[tuple[Problem, dict[Any, Any]]]:
         """Problems of a source for a subject; the same list for all that claim the same."""
-        claims = {k: v for k, v in vars(subject.capabilities).items() if k not in ("precision", "conventions")}
-        key = (source, subject.dtype, repr(sorted(claims.items())))
+        key = (source, subject.drawing)
         if key not in self._problems:
             self._problems[key] = [(problem, {}) for problem, _ in problems(subject, source, self.settings)]
         return self._problems[key]
@@ -176,19 +175,6 @@ class Matrix:
                 for r in self.requirements
             ],
         }
-
-
-def mutants_in(folder: Path) -> list[Any]:
-    """The mutants of a package folder, from ``all_mutants()`` of its module ``catalogue``."""
-    import sys
-    from importlib import import_module
-
-    from xent_conformance.loading import UsageError
-
-    if not (folder / "catalogue.py").is_file():
-        raise UsageError(f"no catalogue.py in {folder}")
-    sys.path.insert(0, str(folder.resolve().parent))
-    return list(import_module(f"{folder.resolve().name}.catalogue").all_mutants())
 
 
 def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:

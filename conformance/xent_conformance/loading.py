@@ -63,6 +63,14 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
     return _described(spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]))
 
 
+def catalogue_in(folder: Path) -> ModuleType:
+    """The module ``catalogue`` of a package folder; raises UsageError for a folder without one."""
+    if not (folder / "catalogue.py").is_file():
+        raise UsageError(f"no catalogue.py in {folder}")
+    sys.path.insert(0, str(folder.resolve().parent))
+    return importlib.import_module(f"{folder.resolve().name}.catalogue")
+
+
 def known() -> list[str]:
     """Names of the registered backends."""
     return sorted(_points(BACKENDS))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xent_conformance.isolation import CALL_SECONDS
+
 if TYPE_CHECKING:
     from xent_conformance.requirements.registry import Requirement
     from xent_conformance.session import Cell, Session
@@ -32,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--xent-no-gradient", action="store_true", help="callables: claim no gradients")
     group.addoption("--xent-device", default="cpu", metavar="DEVICE", help="callables: device to compute on")
     group.addoption("--xent-in-process", action="store_true", help="no process of its own for each backend")
-    group.addoption("--xent-timeout", type=float, default=20.0, metavar="SECONDS", help="limit for one call")
+    group.addoption("--xent-timeout", type=float, default=CALL_SECONDS, metavar="SECONDS", help="limit for one call")
     group.addoption("--xent-record", default=None, metavar="FILE", help="write the record to a file")
     group.addoption("--xent-resume", action="store_true", help="finish the run whose record the file is")
 

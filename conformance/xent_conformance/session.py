@@ -7,22 +7,19 @@ stream are evaluated together when the first of them is asked for.
 from __future__ import annotations
 
 import os
-import platform
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xent_conformance import __version__, deviations
+from xent_conformance import deviations
 from xent_conformance.calls import Executor, forward
-from xent_conformance.conventions import described as conventions
 from xent_conformance.description import Description
 from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
 from xent_conformance.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
+from xent_conformance.header import catalogued, circumstances, described, not_available
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
@@ -31,10 +28,9 @@ from xent_conformance.record import begun, cell_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.smoke import first_call
-from xent_conformance.subject import Subject, conventions_of
+from xent_conformance.subject import Subject
 
 ALL_DTYPES = "all"
-LIBRARIES = ("numpy", "ml_dtypes", "hypothesis", "pytest", "python-flint")
 
 
 @dataclass(frozen=True)
@@ -191,26 +187,20 @@ class Session:
             alike = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
             group = [r for r in alike if cell.key(r) not in self.done]
             known = self._deviations.get(subject.name, ())
-            self._verdicts[key] = evaluate(subject, group, self.settings, known, version_of(subject))
+            self._verdicts[key] = evaluate(subject, group, self.settings, known, subject.description.version)
         return self._verdicts[key][requirement.id]
 
     def header(self) -> dict[str, Any]:
         """The header of the record."""
-        from datetime import UTC, datetime
-
+        request = self.request
         return {
-            "suite": __version__,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": " ".join(["xent", "run", *self.request.backends]),
-            "seed": self.request.seed,
-            "profile": self.request.profile,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "libraries": _libraries(),
-            "backends": [_described(opened.description) for opened in self.opened]
-            + [_not_available(spec, reason) for spec, reason in self.unavailable.items()],
+            "command": " ".join(["xent", "run", *request.backends]),
+            "seed": request.seed,
+            "profile": request.profile,
+            "backends": [described(opened.description) for opened in self.opened]
+            + [not_available(spec, reason) for spec, reason in self.unavailable.items()],
             "requirements": [catalogued(r) for r in self.requirements()],
-            "conventions": conventions(),
+            **circumstances(),
         }
 
 
@@ -219,57 +209,9 @@ def _chosen(only: Sequence[str], registry: dict[str, Requirement]) -> list[Requi
     return [r for r in registry.values() if r.id in only or r.family in only]
 
 
-def version_of(subject: Subject) -> str | None:
-    """Version of the library behind a backend."""
-    return next(iter(subject.description.versions.values()), None)
-
-
 def granted_memory() -> int | None:
     """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):
         pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
     return pages * 3 // 4
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found | {"implementation": sys.implementation.name}
-
-
-def catalogued(requirement: Requirement) -> dict[str, Any]:
-    """A requirement as the record and `xent list --json` have it."""
-    return {
-        "id": requirement.id,
-        "title": requirement.title,
-        "level": str(requirement.level),
-        "statement": requirement.statement,
-        "family": requirement.family,
-        "references": list(requirement.references),
-    }
-
-
-def _described(backend: Description) -> dict[str, Any]:
-    claims = backend.capabilities
-    described = {k: v for k, v in vars(claims).items() if k not in ("precision", "conventions")}
-    precision = {d: claims.precision_for(d) for d in claims.logits_dtypes}
-    return {
-        "name": backend.name,
-        "spec": backend.name if backend.origin is None else backend.origin.spec,
-        "device": backend.device,
-        "versions": dict(backend.versions),
-        "capabilities": {**described, "precision": {d: p and asdict(p) for d, p in precision.items()}},
-        "forms": list(backend.forms),
-        "conventions": conventions_of(claims).choices(),
-        "documentation": dict(claims.conventions.documentation),
-    }
-
-
-def _not_available(spec: str, reason: str) -> dict[str, Any]:
-    empty: dict[str, Any] = {"versions": {}, "capabilities": {}, "conventions": {}, "documentation": {}}
-    return {"name": spec, "spec": spec, "device": "", **empty, "unavailable": reason}

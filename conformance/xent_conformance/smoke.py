@@ -21,8 +21,7 @@ def first_call(description: Description, executor: Executor) -> Problem:
             if wrong is None:
                 return problem
             first = first or wrong
-    spec = description.name if description.origin is None else description.origin.spec
-    raise BrokenBackendError(f"{spec}: nothing it returns can be judged: {first}")
+    raise BrokenBackendError(f"{description.spec}: nothing it returns can be judged: {first}")
 
 
 def _wrong(description: Description, executor: Executor, problem: Problem) -> str | None:

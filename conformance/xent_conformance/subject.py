@@ -64,6 +64,12 @@ class Subject:
         """What its results MUST meet: the declared precision, or the weakest tier where none is declared."""
         return self.capabilities.precision_for(self.dtype) or WEAKEST
 
+    @property
+    def drawing(self) -> tuple[str, str]:
+        """What subjects that get the same problems have in common: dtype, and all claims but how exact."""
+        claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
+        return self.dtype, repr(sorted(claims.items()))
+
     @cached_property
     def caller(self) -> Caller:
         """Calls the backend."""

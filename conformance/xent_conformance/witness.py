@@ -109,8 +109,6 @@ def failure(requirement: Requirement, subject: Subject, failing: Failing, settin
     """What a record says about one failing problem."""
     finding = located(failing.finding)
     dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
-    origin = subject.description.origin
-    spec = subject.name if origin is None else origin.spec
     draw = f"--profile {settings.profile} --seed {settings.seed}"
     return {
         "quantity": finding.quantity,
@@ -123,7 +121,7 @@ def failure(requirement: Requirement, subject: Subject, failing: Failing, settin
         "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
         "text": to_text(failing.problem),
         "reproducer": script(requirement, subject, failing.problem, finding),
-        "command": f"xent run {spec} --only {requirement.id}{dtype} {draw}",
+        "command": f"xent run {subject.description.spec} --only {requirement.id}{dtype} {draw}",
     }
 
 

@@ -5,3 +5,6 @@
 ``process``   our side of one worker: starting it, waiting for it, learning what it died of
 ``executor``  an :class:`~xent_conformance.calls.Executor` that outlives its workers
 """
+
+#: Seconds that a call may take unless the user says otherwise. Here, where it costs no import.
+CALL_SECONDS = 20.0

@@ -23,6 +23,7 @@ import numpy as np
 from xent_conformance.calls import Invocation, Outcome
 from xent_conformance.formats import dtype_of, name_of
 from xent_conformance.problem import AnyArray
+from xent_conformance.strides import once, view_of
 
 #: Arrays from this many bytes on go through shared memory.
 LARGE = 1 << 15
@@ -125,9 +126,9 @@ class Channel:
             raise GarbledError from error
 
     def _bytes(self, count: int, deadline: float, gone: Callable[[], bool]) -> bytes:
-        received = bytearray()
+        received, ended = bytearray(), False
         while len(received) < count:
-            left, ended = deadline - monotonic(), gone()
+            left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError
             self._connection.settimeout(min(left, GLANCE))
@@ -135,6 +136,8 @@ class Channel:
                 part = self._connection.recv(min(count - len(received), 1 << 20))
             except TimeoutError:
                 if not ended:
+                    # Once more, for what may have come before it ended.
+                    ended = gone()
                     continue
                 part = b""
             if not part:
@@ -149,9 +152,8 @@ class Channel:
     def packed(self, array: AnyArray) -> tuple[Any, ...]:
         """An array as plain data: its layout, and its bytes or where they lie."""
         array = np.asarray(array)
-        once = tuple(slice(0, 1) if s == 0 else slice(None) for s in array.strides)
         plain = array.flags.c_contiguous
-        dense = array if plain else np.ascontiguousarray(array[once])
+        dense = array if plain else np.ascontiguousarray(array[once(array.strides)])
         data: bytes | int = dense.tobytes() if dense.nbytes < LARGE else self._outbox.put(dense)
         strides = None if plain else array.strides
         return _PACKED, name_of(array.dtype), array.shape, strides, array.flags.writeable, data
@@ -218,7 +220,6 @@ def _with_strides(dense: AnyArray, shape: tuple[int, ...], strides: tuple[int, .
     low = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
     high = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0) + dense.itemsize
     memory = np.zeros(high - low, dtype=np.uint8)
-    carrier = np.dtype(f"V{dense.itemsize}")
-    view: AnyArray = np.ndarray(shape, carrier, memory, -low, strides).view(dense.dtype)
-    view[tuple(slice(0, 1) if s == 0 else slice(None) for s in strides)] = dense
+    view = view_of(memory, dense.dtype, shape, strides, -low)
+    view[once(strides)] = dense
     return view

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.loading import Narrowing
 
@@ -35,7 +36,7 @@ class Limits:
     The first call of a shape, which may compile, has ``FIRST`` times the seconds.
     """
 
-    call: float = 20.0
+    call: float = CALL_SECONDS
     load: float = 300.0
     memory: int | None = None
 
