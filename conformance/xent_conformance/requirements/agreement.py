@@ -19,6 +19,12 @@ ROUNDING = 2.0**-53
 SMALLEST_EFFECT = 1e-30
 
 
+def effect_of(gradient: F64Array) -> F64Array:
+    """Size of what a comparison of a gradient is about: its largest finite element, everywhere."""
+    finite = np.abs(gradient[np.isfinite(gradient)])
+    return np.full(gradient.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
+
+
 @dataclass(frozen=True)
 class Measured:
     """Numbers that a backend returned, or made from such, each with a bound of its error.

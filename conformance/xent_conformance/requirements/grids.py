@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.problem import F64Array, Problem
-from xent_conformance.requirements.twins import problem_of
+from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.subject import Subject
 
@@ -34,7 +34,7 @@ WRAPPED = (256, -256, 2**16, -(2**16), 2**32, -(2**32))
 def every_combination(subject: Subject) -> Iterator[Problem]:
     """Every combination of rank, kind of target, weight, ignored rows, reduction and smoothing that is claimed."""
     claims = subject.capabilities
-    ranks = [shape for shape in RANKS if _claimed(subject, shape)]
+    ranks = [shape for shape in RANKS if claims_rank(subject, shape)]
     kinds = ["index"]
     default = 0 if claims.default_ignore_index is None else claims.default_ignore_index
     kinds += ["default"] if claims.default_ignore_index is not None else []
@@ -51,8 +51,8 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
         if kind == "probabilities":
             yield problem_of(subject, logits, rng.integers(0, 5, size=shape) / 4, reduction, **options)
             continue
-        row_shape = _row_shape(shape)
-        labels = np.arange(int(np.prod(row_shape))) % shape[_axis(shape)]
+        row_shape = row_shape_of(shape)
+        labels = np.arange(int(np.prod(row_shape))) % classes_of(shape)
         if kind == "default" and labels.size > 1:
             labels[::3] = default
         if kind == "class":
@@ -90,7 +90,7 @@ def every_offset(subject: Subject) -> Iterator[Problem]:
     if claims.static_shapes or "none" not in claims.reductions:
         return
     for number, shape in enumerate(WRAPPING if claims.spatial else ()):
-        row_shape = _row_shape(shape)
+        row_shape = row_shape_of(shape)
         rows = int(np.prod(row_shape))
         labels = (np.arange(rows) * 7 // 3) % shape[1]
         if claims.default_ignore_index is not None:
@@ -133,16 +133,3 @@ def _telling(labels: npt.NDArray[np.int64], classes: int) -> F64Array:
 def _first(subject: Subject) -> str:
     claimed = subject.capabilities.reductions
     return "none" if "none" in claimed else claimed[0]
-
-
-def _claimed(subject: Subject, shape: tuple[int, ...]) -> bool:
-    claims = subject.capabilities
-    return (len(shape) > 1 or claims.unbatched) and (len(shape) <= 2 or claims.spatial)  # noqa: PLR2004
-
-
-def _axis(shape: tuple[int, ...]) -> int:
-    return min(1, len(shape) - 1)
-
-
-def _row_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[:1] + shape[2:] if len(shape) > 1 else ()

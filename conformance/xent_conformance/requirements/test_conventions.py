@@ -13,7 +13,7 @@ from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_edges import _listed
 from xent_conformance.requirements.test_sweeps import loss_finding
 from xent_conformance.requirements.test_weights import DIVIDES_BY_WEIGHT
-from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of
+from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
 from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
 from xent_conformance.trial import Trial
 
@@ -28,9 +28,8 @@ def zero_weights(subject: Subject) -> Iterable[Problem]:
         shapes += [(3,)] if claims.unbatched else []
         shapes += [(2, 3, 2)] if claims.spatial else []
     for shape in shapes:
-        axis = 0 if len(shape) == 1 else 1
         logits = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), shape)
-        target = np.resize(np.array([0, 1]), shape[:axis] + shape[axis + 1 :])
+        target = np.resize(np.array([0, 1]), row_shape_of(shape))
         yield problem_of(subject, logits, target, "mean", weight=np.zeros(3))
         if claims.label_smoothing:
             yield problem_of(subject, logits, target, "mean", weight=np.array([0.0, 0.0, 1.0]), label_smoothing=0.5)

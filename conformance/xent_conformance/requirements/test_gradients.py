@@ -10,20 +10,13 @@ import numpy as np
 from xent_conformance.formats import rounded
 from xent_conformance.judge import Finding, broken, compare, held
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import F64Array, Problem, from_rows
+from xent_conformance.problem import Problem, from_rows
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding, target_gradient_finding
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
 from xent_conformance.trial import Trial
-
-#: A gradient is told apart from nothing where its bound is small beside the largest element of the problem.
-SMALLEST_EFFECT = 1e-30
-
-
-def _effect(gradient: F64Array) -> F64Array:
-    """The size of a gradient, (rows, C): that of its largest finite element."""
-    finite = np.abs(gradient[np.isfinite(gradient)])
-    return np.full(gradient.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
 
 
 @requirement(
@@ -40,17 +33,7 @@ def test_gradient_of_the_logits_is_within_its_bound(trial: Trial) -> Iterator[Fi
     """The gradient of the logits, for a cotangent that differs from row to row, is within the bound of the exact one,
     in every reduction and with all options combined.
     """
-    exact = trial.answer.grad_logits
-    observed = trial.gradients().logits
-    yield compare(
-        "grad_logits",
-        observed,
-        exact,
-        trial.bounds.grad_logits,
-        trial.problem.format,
-        effect=_effect(exact.value),
-        call="cross_entropy_vjp",
-    )
+    yield gradient_finding(trial)
 
 
 @requirement(
@@ -108,25 +91,15 @@ def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> It
     """
     if not trial.problem.has_probabilities:
         return
-    observed = trial.gradients().target
-    if observed is None:
-        given = next((p for p in _plain_probabilities(trial) if trial.related(p).gradients().target is not None), None)
-        if given is not None:
-            there = f"logits {given.logits.shape}, reduction {given.reduction!r}"
-            message = f"no gradient of the targets, though there is one for {there}"
-            yield broken("grad_target", message, call="cross_entropy_vjp", got="none", expected="a gradient")
+    finding = target_gradient_finding(trial)
+    if finding is not None:
+        yield finding
         return
-    exact, bounds = trial.answer.grad_target, trial.bounds
-    yield compare(
-        "grad_target",
-        observed,
-        exact,
-        bounds.grad_target,
-        trial.problem.format,
-        overflows=bounds.grad_target_overflows,
-        effect=_effect(exact.value),
-        call="cross_entropy_vjp",
-    )
+    given = next((p for p in _plain_probabilities(trial) if trial.related(p).gradients().target is not None), None)
+    if given is not None:
+        there = f"logits {given.logits.shape}, reduction {given.reduction!r}"
+        message = f"no gradient of the targets, though there is one for {there}"
+        yield broken("grad_target", message, call="cross_entropy_vjp", got="none", expected="a gradient")
 
 
 def _plain_probabilities(trial: Trial) -> Iterator[Problem]:
@@ -218,7 +191,7 @@ def test_second_derivative_is_within_its_bound(trial: Trial) -> Iterator[Finding
         exact,
         np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
         problem.format,
-        effect=_effect(exact.value),
+        effect=effect_of(exact.value),
         call="cross_entropy_hvp",
     )
     yield replace(finding, inputs={"vector": vector})

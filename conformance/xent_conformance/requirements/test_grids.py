@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judge import Finding
 from xent_conformance.requirements.grids import every_combination, every_offset, every_share, exact_sentinels
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
+from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding, target_gradient_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
 from xent_conformance.subject import GRADIENT
 from xent_conformance.trial import Trial
@@ -50,25 +50,14 @@ def test_every_combination_of_options_gives_its_gradients(trial: Trial) -> Itera
     """In every combination of rank, kind of target, class weights, ignored rows, reduction and smoothing the gradient
     of the logits is within its bound, and so is that of probability targets where there is one.
     """
+    yield from _gradients(trial)
+
+
+def _gradients(trial: Trial) -> Iterator[Finding]:
+    """The gradients of the logits and, where there is one, of probability targets."""
     yield gradient_finding(trial)
-    yield from target_gradient_finding(trial)
-
-
-def target_gradient_finding(trial: Trial) -> Iterator[Finding]:
-    """The gradient of probability targets beside the exact one, where a backend gives one."""
-    observed = trial.gradients().target
-    if not trial.problem.has_probabilities or observed is None:
-        return
-    exact, bounds = trial.answer.grad_target, trial.bounds
-    yield compare(
-        "grad_target",
-        observed,
-        exact,
-        bounds.grad_target,
-        trial.problem.format,
-        overflows=bounds.grad_target_overflows,
-        call="cross_entropy_vjp",
-    )
+    if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
+        yield found
 
 
 @requirement(
@@ -96,8 +85,7 @@ def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -
     """With C classes, for C around every power of two and block size up to 65537, each class gets its own gradient
     where it has a share of the target, and so does the share where that is differentiated.
     """
-    yield gradient_finding(trial)
-    yield from target_gradient_finding(trial)
+    yield from _gradients(trial)
 
 
 @requirement(
@@ -125,8 +113,7 @@ def test_every_element_of_large_arrays_has_its_gradient(trial: Trial) -> Iterato
     """With more than 65536 elements in logits or probability targets, or so many labels, with spatial dimensions and
     without, each element has its own gradient.
     """
-    yield gradient_finding(trial)
-    yield from target_gradient_finding(trial)
+    yield from _gradients(trial)
 
 
 @requirement(

@@ -10,7 +10,7 @@ from xent_conformance.calls import differing
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
+from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
 from xent_conformance.trial import Trial
 
@@ -22,13 +22,10 @@ AGAIN = 4
 def long_sums(subject: Subject) -> Iterator[Problem]:
     """Long sums over rows, positions and classes: in another order each of them rounds to something else."""
     claims = subject.capabilities
-    for shape in SHAPES:
-        if (len(shape) == 1 and not claims.unbatched) or (len(shape) > 2 and not claims.spatial):  # noqa: PLR2004
-            continue
+    for shape in (s for s in SHAPES if claims_rank(subject, s)):
         rng = np.random.default_rng(len(shape))
         logits = rng.normal(size=shape) * 4
-        axis = min(1, len(shape) - 1)
-        labels = rng.integers(0, shape[axis], size=shape[:axis] + shape[axis + 1 :])
+        labels = rng.integers(0, classes_of(shape), size=row_shape_of(shape))
         for reduction in claims.reductions:
             yield problem_of(subject, logits, labels, reduction)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from xent_conformance.judge import Finding, compare
-from xent_conformance.requirements.agreement import SMALLEST_EFFECT
+from xent_conformance.requirements.agreement import effect_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.sweeps import every_lane, every_row, exact_labels
 from xent_conformance.subject import GRADIENT
@@ -37,11 +35,26 @@ def loss_finding(trial: Trial) -> Finding:
 def gradient_finding(trial: Trial) -> Finding:
     """The gradient of the logits beside the exact one."""
     exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    finite = np.abs(exact.value[np.isfinite(exact.value)])
-    effect = np.full(exact.value.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
-    observed = trial.gradients().logits
-    fmt = trial.problem.format
+    observed, fmt, effect = trial.gradients().logits, trial.problem.format, effect_of(exact.value)
     return compare("grad_logits", observed, exact, bound, fmt, effect=effect, call="cross_entropy_vjp")
+
+
+def target_gradient_finding(trial: Trial) -> Finding | None:
+    """The gradient of probability targets beside the exact one; None where a backend gives none."""
+    observed = trial.gradients().target
+    if observed is None:
+        return None
+    exact, bounds = trial.answer.grad_target, trial.bounds
+    return compare(
+        "grad_target",
+        observed,
+        exact,
+        bounds.grad_target,
+        trial.problem.format,
+        overflows=bounds.grad_target_overflows,
+        effect=effect_of(exact.value),
+        call="cross_entropy_vjp",
+    )
 
 
 @requirement("accuracy.every-class-count", "every lane at every block edge", source=every_lane, references=_CLASSES)

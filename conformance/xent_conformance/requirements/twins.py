@@ -41,6 +41,22 @@ def explicit(problem: Problem) -> ExplicitProblem:
     return ExplicitProblem(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
 
 
+def row_shape_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the rows of logits of a shape: without its class axis."""
+    return shape[:1] + shape[2:] if len(shape) > 1 else ()
+
+
+def classes_of(shape: tuple[int, ...]) -> int:
+    """Number of classes of logits of a shape."""
+    return shape[min(1, len(shape) - 1)]
+
+
+def claims_rank(subject: Subject, shape: tuple[int, ...]) -> bool:
+    """Whether a subject claims logits of so many dimensions."""
+    claims = subject.capabilities
+    return (len(shape) > 1 or claims.unbatched) and (len(shape) <= 2 or claims.spatial)  # noqa: PLR2004
+
+
 def cotangent_for(row_shape: tuple[int, ...], reduction: str, dtype: str) -> AnyArray:
     """A cotangent of the loss's shape that differs from row to row."""
     if reduction != "none":
@@ -67,13 +83,12 @@ def problem_of(
     """A problem from plain numbers: a target of floats stands for probabilities, of integers for class indices."""
     x, t = array_of(logits, subject.dtype), np.asarray(target)
     weight = options.pop("weight", None)
-    row_shape = x.shape[:0] + x.shape[1:] if x.ndim == 1 else x.shape[:1] + x.shape[2:]
     return Problem(
         logits=x,
         target=array_of(t, subject.dtype) if t.dtype.kind == "f" else t,
         weight=None if weight is None else array_of(weight, subject.dtype),
         reduction=reduction,
-        cotangent=cotangent_for(() if x.ndim == 1 else row_shape, reduction, subject.dtype),
+        cotangent=cotangent_for(row_shape_of(x.shape), reduction, subject.dtype),
         sentinel=subject.capabilities.default_ignore_index,
         **options,
     )
