@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends import callables, numpy_cross_entropy
+from xent_backends import callables, numpy_cross_entropy, numpy_linear
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
-from xent_conformance.interface import Capabilities, Precision, ReproducerParts, Vjp
+from xent_conformance.interface import Capabilities, LinearVjp, Precision, ReproducerParts, Vjp
 
 AnyArray = npt.NDArray[Any]
 
@@ -114,13 +114,32 @@ class NumpyBackend:
         """Negative log-likelihood of class indices."""
         return numpy_cross_entropy.nll_loss(log_probs, target, **options)
 
+    def linear_cross_entropy(
+        self, hidden: AnyArray, weight: AnyArray, bias: AnyArray | None, target: AnyArray, **options: Any
+    ) -> AnyArray:
+        """Loss with a linear map fused in."""
+        return numpy_linear.linear_cross_entropy(hidden, weight, bias, target, **options)
+
+    def linear_cross_entropy_vjp(
+        self,
+        cotangent: AnyArray,
+        hidden: AnyArray,
+        weight: AnyArray,
+        bias: AnyArray | None,
+        target: AnyArray,
+        **options: Any,
+    ) -> LinearVjp:
+        """Loss and gradients with a linear map fused in."""
+        return LinearVjp(*numpy_linear.linear_cross_entropy_vjp(cotangent, hidden, weight, bias, target, **options))
+
     def reproducer(self) -> ReproducerParts:
         """A script that loads the implementation from this package, which needs NumPy and ml_dtypes only."""
-        setup = "import ml_dtypes\nimport numpy as np\nfrom xent_backends import numpy_cross_entropy"
+        setup = "import ml_dtypes\nimport numpy as np\nfrom xent_backends import numpy_cross_entropy, numpy_linear"
         return ReproducerParts(setup, ARRAY, RESULT, {name: one_line(name, *call) for name, call in CALLS.items()})
 
 
 _CALL = "logits, target, **options"
+_LINEAR = "hidden, weight, bias, target, **options"
 CALLS: Mapping[str, tuple[str, str]] = {
     "cross_entropy": (_CALL, f"numpy_cross_entropy.cross_entropy({_CALL})"),
     "cross_entropy_vjp": (
@@ -135,6 +154,11 @@ CALLS: Mapping[str, tuple[str, str]] = {
     "cross_entropy_layer_vjp": (
         f"cotangent, {_CALL}",
         "numpy_cross_entropy.CrossEntropyLoss(**options).vjp(cotangent, logits, target)",
+    ),
+    "linear_cross_entropy": (_LINEAR, f"numpy_linear.linear_cross_entropy({_LINEAR})"),
+    "linear_cross_entropy_vjp": (
+        f"cotangent, {_LINEAR}",
+        f"numpy_linear.linear_cross_entropy_vjp(cotangent, {_LINEAR})",
     ),
     "softmax": ("logits", "numpy_cross_entropy.softmax(logits)"),
     "log_softmax": ("logits", "numpy_cross_entropy.log_softmax(logits)"),

@@ -13,6 +13,7 @@ from xent_conformance.interface import (
     BackendUnavailableError,
     Capabilities,
     Conventions,
+    LinearVjp,
     Precision,
     ReproducerParts,
     Vjp,
@@ -28,7 +29,7 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import callables, torch_calls, torch_state
+from xent_backends import callables, torch_calls, torch_linear, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
@@ -186,17 +187,43 @@ class TorchBackend(TorchTwiceDifferentiable):
         return super()._calls() | parts
 
 
+@dataclass(frozen=True)
+class TorchWithLinear(TorchBackend):
+    """PyTorch where it has ``F.linear_cross_entropy``, in chunks."""
+
+    def linear_cross_entropy(
+        self, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any
+    ) -> Tensor:
+        """Loss with the linear map fused in."""
+        return torch_linear.linear_cross_entropy(hidden, weight, bias, target, **options)
+
+    def linear_cross_entropy_vjp(
+        self, cotangent: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any
+    ) -> LinearVjp:
+        """Loss and gradients with the linear map fused in."""
+        call = torch_linear.linear_cross_entropy_vjp
+        return LinearVjp(*call(cotangent, hidden, weight, bias, target, **options))
+
+    def _calls(self) -> dict[str, str]:
+        loss = plain_source(torch_linear.linear_cross_entropy)
+        vjp = joined(loss, plain_source(torch_linear.linear_cross_entropy_vjp))
+        return super()._calls() | {"linear_cross_entropy": loss, "linear_cross_entropy_vjp": vjp}
+
+
+_TORCH = TorchWithLinear if torch_linear.AVAILABLE else TorchBackend
+
+
 def backend() -> TorchBackend:
     """The registered backend ``torch``: the CPU, on one thread."""
     _use_one_thread()
-    return TorchBackend("torch", CPU, "cpu", F.cross_entropy, SETUP, "F.cross_entropy")
+    return _TORCH("torch", CPU, "cpu", F.cross_entropy, SETUP, "F.cross_entropy")
 
 
 def cuda_backend() -> TorchBackend:
     """The registered backend ``torch-cuda``: the current CUDA device. BackendUnavailableError where there is none."""
     _check_device("cuda")
     _use_one_thread()
-    return TorchBackend("torch-cuda", CUDA, "cuda", F.cross_entropy, SETUP, "F.cross_entropy")
+    return _TORCH("torch-cuda", CUDA, "cuda", F.cross_entropy, SETUP, "F.cross_entropy")
 
 
 def from_callable(

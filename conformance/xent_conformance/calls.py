@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.interface import Vjp
+from xent_conformance.interface import LinearVjp, Vjp
 from xent_conformance.problem import AnyArray, Problem, same_bits
 
 #: What becomes of a process in a call that it does not survive.
@@ -50,12 +50,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call of a backend's method: positional arrays by name, keyword options, and names for its results."""
+    """One call of a backend's method: positional arrays by name, keyword options, and names for its results.
+
+    An input that is None is passed as None.
+    """
 
     method: str
     results: tuple[str, ...]
-    inputs: Mapping[str, AnyArray]
+    inputs: Mapping[str, AnyArray | None]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Factors(NamedTuple):
+    """What logits (N, C) are made of by a linear map: hidden (N, H), weight (C, H), and bias (C,) or None."""
+
+    hidden: AnyArray
+    weight: AnyArray
+    bias: AnyArray | None
 
 
 class Executor(Protocol):
@@ -132,6 +143,16 @@ class Caller:
         """Negative log-likelihood with the problem's options."""
         inputs = {"log_probs": log_probs, "target": problem.target}
         return self._perform(Invocation("nll_loss", ("loss",), inputs, problem.options()))
+
+    def linear(self, factors: Factors, problem: Problem) -> Outcome:
+        """The loss with the linear map before it."""
+        inputs = {**factors._asdict(), "target": problem.target}
+        return self._perform(Invocation("linear_cross_entropy", ("loss",), inputs, problem.options()))
+
+    def linear_vjp(self, factors: Factors, problem: Problem) -> Outcome:
+        """Loss and gradients of the linear map's input, weight and bias."""
+        inputs = {"cotangent": problem.cotangent, **factors._asdict(), "target": problem.target}
+        return self._perform(Invocation("linear_cross_entropy_vjp", LinearVjp._fields, inputs, problem.options()))
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
         """What of the process outside the call has been changed after a call."""

@@ -103,13 +103,13 @@ class LocalExecutor:
         inputs, options = invocation.inputs, dict(invocation.options)
         weight = options.get("weight")
         try:
-            given = {k: Guarded(v) for k, v in inputs.items()}
+            given = {k: Guarded(v) for k, v in inputs.items() if v is not None}
             if isinstance(weight, np.ndarray):
                 given["weight"] = Guarded(weight)
             arrays = {name: self._asarray(guarded.view) for name, guarded in given.items()}
-            if "weight" in given:
+            if isinstance(weight, np.ndarray):
                 options["weight"] = arrays["weight"]
-            returned = getattr(self.backend, invocation.method)(*(arrays[name] for name in inputs), **options)
+            returned = getattr(self.backend, invocation.method)(*map(arrays.get, inputs), **options)
             results = self._results(returned, invocation)
             outputs = {name: np.array(array) for name, array in results.items()}
             after = {name: guarded.after(self._asnumpy(arrays[name])) for name, guarded in given.items()}
@@ -128,7 +128,7 @@ class LocalExecutor:
     def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
         results = invocation.results
-        most = 1 + sum(array.size for array in invocation.inputs.values())
+        most = 1 + sum(array.size for array in invocation.inputs.values() if array is not None)
         values = returned if len(results) > 1 else (returned,)
         if returned is None:
             raise MalformedError("returned None")

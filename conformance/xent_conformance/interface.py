@@ -35,6 +35,7 @@ __all__ = [
     "Differentiable",
     "FusedLinear",
     "LayerForm",
+    "LinearVjp",
     "Precision",
     "Primitives",
     "Reproducer",
@@ -110,6 +111,18 @@ class Vjp(NamedTuple):
     loss: Array
     grad_logits: Array
     grad_target: Array | None = None
+
+
+class LinearVjp(NamedTuple):
+    """Loss and gradients of one call with the linear map fused in, each of the shape and dtype of what it is for.
+
+    ``grad_bias`` is None where there is no bias.
+    """
+
+    loss: Array
+    grad_hidden: Array
+    grad_weight: Array
+    grad_bias: Array | None = None
 
 
 @runtime_checkable
@@ -190,12 +203,15 @@ class FusedLinear(Protocol):
     def linear_cross_entropy(
         self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> Array:
-        """Loss for hidden (N, H), weight (C, H), bias (C,) or None."""
+        """Loss for hidden (N, H), weight (C, H), bias (C,) or None, and class indices (N,).
+
+        ``options`` are those of ``cross_entropy`` but for class weights, which are never passed.
+        """
 
     def linear_cross_entropy_vjp(
         self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
-    ) -> tuple[Array, Array, Array, Array | None]:
-        """Loss and gradients of hidden, weight and bias."""
+    ) -> LinearVjp:
+        """Loss and gradients for a cotangent of the loss's shape and dtype."""
 
 
 @runtime_checkable

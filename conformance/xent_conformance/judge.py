@@ -43,7 +43,7 @@ class Finding:
     ulp: float = 0.0
     exercised: bool = True
     variation: tuple[tuple[str, Any], ...] = ()
-    inputs: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    inputs: Mapping[str, npt.NDArray[Any] | None] = field(default_factory=dict)
     fate: str | None = None
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xent_conformance import literals
 from xent_conformance.interface import ReproducerParts
 from xent_conformance.judge import Finding
-from xent_conformance.problem import Problem
+from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.vocabulary import assigned
 
 
@@ -65,5 +65,8 @@ class Call:
         arrays = {k: v for k, v in {**self.problem.arrays(), **self.finding.inputs}.items() if k in wanted}
         if "weight=weight" in self.options and self.problem.weight is not None:
             arrays["weight"] = self.problem.weight
-        lines = [line for name, array in arrays.items() for line in assigned(name, array, self.parts)]
+        lines = [line for name, array in arrays.items() for line in self._assigned(name, array)]
         return [*lines, "log_probs = log_softmax(logits)"] if of_logits else lines
+
+    def _assigned(self, name: str, array: AnyArray | None) -> list[str]:
+        return [f"{name} = None"] if array is None else assigned(name, array, self.parts)

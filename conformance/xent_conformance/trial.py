@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds import Bounds
-from xent_conformance.calls import LostError, Outcome, as_float64
+from xent_conformance.calls import Factors, LostError, Outcome, as_float64
 from xent_conformance.judge import Finding, broken
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import Precision
@@ -119,6 +119,21 @@ class Trial:
     def hessian_times(self, vector: AnyArray) -> F64Array:
         """Second derivative times a vector of the logits' shape, (rows, C)."""
         return self._rows_of(self.outcome("hvp", vector, self.problem), "product", "cross_entropy_hvp")
+
+    def linear_loss(self, factors: Factors) -> F64Array:
+        """The loss with a linear map fused in, as ``loss``."""
+        return self._loss_of(self.outcome("linear", factors, self.problem), "linear_cross_entropy")
+
+    def linear_gradients(self, factors: Factors) -> dict[str, F64Array]:
+        """Gradients of a fused linear map by name, each (rows, columns): of the bias (C, 1), if there is one."""
+        outcome, call = self.outcome("linear_vjp", factors, self.problem), "linear_cross_entropy_vjp"
+        self._loss_of(outcome, call)
+        found = {}
+        for name, factor in factors._asdict().items():
+            if factor is not None:
+                array = self._array(outcome, f"grad_{name}", call, factor.shape)
+                found[f"grad_{name}"] = array.reshape(len(array), -1)
+        return found
 
     def loss_shape(self) -> tuple[int, ...]:
         """Shape that the loss must have."""

@@ -17,6 +17,11 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "cross_entropy_hvp": (("vector", "cotangent", "logits", "target"), ("product",)),
     "cross_entropy_layer": (("logits", "target"), ("loss",)),
     "cross_entropy_layer_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
+    "linear_cross_entropy": (("hidden", "weight", "bias", "target"), ("loss",)),
+    "linear_cross_entropy_vjp": (
+        ("cotangent", "hidden", "weight", "bias", "target"),
+        ("loss", "grad_hidden", "grad_weight", "grad_bias"),
+    ),
     "softmax": (("logits",), ("softmax",)),
     "log_softmax": (("logits",), ("log_softmax",)),
     "nll_loss": (("log_probs", "target"), ("loss",)),
@@ -34,6 +39,7 @@ except ImportError:  # the adapter needs these names only to describe itself
             return type(name, (types.SimpleNamespace,), {})
     stub = Stub("xent_conformance.interface")
     stub.Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
+    stub.LinearVjp = collections.namedtuple("LinearVjp", "loss grad_hidden grad_weight grad_bias", defaults=[None])
     sys.modules["xent_conformance"] = types.ModuleType("xent_conformance")
     sys.modules["xent_conformance.interface"] = stub
     sys.modules["xent_conformance"].interface = stub

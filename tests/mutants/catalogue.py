@@ -35,6 +35,7 @@ NUMPY_MODULES = (
     "interactions",
     "strides",
     "formats",
+    "fused_linear",
 )
 TORCH_MODULES = ("torch_backward", "torch_memory")
 

@@ -183,7 +183,8 @@ class Channel:
         """The inverse of :meth:`invocation`."""
         method, results, inputs, options = data
         passed = {k: self.unpacked(v) if _is_packed(v) else v for k, v in options.items()}
-        return Invocation(method, results, {k: self.unpacked(v) for k, v in inputs.items()}, passed)
+        arrays = {k: None if v is None else self.unpacked(v) for k, v in inputs.items()}
+        return Invocation(method, results, arrays, passed)
 
     def outcome(self, outcome: Outcome) -> dict[str, Any]:
         """An outcome as plain data."""
@@ -194,8 +195,8 @@ class Channel:
         arrays = {k: np.array(self.unpacked(v)) for k, v in data["arrays"].items()}
         return Outcome(**{**data, "arrays": arrays})
 
-    def _packed_all(self, arrays: Mapping[str, AnyArray]) -> dict[str, tuple[Any, ...]]:
-        return {name: self.packed(array) for name, array in arrays.items()}
+    def _packed_all(self, arrays: Mapping[str, AnyArray | None]) -> dict[str, tuple[Any, ...] | None]:
+        return {name: None if array is None else self.packed(array) for name, array in arrays.items()}
 
     def close(self) -> None:
         """Close the connection and both memories."""

@@ -216,5 +216,5 @@ class IsolatedExecutor:
 
 def _key(invocation: Invocation) -> Any:
     """What a compiler would make one program of."""
-    shapes = tuple((array.shape, array.dtype.str) for array in invocation.inputs.values())
+    shapes = tuple((array.shape, array.dtype.str) for array in invocation.inputs.values() if array is not None)
     return invocation.method, shapes, tuple(sorted(invocation.options))

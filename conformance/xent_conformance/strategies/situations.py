@@ -109,6 +109,18 @@ COTANGENTS = Stream(
     },
     budget=0.12,
 )
+#: Small integers, which a linear map of small integers gives exactly.
+LINEAR = Stream(
+    "fused linear",
+    only={
+        "shape": {level: SHAPES[level] for level in ("small", "block edge", "many rows")},
+        "regime": {"grid": ["grid"]},
+        "target": INDEX,
+        "weight": {"none": ["none"]},
+        "layout": {"contiguous": ["contiguous"]},
+    },
+    budget=0.1,
+)
 #: One row of several is spoiled afterwards.
 SPOILED = Stream(
     "spoiled rows",

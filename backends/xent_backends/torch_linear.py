@@ -1,0 +1,28 @@
+"""What the torch adapter calls for the loss with a linear map fused in, in plain torch (see ``torch_calls``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+#: ``F.linear_cross_entropy`` came with torch 2.13.
+AVAILABLE = hasattr(F, "linear_cross_entropy")
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any) -> Tensor:
+    """The loss in chunks of two rows: without chunks torch composes it of ``F.linear`` and ``F.cross_entropy``."""
+    chunks = nn.LinearCrossEntropyOptions(batch_chunk_size=2)
+    return F.linear_cross_entropy(hidden, weight, target, linear_bias=bias, options=chunks, **options)
+
+
+def linear_cross_entropy_vjp(
+    cotangent: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Loss and gradients of hidden, weight and bias, None without one."""
+    inputs = [x.detach().requires_grad_() for x in (hidden, weight, bias) if x is not None]
+    loss = linear_cross_entropy(inputs[0], inputs[1], None if bias is None else inputs[2], target, **options)
+    gradients = torch.autograd.grad(loss, inputs, cotangent)
+    return loss.detach(), gradients[0], gradients[1], None if bias is None else gradients[2]

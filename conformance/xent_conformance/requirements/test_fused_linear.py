@@ -1,0 +1,158 @@
+"""The loss of a linear map, fused: logits = hidden @ weight.T + bias that are never there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calls import Factors
+from xent_conformance.error_model import ErrorModel
+from xent_conformance.judge import Finding, compare
+from xent_conformance.oracle import Exact
+from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
+from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.agreement import effect_of
+from xent_conformance.requirements.factors import factors_of, wide
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
+from xent_conformance.strategies.situations import LINEAR
+from xent_conformance.subject import FUSED_LINEAR, Subject
+from xent_conformance.trial import Trial
+
+MANY_ROWS = (513, 4097)
+_REFERENCES = [
+    "https://github.com/pytorch/pytorch/pull/195829",
+    "https://github.com/linkedin/Liger-Kernel/pull/1391",
+    "https://github.com/apple/ml-cross-entropy/issues/14",
+]
+
+
+@requirement(
+    "fused_linear.loss",
+    "loss of a linear map",
+    source=LINEAR,
+    needs=[FUSED_LINEAR],
+    references=[*_REFERENCES, "https://github.com/verl-project/verl/pull/5349"],
+)
+def test_loss_of_a_linear_map_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
+    """Where hidden @ weight.T + bias is exact in any arithmetic, the fused loss is within the bound of the loss of
+    those logits, with a bias and without, in every reduction, with ignored rows and smoothing.
+    """
+    bounds, fmt = trial.bounds, trial.problem.format
+    for factors in _with_and_without_bias(trial):
+        loss = trial.linear_loss(factors)
+        found = compare("loss", loss, trial.answer.loss, bounds.loss, fmt, overflows=bounds.overflows, call=_CALL)
+        yield replace(found, inputs=factors._asdict())
+
+
+@requirement(
+    "fused_linear.gradients",
+    "gradients of a linear map",
+    source=LINEAR,
+    needs=[FUSED_LINEAR],
+    references=[*_REFERENCES, "https://github.com/linkedin/Liger-Kernel/issues/968"],
+)
+def test_gradients_of_a_linear_map_are_within_their_bound(trial: Trial) -> Iterator[Finding]:
+    """The gradients of hidden, weight and bias are within the bound of the exact ones: those of the logits times
+    weight, times hidden, and summed over the rows. The bound grows with rows and classes, not with chunks of them.
+    """
+    yield from gradient_findings(trial)
+
+
+def gradient_findings(trial: Trial) -> Iterator[Finding]:
+    """The gradients of hidden, weight and bias beside the exact ones."""
+    exact = trial.answer.grad_logits
+    if not np.isfinite(exact.value).all() or not _exact_enough(trial):
+        return
+    for factors in _with_and_without_bias(trial):
+        got = trial.linear_gradients(factors)
+        for name, product in _products(trial, factors).items():
+            found = compare(
+                name,
+                got[name],
+                product.exact,
+                product.bound,
+                trial.problem.format,
+                effect=effect_of(product.exact.value),
+                call=_CALL_VJP,
+            )
+            yield replace(found, inputs=factors._asdict())
+
+
+def many_rows(subject: Subject) -> Iterator[Problem]:
+    """Equal rows, so many that a sum of their gradients stands still in the narrow formats."""
+    for rows in MANY_ROWS:
+        labels = np.zeros(rows, dtype=np.int64)
+        problem = problem_of(
+            subject, np.resize([1.0, 0.0, -1.0], (rows, 3)), labels, subject.capabilities.reductions[-1]
+        )
+        yield problem.with_(cotangent=np.ones_like(problem.cotangent))
+
+
+@requirement(
+    "fused_linear.many-rows",
+    "gradients of a linear map over many rows",
+    source=many_rows,
+    needs=[FUSED_LINEAR, FREE_SHAPES],
+    references=[
+        "https://github.com/linkedin/Liger-Kernel/issues/512",
+        "https://github.com/axolotl-ai-cloud/axolotl/pull/1601",
+    ],
+)
+def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[Finding]:
+    """Over 4097 equal rows the gradients of weight and bias are as many times that of one row: they are not added in
+    the dtype of the logits chunk by chunk, which loses what is small beside the sum.
+    """
+    yield from gradient_findings(trial)
+
+
+_CALL, _CALL_VJP = "linear_cross_entropy", "linear_cross_entropy_vjp"
+
+
+def _with_and_without_bias(trial: Trial) -> Iterator[Factors]:
+    for bias in (True, False):
+        factors = factors_of(trial.problem, bias=bias)
+        if factors is not None:
+            yield factors
+
+
+def _exact_enough(trial: Trial) -> bool:
+    """Whether products of the exact gradient can be added without an error that matters."""
+    return trial.problem.dtype != "float64" or np.finfo(np.longdouble).nmant >= WIDE_ENOUGH
+
+
+class _Product:
+    """The exact gradient G of the logits (N, C) times an exact matrix, from either side, with its bound.
+
+        |error| <= tol(G) |M| + (h + 1) u |G| |M| + u_o |G M| + eta
+
+    for h additions of relative error u: over the classes u_a, over the batch u_r, as of every other sum (NUMERICS).
+    """
+
+    def __init__(self, trial: Trial, right: npt.NDArray[np.generic], *, over_rows: bool) -> None:
+        answer, bounds = trial.answer, trial.bounds
+        model = ErrorModel(trial.problem.format, trial.subject.precision)
+        gradient = wide(answer.grad_logits.value) + answer.grad_logits.residual
+        tolerance: F64Array = bounds.grad_logits
+        if over_rows:
+            gradient, tolerance = gradient.T, tolerance.T
+        size, factor = np.abs(np.asarray(gradient, dtype=np.float64)), np.abs(right.astype(np.float64))
+        terms, u = gradient.shape[1], model.u_r if over_rows else model.u_a
+        relative = terms * u / (1 - terms * u) + model.u_o if terms * u < 1 else np.inf
+        product = gradient @ wide(right)
+        self.exact = Exact(*LONGDOUBLE.split(product))
+        rounding = relative * (size @ factor) + model.u_o * np.abs(self.exact.value)
+        self.bound = np.asarray(tolerance @ factor + rounding + model.eta * (1 + terms))
+
+
+def _products(trial: Trial, factors: Factors) -> dict[str, _Product]:
+    found = {
+        "grad_hidden": _Product(trial, factors.weight, over_rows=False),
+        "grad_weight": _Product(trial, factors.hidden, over_rows=True),
+    }
+    if factors.bias is not None:
+        found["grad_bias"] = _Product(trial, np.ones((trial.problem.rows, 1)), over_rows=True)
+    return found
