@@ -91,7 +91,7 @@ def _add_run(subcommands: Any) -> None:
         " torch:package.function (jax:, numpy: likewise).",
     )
     run.add_argument("backends", nargs="+", metavar="BACKEND")
-    run.add_argument("--profile", default="default", metavar="PROFILE", help="quick, default or thorough")
+    run.add_argument("--profile", default="default", metavar="PROFILE", help="quick, default, thorough or scale")
     run.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same problems, same verdicts")
     run.add_argument("--only", action="append", default=[], metavar="ID", help="a requirement or family; repeatable")
     run.add_argument("--dtypes", default="", metavar="D,D", help="float16, bfloat16, float32, float64")

@@ -192,7 +192,7 @@ def mutants(options: argparse.Namespace) -> int:
     from xent_conformance.requirements.registry import load
 
     mutants, seeds = list(catalogue_in(options.folder).all_mutants()), range(options.seeds)
-    matrix = Matrix.measured(mutants, list(load().values()), seeds, options.profile, _progress)
+    matrix = Matrix.measured(mutants, [r for r in load().values() if not r.opt_in], seeds, options.profile, _progress)
     write(matrix, baselines(mutants), options.output)
     _progress("")
     survivors = {name for name, _ in matrix.survivors()}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray, same_bits
-from xent_conformance.strides import once, view_of
+from xent_conformance.strides import behind, once, overlapping, view_of
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
 BAND = 256
@@ -94,7 +94,10 @@ def _between_bands(array: AnyArray) -> tuple[Bytes, AnyArray]:
 
 
 def _fill(view: AnyArray, array: AnyArray) -> None:
-    """Write the elements, each once where a stride of zero repeats them."""
+    """Write the elements, each once where a stride of zero repeats them or windows overlap."""
+    if overlapping(array.shape, array.strides, array.itemsize):
+        behind(view)[...] = behind(array)
+        return
     view[once(view.strides)] = array[once(view.strides)]
 
 

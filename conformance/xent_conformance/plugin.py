@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a run."""
     group = parser.getgroup("xent", "cross-entropy conformance")
     group.addoption("--xent-backend", action="append", default=[], metavar="BACKEND", help="backend to judge")
-    group.addoption("--xent-profile", default="default", metavar="PROFILE", help="quick, default or thorough")
+    group.addoption("--xent-profile", default="default", metavar="PROFILE", help="quick, default, thorough or scale")
     group.addoption("--xent-seed", type=int, default=0, metavar="N", help="seed of the run")
     group.addoption("--xent-only", action="append", default=[], metavar="ID", help="requirement or family to judge")
     group.addoption("--xent-dtypes", default="", metavar="DTYPES", help="dtypes of logits, comma-separated")

@@ -6,9 +6,7 @@ stream are evaluated together when the first of them is asked for.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,9 @@ from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading import Narrowing, UsageError, load
+from xent_conformance.memory import granted_memory
 from xent_conformance.record import begun, cell_of
-from xent_conformance.requirements.registry import Requirement
+from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.smoke import first_call
 from xent_conformance.subject import Subject
@@ -165,7 +164,9 @@ class Session:
     def requirements(self) -> list[Requirement]:
         """The requirements that are asked for."""
         registry = load_requirements()
-        return _chosen(self.request.only, registry) if self.request.only else list(registry.values())
+        if self.request.only:
+            return _chosen(self.request.only, registry)
+        return [r for r in registry.values() if r.opt_in == (self.request.profile == OPT_IN)]
 
     def cells(self, requirement: Requirement) -> list[Cell]:
         """The cells of one requirement."""
@@ -207,11 +208,3 @@ class Session:
 def _chosen(only: Sequence[str], registry: dict[str, Requirement]) -> list[Requirement]:
     """Requirements named by id, or by family."""
     return [r for r in registry.values() if r.id in only or r.family in only]
-
-
-def granted_memory() -> int | None:
-    """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):
-        pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
-    return pages * 3 // 4

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +24,32 @@ def view_of(
     """
     found: AnyArray = np.ndarray(shape, np.dtype(f"V{dtype.itemsize}"), memory, start, strides).view(dtype)
     return found
+
+
+def overlapping(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> bool:
+    """Whether elements of a view lie in each other's place, as those of windows that move along less than their width.
+
+    Views with a stride of zero, or a negative one, are left to :func:`once`.
+    """
+    if not all(step > 0 and step % itemsize == 0 for step in strides):
+        return False
+    return extent(shape, strides) // itemsize + 1 < math.prod(shape)
+
+
+def extent(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """Distance from the first element to the last, in the unit of the strides."""
+    return sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+
+
+def behind(view: AnyArray) -> AnyArray:
+    """The elements in memory from the first of an overlapping view to its last, one after the other."""
+    count = extent(view.shape, view.strides) // view.itemsize + 1
+    return np.lib.stride_tricks.as_strided(view, (count,), (view.itemsize,))
+
+
+def windows(memory: AnyArray, shape: tuple[int, ...], strides: tuple[int, ...]) -> AnyArray:
+    """The inverse of :func:`behind`."""
+    return np.lib.stride_tricks.as_strided(memory, shape, strides)
 
 
 def once(strides: tuple[int, ...]) -> tuple[slice, ...]:

@@ -99,7 +99,8 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
         message = f"{located(failing.finding).message} (intermittent: again in {seen} of {len(again)} more tries)"
         return replace(failing, finding=replace(failing.finding, message=message)), len(again)
     static = subject.capabilities.static_shapes
-    reducer = Reducer(failing.problem, still_fails, LIMIT_STATIC_SHAPES if static else LIMIT)
+    limit = (LIMIT_STATIC_SHAPES if static else LIMIT) if requirement.reducible else 0
+    reducer = Reducer(failing.problem, still_fails, limit)
     problem = reducer.run(_row_of(failing))
     finding = worst(problem) or failing.finding
     return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries

@@ -100,6 +100,7 @@ ALSO_KILLS = {
 #: Requirements without a mutant, with why they stay.
 WITHOUT_A_MUTANT = {
     "invalid_calls.labels-that-abort": "needs a process of its own; wrong backends in tests/faults/test_abort.py",
+    "scale.elements": "needs more memory than a test may take; its problems are tested in tests/core/test_scale.py",
     "conventions.zero-times-infinity-gradient": "applies only where the choice is documented as zero",
 }
 

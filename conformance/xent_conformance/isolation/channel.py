@@ -23,7 +23,7 @@ import numpy as np
 from xent_conformance.calls import Invocation, Outcome
 from xent_conformance.formats import dtype_of, name_of
 from xent_conformance.problem import AnyArray
-from xent_conformance.strides import once, view_of
+from xent_conformance.strides import behind, extent, once, overlapping, view_of, windows
 
 #: Arrays from this many bytes on go through shared memory.
 LARGE = 1 << 15
@@ -153,7 +153,10 @@ class Channel:
         """An array as plain data: its layout, and its bytes or where they lie."""
         array = np.asarray(array)
         plain = array.flags.c_contiguous
-        dense = array if plain else np.ascontiguousarray(array[once(array.strides)])
+        if overlapping(array.shape, array.strides, array.itemsize):
+            dense = behind(array)
+        else:
+            dense = array if plain else np.ascontiguousarray(array[once(array.strides)])
         data: bytes | int = dense.tobytes() if dense.nbytes < LARGE else self._outbox.put(dense)
         strides = None if plain else array.strides
         return _PACKED, name_of(array.dtype), array.shape, strides, array.flags.writeable, data
@@ -163,7 +166,9 @@ class Channel:
         _, name, shape, strides, writeable, data = packed
         dtype = dtype_of(name)
         held = shape
-        if strides is not None:
+        if strides is not None and overlapping(shape, strides, dtype.itemsize):
+            held = (extent(shape, strides) // dtype.itemsize + 1,)
+        elif strides is not None:
             held = tuple(1 if s == 0 else n for n, s in zip(shape, strides, strict=True))
         if isinstance(data, int):
             data = self._inbox.get(data, int(np.prod(held, dtype=np.int64)) * dtype.itemsize)
@@ -171,7 +176,8 @@ class Channel:
         view = _with_strides(dense, shape, strides) if strides is not None else dense
         if writeable and not view.flags.writeable:
             return view.copy()
-        view.flags.writeable = writeable
+        if not writeable:
+            view.flags.writeable = False
         return view
 
     def invocation(self, invocation: Invocation) -> tuple[Any, ...]:
@@ -218,6 +224,8 @@ def _is_packed(value: Any) -> bool:
 
 def _with_strides(dense: AnyArray, shape: tuple[int, ...], strides: tuple[int, ...]) -> AnyArray:
     """A view with the given shape and strides that holds the elements of ``dense``."""
+    if overlapping(shape, strides, dense.itemsize):
+        return windows(dense.copy(), shape, strides)
     low = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s < 0)
     high = sum((n - 1) * s for n, s in zip(shape, strides, strict=True) if s > 0) + dense.itemsize
     memory = np.zeros(high - low, dtype=np.uint8)

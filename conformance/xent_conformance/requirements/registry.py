@@ -17,6 +17,9 @@ from xent_conformance.strategies.streams import JOINT, Stream
 from xent_conformance.subject import Need, Subject
 from xent_conformance.trial import Trial
 
+#: The family that needs memory and minutes, and the profile that judges it and nothing else.
+OPT_IN = "scale"
+
 Check = Callable[[Trial], Iterable[Finding]]
 
 
@@ -40,7 +43,8 @@ class Requirement:
     """One numbered statement about a backend.
 
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
-    OBSERVED requirement into the line that the report shows.
+    OBSERVED requirement into the line that the report shows. The problems of one that is not ``reducible`` are too
+    expensive to be tried again and again.
     """
 
     id: str
@@ -54,11 +58,17 @@ class Requirement:
     derive: Callable[[Problem], Iterable[Problem]] | None = None
     observe: Callable[[Iterable[Finding]], str] | None = None
     once: bool = False
+    reducible: bool = True
 
     @property
     def family(self) -> str:
         """The part of the id before the dot."""
         return self.id.partition(".")[0]
+
+    @property
+    def opt_in(self) -> bool:
+        """Whether it is judged only where the profile, or the command line, asks for it."""
+        return self.family == OPT_IN
 
     def not_applicable(self, subject: Subject) -> str | None:
         """Why it does not apply to a subject; None: it does."""

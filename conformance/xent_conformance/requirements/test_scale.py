@@ -1,0 +1,137 @@
+"""Sizes past the ends of the integers that count elements: needs gigabytes, so it is asked for by a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from xent_conformance.calls import Outcome
+from xent_conformance.judge import Finding, compare
+from xent_conformance.memory import granted_memory
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
+from xent_conformance.requirements.twins import problem_of
+from xent_conformance.strides import windows
+from xent_conformance.subject import GRADIENT, Need, Subject
+from xent_conformance.trial import SpoiledError, Trial
+
+#: Numbers of classes beyond the largest of ``sweeps``.
+CLASSES = (2**17 - 1, 2**17 + 1, 2**18, 2**19 + 1, 2**20 - 1, 2**20)
+#: Classes of the large array, and its rows: a few more than make 2**31 elements.
+WIDE, LONG = 65537, 32771
+#: Elements between two classes that stand out, a prime.
+APART = 311
+#: Rows that are judged beside those on both sides of 2**31 elements, of 2**30, and the first and last.
+OTHERS = 16
+#: Bytes for an array, a copy of it that is contiguous, its log-probabilities, and something to spare.
+COPIES = 4
+
+_SIZES = [
+    "https://github.com/pytorch/pytorch/issues/111484",
+    "https://github.com/pytorch/pytorch/issues/84144",
+    "https://github.com/PaddlePaddle/Paddle/pull/74061",
+]
+UNLIMITED = Need("any number of classes", lambda s: s.capabilities.max_classes is None)
+ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
+
+
+def many_classes(subject: Subject) -> Iterator[Problem]:
+    """Rows in each of which another class, the first and the last included, is above all others."""
+    for classes in CLASSES[-1:] if subject.capabilities.static_shapes else CLASSES:
+        lanes = np.array([classes - 1, 0, classes // 2, 2**17 - 2])
+        logits = np.full((len(lanes), classes), -50.0)
+        logits[np.arange(len(lanes)), lanes] = 0.0
+        yield problem_of(subject, logits, lanes, subject.capabilities.reductions[0])
+
+
+@requirement(
+    "scale.classes",
+    "a million classes: the loss",
+    source=many_classes,
+    needs=[UNLIMITED],
+    references=_SIZES,
+    reducible=False,
+)
+def test_every_class_of_a_million_counts(trial: Trial) -> Iterator[Finding]:
+    """With up to 2^20 classes the loss is within its bound, whichever class is above the others."""
+    yield loss_finding(trial)
+
+
+@requirement(
+    "scale.classes-gradient",
+    "a million classes: the gradient",
+    source=many_classes,
+    needs=[UNLIMITED, GRADIENT],
+    references=_SIZES,
+    reducible=False,
+)
+def test_every_class_of_a_million_has_its_gradient(trial: Trial) -> Iterator[Finding]:
+    """With up to 2^20 classes each gets its own gradient."""
+    yield gradient_finding(trial)
+
+
+def one_long_row(subject: Subject) -> Iterator[Problem]:
+    """The row that logits (LONG, WIDE) are windows of; none where their copies would not fit into memory."""
+    base = np.full(LONG + WIDE - 1, -2.0)
+    base[::APART] = np.arange(len(base[::APART])) % 5 + 1.0
+    problem = problem_of(subject, base[None], [0])
+    if COPIES * LONG * WIDE * problem.logits.itemsize <= (granted_memory() if subject.device == "cpu" else np.inf):
+        yield problem
+
+
+@requirement(
+    "scale.elements",
+    "more than 2^31 elements",
+    source=one_long_row,
+    needs=[UNLIMITED, ROW_LOSSES],
+    references=[*_SIZES, "https://github.com/Dao-AILab/flash-attention/issues/714"],
+    reducible=False,
+)
+def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Finding]:
+    """With more than 2^31 logits each row has its own loss. Row i is the window from i on of one long row, so that
+    neighbours differ; not counted where the call runs out of memory.
+    """
+    problem = _large(trial.problem)
+    if problem is None:
+        return
+    outcome = trial.outcome("cross_entropy", problem)
+    if ran_out_of_memory(outcome):
+        return
+    judged = _judged_rows(problem.rows)
+    few = trial.related(problem.with_(logits=problem.logits[judged], target=problem.target[judged], cotangent=None))
+    inputs = {"logits": problem.logits, "target": problem.target}
+    try:
+        loss = trial.related(problem).loss_of(outcome)
+    except SpoiledError as spoiled:
+        yield replace(spoiled.finding, inputs=inputs)
+        return
+    exact, bounds = few.answer.loss, few.bounds
+    found = compare("loss", loss[judged], exact, bounds.loss, problem.format, overflows=bounds.overflows)
+    place = () if found.index is None else (int(judged[found.index[0]]),)
+    yield replace(found, index=place, inputs=inputs)
+
+
+def _large(row: Problem) -> Problem | None:
+    """The problem of the windows of a long row; the target of each is the next class that stands out."""
+    base = np.ascontiguousarray(row.logits[0])
+    if base.size < LONG + WIDE - 1:
+        return None
+    logits = windows(base, (LONG, WIDE), (base.itemsize, base.itemsize))
+    target = -np.arange(LONG, dtype=np.int64) % APART
+    return row.with_(logits=logits, target=target, reduction="none", cotangent=None)
+
+
+def _judged_rows(rows: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    edges = [2**30 // WIDE, 2**31 // WIDE]
+    near = [row + step for row in edges for step in (-1, 0, 1, 2) if row + step < rows]
+    some = np.linspace(0, rows - 1, OTHERS).astype(np.int64)
+    return np.unique([*near, *some.tolist()])
+
+
+def ran_out_of_memory(outcome: Outcome) -> bool:
+    """Whether a call raised for want of memory, by the words that NumPy, torch and XLA have for it."""
+    said = f"{outcome.raised_type} {outcome.raised}".lower() if outcome.raised is not None else ""
+    return "memory" in said or "resource_exhausted" in said
