@@ -233,9 +233,13 @@ class _Judging:
             return (Status.FAIL if level is Level.MUST else Status.WEAK), None
         if deviates:
             return Status.DEVIATION, None
-        if not self.tally.exercised:
-            return Status.VACUOUS, "no problem met the condition that the requirement is about"
-        return Status.PASS, None
+        return (Status.PASS, None) if self.tally.exercised else self._not_exercised()
+
+    def _not_exercised(self) -> tuple[Status, str]:
+        """The status where nothing that told something was compared: the backend's choice, or chance."""
+        if self.tally.declined is not None:
+            return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
+        return Status.VACUOUS, "no problem met the condition that the requirement is about"
 
     def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
         """The witness of each known deviation with what it shows today."""

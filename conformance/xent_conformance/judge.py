@@ -29,7 +29,8 @@ class Finding:
     ``index`` is the place of the worst element, ``call`` the backend's method that returned it. ``exercised`` is False
     where the comparison could not have failed; ``ulp`` is the error in units in the last place. ``variation`` and
     ``inputs`` are what the call took beside the problem's own arrays and options. ``fate`` says how the call's process
-    ended, None where it is still there.
+    ended, None where it is still there. ``declined`` is the reason where the backend chooses not to give what would be
+    compared, and may.
     """
 
     quantity: str
@@ -45,6 +46,7 @@ class Finding:
     variation: tuple[tuple[str, Any], ...] = ()
     inputs: Mapping[str, npt.NDArray[Any] | None] = field(default_factory=dict)
     fate: str | None = None
+    declined: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -55,6 +57,11 @@ class Finding:
 def broken(quantity: str, message: str, *, call: str = "cross_entropy", **details: Any) -> Finding:
     """A failure that no error measures."""
     return Finding(quantity, math.inf, message, call, **details)
+
+
+def declined(quantity: str, reason: str, *, call: str = "cross_entropy") -> Finding:
+    """Nothing to compare, by the backend's own choice; the reason follows its name."""
+    return Finding(quantity, 0.0, call=call, exercised=False, declined=reason)
 
 
 def held(quantity: str, *, call: str = "cross_entropy") -> Finding:

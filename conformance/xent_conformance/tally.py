@@ -38,6 +38,7 @@ class Tally:
     """Counts for one requirement on one subject.
 
     ``excused`` counts failures in the domain of a known deviation. ``worst`` has the worst finding of each quantity.
+    ``declined`` is why a backend gives nothing to compare, where it says so.
     """
 
     examples: int = 0
@@ -47,6 +48,7 @@ class Tally:
     ratio: float | None = None
     worst: dict[str, Finding] = field(default_factory=dict)
     failing: Failing | None = None
+    declined: str | None = None
     _bins: dict[int, _Bin] = field(default_factory=dict)
 
     def count(
@@ -54,6 +56,8 @@ class Tally:
     ) -> None:
         """Count the findings on one trial; ``excused`` ones do not fail, and do not enter the largest ratio."""
         self.examples += 1
+        self.declined = next((f.declined for f in found if f.declined is not None), self.declined)
+        found = [f for f in found if f.declined is None]
         self.exercised += any(f.exercised for f in found)
         self.excused += excused
         if not found or excused:
