@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+
+
+def _random_state() -> bytes:
+    return torch.get_rng_state().numpy().tobytes()
+
+
+def _set_random_state(state: bytes) -> None:
+    torch.set_rng_state(torch.from_numpy(np.frombuffer(state, dtype=np.uint8).copy()))
+
+
+def _default_device() -> str:
+    # From torch 2.3 on.
+    return str(torch.get_default_device()) if hasattr(torch, "get_default_device") else "cpu"
+
+
+def _set_default_device(device: str) -> None:
+    # Setting "cpu" would leave behind a mode that every call goes through.
+    torch.set_default_device(None if device == "cpu" else device)
+
+
+def _flushes() -> bool:
+    return bool(torch.tensor(5e-324, dtype=torch.float64, device="cpu") * 1 == 0)
+
+
+#: Names of the parts, how to look at each, and how to put it back.
+PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "torch default device": (_default_device, _set_default_device),
+    "torch default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "torch random state": (_random_state, _set_random_state),
+    "torch gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "torch threads": (torch.get_num_threads, torch.set_num_threads),
+    "torch deterministic algorithms": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    "torch float32 matrix product precision": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    "torch oneDNN": (
+        lambda: torch.backends.mkldnn.enabled,
+        lambda enabled: setattr(torch.backends.mkldnn, "enabled", enabled),
+    ),
+    "torch flushing of subnormal numbers": (_flushes, torch.set_flush_denormal),
+}
 
 
 def surroundings() -> Mapping[str, object]:
     """The state of torch by the names of its parts."""
-    return {
-        "torch default dtype": torch.get_default_dtype(),
-        "torch random state": zlib.crc32(torch.get_rng_state().numpy().tobytes()),
-        "torch gradient mode": torch.is_grad_enabled(),
-        "torch threads": torch.get_num_threads(),
-        "torch deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "torch float32 matrix product precision": torch.get_float32_matmul_precision(),
-    }
+    return {name: look() for name, (look, _) in PARTS.items()}
 
 
 @contextmanager
 def defaults_kept() -> Iterator[None]:
     """Calls that are not judged leave torch as it was, so that those that are judged show what they change."""
-    dtype, gradients = torch.get_default_dtype(), torch.is_grad_enabled()
-    precision, deterministic = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
+    before = surroundings()
     try:
         yield
     finally:
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradients)
-        torch.set_float32_matmul_precision(precision)
-        torch.use_deterministic_algorithms(deterministic)
+        for name, (look, put_back) in PARTS.items():
+            if look() != before[name]:
+                put_back(before[name])

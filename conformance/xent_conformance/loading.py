@@ -22,6 +22,7 @@ from xent_conformance.claims import complaint
 from xent_conformance.description import Description, Origin, describe
 from xent_conformance.execution import message_of
 from xent_conformance.interface import Backend, BackendUnavailableError
+from xent_conformance.surroundings import kept
 
 BACKENDS = "xent_conformance.backends"
 CALLABLES = "xent_conformance.callables"
@@ -121,16 +122,10 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
-    backend = _guarded(
-        spec,
-        lambda: make(
-            function,
-            spec=spec,
-            dtypes=narrowing.dtypes,
-            gradient=narrowing.gradient,
-            device=narrowing.device,
-        ),
-    )
+    details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
+    # It is tried, to see what it takes. What those calls change must not hide what the calls that are judged change.
+    with kept():
+        backend = _guarded(spec, lambda: make(function, **details))
     # A framework's own function has the known deviations of that framework.
     library = framework if path.partition(".")[0] == framework else None
     return _described(spec, backend, ("callable", framework, path), _folder(inspect.getmodule(make)), library)

@@ -37,30 +37,61 @@ LOOKS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+def _refill(held: Any, content: Any) -> None:
+    held[:] = content
+
+
+def _reset(variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+#: How to put each part back, as far as that can be done.
+PUTTING_BACK: Mapping[str, Callable[[Any], Any]] = {
+    "working directory": os.chdir,
+    "environment variables": _reset,
+    "locale": lambda name: locale.setlocale(locale.LC_ALL, name),
+    "warning filters": lambda filters: _refill(warnings.filters, filters),
+    "numpy error state": lambda errors: np.seterr(**errors),
+    "numpy print options": lambda options: np.set_printoptions(**options),
+    "random state": random.setstate,
+    "recursion limit": sys.setrecursionlimit,
+}
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Whatever happens inside, the process is afterwards as it was, as far as it can be put back."""
+    before, drawn = seen(dict), np.random.get_state()  # noqa: NPY002 - the global one is what others draw from
+    try:
+        yield
+    finally:
+        np.random.set_state(drawn)  # noqa: NPY002
+        after = seen(dict)
+        for name, put_back in PUTTING_BACK.items():
+            if after[name] != before[name]:
+                with suppress(OSError, locale.Error):
+                    put_back(before[name])
+
+
 @contextmanager
 def surroundings(
     own: Callable[[], Mapping[str, Any]], beginning: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Gives a function that names what has changed since; afterwards directory and filters are as they were.
+    """Gives a function that names what has changed since; afterwards the process is as it was.
 
     ``own`` has the state that only the backend's library knows of. With a ``beginning``, what has changed since then
     is named too: a call that sets what the one before it has set already changes nothing any more.
     """
     before = seen(own)
-    folder, filters, errors = before["working directory"], list(warnings.filters), np.geterr()
 
     def changes() -> tuple[str, ...]:
         after = seen(own)
         earlier = before if beginning is None else beginning
         return tuple(n for n, value in after.items() if value != before.get(n) or value != earlier.get(n))
 
-    try:
+    with kept():
         yield changes
-    finally:
-        with suppress(OSError):
-            os.chdir(folder)
-        warnings.filters[:] = filters  # type: ignore[index]
-        np.seterr(**errors)
 
 
 def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

@@ -178,26 +178,46 @@ def gone(pid):
     return False
 
 
+CALLABLES = {
+    "torch": """import torch
+def loss(input, target, reduction="mean"):
+    {line}
+    return torch.nn.functional.cross_entropy(input, target, reduction=reduction)
+""",
+    "numpy": """import os, numpy as np
+def loss(input, target):
+    {line}
+    return np.mean(np.log(np.exp(input).sum(axis=1)) - input[np.arange(len(target)), target], dtype=input.dtype)
+""",
+}
+
+
 @pytest.mark.parametrize(
-    ("line", "what"),
+    ("framework", "line", "what"),
     [
-        ("torch.set_default_dtype(torch.float64)", "torch default dtype"),
-        ("torch.rand(1)", "torch random state"),
-        ("torch.set_grad_enabled(False)", "torch gradient mode"),
+        ("torch", "torch.set_default_dtype(torch.float64)", "torch default dtype"),
+        ("torch", "torch.set_default_device('meta')", "torch default device"),
+        ("torch", "torch.rand(1)", "torch random state"),
+        ("torch", "torch.manual_seed(0)", "torch random state"),
+        ("torch", "torch.set_grad_enabled(False)", "torch gradient mode"),
+        ("torch", "torch.set_num_threads(2)", "torch threads"),
+        ("torch", "torch.set_flush_denormal(True)", "torch flushing of subnormal numbers"),
+        ("torch", "torch.autograd.set_detect_anomaly(True)", "torch anomaly detection"),
+        ("numpy", "np.random.seed(0)", "numpy random state"),
+        ("numpy", "np.seterr(all='raise')", "numpy error state"),
+        ("numpy", "os.environ['XENT_HOSTILE'] = '1'", "environment variables"),
+        ("numpy", "os.chdir('/')", "working directory"),
     ],
 )
-def test_what_torch_keeps_for_all_is_watched(tmp_path, monkeypatch, line, what):
-    pytest.importorskip("torch", reason="torch is not installed")
-    (tmp_path / "hostile_loss.py").write_text(
-        "import torch\n"
-        "def loss(input, target, reduction='mean'):\n"
-        f"    {line}\n"
-        "    return torch.nn.functional.cross_entropy(input, target, reduction=reduction)\n",
-        "utf-8",
-    )
+def test_what_a_callable_changes_for_all_is_seen_though_trying_it_has_changed_it_before(
+    tmp_path, monkeypatch, framework, line, what
+):
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    (tmp_path / "hostile_loss.py").write_text(CALLABLES[framework].format(line=line), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    request = Request(("torch:hostile_loss.loss",), dtypes=("float32",), only=("purity.surroundings",), gradient=False)
-    session = Session.open(request)
+    spec = f"{framework}:hostile_loss.loss"
+    session = Session.open(Request((spec,), dtypes=("float32",), only=("purity.surroundings",), gradient=False))
+    assert not session.left_out
     (requirement,) = session.requirements()
     (cell,) = session.cells(requirement)
     verdict = session.verdict(requirement, cell)
