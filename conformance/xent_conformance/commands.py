@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
         )
         session = Session.open(request)
         try:
-            for spec, reason in session.unavailable.items():
-                complain(f"{spec} is not available: {reason}", BROKEN)
+            for line in session.left_out:
+                complain(line, BROKEN)
             if not session.opened:
                 return BROKEN
             if not session.done and not any(session.cells(r) for r in session.requirements()):
@@ -66,7 +66,7 @@ def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
     _summarise(record)
     page = _renderer("render")([record], folder)
     print(f"report: {page}")
-    return BROKEN if session.unavailable else code
+    return BROKEN if session.left_out else code
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from xent_conformance import __version__
 from xent_conformance.conventions import described as conventions
 from xent_conformance.description import Description
+from xent_conformance.foreign import printable
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.subject import conventions_of
 
@@ -69,7 +70,9 @@ def described(backend: Description) -> dict[str, Any]:
     }
 
 
-def not_available(spec: str, reason: str) -> dict[str, Any]:
-    """What a record says of a backend that could not be loaded here."""
+def not_judged(spec: str, reason: str, *, broken: bool = False) -> dict[str, Any]:
+    """What a record says of a backend that could not be judged here; ``broken``: its own adapter is to blame."""
+    name, reason = printable(spec), reason.removeprefix(f"{spec}:").removeprefix(spec).strip()
     empty: dict[str, Any] = {"versions": {}, "capabilities": {}, "conventions": {}, "documentation": {}}
-    return {"name": spec, "spec": spec, "device": "", **empty, "unavailable": reason}
+    found = {"name": name, "spec": name, "device": "", **empty, "unavailable": printable(reason)}
+    return {**found, "broken": True} if broken else found

@@ -32,6 +32,10 @@ class UsageError(Exception):
     """What was asked for does not exist; the message says what does. Exit code 2."""
 
 
+class NoBackendError(UsageError):
+    """A file that is there, without a backend in it. Beside other backends it is an adapter that does not work."""
+
+
 class BrokenBackendError(Exception):
     """The adapter itself does not work; the message says where it broke. Exit code 3."""
 
@@ -109,7 +113,7 @@ def _from_file(spec: str) -> tuple[Backend, Description]:
     finally:
         sys.path.remove(str(path.parent))
     if not hasattr(module, attribute):
-        raise UsageError(
+        raise NoBackendError(
             f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
             " `xent new my_backend.py` writes an example"
         )

@@ -55,8 +55,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def session_of(config: pytest.Config) -> Session:
     """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
-    from xent_conformance.deviations import DeviationError
-    from xent_conformance.loading import BrokenBackendError, UsageError
+    from xent_conformance.loading import UsageError
+    from xent_conformance.record import RecordError
     from xent_conformance.session import Request, Session
 
     if SESSION in config.stash:
@@ -77,8 +77,11 @@ def session_of(config: pytest.Config) -> Session:
             resume=Path(config.getoption("--xent-record")) if config.getoption("--xent-resume") else None,
         )
         session = Session.open(request)
-    except (UsageError, BrokenBackendError, DeviationError) as error:
+    except (UsageError, RecordError) as error:
         raise pytest.UsageError(str(error)) from error
+    if session.left_out:
+        session.close()
+        raise pytest.UsageError("\n".join(session.left_out))
     config.stash[SESSION] = session
     return session
 

@@ -109,7 +109,8 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     arguments += ["--xent-resume"] if request.resume is not None else []
     arguments += ["--xent-record", str(record), "--xent-device", request.device]
     arguments += ["--xent-timeout", str(request.timeout), *(["--xent-in-process"] if request.in_process else [])]
-    arguments += [f"--xent-backend={spec}" for spec in session.request.backends if spec not in session.unavailable]
+    missing = {*session.unavailable, *session.broken}
+    arguments += [f"--xent-backend={spec}" for spec in session.request.backends if spec not in missing]
     arguments += [f"--xent-only={name}" for name in request.only]
     arguments += [f"--xent-dtypes={','.join(request.dtypes)}"] if request.dtypes else []
     arguments += [] if request.gradient else ["--xent-no-gradient"]

@@ -17,11 +17,11 @@ from xent_conformance.description import Description
 from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
 from xent_conformance.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
-from xent_conformance.header import catalogued, circumstances, described, not_available
+from xent_conformance.header import catalogued, circumstances, described, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading import Narrowing, UsageError, load
+from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
 from xent_conformance.memory import granted_memory
 from xent_conformance.record import begun, cell_of
 from xent_conformance.requirements.registry import OPT_IN, Requirement
@@ -90,13 +90,14 @@ class Cell:
 class Session:
     """Loaded backends and the verdicts found so far.
 
-    ``unavailable`` has the reason for each backend left out, ``done`` what the run that is resumed has verdicts
-    for; ``finished``: that is all.
+    ``unavailable`` and ``broken`` have what is wrong with each backend left out: this machine lacks something, or the
+    adapter does not work. ``done`` is what the run that is resumed has verdicts for; ``finished``: that is all.
     """
 
     request: Request
     opened: list[Opened] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
     done: frozenset[tuple[str, str, str]] = frozenset()
     finished: bool = False
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
@@ -104,12 +105,14 @@ class Session:
 
     @classmethod
     def open(cls, request: Request) -> Session:
-        """Load and look at every backend; raises UsageError or BrokenBackendError for the first that does not work."""
+        """Load and look at every backend; raises UsageError for what cannot be asked for.
+
+        A backend that does not work is left out, so that the others are judged: see ``left_out``.
+        """
         session = cls(request)
         try:
             for spec in request.backends:
                 session._add(spec)
-            session.check_deviations()
             if request.resume is not None:
                 earlier = begun(request.resume, session.header())
                 session.done = frozenset(map(cell_of, earlier.verdicts))
@@ -125,15 +128,35 @@ class Session:
         except BackendUnavailableError as error:
             self.unavailable[spec] = str(error)
             return
+        except NoBackendError as error:
+            if self.request.backends == (spec,):
+                raise
+            self.broken[spec] = str(error)
+            return
+        except BrokenBackendError as error:
+            self.broken[spec] = str(error)
+            return
         self.opened.append(opened)
         name = opened.description.name
         if name in self._deviations:
             raise UsageError(f"two backends with the name {name!r}")
+        try:
+            self._look_at(opened)
+        except (BrokenBackendError, deviations.DeviationError) as error:
+            self.broken[spec] = str(error)
+            self.opened.pop().executor.close()
+
+    def _look_at(self, opened: Opened) -> None:
+        """Try a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
         problem = first_call(opened.description, opened.executor)
         if isinstance(opened.executor, IsolatedExecutor) and opened.description.device != "cpu":
             opened.executor.canary = forward(problem)
-        listed = opened.description.deviations
-        self._deviations[name] = () if listed is None else deviations.read(listed)
+        name, listed = opened.description.name, opened.description.deviations
+        entries = () if listed is None else deviations.read(listed)
+        for entry in entries:
+            if unknown := [r for r in entry.requirements if r not in load_requirements()]:
+                raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
+        self._deviations[name] = entries
 
     def _opened(self, spec: str) -> Opened:
         request = self.request
@@ -149,12 +172,11 @@ class Session:
         for opened in self.opened:
             opened.executor.close()
 
-    def check_deviations(self) -> None:
-        """Raise DeviationError for an entry about a requirement that does not exist."""
-        for name, entries in self._deviations.items():
-            for entry in entries:
-                if unknown := [r for r in entry.requirements if r not in load_requirements()]:
-                    raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
+    @property
+    def left_out(self) -> list[str]:
+        """What is wrong with the backends that are not judged, a line each."""
+        missing = [f"{spec} is not available: {reason}" for spec, reason in self.unavailable.items()]
+        return missing + list(self.broken.values())
 
     @property
     def settings(self) -> Settings:
@@ -199,7 +221,8 @@ class Session:
             "seed": request.seed,
             "profile": request.profile,
             "backends": [described(opened.description) for opened in self.opened]
-            + [not_available(spec, reason) for spec, reason in self.unavailable.items()],
+            + [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
+            + [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()],
             "requirements": [catalogued(r) for r in self.requirements()],
             **circumstances(),
         }

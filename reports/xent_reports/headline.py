@@ -85,7 +85,7 @@ def notices(run: Run) -> list[str]:
     seeds = {source.get("seed") for source in run.sources}
     if len(seeds) > 1:
         said.append(f"{len(seeds)} seeds: backends that ran under different ones did not see the same problems.")
-    said += [f"{b.label} not available: {b.unavailable}" for b in run.backends if b.unavailable is not None]
+    said += [f"{b.label} {b.absence}" for b in run.backends if b.absence is not None]
     silent = [b.label for b in run.available if not any(v.backend == b.label for v in run.verdicts)]
     said += [f"{label} has no verdict: it was announced and never judged." for label in silent]
     pairs = len(run.requirements) * (len(run.available) - len(silent))

@@ -31,17 +31,27 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Backend:
-    """An implementation under test. ``label`` is its name, with the device where that name is there twice."""
+    """An implementation under test. ``label`` is its name, with the device where that name is there twice.
+
+    ``unavailable`` is why it was not judged, ``broken`` whether its own adapter is to blame.
+    """
 
     label: str
     name: str
     device: str
     unavailable: str | None
+    broken: bool
     versions: dict[str, Any]
     capabilities: dict[str, Any]
     conventions: dict[str, Any]
     documentation: dict[str, Any]
     forms: tuple[str, ...]
+
+    @property
+    def absence(self) -> str | None:
+        """Why it was not judged, in words that follow its name; None: it was."""
+        word = "broken" if self.broken else "not available"
+        return None if self.unavailable is None else f"{word}: {self.unavailable}"
 
 
 class Verdict(NamedTuple):
@@ -161,6 +171,7 @@ def _backends(record: Record) -> dict[tuple[str, str], Backend]:
             name=name,
             device=device,
             unavailable=entry.get("unavailable"),
+            broken=entry.get("broken", False),
             versions=entry["versions"],
             capabilities=entry["capabilities"],
             conventions=entry["conventions"],

@@ -31,7 +31,7 @@ HEADER: Shape = {
 }
 HEADER_OPTIONAL: Shape = {"command": str, "speed": list, "merged": list, "conventions": dict}
 BACKEND: Shape = {"name": Name, "device": str, "versions": dict, "capabilities": dict, "conventions": dict}
-BACKEND_OPTIONAL: Shape = {"documentation": dict, "forms": list, "spec": str, "unavailable": str}
+BACKEND_OPTIONAL: Shape = {"documentation": dict, "forms": list, "spec": str, "unavailable": str, "broken": bool}
 REQUIREMENT: Shape = {"id": Name, "title": str, "level": str, "statement": str, "family": Name, "references": list}
 VERDICT: Shape = {"dtype": Name, "device": str, "examples": Count, "exercised": Count}
 VERDICT_OPTIONAL: Shape = {

@@ -1,8 +1,12 @@
 """Wrong use: one clear line, the right exit code, nothing half-written."""
 
+import json
 import os
+from importlib.resources import files
 
 import pytest
+
+from xent_conformance.record import read
 
 BROKEN = {
     "raises on import": ("raise RuntimeError('boom')\n", 3, "RuntimeError: boom"),
@@ -23,6 +27,49 @@ def test_a_broken_file_is_one_clear_line(xent, tmp_path, output, what):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not output.exists()
+
+
+UNUSABLE = {
+    "raises on import": BROKEN["raises on import"][0],
+    "no backend": BROKEN["no backend"][0],
+    "ends its process": "import os\nos._exit(4)\n",
+    "a name for two lines": "class B:\n    name = '../b\\n' * 2000\n\nbackend = B()\n",
+}
+
+
+def test_backends_beside_a_broken_one_are_judged_and_it_is_reported(xent, tmp_path, output, adapter):
+    adapter("smoke.py", changes={"return np.asarray(losses, dtype=logits.dtype)": "return None"})
+    (tmp_path / "deviations").mkdir()
+    (tmp_path / "deviations" / "listed.toml").write_text("nonsense")
+    adapter("listed.py", changes={'name = "my-backend"': 'name = "listed"'})
+    broken = ["./smoke.py", "./listed.py"]
+    for what, text in UNUSABLE.items():
+        broken.append(f"./{what.replace(' ', '_')}.py")
+        (tmp_path / broken[-1]).write_text(text)
+    named = [*broken[:3], "numpy", *broken[3:], adapter()]
+    done = xent("run", *named, "--profile", "quick", "--only", "identities.softplus")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    record = read(output / "record.jsonl")
+    assert record.footer is not None
+    assert {v["backend"] for v in record.verdicts} == {"numpy", "my-backend"}
+    assert {v["status"] for v in record.verdicts} == {"pass"}
+    said = {b["spec"]: b["unavailable"] for b in record.header["backends"] if b.get("broken")}
+    assert sorted(said) == sorted(broken)
+    assert "RuntimeError: boom" in said["./raises_on_import.py"]
+    page = (output / "index.html").read_text("utf-8")
+    for spec in broken:
+        assert f"{spec} broken: " in page
+        assert sum(spec.removeprefix("./") in line for line in done.stderr.splitlines()) == 1 or spec == "./listed.py"
+    schema = json.loads(files("xent_conformance").joinpath("record.schema.json").read_text("utf-8"))
+    assert "broken" in schema["$defs"]["backend"]["properties"]
+
+
+def test_a_wrong_name_beside_good_ones_is_said_before_anything_is_judged(xent, adapter, output):
+    done = xent("run", adapter(), "numqy", "--profile", "quick", "--only", "identities.softplus")
+    assert done.returncode == 2
+    assert "unknown backend 'numqy'" in done.stderr
     assert not output.exists()
 
 

@@ -12,10 +12,17 @@ from xent_conformance.description import Description, from_data
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
-from xent_conformance.loading import BrokenBackendError, Narrowing, UsageError
+from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError
 from xent_conformance.problem import AnyArray
 
 T = TypeVar("T")
+
+#: What is raised here for what a worker says of a backend that it could not load; all else is a broken one.
+REFUSALS: dict[str, type[Exception]] = {
+    "usage": UsageError,
+    "empty": NoBackendError,
+    "unavailable": BackendUnavailableError,
+}
 
 #: After so many calls that really hang, a call has only HASTE times the longest that ever came back, at least HASTY
 #: seconds: a backend that hangs everywhere must not hold up the run for a day.
@@ -60,7 +67,7 @@ class IsolatedExecutor:
             raise BrokenBackendError(f"{self._spec} cannot be loaded: importing it {error}") from None
         if kind != "description":
             worker.close()
-            raise {"usage": UsageError, "unavailable": BackendUnavailableError}.get(kind, BrokenBackendError)(content)
+            raise REFUSALS.get(kind, BrokenBackendError)(content)
         self._worker = worker
         return from_data(content)
 

@@ -60,14 +60,14 @@ def _opened(channel: Channel, setup: dict[str, Any]) -> tuple[tuple[str, Any], C
     from xent_conformance.description import as_data
     from xent_conformance.execution import LocalExecutor, message_of
     from xent_conformance.interface import BackendUnavailableError
-    from xent_conformance.loading import BrokenBackendError, Narrowing, UsageError, load
+    from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
 
     here = os.getpid()
     try:
         backend, description = load(setup["spec"], Narrowing(**setup["narrowing"]))
         found: tuple[str, Any] = "description", as_data(description)
     except UsageError as error:
-        return ("usage", str(error)), None
+        return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None
     except BackendUnavailableError as error:
         return ("unavailable", message_of(error)), None
     except BrokenBackendError as error:
