@@ -255,6 +255,11 @@ class _Judging:
             yield deviation, Failing(problem, worst, None, 0)
 
 
+def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
+    """The verdict where the suite itself failed outside any single problem."""
+    return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_place_of(error))
+
+
 class _StaleError(Exception):
     """A deviation whose witness passes."""
 

@@ -57,7 +57,7 @@ def session_of(config: pytest.Config) -> Session:
     """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
     from xent_conformance.loading import UsageError
     from xent_conformance.record import RecordError
-    from xent_conformance.session import Request, Session
+    from xent_conformance.session import Request, Session, dtypes_in
 
     if SESSION in config.stash:
         return config.stash[SESSION]
@@ -69,7 +69,7 @@ def session_of(config: pytest.Config) -> Session:
             profile=config.getoption("--xent-profile"),
             seed=config.getoption("--xent-seed"),
             only=tuple(config.getoption("--xent-only")),
-            dtypes=tuple(d for d in config.getoption("--xent-dtypes").split(",") if d),
+            dtypes=dtypes_in(config.getoption("--xent-dtypes")),
             gradient=not config.getoption("--xent-no-gradient"),
             device=config.getoption("--xent-device"),
             in_process=config.getoption("--xent-in-process"),
@@ -121,6 +121,7 @@ def _group(requirement: Requirement, cell: Cell) -> str:
 @pytest.fixture
 def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
     """Judge a requirement on this item's cell: fails, skips or passes as the verdict says."""
+    from xent_conformance.evaluation import in_error
     from xent_conformance.record import Status
     from xent_conformance.witness import verdict_line
 
@@ -129,15 +130,17 @@ def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
 
     def judge(requirement: Requirement) -> None:
         __tracebackhide__ = True
-        verdict = session.verdict(requirement, cell)
-        line = verdict_line(verdict, session.settings)
+        try:
+            line = verdict_line(session.verdict(requirement, cell), session.settings)
+        except Exception as error:  # noqa: BLE001 - an error of ours must not leave a hole in the record
+            line = verdict_line(in_error(requirement, cell.subject, error), session.settings)
         request.node.user_properties.append((PROPERTY, line))
-        reason = summary(line)
-        if verdict.status in (Status.NOT_APPLICABLE, Status.VACUOUS):
+        status, reason = line["status"], summary(line)
+        if status in (Status.NOT_APPLICABLE, Status.VACUOUS):
             pytest.skip(reason)
-        if verdict.status in (Status.WEAK, Status.DEVIATION):
+        if status in (Status.WEAK, Status.DEVIATION):
             pytest.xfail(reason)
-        if verdict.status not in (Status.PASS, Status.OBSERVED):
+        if status not in (Status.PASS, Status.OBSERVED):
             pytest.fail(reason, pytrace=False)
 
     return judge

@@ -188,17 +188,18 @@ def _ignoring_by_default(problem: Problem) -> Problem | None:
 
 def _with_weight(problem: Problem, weight: npt.NDArray[np.float64]) -> Problem | None:
     assert problem.weight is not None
-    if np.array_equal(problem.weight.astype(np.float64), weight):
+    if problem.weight.dtype.kind == "c" or np.array_equal(problem.weight.astype(np.float64), weight):
         return None
     return problem.with_(weight=array_of(weight, problem.weight.dtype.name))
 
 
 def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
     """The problem of some of the rows, as logits (len(rows), C); None where the target does not go with rows."""
-    if problem.target.size not in (problem.rows, problem.logits.size) or problem.logits.ndim == 0:
+    per_class = problem.target.ndim == problem.logits.ndim
+    fits = problem.target.shape == problem.logits.shape if per_class else problem.target.size == problem.rows
+    if not fits or problem.logits.ndim == 0:
         return None
     logits = np.ascontiguousarray(by_row(problem.logits, problem.class_axis)[rows])
-    per_class = problem.target.ndim == problem.logits.ndim
     target = by_row(problem.target, problem.class_axis) if per_class else problem.target.reshape(-1)
     cotangent = problem.cotangent
     if cotangent is not None and problem.reduction == "none":

@@ -1,13 +1,21 @@
 """The reducer: any failing problem ends as one that a person can read."""
 
+import random
+from itertools import islice
+
 import numpy as np
 import pytest
 
+from xent_backends.numpy_backend import NumpyBackend
+from xent_conformance.evaluation import Settings, findings_of, problems
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_text
 from xent_conformance.reducer import LIMIT, Reducer, keep_classes, keep_rows
+from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+from xent_conformance.subject import Subject
+from xent_conformance.trial import Trial
 
 
 def reduced(problem, fails, limit=LIMIT):
@@ -108,3 +116,19 @@ def test_calls_that_must_be_rejected_can_be_reduced_too():
     ):
         small, _ = reduced(problem, lambda p: p.logits.size > 0)
         assert small.logits.size > 0
+
+
+@pytest.mark.parametrize("requirement", load().values(), ids=load())
+def test_no_step_makes_a_correct_implementation_fail(requirement):
+    """A requirement about numbers of a certain kind says nothing about the others that reducing comes to."""
+    subject, chance = Subject.of(NumpyBackend(), "float32"), random.Random(0)
+    if requirement.not_applicable(subject):
+        pytest.skip("not applicable")
+
+    def wandering(candidate):
+        assert not [found for found in findings_of(requirement, Trial(subject, candidate)) if found.failed], candidate
+        return chance.random() < 0.4
+
+    for problem, _ in islice(problems(subject, requirement.source, Settings("quick")), 2):
+        for derived in [problem] if requirement.derive is None else islice(requirement.derive(problem), 1):
+            reduced(derived, wandering, limit=30)

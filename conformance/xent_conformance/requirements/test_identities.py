@@ -9,7 +9,7 @@ import numpy as np
 from xent_conformance.formats import rounded
 from xent_conformance.judge import Finding, compare
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import Problem, array_of
+from xent_conformance.problem import Problem, array_of, same_bits
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.subject import GRADIENT, LAYER, PRIMITIVES, Subject
 from xent_conformance.trial import Trial
@@ -152,6 +152,10 @@ def test_worked_example(trial: Trial) -> Iterator[Finding]:
     Logits known to h = 5e-5, rounded to the dtype with error r, move a log-probability by at most 2 (h + r), a
     probability by at most that times p, and a result is printed to another h.
     """
+    example = next(iter(_worked_example(trial.subject)))
+    if not (same_bits(trial.problem.logits, example.logits) and np.array_equal(trial.problem.target, example.target)):
+        # What is printed is about these numbers, and no simpler ones.
+        return
     fmt, bounds = trial.problem.format, trial.bounds
     moved = 2 * (HALF_UNIT + np.abs(rounded(WORKED_LOGITS, fmt.name) - np.array(WORKED_LOGITS)).max())
     if trial.problem.reduction == "mean":
