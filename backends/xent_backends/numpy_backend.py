@@ -12,7 +12,14 @@ import numpy.typing as npt
 from xent_backends import callables, numpy_cross_entropy, numpy_linear
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
-from xent_conformance.interface import Capabilities, LinearVjp, Precision, ReproducerParts, Vjp
+from xent_conformance.interface import (
+    BackendUnavailableError,
+    Capabilities,
+    LinearVjp,
+    Precision,
+    ReproducerParts,
+    Vjp,
+)
 
 AnyArray = npt.NDArray[Any]
 
@@ -185,7 +192,7 @@ def from_callable(
     """
     del gradient
     if device != "cpu":
-        raise ValueError(f"NumPy computes on the cpu only, got device {device!r}")
+        raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
     signature = callables.signature_of(function)
 
     def trial(logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:

@@ -271,6 +271,12 @@ def _check_device(device: str) -> None:
         raise BackendUnavailableError(
             f"torch {torch.__version__} finds no CUDA device here; the cpu backend is 'torch'"
         )
+    try:
+        torch.zeros(1, device=device).tolist()
+    except Exception as error:  # a name that torch does not know, or a device without numbers in it
+        raise BackendUnavailableError(
+            f"torch {torch.__version__} cannot compute on {device!r}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _use_one_thread() -> None:

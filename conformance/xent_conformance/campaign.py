@@ -140,7 +140,7 @@ def entrants(folder: Path, specs: Sequence[str] = ()) -> list[Entrant]:
 
     Raises UsageError for a folder without one, and what loading a backend raises.
     """
-    found = [Entrant(backend) for backend in catalogue_in(folder).all_correct()]
+    found = [Entrant(backend) for backend in catalogue_in(folder, "all_correct")]
     for spec in specs:
         backend, description = load(spec)
         known = () if description.deviations is None else deviations.read(description.deviations)

@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=commands.listing)
     report = subcommands.add_parser("report", help="render records as HTML, Markdown and a badge")
     report.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="files, or folders that hold them")
-    report.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR")
+    report.add_argument("--output", type=_folder, default=Path("xent-report"), metavar="DIR")
     report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
     report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
     report.add_argument("--speed", type=Path, metavar="FILE", help="what pytest --benchmark-json=FILE wrote")
@@ -96,7 +96,7 @@ def _add_run(subcommands: Any) -> None:
     run.add_argument("--only", action="append", default=[], metavar="ID", help="a requirement or family; repeatable")
     run.add_argument("--dtypes", default="", metavar="D,D", help="float16, bfloat16, float32, float64")
     run.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default 1)")
-    run.add_argument("--output", type=Path, default=Path("xent-report"), metavar="DIR", help="default ./xent-report")
+    run.add_argument("--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="default ./xent-report")
     run.add_argument("--device", default="cpu", help="callables: device to compute on")
     run.add_argument("--no-gradient", action="store_true", help="callables: claim no gradients")
     run.add_argument("--in-process", action="store_true", help="no process of its own for each backend: for debuggers")
@@ -108,10 +108,20 @@ def _add_run(subcommands: Any) -> None:
 
 def _positive(text: str) -> int:
     """A whole number from 1 on."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is expected, not {text!r}")
     return value
+
+
+def _folder(text: str) -> Path:
+    """A folder with a name: an empty text is a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a folder is expected, not ''")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from xent_conformance.output import check_file, output_folder
 
 if TYPE_CHECKING:
     from xent_conformance.session import Session
@@ -29,15 +29,15 @@ def complain(message: object, code: int) -> int:
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
     from xent_conformance.loading import UsageError
-    from xent_conformance.session import Request, Session
+    from xent_conformance.session import Request, Session, dtypes_in
 
-    with _output_folder(options.output) as folder:
+    with output_folder(options.output) as folder:
         request = Request(
             backends=tuple(options.backends),
             profile=options.profile,
             seed=options.seed,
             only=tuple(options.only),
-            dtypes=tuple(d for d in options.dtypes.split(",") if d),
+            dtypes=dtypes_in(options.dtypes),
             gradient=not options.no_gradient,
             device=options.device,
             in_process=options.in_process,
@@ -67,36 +67,6 @@ def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
     page = _renderer("render")([record], folder)
     print(f"report: {page}")
     return BROKEN if session.left_out else code
-
-
-@contextmanager
-def _output_folder(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, and nobody else's until we are done; removed again where nothing was written.
-
-    Raises UsageError where it cannot be written, or where another run is writing there.
-    """
-    from xent_conformance.loading import UsageError
-
-    there = folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".xent-writable"
-        probe.touch()
-        probe.unlink()
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UsageError(f"another run is writing to {folder}; choose a folder with --output DIR") from error
-        yield folder.absolute()
-    finally:
-        os.close(descriptor)
-        if not there:
-            with suppress(OSError):
-                folder.rmdir()
 
 
 def _exit_code(pytest_code: int, record: Path) -> int:
@@ -147,7 +117,7 @@ def report(options: argparse.Namespace) -> int:
     """Render records."""
     records = _records(options.records)
     more = {"baseline": options.baseline, "kill_matrix": options.kill_matrix, "speed": options.speed}
-    with _output_folder(options.output) as folder:
+    with output_folder(options.output) as folder:
         print(f"report: {_renderer('render')(records, folder, **more)}")
     return OK
 
@@ -167,6 +137,7 @@ def _records(paths: Sequence[Path]) -> list[Path]:
 
 def merge(options: argparse.Namespace) -> int:
     """Merge the records of one run's shards."""
+    check_file(options.output)
     _renderer("merge")(options.records, options.output)
     return OK
 
@@ -190,8 +161,11 @@ def mutants(options: argparse.Namespace) -> int:
     from xent_conformance.kill_matrix import Matrix, write
     from xent_conformance.loading import catalogue_in
     from xent_conformance.requirements.registry import load
+    from xent_conformance.session import check_profile
 
-    mutants, seeds = list(catalogue_in(options.folder).all_mutants()), range(options.seeds)
+    check_profile(options.profile)
+    check_file(options.output)
+    mutants, seeds = catalogue_in(options.folder, "all_mutants"), range(options.seeds)
     matrix = Matrix.measured(mutants, [r for r in load().values() if not r.opt_in], seeds, options.profile, _progress)
     write(matrix, baselines(mutants), options.output)
     _progress("")
@@ -216,7 +190,8 @@ def new(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} exists already") from None
     except OSError as error:
         raise UsageError(f"cannot write {options.file}: {error.strerror or error}") from error
-    print(f"wrote {options.file}; try: xent run ./{options.file}")
+    where = options.file if options.file.is_absolute() else f"./{options.file}"
+    print(f"wrote {options.file}; try: xent run {where}")
     return OK
 
 
@@ -225,6 +200,7 @@ def campaign(options: argparse.Namespace) -> int:
     from xent_conformance.campaign import Campaign, entrants, table
     from xent_conformance.record import jsonable
 
+    check_file(options.output)
     measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, _progress)
     _progress("")
     for line in table(measured):

@@ -12,7 +12,9 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -54,10 +56,10 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
 
     Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
     """
-    framework, _, path = spec.partition(":")
-    if spec.endswith(".py") or ".py:" in spec or spec.startswith((".", "/", "~")):
+    if is_file(spec):
         return _from_file(spec)
-    if path and framework in _points(CALLABLES):
+    if is_callable(spec):
+        framework, _, path = spec.partition(":")
         return _from_callable(framework, path, spec, narrowing)
     point = _points(BACKENDS).get(spec)
     if point is None:
@@ -68,12 +70,28 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
     return _described(spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]))
 
 
-def catalogue_in(folder: Path) -> ModuleType:
-    """The module ``catalogue`` of a package folder; raises UsageError for a folder without one."""
-    if not (folder / "catalogue.py").is_file():
-        raise UsageError(f"no catalogue.py in {folder}")
+def is_file(spec: str) -> bool:
+    """Whether a specification names a file."""
+    return spec.endswith(".py") or ".py:" in spec or spec.startswith((".", "/", "~"))
+
+
+def is_callable(spec: str) -> bool:
+    """Whether a specification names a callable of a framework."""
+    framework, _, path = spec.partition(":")
+    return bool(path) and framework in _points(CALLABLES) and not is_file(spec)
+
+
+def catalogue_in(folder: Path, function: str) -> list[Any]:
+    """What a function of the module ``catalogue`` of a package folder lists.
+
+    Raises UsageError for a folder without one, BrokenBackendError for one that does not work.
+    """
+    module = _file(str(folder / "catalogue.py"))
     sys.path.insert(0, str(folder.resolve().parent))
-    return importlib.import_module(f"{folder.resolve().name}.catalogue")
+    found = _guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
+    if not hasattr(found, function):
+        raise UsageError(f"{module} has no {function}()")
+    return _guarded(str(module), lambda: list(getattr(found, function)()))  # type: ignore[no-any-return]
 
 
 def known() -> list[str]:
@@ -98,27 +116,38 @@ def _unknown(spec: str) -> str:
 
 def _from_file(spec: str) -> tuple[Backend, Description]:
     name, colon, attribute = spec.rpartition(":")
-    path = Path(name if colon and not spec.endswith(".py") else spec).expanduser().absolute()
-    attribute = attribute if colon and not spec.endswith(".py") else "backend"
-    if not path.is_file():
-        raise UsageError(f"no file {path}")
-    module_spec = importlib.util.spec_from_file_location(f"xent_file_{path.stem}", path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module
+    path = _file(name if colon and not spec.endswith(".py") else spec)
+    attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
+    name = f"xent_file_{path.stem}"
+    # Whatever the name ends with: it is Python.
+    loader = SourceFileLoader(name, str(path))
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    module.__file__ = str(path)
+    sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        _guarded(spec, lambda: module_spec.loader.exec_module(module))  # type: ignore[union-attr]
+        _guarded(spec, lambda: loader.exec_module(module))
     finally:
-        sys.path.remove(str(path.parent))
-    if not hasattr(module, attribute):
+        with suppress(ValueError):
+            sys.path.remove(str(path.parent))
+    if not _guarded(spec, lambda: hasattr(module, attribute)):
         raise NoBackendError(
             f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
             " `xent new my_backend.py` writes an example"
         )
-    backend = _made(spec, getattr(module, attribute))
+    backend = _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
     return _described(spec, backend, ("file", str(path), attribute), path.parent)
+
+
+def _file(name: str) -> Path:
+    """The regular file of that name; raises UsageError where there is none, or could be none."""
+    try:
+        path = Path(name).expanduser().absolute()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"no file {name}: {error}") from error
+    raise UsageError(f"no file {path}")
 
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> tuple[Backend, Description]:
@@ -171,7 +200,7 @@ def _described(
 
 def _made(spec: str, found: Any) -> Backend:
     """A backend object, made by calling what is registered where that is a factory."""
-    if not hasattr(found, "capabilities") and callable(found):
+    if _guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
         found = _guarded(spec, found)
     backend: Backend = found
     return backend

@@ -20,9 +20,8 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.header import catalogued, circumstances, described, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
-from xent_conformance.isolation.process import Limits
-from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
-from xent_conformance.memory import granted_memory
+from xent_conformance.isolation.process import Limits, granted_memory
+from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
 from xent_conformance.record import begun, cell_of
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
@@ -30,6 +29,22 @@ from xent_conformance.smoke import first_call
 from xent_conformance.subject import Subject
 
 ALL_DTYPES = "all"
+#: Longest limit of a call, in seconds: eleven days.
+LONGEST = 10**6
+
+
+def check_profile(name: str) -> None:
+    """Raise UsageError for a profile there is not."""
+    if name not in PROFILES:
+        raise UsageError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+
+
+def dtypes_in(text: str) -> tuple[str, ...]:
+    """Names between commas, each once; raises UsageError for a text that has none."""
+    found = tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+    if text and not found:
+        raise UsageError(f"no dtype in {text!r}; there are {', '.join(FLOATING)}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -52,14 +67,16 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check the values that have a fixed set."""
-        if not 0 < self.timeout < float("inf"):
-            raise UsageError(f"a timeout is a number of seconds above 0, not {self.timeout}")
-        if self.profile not in PROFILES:
-            raise UsageError(f"unknown profile {self.profile!r}; there are {', '.join(PROFILES)}")
+        if not 0 < self.timeout <= LONGEST:
+            raise UsageError(f"a timeout is a number of seconds above 0 and up to {LONGEST:,}, not {self.timeout}")
+        check_profile(self.profile)
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
             raise UsageError(f"unknown dtypes {', '.join(unknown)}; there are {', '.join(FLOATING)}")
         if unknown := [i for i in self.only if not _chosen((i,), load_requirements())]:
-            raise UsageError(f"unknown requirement {', '.join(unknown)}; `xent list` prints them all")
+            named = ", ".join(name or "''" for name in unknown)
+            raise UsageError(f"unknown requirement {named}; `xent list` prints them all")
+        if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
+            raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def test_the_command_says_so_and_exits_accordingly(tmp_path, capsys, monkeypatch
 
 
 def test_a_folder_without_a_catalogue_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match=r"no catalogue\.py"):
+    with pytest.raises(UsageError, match=r"no file .*catalogue\.py"):
         campaign.entrants(tmp_path)
 
 

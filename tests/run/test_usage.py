@@ -105,6 +105,17 @@ def test_an_adapter_that_returns_nothing_usable_is_broken_not_wrong(xent, adapte
         (["numpy", "--dtypes", "int8"], "unknown dtypes int8"),
         (["numpy", "--output", "/proc/nope"], "cannot write"),
         (["numpy", "-n", "0"], "-n"),
+        (["numpy", "-n", "1.5"], "a whole number from 1 on is expected, not '1.5'"),
+        (["./" + "a" * 5000 + ".py"], "no file"),
+        (["~nobody-of-this-name/a.py"], "no file"),
+        (["numpy", "--output", "a" * 300], "cannot write"),
+        (["numpy", "--output", ""], "the name of a folder"),
+        (["numpy", "--timeout", "1e300"], "a timeout is a number of seconds"),
+        (["numpy", "--timeout", "nan"], "a timeout is a number of seconds"),
+        (["numpy", "--dtypes", " ,"], "no dtype in ' ,'"),
+        (["numpy", "--only", ""], "unknown requirement ''"),
+        (["numpy", "--device", "cuda"], "--device and --no-gradient are about callables"),
+        (["numpy", "--no-gradient"], "--device and --no-gradient are about callables"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_right(xent, output, arguments, message):
@@ -113,6 +124,43 @@ def test_a_wrong_command_line_says_what_is_right(xent, output, arguments, messag
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "command", "code", "message"),
+    [
+        ("1 / 0", "mutants", 3, "ZeroDivisionError"),
+        ("1 / 0", "campaign", 3, "ZeroDivisionError"),
+        ("", "mutants", 2, "has no all_mutants()"),
+        ("", "campaign", 2, "has no all_correct()"),
+        ("def all_mutants(): return []", "mutants --profile fast", 2, "unknown profile 'fast'"),
+        ("def all_mutants(): raise SystemExit", "mutants --output nowhere/file", 2, "cannot write nowhere/file"),
+        ("def all_correct(): raise SystemExit", "campaign --output .", 2, "cannot write ."),
+        ("def all_mutants(): raise SystemExit", "mutants", 3, "SystemExit"),
+    ],
+)
+def test_a_catalogue_that_does_not_work_is_one_clear_line(xent, tmp_path, catalogue, command, code, message):
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "catalogue.py").write_text(catalogue)
+    verb, *more = command.split()
+    done = xent(verb, "listed", *more)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["listed"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_records_are_merged(xent, adapter, output):
+    assert xent("run", adapter(), "--profile", "quick", "--only", "identities.softplus").returncode == 0
+    done = xent("merge", output / "record.jsonl", "--output", "nowhere/merged.jsonl")
+    assert done.returncode == 2
+    assert "cannot write nowhere/merged.jsonl" in done.stderr
+
+
+def test_a_file_is_python_whatever_its_name_ends_with(xent, tmp_path):
+    assert "try: xent run ./mine" in xent("new", "mine").stdout
+    (tmp_path / "mine").write_text((tmp_path / "mine").read_text() + "\nimport sys\ndel sys.path[0]\n")
+    assert xent("run", "./mine", "--profile", "quick", "--only", "identities.softplus").returncode == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

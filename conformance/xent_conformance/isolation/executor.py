@@ -61,7 +61,7 @@ class IsolatedExecutor:
             kind, content = worker.opening()
         except DiedError as error:
             worker.close()
-            raise BrokenBackendError(f"{self._spec} cannot be loaded: its process {error}") from None
+            raise BrokenBackendError(f"{self._spec} cannot be loaded: it {error}") from None
         except HungError as error:
             worker.close()
             raise BrokenBackendError(f"{self._spec} cannot be loaded: importing it {error}") from None

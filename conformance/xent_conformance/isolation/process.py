@@ -60,6 +60,14 @@ class HungError(Exception):
     """The worker has not answered within its limit; it has been ended."""
 
 
+def granted_memory() -> int | None:
+    """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):
+        pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return pages * 3 // 4
+
+
 class WorkerProcess:
     """A running worker. Only one request is under way at a time."""
 

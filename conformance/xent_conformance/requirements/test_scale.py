@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.calls import Outcome
+from xent_conformance.isolation.process import granted_memory
 from xent_conformance.judge import Finding, compare
-from xent_conformance.memory import granted_memory
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding

@@ -1,0 +1,53 @@
+"""Where commands write: looked at before any work is done. Imports nothing heavy: every command needs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def output_folder(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be, and nobody else's until we are done; removed again where nothing was written.
+
+    Raises UsageError where it cannot be written, or where another run is writing there.
+    """
+    from xent_conformance.loading import UsageError
+
+    try:
+        there = folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".xent-writable"
+        probe.touch()
+        probe.unlink()
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror or error}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"another run is writing to {folder}; choose a folder with --output DIR") from error
+        yield folder.absolute()
+    finally:
+        os.close(descriptor)
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def check_file(path: Path) -> None:
+    """Raise UsageError for a file that cannot be written; one that is not there is not there afterwards either."""
+    from xent_conformance.loading import UsageError
+
+    there = os.path.lexists(path)
+    try:
+        with path.open("ab"):
+            pass
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
