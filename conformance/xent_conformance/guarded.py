@@ -84,9 +84,10 @@ def _between_bands(array: AnyArray) -> tuple[Bytes, AnyArray]:
         view[...] = array
     else:
         low, high = np.lib.array_utils.byte_bounds(array)
-        memory = np.empty(-(-(high - low + 2 * BAND) // BAND) * BAND, dtype=np.uint8)
+        memory = np.empty(-(-(high - low + 3 * BAND) // BAND) * BAND, dtype=np.uint8)
         memory.reshape(-1, BAND)[...] = band
-        offset = BAND + array.__array_interface__["data"][0] - low
+        # A view starts anywhere, a new array at a multiple of 16 bytes: kernels that load vectors rely on it.
+        offset = BAND + array.itemsize + array.__array_interface__["data"][0] - low
         view = view_of(memory, dtype, array.shape, array.strides, offset)
         _fill(view, array)
     view.flags.writeable = array.flags.writeable

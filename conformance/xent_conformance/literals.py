@@ -63,12 +63,12 @@ def _nested(values: AnyArray) -> str:
 def memory_of(values: AnyArray) -> tuple[AnyArray, tuple[int, ...], int]:
     """The elements of an array as they lie in memory, its strides in elements, and where its first element is.
 
-    Between the elements is poison, as there was in the call (``guarded``).
+    Between the elements is poison, and one more before the first, as there was in the call (``guarded``).
     """
     strides = tuple(s // values.itemsize for s in values.strides)
-    size = 1 + _extent(values.shape, [abs(s) for s in strides])
+    size = 2 + _extent(values.shape, [abs(s) for s in strides])
     memory = np.frombuffer(poison(values.dtype, size), dtype=np.uint8).view(values.dtype).copy()
-    start = -_extent(values.shape, [min(s, 0) for s in strides])
+    start = 1 - _extent(values.shape, [min(s, 0) for s in strides])
     np.lib.stride_tricks.as_strided(memory[start:], values.shape, values.strides)[...] = values
     return memory, strides, start
 

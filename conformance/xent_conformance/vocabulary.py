@@ -101,13 +101,12 @@ def _strided(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
     expression = literals.array(memory, f"{name}_memory", lines)
     held, dtype = f"{name}_memory", array.dtype.name
     if "torch." in parts.array:
-        if start:
-            return []  # torch has no negative strides
+        if min(strides) < 0:
+            return []  # torch has none
         lines.append(f"{held} = {parts.array.format(array=expression, dtype=dtype)}")
-        return [*lines, f"{name} = torch.as_strided({held}, {array.shape}, {strides})"]
+        return [*lines, f"{name} = torch.as_strided({held}, {array.shape}, {strides}, {start})"]
     options = "" if array.flags.writeable else ", writeable=False"
-    source = f"{held}[{start}:]" if start else held
-    view = f"np.lib.stride_tricks.as_strided({source}, {array.shape}, {array.strides}{options})"
+    view = f"np.lib.stride_tricks.as_strided({held}[{start}:], {array.shape}, {array.strides}{options})"
     if parts.array.startswith("backend.asarray("):
         return [*lines, f"{held} = {expression}.astype('{dtype}')", f"{name} = backend.asarray({view})"]
     if parts.array.startswith(("np.", "{array}")):

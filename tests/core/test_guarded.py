@@ -61,7 +61,7 @@ def test_a_change_inside_is_told_from_one_beside(layout):
 
 def test_a_change_between_the_elements_is_beside_them():
     guarded = Guarded(np.zeros((3, 8), dtype=np.float32)[:, ::2])
-    guarded.memory[BAND + 4] ^= 1
+    guarded.memory[BAND + 8] ^= 1
     assert guarded.after(guarded.view) == (False, True)
 
 
@@ -80,3 +80,10 @@ def test_a_bridge_that_takes_the_memory_along_has_its_bands_checked():
     assert guarded.after(there) == (False, False)
     memory[-1] ^= 1
     assert guarded.after(there) == (False, True)
+
+
+def test_new_arrays_are_aligned_and_views_are_not():
+    dense = np.ones((3, 4), dtype=np.float32)
+    assert Guarded(dense).view.__array_interface__["data"][0] % 16 == 0
+    for layout in ("strided", "offset", "transposed", "sliced"):
+        assert Guarded(laid_out(dense, layout)).view.__array_interface__["data"][0] % 16 == dense.itemsize
