@@ -36,6 +36,7 @@ NUMPY_MODULES = (
     "strides",
     "formats",
     "fused_linear",
+    "large",
     "sizes",
 )
 TORCH_MODULES = ("torch_backward", "torch_memory")

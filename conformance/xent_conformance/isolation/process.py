@@ -60,7 +60,7 @@ class HungError(Exception):
     """The worker has not answered within its limit; it has been ended."""
 
 
-def granted_memory() -> int | None:
+def granted_memory() -> int:
     """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):

@@ -14,13 +14,15 @@ import numpy.typing as npt
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.subject import Subject
 
-SMALL_CLASSES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-MIDDLE_CLASSES = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
-LARGE_CLASSES = (32767, 32768, 32769, 65535, 65536, 65537)
+#: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
+SMALL_CLASSES = (*range(1, 66), 100, 127, 128, 129)
+MIDDLE_CLASSES = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
+#: Next to the ends of 15 and 16 bits, and two vocabularies of language models.
+LARGE_CLASSES = (32767, 32768, 32769, 50257, 65535, 65536, 65537, 151936)
 #: What a backend gets that compiles every shape: numbers of classes, each with the one number of rows it comes with.
 FEW = {260: 257, 1025: 3}
-ROWS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1023, 1024, 1025, 2047, 2049, 4097)
+ROWS = (*range(1, 34), 43, 44, 45, 46, 50, 63, 64, 65, 100, 127, 128, 129)
+MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2049, 4097)
 #: More rows than 16 bits count, judged one by one: their sum has no bound in float16.
 HUGE_ROWS = 65537
 #: Rows of one problem with a middle, and with a large number of classes.
@@ -30,8 +32,9 @@ EQUAL_SHARES = ((4097,), (3, 41, 41))
 
 #: One lane above the others: at zero, where a lane padded with 0 adds as much again; far below it, where such a lane is
 #: all there is; far above, where exp overflows float32 unless the maximum is taken over all lanes; and alone among
-#: masked ones, where a block without any other lane has nothing to be merged.
-LEVELS = ((0.0, -50.0), (-50.0, -100.0), (100.0, -50.0), (0.0, -np.inf))
+#: masked ones, where a block without any other lane has nothing to be merged, at zero and where exp underflows. Numbers
+#: with fractions, since round ones would not show that a narrower format was used on the way.
+LEVELS = ((0.0, -50.3), (-50.3, -100.7), (100.3, -50.7), (0.0, -np.inf), (-200.3, -np.inf))
 FINITE_LEVELS = LEVELS[:3]
 
 
