@@ -38,6 +38,7 @@ NUMPY_MODULES = (
     "fused_linear",
     "large",
     "sizes",
+    "thresholds",
 )
 TORCH_MODULES = ("torch_backward", "torch_memory")
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.formats import format_named
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sweeps import MIDDLE_CLASSES, class_counts
@@ -19,8 +20,14 @@ from xent_conformance.subject import Subject
 
 #: One problem of each rank, as few numbers as tell the options apart. One row is a batch that code likes to skip.
 RANKS: tuple[tuple[int, ...], ...] = ((3,), (1, 3), (4, 3), (2, 3, 2))
+#: Two, three and four axes beside rows and classes, all of different length where that tells axes apart.
+DEEP_RANKS: tuple[tuple[int, ...], ...] = ((2, 3, 2, 4), (2, 3, 2, 3, 4), (2, 3, 1, 2, 3, 2))
 SMOOTHINGS = (0.0, 0.1, 1.0)
+#: Amounts of smoothing that a threshold, a table or a rounding takes for others.
+AMOUNTS = (1e-6, 1e-5, 1e-4, 0.001, 0.004, 0.01, 0.05, 0.0625, 0.137, 0.2, 1 / 3, 0.625, 0.777, 0.9, 0.96, 0.99, 0.9999)
 WEIGHTS: tuple[list[float] | None, ...] = (None, [0.3, 1.7, 0.6], [1.5, 0.0, -0.7])
+#: What class weights are multiplied by: a constant against 0 / 0 is seen where they are small.
+SCALES = (2.0**-40, 2.0**-24, 2.0**-13, 2.0**-7, 2.0**7, 2.0**24, 2.0**40)
 #: Spatial logits with more elements than 15 and 16 bits count, and with more rows; neighbours differ along each axis.
 WRAPPING: tuple[tuple[int, ...], ...] = ((2, 3, 83, 67), (2, 5, 97, 71), (3, 2, 22003))
 #: The same for probability targets without spatial dimensions.
@@ -42,9 +49,12 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
     kinds += ["probabilities"] if claims.probability_targets else []
     smoothings = SMOOTHINGS if claims.label_smoothing else (0.0,)
     weights = WEIGHTS if claims.weight else WEIGHTS[:1]
-    for number, (shape, kind, weight, reduction, eps) in enumerate(
-        product(ranks, kinds, weights, claims.reductions, smoothings)
-    ):
+    choices = list(product(ranks, kinds, weights, claims.reductions, smoothings))
+    # Of more axes each kind of target in each reduction, once with weights and once with smoothing.
+    deep = [shape for shape in DEEP_RANKS if claims_rank(subject, shape)]
+    some = [(weights[0], smoothings[len(smoothings) // 2]), (weights[-1], smoothings[0])]
+    choices += [(s, k, w, r, e) for s, k, r, (w, e) in product(deep, kinds, claims.reductions, some)]
+    for number, (shape, kind, weight, reduction, eps) in enumerate(choices):
         rng = np.random.default_rng(number)
         options: dict[str, Any] = {"label_smoothing": eps, "weight": weight}
         logits = rng.integers(-12, 13, size=shape) / 4
@@ -84,6 +94,33 @@ def every_share(subject: Subject) -> Iterator[Problem]:
             yield problem_of(subject, logits, target, reduction)
 
 
+def every_amount(subject: Subject) -> Iterator[Problem]:
+    """Amounts of smoothing from the smallest that shows to all of it, round ones and others, near nothing and near all.
+
+    In one row the target dominates and a class far below has the rest of the loss: a share of 1e-6 is most of it.
+    """
+    claims = subject.capabilities
+    weights = (None, [1.5, 0.25, 0.75]) if claims.weight else (None,)
+    for number, eps in enumerate(AMOUNTS[:: 5 if claims.static_shapes else 1]):
+        for kind in ("index", "probabilities") if claims.probability_targets else ("index",):
+            target = np.array([0, 2]) if kind == "index" else np.array([[1.0, 0.0, 0.0], [0.0, 0.25, 0.75]])
+            reduction = claims.reductions[number % len(claims.reductions)]
+            options: dict[str, Any] = {"weight": weights[number % len(weights)], "label_smoothing": eps}
+            yield problem_of(subject, [[0.0, -40.0, -300.0], [1.0, -2.0, 0.5]], target, reduction, **options)
+
+
+def every_scale(subject: Subject) -> Iterator[Problem]:
+    """Class weights from very small to very large, as far as the dtype holds them, in every reduction."""
+    limits = format_named(subject.dtype)
+    for factor in SCALES:
+        weight = np.array([0.75, 1.5, 0.25]) * factor
+        if weight.min() < 64 * limits.smallest_normal or weight.max() > limits.max_finite / 64:
+            continue
+        for reduction in subject.capabilities.reductions:
+            logits = [[1.0, -2.0, 0.5], [0.0, 3.0, -1.0], [2.0, 0.25, 0.0]]
+            yield problem_of(subject, logits, np.array([1, 0, 2]), reduction, weight=weight)
+
+
 def every_offset(subject: Subject) -> Iterator[Problem]:
     """Logits, targets and gradients that are longer than 16 bits count, each element unlike its neighbours."""
     claims = subject.capabilities
@@ -119,8 +156,9 @@ def exact_sentinels(subject: Subject) -> Iterator[Problem]:
             used = np.array([*labels, sentinel, sentinel])
             yield problem_of(subject, _telling(used, classes), used, _first(subject), ignore_index=sentinel)
     for offset in WRAPPED[: 0 if claims.static_shapes else None]:
-        used = np.array([3, 1, 3, 2])
-        yield problem_of(subject, _telling(used, 5), used, _first(subject), ignore_index=3 + offset)
+        # Class 3 is used and not ignored; the sentinel that it is taken for is there as well.
+        used = np.array([3, 1, 3, 2, 3 + offset])
+        yield problem_of(subject, _telling(used % 5, 5), used, _first(subject), ignore_index=3 + offset)
 
 
 def _telling(labels: npt.NDArray[np.int64], classes: int) -> F64Array:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xent_conformance.judge import Finding
-from xent_conformance.requirements.grids import every_combination, every_offset, every_share, exact_sentinels
+from xent_conformance.requirements.grids import (
+    every_amount,
+    every_combination,
+    every_offset,
+    every_scale,
+    every_share,
+    exact_sentinels,
+)
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding, target_gradient_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
-from xent_conformance.subject import GRADIENT
+from xent_conformance.subject import GRADIENT, LABEL_SMOOTHING, WEIGHT
 from xent_conformance.trial import Trial
 
 _OPTIONS = [
@@ -86,6 +93,41 @@ def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -
     where it has a share of the target, and so does the share where that is differentiated.
     """
     yield from _gradients(trial)
+
+
+@requirement(
+    "label_smoothing.every-amount",
+    "every amount of smoothing",
+    source=every_amount,
+    needs=[LABEL_SMOOTHING],
+    references=[
+        "https://github.com/TimDettmers/ConvE/issues/55",
+        "https://github.com/OpenNMT/OpenNMT/issues/570",
+    ],
+)
+def test_every_amount_of_smoothing_gives_its_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradients are within their bounds for amounts of smoothing from 1e-6 to 0.9999: none is too small to
+    count, none is rounded to a rounder one.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield from _gradients(trial)
+
+
+@requirement(
+    "weights.every-scale",
+    "small and large weights",
+    source=every_scale,
+    needs=[WEIGHT],
+    references=["https://github.com/PaddlePaddle/Paddle/pull/24352"],
+)
+def test_weights_of_every_scale_give_their_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradient are within their bounds for class weights from 1e-13 to 1e12, as far as the dtype holds them:
+    nothing that is added against a division by zero shows in the mean.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield gradient_finding(trial)
 
 
 @requirement(

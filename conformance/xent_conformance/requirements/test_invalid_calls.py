@@ -11,7 +11,7 @@ from xent_conformance.calls import TIMEOUT, Outcome, backward, forward
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import problem_of
+from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import GRADIENT, OWN_PROCESS, Need, Subject
@@ -21,13 +21,16 @@ from xent_conformance.trial import Trial
 LABELLED = Stream(
     "labelled",
     only={
-        "shape": {k: v for k, v in SHAPES.items() if k not in ("many classes", "many rows")},
+        "shape": {k: v for k, v in SHAPES.items() if k != "many classes"},
         "target": {"random": ["random"], "extreme class": ["first", "last"]},
         "ignore": {"none": ["none"], "default": ["default"], "passed": ["outside"]},
         "regime": {"plain": ["normal", "grid"]},
     },
     budget=0.1,
 )
+
+#: The first integer that float32 has no number for.
+PAST_FLOAT32 = 2**24 + 1
 
 CHECKS_LABELS = Need(
     "a way to answer invalid labels that a search survives (its convention is abort or undefined)",
@@ -36,17 +39,23 @@ CHECKS_LABELS = Need(
 
 
 def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
-    """The problem with one label just or far outside the range, in its first, middle or last row."""
+    """The problem with one label just or far outside the range, or next to the sentinel: first, in the middle, last."""
     if not problem.rows or problem.has_probabilities:
         return
-    classes = problem.classes
+    classes, sentinel = problem.classes, problem.ignored_label
     wrong = [-1, classes, classes + 1, 2**31, 2**40, -(2**40), -classes]
-    for i, label in enumerate(v for v in wrong if v != problem.ignored_label):
+    wrong += [v for v in (sentinel - 1, sentinel + 1) if not 0 <= v < classes] if sentinel is not None else []
+    for i, label in enumerate(v for v in wrong if v != sentinel):
         target = problem.target.copy()
         flat = target.reshape(-1)
         row = (0, problem.rows // 2, problem.rows - 1)[i % 3]
         flat[row] = label
         yield problem.with_(target=flat.reshape(target.shape))
+    if problem.ignore_index is not None:
+        # Next to a sentinel that float32 cannot tell it from.
+        labels = np.where(problem.ignored(), PAST_FLOAT32 - 1, problem.labels())
+        labels[-1] = PAST_FLOAT32
+        yield relabelled(problem, labels, ignore_index=PAST_FLOAT32 - 1)
 
 
 def _rejected(outcome: Outcome, label: int, classes: int, call: str) -> Finding:

@@ -123,7 +123,7 @@ def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Findin
 def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     """Names that are no reduction."""
     plain = problem_of(subject, [[1.0, -0.5, 2.0], [0.0, 0.25, 1.0]], _labels(2), subject.capabilities.reductions[0])
-    for name in ("banana", "means", "average", ""):
+    for name in ("banana", "means", "average", "", "Mean", "SUM", "none "):
         yield plain.with_(reduction=name)
         if subject.capabilities.probability_targets:
             yield plain.with_(reduction=name, target=array_of(np.full((2, 3), 0.25), subject.dtype))
