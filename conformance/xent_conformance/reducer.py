@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, rounded
+from xent_conformance.guarded import Guarded
 from xent_conformance.problem import AnyArray, Problem, array_of, by_row
+from xent_conformance.strides import once
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -164,7 +166,18 @@ def _changed(
     plain = PLAIN.get(name, 0.0)
     if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
         return None
-    return problem.with_(**{name: array_of(new, array.dtype.name)})
+    return problem.with_(**{name: _where_it_was(array, array_of(new, array.dtype.name))})
+
+
+def _where_it_was(array: AnyArray, values: AnyArray) -> AnyArray:
+    """Other values behind the strides of an array: what fails for a layout would not fail without it."""
+    if array.flags.c_contiguous:
+        return values
+    view = Guarded(array).view
+    view.flags.writeable = True
+    view[once(view.strides)] = values[once(view.strides)]
+    view.flags.writeable = array.flags.writeable
+    return view
 
 
 def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
