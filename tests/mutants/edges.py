@@ -89,6 +89,17 @@ class TwoClassesOverflow(NumpyTwin):
         return -np.log1p(np.exp(x[:, ::-1] - x))
 
 
+@mutant(killed_by=("identities.softplus",))
+class TwoClassesPastTheThreshold(NumpyTwin):
+    """Two classes take softplus, which is linear from 10 on: the likely class has no loss at all there."""
+
+    def log_softmax_rows(self, x):
+        if x.shape[1] != 2:
+            return super().log_softmax_rows(x)
+        gap = x[:, ::-1] - x
+        return np.where(gap > 10, -gap, np.where(gap < -10, 0, -np.logaddexp(0, gap)))
+
+
 @mutant(bug="EMP-06", link="https://github.com/pytorch/pytorch/pull/182867", killed_by=("accuracy.loss",))
 class FewerClassesThanLanes(NumpyTwin):
     """With fewer than four classes the idle lanes hold 0 and take part in the maximum."""

@@ -112,9 +112,11 @@ def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]
 
 def two_classes(subject: Subject) -> Iterable[Problem]:
     """Two classes whose logits are 0 and z, for gaps z from one end of the format to the other."""
-    gaps = np.array([0.0, 2.0**-8, 0.125, 0.5, 1.0, 2.0, 3.5, 5.0, 8.0, 12.0, 16.0, 20.0, 40.0, 64.0, 96.0, 1000.0])
-    gaps = np.concatenate([gaps, -gaps[1:]])
-    labels = np.arange(len(gaps)) % 2
+    gaps = np.array([2.0**-8, 0.125, 0.5, 1.0, 2.0, 3.5, 5.0, 6.5, 8.0, 9.5, 10.5, 12.0, 14.0, 16.0, 20.0, 40.0])
+    gaps = np.concatenate([gaps, [64.0, 96.0, 1000.0]])
+    # Both classes lead by each gap: code that shortens softplus past a threshold loses the loss of one of them.
+    gaps = np.concatenate([[0.0], gaps, gaps, -gaps, -gaps])
+    labels = np.concatenate([[0], np.arange(len(gaps) - 1) // (len(gaps) // 4) % 2])
     logits = np.where(labels[:, None] == np.arange(2), 0.0, gaps[:, None])
     reduction = "none" if "none" in subject.capabilities.reductions else subject.capabilities.reductions[0]
     for offset in (0.0, 64.0):
