@@ -18,6 +18,8 @@ from xent_conformance.problem import AnyArray, Problem, same_bits
 
 #: What becomes of a process in a call that it does not survive.
 CRASH, TIMEOUT = "crash", "timeout"
+#: How a call is described that wrote beside its inputs.
+STRAYED = "wrote outside the elements of its"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Outcome:
         if self.raised is not None:
             return f"raised {self.raised_type}: {self.raised}"
         if self.strayed and self.malformed is None:
-            return f"wrote outside the elements of its {', '.join(self.strayed)}"
+            return f"{STRAYED} {', '.join(self.strayed)}"
         return self.malformed
 
 
@@ -52,13 +54,14 @@ class Outcome:
 class Invocation:
     """One call of a backend's method: positional arrays by name, keyword options, and names for its results.
 
-    An input that is None is passed as None.
+    An input that is None is passed as None. ``guarded``: the inputs lie between guard bands.
     """
 
     method: str
     results: tuple[str, ...]
     inputs: Mapping[str, AnyArray | None]
     options: Mapping[str, Any] = field(default_factory=dict)
+    guarded: bool = True
 
 
 class Factors(NamedTuple):

@@ -19,7 +19,7 @@ import numpy as np
 from xent_conformance.calls import Invocation, Outcome
 from xent_conformance.foreign import printable
 from xent_conformance.formats import is_floating
-from xent_conformance.guarded import Guarded
+from xent_conformance.guarded import BAND, Guarded
 from xent_conformance.interface import ArrayBridge, Backend, Surroundings
 from xent_conformance.problem import AnyArray
 from xent_conformance.surroundings import seen, surroundings
@@ -103,9 +103,10 @@ class LocalExecutor:
         inputs, options = invocation.inputs, dict(invocation.options)
         weight = options.get("weight")
         try:
-            given = {k: Guarded(v) for k, v in inputs.items() if v is not None}
+            band = BAND if invocation.guarded else 0
+            given = {k: Guarded(v, band) for k, v in inputs.items() if v is not None}
             if isinstance(weight, np.ndarray):
-                given["weight"] = Guarded(weight)
+                given["weight"] = Guarded(weight, band)
             arrays = {name: self._asarray(guarded.view) for name, guarded in given.items()}
             if isinstance(weight, np.ndarray):
                 options["weight"] = arrays["weight"]

@@ -30,10 +30,10 @@ class Guarded:
     ``view.base`` is the whole memory as bytes, for bridges that can take it along to another device.
     """
 
-    def __init__(self, array: AnyArray) -> None:
-        """Copies the array. Strides that are no multiple of the item size are not kept."""
+    def __init__(self, array: AnyArray, band: int = BAND) -> None:
+        """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none."""
         self._original = array
-        self.memory, self.view = _between_bands(array)
+        self.memory, self.view = _between_bands(array, band)
         self._before = self.memory.tobytes()
 
     def after(self, there: AnyArray) -> tuple[bool, bool]:
@@ -74,20 +74,21 @@ def poison(dtype: np.dtype[Any], count: int) -> bytes:
     return bytes([INTEGER_POISON]) * (count * dtype.itemsize)
 
 
-def _between_bands(array: AnyArray) -> tuple[Bytes, AnyArray]:
+def _between_bands(array: AnyArray, width: int) -> tuple[Bytes, AnyArray]:
     band, dtype = _band(array.dtype), array.dtype
     if array.flags.c_contiguous or not array.size or any(s % array.itemsize for s in array.strides):
-        memory = np.empty(array.size * array.itemsize + 2 * BAND, dtype=np.uint8)
-        memory[:BAND] = band
-        memory[-BAND:] = band
-        view = memory[BAND:-BAND].view(dtype).reshape(array.shape)
+        held = array.size * array.itemsize
+        memory = np.empty(held + 2 * width, dtype=np.uint8)
+        memory[:width] = memory[width + held :] = band[:width]
+        view = memory[width : width + held].view(dtype).reshape(array.shape)
         view[...] = array
     else:
         low, high = np.lib.array_utils.byte_bounds(array)
-        memory = np.empty(-(-(high - low + 3 * BAND) // BAND) * BAND, dtype=np.uint8)
-        memory.reshape(-1, BAND)[...] = band
         # A view starts anywhere, a new array at a multiple of 16 bytes: kernels that load vectors rely on it.
-        offset = BAND + array.itemsize + array.__array_interface__["data"][0] - low
+        lead = width + (array.itemsize if width else 0)
+        memory = np.empty(-(-(high - low + lead + width) // BAND) * BAND, dtype=np.uint8)
+        memory.reshape(-1, BAND)[...] = band
+        offset = lead + array.__array_interface__["data"][0] - low
         view = view_of(memory, dtype, array.shape, array.strides, offset)
         _fill(view, array)
     view.flags.writeable = array.flags.writeable

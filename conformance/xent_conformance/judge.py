@@ -53,6 +53,15 @@ class Finding:
         """Whether the error exceeds the bound."""
         return not self.ratio <= 1.0
 
+    @property
+    def kind(self) -> tuple[str, str | None, bool, bool]:
+        """What findings of the same failure have in common, however large the problem."""
+        return self.quantity, self.fate, _finite(self.expected), _finite(self.got)
+
+
+def _finite(value: float | str | None) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
 
 def broken(quantity: str, message: str, *, call: str = "cross_entropy", **details: Any) -> Finding:
     """A failure that no error measures."""

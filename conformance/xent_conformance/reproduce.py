@@ -14,6 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance import literals
+from xent_conformance.bare import needs_bands
+from xent_conformance.calls import STRAYED
 from xent_conformance.judge import Finding
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
@@ -44,13 +46,14 @@ FORM = re.compile(r"(\w+ )?\([\d, ]*\)")
 def script(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> str:
     """A script that makes the call of a finding and prints what it gives beside what it should."""
     parts, finding = parts_of(subject), _completed(requirement, problem, finding)
-    beside = subject.capabilities.reductions if requirement.id == "purity.no-state" else ()
-    call = Call(problem, finding, parts, *ARGUMENTS[finding.call], beside)
+    others = subject.capabilities.reductions if requirement.id == "purity.no-state" else ()
+    bands = needs_bands(requirement, subject, problem, finding)
+    call = Call(problem, finding, parts, *ARGUMENTS[finding.call], others, bands)
     needed = ["log_softmax", "nll_loss"] if finding.call == "nll_loss" else [finding.call]
     lines = [f"# {requirement.id} on {subject.name}: {requirement.title}", f"# {_one_line(finding.message)}"]
-    lines += ["import numpy as np", parts.setup.rstrip(), ""]
+    lines += ["import numpy as np", parts.setup.rstrip(), "", *call.inputs, ""]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
-    lines += [*call.inputs, "", *_shown(requirement, call)]
+    lines += [*call.preparation, *_shown(requirement, call)]
     return "\n".join(lines) + "\n"
 
 
@@ -69,11 +72,12 @@ def _shown(requirement: Requirement, call: Call) -> list[str]:
     finding = call.finding
     if finding.expected == "an error":
         return _rejection(call)
-    special = SHOWN.get(requirement.id) or SHOWN.get(finding.quantity)
+    got = finding.got if isinstance(finding.got, str) else ""
+    special = SHOWN.get(requirement.id) or SHOWN.get(finding.quantity) or (beside if got.startswith(STRAYED) else None)
     if special is not None and finding.fate is None:
         return special(call)
-    if isinstance(finding.got, str) and (finding.fate is not None or finding.got.startswith("raised ")):
-        return [f"{call.text}  # {_one_line(finding.got)}", "print('right')"]
+    if got and (finding.fate is not None or got.startswith("raised ")):
+        return [f"{call.text}  # {_one_line(got)}", "print('right')"]
     if finding.expected is None:
         return _no_array(call)
     if isinstance(finding.expected, float):

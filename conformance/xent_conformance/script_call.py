@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xent_conformance import literals
 from xent_conformance.interface import ReproducerParts
 from xent_conformance.judge import Finding
-from xent_conformance.problem import AnyArray, Problem
+from xent_conformance.problem import Problem
 from xent_conformance.vocabulary import assigned
 
 
@@ -15,7 +15,8 @@ from xent_conformance.vocabulary import assigned
 class Call:
     """The call of a finding as text: ``text`` makes it, ``results`` names what it gives, ``wanted`` is one of them.
 
-    ``beside`` has the reductions of the calls that a requirement makes between two of it.
+    ``beside`` has the reductions of the calls that a requirement makes between two of it; ``bands`` puts its inputs
+    between guard bands.
     """
 
     problem: Problem
@@ -24,6 +25,7 @@ class Call:
     arguments: tuple[str, ...]
     results: tuple[str, ...]
     beside: tuple[str, ...] = ()
+    bands: bool = False
 
     @property
     def wanted(self) -> str:
@@ -65,8 +67,12 @@ class Call:
         arrays = {k: v for k, v in {**self.problem.arrays(), **self.finding.inputs}.items() if k in wanted}
         if "weight=weight" in self.options and self.problem.weight is not None:
             arrays["weight"] = self.problem.weight
-        lines = [line for name, array in arrays.items() for line in self._assigned(name, array)]
-        return [*lines, "log_probs = log_softmax(logits)"] if of_logits else lines
+        lines = ["# Around each input lies what no result may depend on, as it did in the run."] if self.bands else []
+        for name, array in arrays.items():
+            lines += assigned(name, array, self.parts, bands=self.bands)
+        return lines
 
-    def _assigned(self, name: str, array: AnyArray | None) -> list[str]:
-        return [f"{name} = None"] if array is None else assigned(name, array, self.parts)
+    @property
+    def preparation(self) -> list[str]:
+        """What is computed from the inputs before the call."""
+        return ["log_probs = log_softmax(logits)"] if self.finding.call == "nll_loss" else []

@@ -29,19 +29,17 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 #: What a script needs of this package where the adapter imports it and the suite is not installed.
 STUB = """\
-try:
-    import xent_conformance.interface
-except ImportError:  # the adapter needs these names only to describe itself
+try: import xent_conformance.interface
+except ImportError:  # the adapter needs the suite only to describe itself
     import collections, sys, types
     class Stub(types.ModuleType):
+        Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
+        LinearVjp = collections.namedtuple("LinearVjp", "loss grad_hidden grad_weight grad_bias", defaults=[None])
         def __getattr__(self, name):
             if name.startswith("__"): raise AttributeError(name)
             return type(name, (types.SimpleNamespace,), {})
-    stub = Stub("xent_conformance.interface")
-    stub.Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
-    stub.LinearVjp = collections.namedtuple("LinearVjp", "loss grad_hidden grad_weight grad_bias", defaults=[None])
+    stub = sys.modules["xent_conformance.interface"] = Stub("xent_conformance.interface")
     sys.modules["xent_conformance"] = types.ModuleType("xent_conformance")
-    sys.modules["xent_conformance.interface"] = stub
     sys.modules["xent_conformance"].interface = stub
 """
 
@@ -83,10 +81,15 @@ def _import_of(description: Description) -> str:
     )
 
 
-def assigned(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
-    """Statements that make one of the backend's arrays, with the strides of the original where it has such."""
-    if not array.flags.c_contiguous and array.size:
-        lines = _strided(name, array, parts)
+def assigned(name: str, array: AnyArray | None, parts: ReproducerParts, *, bands: bool = False) -> list[str]:
+    """Statements that make one of the backend's arrays, with the strides of the original where it has such.
+
+    ``bands``: between guard bands, as it was in the call.
+    """
+    if array is None:
+        return [f"{name} = None"]
+    if (bands or not array.flags.c_contiguous) and array.size:
+        lines = _strided(name, array, parts, bands=bands)
         if lines:
             return lines
     lines = []
@@ -94,15 +97,15 @@ def assigned(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
     return [*lines, f"{name} = {parts.array.format(array=expression, dtype=array.dtype.name)}"]
 
 
-def _strided(name: str, array: AnyArray, parts: ReproducerParts) -> list[str]:
+def _strided(name: str, array: AnyArray, parts: ReproducerParts, *, bands: bool) -> list[str]:
     """A view of memory that holds the elements; nothing for backends whose arrays have no such strides."""
-    memory, strides, start = literals.memory_of(array)
+    memory, strides, start = literals.memory_of(array, bands=bands)
     lines: list[str] = []
     expression = literals.array(memory, f"{name}_memory", lines)
     held, dtype = f"{name}_memory", array.dtype.name
     if "torch." in parts.array:
-        if min(strides) < 0:
-            return []  # torch has none
+        if min(strides, default=0) < 0:
+            return []  # torch has no negative strides
         lines.append(f"{held} = {parts.array.format(array=expression, dtype=dtype)}")
         return [*lines, f"{name} = torch.as_strided({held}, {array.shape}, {strides}, {start})"]
     options = "" if array.flags.writeable else ", writeable=False"

@@ -77,7 +77,8 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
             found = findings_of(requirement, Trial(subject, problem))
         except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
             return None
-        same = [f for f in found if f.failed and _kind(f) == _kind(failing.finding)]
+        # It must end as the failure that it began as.
+        same = [f for f in found if f.failed and f.kind == failing.finding.kind]
         return max(same, key=lambda f: f.ratio, default=None)
 
     executor = subject.executor
@@ -124,15 +125,6 @@ def failure(requirement: Requirement, subject: Subject, failing: Failing, settin
         "reproducer": script(requirement, subject, failing.problem, finding),
         "command": f"xent run {subject.description.spec} --only {requirement.id}{dtype} {draw}",
     }
-
-
-def _kind(finding: Finding) -> tuple[str, str | None, bool, bool]:
-    """What must stay the same while a problem is reduced, so that it ends as the failure that it began as."""
-    return finding.quantity, finding.fate, _finite(finding.expected), _finite(finding.got)
-
-
-def _finite(value: float | str | None) -> bool:
-    return isinstance(value, float) and bool(np.isfinite(value))
 
 
 def _row_of(failing: Failing) -> int | None:

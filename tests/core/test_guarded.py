@@ -87,3 +87,14 @@ def test_new_arrays_are_aligned_and_views_are_not():
     assert Guarded(dense).view.__array_interface__["data"][0] % 16 == 0
     for layout in ("strided", "offset", "transposed", "sliced"):
         assert Guarded(laid_out(dense, layout)).view.__array_interface__["data"][0] % 16 == dense.itemsize
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "int64", "complex64"])
+def test_without_a_band_the_elements_fill_their_memory(dtype, layout):
+    array = laid_out(np.arange(12).reshape(3, 4).astype(dtype_of(dtype)), layout)
+    bare = Guarded(array, 0)
+    assert np.array_equal(array, bare.view)
+    assert bare.view.strides == array.strides
+    assert np.lib.array_utils.byte_bounds(bare.view)[0] == bare.memory.ctypes.data
+    assert bare.after(bare.view) == (False, False)

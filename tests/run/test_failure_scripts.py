@@ -41,6 +41,9 @@ WRONG_CALLABLES = {
     "drifts": "purity.repeatable",
     "refuses_large_batches": "accuracy.loss",
     "shares_a_buffer": "purity.threads",
+    "forgets_the_offset": "accuracy.loss",
+    "reads_beside": "accuracy.loss",
+    "writes_beside": "purity.memory-beside-the-inputs",
 }
 
 
@@ -175,6 +178,20 @@ def test_scripts_of_a_wrong_callable_speak_plain_torch(monkeypatch, corpus):
         cases.append((name, failing.finding, text))
     for (name, finding, text), outcome in zip(cases, executed([c[2] for c in cases], HERE), strict=True):
         assert shows_it(finding, outcome), (name, outcome, text)
+
+
+def test_bands_are_in_a_script_only_where_the_failure_needs_them(monkeypatch, corpus):
+    """What writes beside its inputs in a call that another requirement makes is shown as well."""
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(HERE)
+    made = {}
+    for name, identifier in (("drifts", "accuracy.loss"), ("writes_beside", "accuracy.loss")):
+        backend, description = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
+        subject, failing = first_failure(REQUIREMENTS[identifier], backend, corpus, description.origin)
+        made[name] = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
+    assert "as_strided" not in made["drifts"]
+    (outcome,) = executed([made["writes_beside"]], HERE)
+    assert outcome["printed"].endswith("WRONG\n"), (outcome, made["writes_beside"])
 
 
 def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from xent_conformance import literals
+from xent_conformance.guarded import BAND
 from xent_conformance.interface import ReproducerParts
 from xent_conformance.loading import load
 from xent_conformance.strategies.layouts import laid_out
@@ -52,3 +53,18 @@ def test_scripts_keep_the_memory_layout_of_tensors(layout):
     strides = tuple(s // 4 for s in array.strides)
     assert np.array_equal(scope["logits"].numpy(), array)
     assert scope["logits"].stride() == (strides if min(strides) >= 0 else (4, 1))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "strided", "reversed"])
+@pytest.mark.parametrize("parts", ["numpy", "torch"])
+def test_scripts_lay_bands_around_arrays(layout, parts):
+    """Nothing but poison before, between and after the elements, in the words of NumPy and of torch."""
+    array = laid_out(np.arange(12, dtype=np.float32).reshape(3, 4), layout)
+    scope = {"np": np, "torch": pytest.importorskip("torch") if parts == "torch" else None}
+    exec("\n".join(assigned("logits", array, load(parts)[0].reproducer(), bands=True)), scope)
+    assert np.array_equal(np.asarray(scope["logits"]), array)
+    if parts == "numpy" or layout != "reversed":  # torch has no negative strides
+        memory = np.asarray(scope["logits_memory"])
+        assert sorted(memory[~np.isnan(memory)].tolist()) == list(range(12))
+        assert np.isnan(memory[: BAND // 4]).all()
+        assert np.isnan(memory[-BAND // 4 :]).all()

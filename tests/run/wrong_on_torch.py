@@ -42,3 +42,20 @@ def shares_a_buffer(logits, target, reduction="mean"):
     _BUFFER[0] = logits.detach()
     sum(range(2000))  # time for another thread
     return F.cross_entropy(logits - logits.detach() + _BUFFER[0], target, reduction=reduction)
+
+
+def forgets_the_offset(logits, target, reduction="mean"):
+    return F.cross_entropy(torch.as_strided(logits, logits.shape, logits.stride(), 0), target, reduction=reduction)
+
+
+def reads_beside(logits, target, reduction="mean"):
+    start = logits.storage_offset()
+    before = torch.as_strided(logits.detach(), (1,), (1,), start - 1).sum() if start else 0
+    return F.cross_entropy(logits, target, reduction=reduction) + 0 * before
+
+
+def writes_beside(logits, target, reduction="mean"):
+    end, memory = logits.storage_offset() + logits.numel(), logits.untyped_storage().nbytes()
+    if logits.is_contiguous() and memory > end * logits.element_size():
+        torch.as_strided(logits.detach(), (1,), (1,), end).fill_(0)
+    return F.cross_entropy(logits, target, reduction=reduction)

@@ -183,14 +183,15 @@ class Channel:
     def invocation(self, invocation: Invocation) -> tuple[Any, ...]:
         """An invocation as plain data."""
         options = {k: self.packed(v) if isinstance(v, np.ndarray) else v for k, v in invocation.options.items()}
-        return invocation.method, invocation.results, self._packed_all(invocation.inputs), options
+        inputs = self._packed_all(invocation.inputs)
+        return invocation.method, invocation.results, inputs, options, invocation.guarded
 
     def invocation_of(self, data: tuple[Any, ...]) -> Invocation:
         """The inverse of :meth:`invocation`."""
-        method, results, inputs, options = data
+        method, results, inputs, options, guarded = data
         passed = {k: self.unpacked(v) if _is_packed(v) else v for k, v in options.items()}
         arrays = {k: None if v is None else self.unpacked(v) for k, v in inputs.items()}
-        return Invocation(method, results, arrays, passed)
+        return Invocation(method, results, arrays, passed, guarded)
 
     def outcome(self, outcome: Outcome) -> dict[str, Any]:
         """An outcome as plain data."""
