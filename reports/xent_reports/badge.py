@@ -7,7 +7,8 @@ from collections import Counter
 
 from xent_conformance.record import Status
 from xent_reports.figures import counted
-from xent_reports.model import Run, worst
+from xent_reports.model import Run
+from xent_reports.standing import standings
 from xent_reports.visible import abridged, one_line
 
 #: Statuses that are neither met nor plainly broken, and what the badge calls them.
@@ -16,9 +17,10 @@ _NAMED = {Status.DEVIATION: "deviation", Status.ERROR: "error", Status.VACUOUS: 
 
 def badge(run: Run) -> str:
     """The badge: MUST requirements met, of those that apply, counted for each backend, and how many do not apply."""
-    statuses, missing = _must(run)
-    absent = statuses.pop(Status.NOT_APPLICABLE, 0)
-    met, applicable = statuses[Status.PASS], sum(statuses.values()) + missing
+    standing = standings(run, "MUST").values()
+    statuses = sum((s.statuses for s in standing), Counter[Status]())
+    missing, absent = sum(s.missing for s in standing), statuses[Status.NOT_APPLICABLE]
+    met, applicable = sum(s.met for s in standing), sum(s.applicable for s in standing)
     parts = [f"{met}/{applicable} MUST"]
     parts += [counted(statuses[status], name) for status, name in _NAMED.items() if statuses[status]]
     parts += [f"{missing} not run"] if missing else []
@@ -32,17 +34,3 @@ def badge(run: Run) -> str:
     who = abridged(one_line(names[0]), 24) if len(names) == 1 else f"{len(names)} backends"
     content = {"schemaVersion": 1, "label": f"cross-entropy: {who}", "message": message, "color": color}
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-
-
-def _must(run: Run) -> tuple[Counter[Status], int]:
-    """Worst status of each MUST requirement on each backend, and how many have no verdict."""
-    statuses: Counter[Status] = Counter()
-    missing = 0
-    for requirement in run.requirements:
-        for backend in run.available:
-            found = worst(v for v in run.cells.get((requirement.id, backend.label), ()) if v.level == "MUST")
-            if found is not None:
-                statuses[found.status] += 1
-            elif requirement.level == "MUST" and (requirement.id, backend.label) not in run.cells:
-                missing += 1
-    return statuses, missing

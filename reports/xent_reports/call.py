@@ -43,16 +43,20 @@ class Call:
         return math.prod(self.row_shape) if self.shape else 0
 
     def array(self, name: str) -> dict[str, Any] | None:
-        """An array of the problem as the record has it, None where it is absent."""
+        """An array of the problem as the record has it, None where it is absent.
+
+        A cotangent of ones, which is none, counts as absent.
+        """
         found: dict[str, Any] | None = self.content.get(name)
-        return found
+        values = (found or {}).get("values") if name == "cotangent" else None
+        return None if values and all(v == 1 for v in values) else found
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
         return {
             name: [element(v, array["dtype"]) for v in array.get("values") or ()]
-            for name, array in self.content.items()
-            if isinstance(array, dict)
+            for name in self.content
+            if isinstance(array := self.array(name), dict)
         }
 
     def texts(self, name: str) -> list[str]:
@@ -80,28 +84,35 @@ class Call:
 
     def row_name(self, row: int) -> str:
         """A row's index in the target: ``3``, or ``0, 2, 1`` for logits with spatial dimensions."""
-        index = []
-        for length in reversed(self.row_shape):
-            row, place = divmod(row, length)
-            index.append(str(place))
-        return ", ".join(reversed(index)) or "0"
+        return ", ".join(map(str, self._coordinates(row))) or "0"
 
     def place(self, index: Sequence[int] | None) -> tuple[int | None, int | None]:
-        """Row and class that an index of a result points at; None for what it does not tell."""
-        if not index or any(i < 0 for i in index):
+        """Row and class that the index of a finding points at; None for what it does not tell.
+
+        The suite counts by rows: (row,), or (row, class), whatever the rank of the logits.
+        """
+        limits = (self.rows, self.classes)
+        if not index or len(index) > len(limits) or any(not 0 <= i < n for i, n in zip(index, limits, strict=False)):
             return None, None
-        shape = self.shape if len(index) == len(self.shape) else self.row_shape
-        if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
-            return None, None
-        if len(shape) == len(self.shape):
-            label = index[0] if len(index) == 1 else index[1]
-            index = [*index[:1], *index[2:]] if len(index) > 1 else []
-        else:
-            label = None
-        row = 0
-        for i, length in zip(index, self.row_shape, strict=True):
-            row = row * length + i
-        return row, label
+        return index[0], index[1] if len(index) > 1 else None
+
+    def index_text(self, index: Sequence[int]) -> str:
+        """The index as the backend's own arrays have it: ``3, 1, 0, 2`` for row 3, 0, 2 and class 1."""
+        row, label = self.place(index)
+        if row is None:
+            return ", ".join(map(str, index))
+        place = self._coordinates(row)
+        if label is not None:
+            place.insert(min(1, len(place)), label)
+        return ", ".join(map(str, place))
+
+    def _coordinates(self, row: int) -> list[int]:
+        """A row's index in the target."""
+        found = []
+        for length in reversed(self.row_shape):
+            row, place = divmod(row, length)
+            found.append(place)
+        return found[::-1]
 
     def facts(self) -> list[tuple[str, str]]:
         """The arguments of the call in words: each array's dtype and shape, each option's value."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,15 +49,31 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """All changes by kind, the versions that changed, and how many verdicts are as they were."""
+    """All changes by kind, the versions that changed, and how many verdicts are as they were.
+
+    ``started`` and ``before`` are when the earlier run began and its verdicts by requirement, backend and dtype.
+    """
 
     changes: Sequence[Change]
     versions: Sequence[str]
     same: int
+    started: str
+    before: Mapping[tuple[str, str, str], Verdict]
 
     def of_kind(self, kind: str) -> list[Change]:
         """The changes of one kind."""
         return [c for c in self.changes if c.kind == kind]
+
+    @property
+    def sentence(self) -> str:
+        """How many changes there are of each kind, and since when."""
+        parts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
+        return f"Since the record of {self.started}: {', '.join([*parts, f'{self.same:,} as before'])}"
+
+    def since(self, requirement: str, backend: str, dtype: str) -> str:
+        """What a verdict was in the earlier record."""
+        earlier = self.before.get((requirement, backend, dtype))
+        return "not in the earlier record" if earlier is None else f"{state(earlier)} in the earlier record"
 
 
 def diff(old: Sequence[Path] | Path, new: Sequence[Path] | Path) -> tuple[str, int]:
@@ -80,7 +96,7 @@ def compared(old: Run, new: Run) -> Changes:
     found = [_change(key, before.get(key), after.get(key)) for key in keys]
     order = list(KINDS)
     listed = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
-    return Changes(listed, _versions(old, new), len(found) - len(listed))
+    return Changes(listed, _versions(old, new), len(found) - len(listed), str(old.header["started"]), before)
 
 
 def _change(key: tuple[str, str, str], before: Verdict | None, after: Verdict | None) -> Change | None:

@@ -9,8 +9,8 @@ from xent_conformance.record import Status
 from xent_reports.model import Requirement, Run, Verdict, worst_first
 from xent_reports.witness import Witness, briefly, of_verdict
 
-#: Bytes that scripts and tables may take on one page; past it the later dtypes of a failure go without.
-_DETAIL = 110_000
+#: Bytes that scripts, and tables, may take on one page; past it the later dtypes of a failure go without.
+_SCRIPTS, _TABLES = 100_000, 50_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
 
@@ -62,7 +62,7 @@ def failures(run: Run) -> list[Failure]:
         found.append(Failure(first.requirement, first.backend, witnesses))
     broken_must = {f.requirement.id for f in found if f.status is not Status.WEAK}
     found.sort(key=lambda f: f.requirement.id not in broken_must)
-    return _within(found, _DETAIL)
+    return _within(found)
 
 
 def broken(failures: Sequence[Failure]) -> list[Broken]:
@@ -73,16 +73,29 @@ def broken(failures: Sequence[Failure]) -> list[Broken]:
     return [Broken(requirement, found) for requirement, found in grouped.items()]
 
 
-def _within(failures: Sequence[Failure], room: int) -> list[Failure]:
+def _within(failures: Sequence[Failure]) -> list[Failure]:
     """The failures with as many scripts and tables as fit: first one for each requirement, then for each backend."""
     seen: dict[str, int] = {}
     places = []
     for failure in failures:
         nth = seen[failure.requirement.id] = seen.get(failure.requirement.id, -1) + 1
         places += [(depth, nth, witness) for depth, witness in enumerate(failure.witnesses)]
-    shown: set[str] = set()
-    for _, _, witness in sorted(places, key=lambda place: place[:2]):
-        if witness.weight <= room:
-            room -= witness.weight
-            shown.add(witness.anchor)
-    return [replace(f, witnesses=[w if w.anchor in shown else briefly(w) for w in f.witnesses]) for f in failures]
+    places.sort(key=lambda place: place[:2])
+    order = [witness for _, _, witness in places]
+    scripts = _fitting([(w.anchor, len(w.script)) for w in order], _SCRIPTS)
+    tables = _fitting([(w.anchor, w.drawing) for w in order], _TABLES)
+
+    def fitted(witness: Witness) -> Witness:
+        return briefly(witness, table=witness.anchor in tables, script=witness.anchor in scripts)
+
+    return [replace(f, witnesses=[fitted(w) for w in f.witnesses]) for f in failures]
+
+
+def _fitting(sizes: Sequence[tuple[str, int]], room: int) -> set[str]:
+    """Names of what finds room, in their order; what is too large for what is left of it is passed over."""
+    found = set()
+    for name, size in sizes:
+        if size <= room:
+            room -= size
+            found.add(name)
+    return found

@@ -20,7 +20,7 @@ from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure, broken
 from xent_reports.kill_matrix import KillMatrix
-from xent_reports.matrix import Cell, abbreviated, families
+from xent_reports.matrix import Cell, abbreviated, families, totals
 from xent_reports.model import Run, dtype_order
 from xent_reports.speed import races
 
@@ -48,6 +48,7 @@ def page(
         "sentence": headline.sentence(run),
         "counts": headline.counts(run),
         "notices": headline.notices(run),
+        "totals": totals(run),
         "families": families(run),
         "abbreviated": abbreviated(run),
         "labels": [b.label for b in run.available],

@@ -27,6 +27,7 @@ def summary(run: Run, found: Sequence[Failure], changes: Changes | None = None) 
     """The summary: verdict, counts, a table of backends, the failures, deviations and changes."""
     parts = [f"## {text(sentence(run))}", counts_line(run)]
     parts += [f"> {text(notice)}" for notice in notices(run)]
+    parts += [text(changes.sentence)] if changes else []
     parts.append(_backends(run))
     if found:
         parts.append("### Failures")
@@ -81,7 +82,7 @@ def _failure(failure: Failure) -> str:
 
 
 def _witness(witness: Witness) -> str:
-    facts = ", ".join(f"{name} {code(value)}" for name, value in witness.facts)
+    facts = ", ".join(f"{name} {code(value)}" for name, value in witness.facts if name in witness.added)
     lines = [f"**{text(witness.dtype)}**: {text(witness.message)}" + (f" ({facts})" if facts else "")]
     if witness.text:
         lines.append(block(witness.text))

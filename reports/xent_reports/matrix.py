@@ -10,6 +10,7 @@ from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import ratio
 from xent_reports.headline import NOT_RUN
 from xent_reports.model import FAILING, Requirement, Run, Verdict, dtype_order, largest_ratio, worst
+from xent_reports.standing import standings
 from xent_reports.visible import abridged, anchor, one_line
 
 #: More verdicts than these are not all listed by dtype; what is not simply passed always is.
@@ -100,6 +101,17 @@ def families(run: Run) -> list[tuple[str, list[Row]]]:
     return [
         (family, sorted(rows, key=lambda r: (-r.issues, r.requirement.id))) for family, rows in sorted(grouped.items())
     ]
+
+
+def totals(run: Run) -> list[tuple[str, list[Cell]]]:
+    """For each level that can be met a cell for each backend: how many of the requirements that apply it meets."""
+    found = []
+    for level in ("MUST", "SHOULD"):
+        standing = standings(run, level).values()
+        if any(s.applicable for s in standing):
+            cells = [Cell(s.worst, f"{s.met}/{s.applicable}" if s.applicable else "") for s in standing]
+            found.append((level, cells))
+    return found
 
 
 def abbreviated(run: Run) -> bool:

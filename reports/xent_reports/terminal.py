@@ -70,7 +70,7 @@ def _failure(failure: Failure, *, color: bool) -> list[str]:
         f"{_painted(head, _COLORS.get(first.status), color=color)} {place}",
         f"  {shortened(one_line(first.message), 300)}",
     ]
-    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in first.facts if name != "quantity")
+    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in first.facts if name in first.added)
     lines += [f"  {facts}"] if facts else []
     lines += [f"  {one_line(first.command)}"] if first.command else []
     return lines

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xent_conformance.record import GLYPHS, Status
 from xent_reports.call import Call
-from xent_reports.figures import difference, quantity, ratio
+from xent_reports.figures import counted, difference, quantity, ratio, size
 from xent_reports.model import Backend, Verdict
 from xent_reports.problem_table import Table, table_of
+from xent_reports.shapes import NOT_FINITE
 from xent_reports.visible import anchor, shortened
 
+#: A message that only puts the facts into a sentence.
+_RETOLD = re.compile(r"[\w ]+(\[[\d, ]*\])? is \S+, expected \S+ within \S+")
 #: Characters that are shown of a value.
 _VALUE = 400
 
@@ -32,8 +36,19 @@ class Witness:
     command: str = ""
     found: str = ""
     text: str = ""
-    #: Whether script and table were left out for the size of the page.
+    #: Whether script or table was left out for the size of the page.
     brief: bool = False
+
+    @property
+    def remark(self) -> str:
+        """The message, where it says more than the facts do."""
+        names = {name for name, _ in self.facts}
+        return "" if {"expected", "got", "bound"} <= names and _RETOLD.fullmatch(self.message) else self.message
+
+    @property
+    def added(self) -> Sequence[str]:
+        """Names of the facts that are told beside the message, by a summary that tells it in any case."""
+        return [name for name, _ in self.facts if name == "error / bound" or (self.remark and name != "quantity")]
 
     @property
     def glyph(self) -> str:
@@ -46,10 +61,9 @@ class Witness:
         return GLYPHS[self.status][1]
 
     @property
-    def weight(self) -> int:
-        """About how many bytes its details take on a page."""
-        cells = len(self.table.columns) * len(self.table.lines) if self.table else 0
-        return len(self.script) + 14 * cells + sum(len(v) for _, v in self.call)
+    def drawing(self) -> int:
+        """About how many bytes its table takes on a page."""
+        return 60 + 14 * (len(self.table.columns) + 1) * (len(self.table.lines) + 1) if self.table else 0
 
 
 def of_verdict(verdict: Verdict, backend: Backend, limit: int) -> Witness:
@@ -63,6 +77,8 @@ def of_verdict(verdict: Verdict, backend: Backend, limit: int) -> Witness:
 def of_failure(failure: dict[str, Any], verdict: Verdict, backend: Backend, limit: int) -> Witness:
     """A failure, or a deviation's witness, of a verdict."""
     problem = failure["problem"]
+    if failure["quantity"].startswith(("softmax", "log_softmax")):
+        problem = {"logits": problem["logits"]}  # they take nothing else
     ignored = problem.get("ignore_index")
     default = backend.capabilities.get("default_ignore_index")
     call = Call(problem, ignored if ignored is not None else default if isinstance(default, int) else None)
@@ -72,7 +88,7 @@ def of_failure(failure: dict[str, Any], verdict: Verdict, backend: Backend, limi
         dtype=verdict.dtype,
         status=verdict.status,
         message=shortened(failure["message"] + reason, limit),
-        facts=_facts(failure, limit),
+        facts=_facts(failure, call, limit),
         call=[(name, shortened(text, min(limit, _VALUE))) for name, text in call.facts()],
         table=table_of(call, failure.get("index"), failure["quantity"]),
         script=failure.get("reproducer") or "",
@@ -82,10 +98,10 @@ def of_failure(failure: dict[str, Any], verdict: Verdict, backend: Backend, limi
     )
 
 
-def _facts(failure: dict[str, Any], limit: int) -> list[tuple[str, str]]:
+def _facts(failure: dict[str, Any], call: Call, limit: int) -> list[tuple[str, str]]:
     """What was looked at, expected and found, and by how much it is out."""
-    index = failure.get("index")
-    what = failure["quantity"] + (f"[{', '.join(map(str, index))}]" if index else "")
+    place = call.index_text(failure.get("index") or ())
+    what = failure["quantity"] + (f"[{place}]" if place else "")
     values = {k: failure.get(k) for k in ("expected", "got", "bound")}
     facts = [
         ("quantity", what),
@@ -99,12 +115,26 @@ def _facts(failure: dict[str, Any], limit: int) -> list[tuple[str, str]]:
 
 
 def _origin(found: dict[str, Any]) -> str:
-    """Where a problem was found, without its recipe, which is long and in the record."""
-    return ", ".join(
-        f"{k.replace('_', ' ')} {v}" for k, v in found.items() if k != "recipe" and not isinstance(v, dict)
+    """How the problem was found, as a sentence; without its recipe, which is long and in the record."""
+    failing, tries = found.get("failing_examples"), found.get("tries")
+    shape, large = found.get("logits_shape"), found.get("ratio")
+    parts = [
+        f"{counted(failing, 'problem')} failed" if isinstance(failing, int) else "",
+        f"this is number {found['example']}" if isinstance(found.get("example"), int) else "",
+        f"reduced in {counted(tries, 'try', 'tries')}" if isinstance(tries, int) else "",
+        f"from logits ({', '.join(map(str, shape))})" if isinstance(shape, list) else "",
+        f"from {ratio(size(large))} times the bound" if large in NOT_FINITE or isinstance(large, int | float) else "",
+    ]
+    said = ", ".join(part for part in parts if part)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:
+    """The witness without its script, or its table, where there is no room for it."""
+    return replace(
+        witness,
+        table=witness.table if table else None,
+        script=witness.script if script else "",
+        found=witness.found if script else "",
+        brief=bool((witness.script and not script) or (witness.table and not table)),
     )
-
-
-def briefly(witness: Witness) -> Witness:
-    """The witness without its script and its table."""
-    return replace(witness, table=None, script="", found="", brief=bool(witness.script or witness.table))

@@ -60,10 +60,12 @@ def test_rows_that_hold_the_same_share_a_line_but_the_wrong_one_stands_alone() -
 
 
 def test_spatial_logits_are_shown_by_rows() -> None:
-    """(N, C, d) logits become rows (n, i) over classes, and an index (n, c, i) finds its place."""
+    """(N, C, d) logits become rows (n, i) over classes, and an index by rows finds its place."""
     logits = A([float(v) for v in range(12)], (2, 3, 2))
     call = Call(problem(logits, A([0, 1, 2, 0], (2, 2), "int64"), cotangent=A([1.0, 2.0, 3.0, 4.0], (2, 2))))
-    assert drawn(table_of(call, [1, 2, 0], "grad_logits")) == [
+    assert call.index_text([2, 2]) == "1, 2, 0"
+    assert call.index_text([2]) == "1, 0"
+    assert drawn(table_of(call, [2, 2], "grad_logits")) == [
         "class   0   1   2",
         "0, 0   [0]   2   4   0   1",
         "0, 1   1   [3]   5   1   2",
@@ -73,9 +75,10 @@ def test_spatial_logits_are_shown_by_rows() -> None:
 
 
 def test_unbatched_logits_are_one_row() -> None:
-    """(C,) logits have one row and an index of one class."""
+    """(C,) logits have one row, which an index of their own does not name."""
     call = Call(problem(A([0.5, -1.5], (2,)), A([1], (), "int64")))
-    assert drawn(table_of(call, [1], "grad_logits")) == ["class   0   1", "0   0.5   [-1.5]!   1"]
+    assert call.index_text([0, 1]) == "1"
+    assert drawn(table_of(call, [0, 1], "grad_logits")) == ["class   0   1", "0   0.5   [-1.5]!   1"]
 
 
 def test_probability_targets_stand_below_their_logits() -> None:
@@ -110,6 +113,16 @@ def test_what_fits_no_table_is_said_in_words() -> None:
     assert dict(misshapen.facts())["target"] == "int64 (3,): 0, 1, 2"
     assert dict(misshapen.facts())["weight"] == "float32 (3,): 1, 1, 1"
     assert drawn(table_of(misshapen)) == ["class   0   1", "0   1   2"]
+
+
+def test_a_cotangent_of_ones_is_none() -> None:
+    """Every gradient of a loss alone has it: only another one is worth a column."""
+    logits, target = A([1.0, 2.0], (1, 2)), A([0], (1,), "int64")
+    ones, twos = (Call(problem(logits, target, cotangent=A([v], (1,)))) for v in (1.0, 2.0))
+    assert "cotangent" not in dict(ones.facts())
+    assert dict(twos.facts())["cotangent"] == "float32 (1,)"
+    assert drawn(table_of(ones)) == ["class   0   1", "0   [1]   2   0"]
+    assert drawn(table_of(twos)) == ["class   0   1", "0   [1]   2   0   2"]
 
 
 def test_labels_outside_the_classes_are_shown_and_mark_nothing() -> None:

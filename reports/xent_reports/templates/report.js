@@ -26,7 +26,7 @@ function filter() {
     shown += !(r.hidden = words.length > 0 && !ids.has(id) && !match(facts.get(id)));
     for (const d of dtypes(r)) d.hidden = r.hidden;
   }
-  for (const b of all("#mx tbody")) b.hidden = all(".q", b).every(r => r.hidden);
+  for (const b of all("#mx tbody:has(.q)")) b.hidden = all(".q", b).every(r => r.hidden);
   said.textContent = words.length ? `${shown} of ${rows.length} requirements, ${articles.filter(a => !a.hidden).length} of ${articles.length} failures` : "";
   const url = new URL(location);
   if (words.length) url.searchParams.set("q", q.value); else url.searchParams.delete("q");
