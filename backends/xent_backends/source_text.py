@@ -27,7 +27,15 @@ def plain_source(function: Callable[..., Any]) -> str:
     for node in ast.walk(definition):
         if isinstance(node, ast.arg):
             node.annotation = None
-    return ast.unparse(tree)
+    return ast.unparse(ast.fix_missing_locations(_Plain().visit(tree)))
+
+
+class _Plain(ast.NodeTransformer):
+    """Assignments without the annotations of their names."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """The assignment alone."""
+        return node if node.value is None else ast.Assign([node.target], node.value)
 
 
 def joined(*definitions: str) -> str:

@@ -35,8 +35,18 @@ def array(values: AnyArray, name: str, lines: list[str]) -> str:
     wide = np.asarray(values).astype(kind.removeprefix("np."))
     if not wide.size:
         return f"np.zeros({wide.shape}, dtype={kind})"
-    filled = None if wide.size <= FEW else _filled(wide, name, kind, lines)
-    return filled or f"np.array({_nested(wide)}, dtype={kind})"
+    short = None if wide.size <= FEW else _filled(wide, name, kind, lines) or _repeating(wide, kind)
+    return short or f"np.array({_nested(wide)}, dtype={kind})"
+
+
+def _repeating(values: AnyArray, kind: str) -> str | None:
+    """An array whose elements in C order are the same few over and over; None for any other."""
+    flat = values.reshape(-1)
+    bits = flat.view(f"V{flat.itemsize}")
+    for period in range(1, min(FEW, flat.size // 4) + 1):
+        if (bits[period:] == bits[:-period]).all():
+            return f"np.resize(np.array({_nested(flat[:period])}, dtype={kind}), {values.shape})"
+    return None
 
 
 def _filled(values: AnyArray, name: str, kind: str, lines: list[str]) -> str | None:

@@ -51,7 +51,9 @@ def script(requirement: Requirement, subject: Subject, problem: Problem, finding
     call = Call(problem, finding, parts, *ARGUMENTS[finding.call], others, bands)
     needed = ["log_softmax", "nll_loss"] if finding.call == "nll_loss" else [finding.call]
     lines = [f"# {requirement.id} on {subject.name}: {requirement.title}", f"# {_one_line(finding.message)}"]
-    lines += ["import numpy as np", parts.setup.rstrip(), "", *call.inputs, ""]
+    setup = parts.setup.rstrip()
+    lines += [*([] if "import numpy as np" in setup.splitlines() else ["import numpy as np"]), setup, ""]
+    lines += [*call.inputs, ""]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
     lines += [*call.preparation, *_shown(requirement, call)]
     return "\n".join(lines) + "\n"

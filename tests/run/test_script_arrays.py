@@ -25,6 +25,20 @@ def test_scripts_print_exact_values():
             assert np.array_equal(scope["value"], array.astype(np.float64))
 
 
+def test_what_repeats_is_written_once():
+    """A long array of few numbers over and over reads back exactly, nan, infinities and the sign of zero included."""
+    few = np.array([1.0, -0.5, np.nan, -0.0, np.inf, 0.3], dtype=np.float32)
+    for shape, short in (((1, 1024), True), ((3, 7, 5), True), ((2, 3), False)):
+        array, lines = np.resize(few, shape), []
+        expression = literals.array(array, "logits", lines)
+        assert expression.startswith("np.resize(") == short
+        assert len(expression) < 120
+        scope = {"np": np}
+        exec("\n".join([*lines, f"value = {expression}"]), scope)
+        assert scope["value"].astype(np.float32).tobytes() == array.tobytes()
+    assert literals.array(np.arange(100.0), "logits", []).startswith("np.array(")
+
+
 @pytest.mark.parametrize(
     "layout", ["contiguous", "transposed", "strided", "offset", "reversed", "read-only", "repeated"]
 )
