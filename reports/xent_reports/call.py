@@ -22,22 +22,22 @@ class Call:
     #: The class index whose rows are ignored, passed or by default.
     ignored: int | None = None
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the logits."""
         return tuple(self.content["logits"]["shape"])
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """C, the number of classes."""
         return self.shape[0] if len(self.shape) == 1 else self.shape[1] if self.shape else 0
 
-    @property
+    @cached_property
     def row_shape(self) -> tuple[int, ...]:
         """Shape of the rows: the logits' without the class axis."""
         return self.shape[:1] + self.shape[2:] if len(self.shape) > 1 else ()
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Number of rows."""
         return math.prod(self.row_shape) if self.shape else 0
@@ -54,7 +54,7 @@ class Call:
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
         return {
-            name: [element(v, array["dtype"]) for v in array.get("values") or ()]
+            name: _elements(array.get("values") or (), array["dtype"])
             for name in self.content
             if isinstance(array := self.array(name), dict)
         }
@@ -69,8 +69,9 @@ class Call:
         if not texts or tuple((self.array(name) or {})["shape"]) != self.shape:
             return []
         inner = math.prod(self.shape[2:])
-        starts = (n * self.classes * inner + s for n in range(self.rows // max(inner, 1)) for s in range(inner))
-        return [texts[start : start + self.classes * inner : inner][: self.classes] for start in starts]
+        whole = self.classes * inner
+        starts = (n * whole + s for n in range(self.rows // max(inner, 1)) for s in range(inner))
+        return [texts[start : start + whole : inner][: self.classes] for start in starts]
 
     def per_row(self, name: str) -> list[str]:
         """Elements of an array with one for each row; nothing where it has another size."""
@@ -138,3 +139,16 @@ class Call:
         if not texts or (single if name in {"weight", "cotangent"} else whole or (name == "target" and single)):
             return ""
         return ": " + ", ".join(texts[:_LISTED]) + (", …" if len(texts) > _LISTED else "")
+
+
+def _elements(values: Sequence[Any], dtype: str) -> list[str]:
+    """Elements as text; in long arrays the same few numbers are there many times."""
+    written: dict[Any, str] = {}
+    texts = []
+    for value in values:
+        key = value or str(value)  # zero and minus zero would be the same key
+        text = written.get(key)
+        if text is None:
+            text = written[key] = element(value, dtype)
+        texts.append(text)
+    return texts

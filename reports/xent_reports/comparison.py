@@ -43,10 +43,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Observation:
-    """What one requirement saw: each backend's answer by situation, with the dtypes where they differ."""
+    """What one requirement saw: by situation each backend's answer, with the dtypes where they differ."""
 
     requirement: Requirement
-    answers: Sequence[Sequence[str]]
+    situations: Sequence[Comparison]
 
 
 def conventions(run: Run) -> list[Comparison]:
@@ -84,19 +84,34 @@ def observations(run: Run) -> list[Observation]:
         columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
         seen = [[(v.dtype, v.observed) for v in c if v.status is Status.OBSERVED and v.observed] for c in columns]
         if any(seen):
-            found.append(Observation(requirement, [_together(answers) for answers in seen]))
+            found.append(Observation(requirement, _side_by_side([_by_situation(answers) for answers in seen])))
     return found
 
 
-def _together(answers: Sequence[tuple[str, str]]) -> list[str]:
-    """Each situation once: alone where all dtypes saw the same, else with those that did."""
-    dtypes: dict[str, list[str]] = {}
+def _side_by_side(answers: Sequence[dict[str, str]]) -> list[Comparison]:
+    """Each situation with the answers of all backends."""
+    names = list(dict.fromkeys(name for answer in answers for name in answer))
+    shown = names if len(names) <= _SITUATIONS else names[: _SITUATIONS - 1]
+    found = [Comparison(name, "", [Choice(answer.get(name, "")) for answer in answers]) for name in shown]
+    more = len(names) - len(shown)
+    return [*found, Comparison(f"{more} more", "", [Choice("") for _ in answers])] if more else found
+
+
+def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """One backend's answer to each situation: the text alone where all dtypes agree, else with those that gave it."""
+    found: dict[str, dict[str, list[str]]] = {}
     for dtype, text in answers:
         for situation in text.split("; "):
-            dtypes.setdefault(situation, []).append(dtype)
-    names = list(dict.fromkeys(dtype for dtype, _ in answers))
-    said = [text if found == names else f"{text} ({', '.join(found)})" for text, found in dtypes.items()]
-    return [*said[: _SITUATIONS - 1], f"{len(said) - _SITUATIONS + 1} more"] if len(said) > _SITUATIONS else said
+            name, colon, answer = situation.partition(": ")
+            name, answer = (name, answer) if colon else ("", situation)
+            found.setdefault(name, {}).setdefault(answer, []).append(dtype)
+    names = {dtype for dtype, _ in answers}
+    return {
+        name: "; ".join(
+            text if set(dtypes) == names else f"{text} ({', '.join(dtypes)})" for text, dtypes in by.items()
+        )
+        for name, by in found.items()
+    }
 
 
 def _fields(run: Run, part: Callable[[Backend], dict[str, Any]]) -> list[str]:

@@ -3,46 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from xent_reports.model import Requirement, Run
+from xent_reports.model import Requirement, Run, Verdict
 from xent_reports.visible import anchor, shortened
-from xent_reports.witness import Witness, of_failure
+from xent_reports.witness import Witness, briefly, of_failure
 
 #: Characters of a reason or a message that are shown.
 _TEXT = 2000
+#: Bytes that the scripts of all witnesses may take on one page.
+_SCRIPTS = 30_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """A requirement that a deviation concerns, and the dtypes it was seen in there."""
+
+    anchor: str
+    requirement: Requirement
+    dtypes: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """A listed deviation, once for all the dtypes it was seen in."""
+    """A listed deviation, once for all the requirements that it concerns, with the witness of the first of them."""
 
-    anchor: str
-    requirement: Requirement
     backend: str
     reason: str
     issue: str
     versions: str
-    dtypes: Sequence[str] = ()
-    witness: Witness | None = field(default=None, compare=False)
+    places: Sequence[Place]
+    witness: Witness | None = None
 
 
 def deviations(run: Run) -> list[Deviation]:
-    """Listed deviations by requirement and backend."""
+    """Listed deviations in the order of the requirements."""
     backends = {b.label: b for b in run.backends}
-    found: dict[Deviation, tuple[list[str], Witness | None]] = {}
+    found: dict[tuple[str, str, str, str], list[tuple[Verdict, dict[str, object] | None]]] = {}
     for verdict in run.verdicts:
         for entry in verdict.deviations:
-            place = f"known--{anchor(verdict.requirement.id, verdict.backend)}"
-            texts = (shortened(entry["reason"], _TEXT), entry["issue"], entry.get("versions") or "")
-            key = Deviation(place, verdict.requirement, verdict.backend, *texts)
-            witness = entry.get("witness")
-            shown = of_failure(witness, verdict, backends[verdict.backend], _TEXT) if witness else None
-            found.setdefault(key, ([], shown))[0].append(verdict.dtype)
-    listed: dict[str, int] = {}
-    result = []
-    for key, (dtypes, witness) in found.items():
-        again = listed[key.anchor] = listed.get(key.anchor, 0) + 1
-        place = key.anchor if again == 1 else f"{key.anchor}--{again}"
-        result.append(replace(key, anchor=place, dtypes=dtypes, witness=witness))
+            texts = shortened(entry["reason"], _TEXT), entry["issue"], entry.get("versions") or ""
+            found.setdefault((verdict.backend, *texts), []).append((verdict, entry.get("witness")))
+    taken: dict[str, int] = {}
+    room, result = _SCRIPTS, []
+    for (backend, *texts), seen in found.items():
+        shown = next(((v, w) for v, w in seen if w), None)
+        witness = of_failure(shown[1], shown[0], backends[backend], _TEXT) if shown and shown[1] else None
+        if witness is not None and len(witness.script) > room:
+            witness = briefly(witness, table=True, script=False)
+        room -= len(witness.script) if witness else 0
+        result.append(Deviation(backend, *texts, _places([verdict for verdict, _ in seen], taken), witness))
     return result
+
+
+def _places(verdicts: Sequence[Verdict], taken: dict[str, int]) -> list[Place]:
+    """The requirements of some verdicts; ``taken`` counts how often each anchor was given."""
+    dtypes: dict[Requirement, list[str]] = {}
+    for verdict in verdicts:
+        dtypes.setdefault(verdict.requirement, []).append(verdict.dtype)
+    places = []
+    for requirement, names in dtypes.items():
+        place = f"known--{anchor(requirement.id, verdicts[0].backend)}"
+        again = taken[place] = taken.get(place, 0) + 1
+        places.append(Place(place if again == 1 else f"{place}--{again}", requirement, names))
+    return places

@@ -102,8 +102,8 @@ def _deviations(run: Run) -> list[str]:
     for entry in found:
         address = web_address(entry.issue)
         issue = f"<{address}>" if address else text(entry.issue)
-        place = f"{code(entry.requirement.id)} on {code(abridged(entry.backend))} ({text(', '.join(entry.dtypes))})"
-        lines.append(f"- ≠ {place}: {text(entry.reason)} {issue}")
+        places = "; ".join(f"{code(p.requirement.id)} ({text(', '.join(p.dtypes))})" for p in entry.places)
+        lines.append(f"- ≠ {code(abridged(entry.backend))}: {text(entry.reason)}, {issue}. Concerns {places}.")
     return ["### Known deviations", "\n".join(lines)]
 
 

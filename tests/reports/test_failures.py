@@ -75,19 +75,34 @@ def test_a_large_page_keeps_a_script_for_every_requirement_first(tmp_path: Path)
     assert all(w.message and w.facts and w.command for w in witnesses)
 
 
-def test_a_deviation_is_listed_once_for_all_its_dtypes(tmp_path: Path) -> None:
-    """The same reason in several dtypes is one entry, with one witness; another reason is another."""
+def test_a_deviation_is_listed_once_for_all_that_it_concerns(tmp_path: Path) -> None:
+    """The same reason in several requirements and dtypes is one entry, with one witness; another reason is another."""
     known = {"reason": "drops the weight", "issue": "unreported", "versions": ">=2", "witness": records.failure()}
     other = {"reason": "rounds twice", "issue": "https://example.com/1"}
     run = run_with(
         tmp_path,
         V("torch", "a.x", "float16", "deviation", deviations=[known, other]),
         V("torch", "a.x", "float32", "deviation", deviations=[known]),
+        V("torch", "a.y", "float32", "deviation", deviations=[known]),
+        V("jax", "a.y", "float32", "deviation", deviations=[known]),
     )
     found = deviations(run)
-    assert [(d.reason, d.dtypes, d.anchor) for d in found] == [
-        ("drops the weight", ["float16", "float32"], "known--a.x--torch"),
-        ("rounds twice", ["float16"], "known--a.x--torch--2"),
+    told = [(d.backend, d.reason, [(p.requirement.id, p.dtypes, p.anchor) for p in d.places]) for d in found]
+    both = [("a.x", ["float16", "float32"], "known--a.x--torch"), ("a.y", ["float32"], "known--a.y--torch")]
+    assert told == [
+        ("torch", "drops the weight", both),
+        ("torch", "rounds twice", [("a.x", ["float16"], "known--a.x--torch--2")]),
+        ("jax", "drops the weight", [("a.y", ["float32"], "known--a.y--jax")]),
     ]
-    assert found[0].witness is not None
-    assert found[1].witness is None
+    assert [d.witness is not None for d in found] == [True, False, True]
+
+
+def test_the_witnesses_of_many_deviations_share_a_limited_room(tmp_path: Path) -> None:
+    """Past it they go without their script, and say so."""
+    long = {"issue": "unreported", "witness": records.failure(reproducer="x" * 9000)}
+    verdicts = [
+        V("torch", f"a.{i}", status="deviation", deviations=[{**long, "reason": f"reason {i}"}]) for i in range(9)
+    ]
+    witnesses = [d.witness for d in deviations(run_with(tmp_path, *verdicts))]
+    assert [bool(w and w.script) for w in witnesses] == [True] * 3 + [False] * 6
+    assert all(w and w.table and w.brief == (not w.script) for w in witnesses)

@@ -57,7 +57,10 @@ def test_markdown_lists_failures_with_problem_and_script(tmp_path: Path) -> None
     assert "#### ✗ fail: `a.x` on `torch`" in markdown
     assert "Also: ✗ fail bfloat16." in markdown
     assert "```python\nimport torch" in markdown
-    assert "- ≠ `a.y` on `torch` (float32): drops &lt;the&gt; weight <https://github.com/a/b/issues/1>" in markdown
+    assert (
+        "- ≠ `torch`: drops &lt;the&gt; weight, <https://github.com/a/b/issues/1>. Concerns `a.y` (float32)."
+        in markdown
+    )
     assert "| backend | ✗ fail | ≠ deviation | ✓ pass |" in markdown
     assert "| `torch` | 2 | 1 | 1 |" in markdown
 
