@@ -5,6 +5,7 @@ Nothing a call raises, warns or returns gets past this module in any other form 
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -129,7 +130,9 @@ class LocalExecutor:
     def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
         results = invocation.results
-        most = 1 + sum(array.size for array in invocation.inputs.values() if array is not None)
+        # Without classes there still is a loss for each row.
+        sizes = (math.prod(max(n, 1) for n in array.shape) for array in invocation.inputs.values() if array is not None)
+        most = 1 + sum(sizes)
         values = returned if len(results) > 1 else (returned,)
         if returned is None:
             raise MalformedError("returned None")

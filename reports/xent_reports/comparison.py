@@ -106,12 +106,11 @@ def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
             name, answer = (name, answer) if colon else ("", situation)
             found.setdefault(name, {}).setdefault(answer, []).append(dtype)
     names = {dtype for dtype, _ in answers}
-    return {
-        name: "; ".join(
-            text if set(dtypes) == names else f"{text} ({', '.join(dtypes)})" for text, dtypes in by.items()
-        )
-        for name, by in found.items()
-    }
+    told = {}
+    for name, by in found.items():
+        said = [text if set(seen) == names else f"{text} ({', '.join(seen)})" for text, seen in by.items()]
+        told[name] = "; ".join(said)
+    return told
 
 
 def _fields(run: Run, part: Callable[[Backend], dict[str, Any]]) -> list[str]:

@@ -22,9 +22,9 @@ class Exercised:
 
 @dataclass(frozen=True)
 class Unjudged:
-    """One reason why requirements were not judged on a backend, and which."""
+    """One reason why requirements were not judged, which, and on which backends."""
 
-    backend: str
+    backends: Sequence[str]
     reason: str
     status: Status
     requirements: Sequence[tuple[str, Sequence[str]]]
@@ -46,13 +46,20 @@ def exercised(run: Run) -> dict[str, Exercised]:
 
 
 def unjudged(run: Run) -> list[Unjudged]:
-    """Not applicable and vacuous verdicts by backend and reason; vacuous ones first, they show nothing."""
+    """Not applicable and vacuous verdicts by reason; vacuous ones first, they show nothing.
+
+    Backends to which the same reason applies for the same requirements stand together.
+    """
     grouped: dict[tuple[bool, str, str], dict[str, list[str]]] = {}
     for verdict in run.verdicts:
         if verdict.status in {Status.NOT_APPLICABLE, Status.VACUOUS}:
-            key = (verdict.status is not Status.VACUOUS, verdict.backend, verdict.reason or "no reason recorded")
+            reason = verdict.reason.removeprefix(f"{verdict.backend} ") or "no reason recorded"
+            key = (verdict.status is not Status.VACUOUS, reason, verdict.backend)
             grouped.setdefault(key, {}).setdefault(verdict.requirement.id, []).append(verdict.dtype)
-    return [
-        Unjudged(backend, reason, Status.NOT_APPLICABLE if applies else Status.VACUOUS, list(names.items()))
-        for (applies, backend, reason), names in sorted(grouped.items())
-    ]
+    alike: dict[tuple[bool, str, str], Unjudged] = {}
+    for (applies, reason, backend), names in sorted(grouped.items()):
+        status, listed = Status.NOT_APPLICABLE if applies else Status.VACUOUS, list(names.items())
+        key = (applies, reason, repr(listed))
+        before = alike[key].backends if key in alike else ()
+        alike[key] = Unjudged((*before, backend), reason, status, listed)
+    return list(alike.values())

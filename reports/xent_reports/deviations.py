@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xent_reports.model import Requirement, Run, Verdict
 from xent_reports.visible import anchor, shortened
@@ -39,20 +40,21 @@ class Deviation:
 def deviations(run: Run) -> list[Deviation]:
     """Listed deviations in the order of the requirements."""
     backends = {b.label: b for b in run.backends}
-    found: dict[tuple[str, str, str, str], list[tuple[Verdict, dict[str, object] | None]]] = {}
+    found: dict[tuple[str, str, str, str], list[tuple[Verdict, dict[str, Any] | None]]] = {}
     for verdict in run.verdicts:
         for entry in verdict.deviations:
-            texts = shortened(entry["reason"], _TEXT), entry["issue"], entry.get("versions") or ""
-            found.setdefault((verdict.backend, *texts), []).append((verdict, entry.get("witness")))
+            key = (verdict.backend, shortened(entry["reason"], _TEXT), entry["issue"], entry.get("versions") or "")
+            found.setdefault(key, []).append((verdict, entry.get("witness")))
     taken: dict[str, int] = {}
     room, result = _SCRIPTS, []
-    for (backend, *texts), seen in found.items():
+    for (backend, reason, issue, versions), seen in found.items():
         shown = next(((v, w) for v, w in seen if w), None)
         witness = of_failure(shown[1], shown[0], backends[backend], _TEXT) if shown and shown[1] else None
         if witness is not None and len(witness.script) > room:
             witness = briefly(witness, table=True, script=False)
         room -= len(witness.script) if witness else 0
-        result.append(Deviation(backend, *texts, _places([verdict for verdict, _ in seen], taken), witness))
+        places = _places([verdict for verdict, _ in seen], taken)
+        result.append(Deviation(backend, reason, issue, versions, places, witness))
     return result
 
 

@@ -123,9 +123,22 @@ def test_what_was_not_judged_is_listed_by_reason_vacuous_first(tmp_path: Path) -
         V("a", "r.z", "float16", "vacuous"),
     ]
     found = coverage.unjudged(run_with(tmp_path, [records.backend("a")], *verdicts))
-    assert [(u.status, u.reason, u.requirements) for u in found] == [
+    assert [(u.status, u.reason, u.requirements) for u in found if u.backends == ("a",)] == [
         (Status.VACUOUS, "no reason recorded", [("r.z", ["float16"])]),
         (Status.NOT_APPLICABLE, "no weight", [("r.x", ["float16", "float32"]), ("r.y", ["float16"])]),
+    ]
+
+
+def test_backends_with_the_same_reason_stand_together(tmp_path: Path) -> None:
+    """A reason that begins with the backend's name is the same for others, where it is about the same requirements."""
+    verdicts = [
+        V(name, requirement, "float16", "not-applicable", reason=f"{name} does not claim weights")
+        for name, requirement in (("a", "r.x"), ("b", "r.x"), ("c", "r.x"), ("c", "r.y"))
+    ]
+    found = coverage.unjudged(run_with(tmp_path, [records.backend(name) for name in "abc"], *verdicts))
+    assert [(u.backends, u.reason) for u in found] == [
+        (("a", "b"), "does not claim weights"),
+        (("c",), "does not claim weights"),
     ]
 
 
