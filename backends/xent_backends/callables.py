@@ -1,11 +1,13 @@
 """What a bare callable with the signature of ``torch.nn.functional.cross_entropy`` claims.
 
 Options are read off the signature: a missing ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction``
-parameter is an unclaimed capability, and without ``reduction`` only the mean is claimed. A callable that takes
-``**kwargs``, or has no signature that Python can read, claims every option and PyTorch's default sentinel, -100.
+parameter is an unclaimed capability. One without a default is always passed, at its neutral value. A callable that
+takes ``**kwargs``, or has no signature that Python can read, claims every option but those that it refuses. A class is
+a layer: it is built from the options and then called.
 
-Shapes, dtypes, reductions and kinds of target are not in a signature. Each is tried on a tiny batch: one that is
-accepted and gives a loss of the right shape is claimed, and held to; any other is not claimed.
+Shapes, dtypes, reductions, kinds of target, the sentinel behind ``**kwargs``, and what becomes of an invalid label are
+not in a signature. Each is tried on a tiny batch: what is accepted and gives a loss of the right shape is claimed, and
+held to; any other is not claimed. A callable without ``reduction`` claims the one that it is seen to compute.
 """
 
 from __future__ import annotations
@@ -13,22 +15,18 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, REDUCTIONS
-from xent_conformance.interface import Capabilities
+from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INTEGERS, REDUCTIONS
+from xent_conformance.interface import Capabilities, Conventions
 
 OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
-INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-
-#: Runs the callable on NumPy arrays and options, raising whatever it raises.
-Trial = Callable[..., Any]
 
 #: Logits with spatial dimensions, all axes of different length, and the shape of their labels.
 SPATIAL = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
@@ -36,24 +34,37 @@ SPATIAL = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
 
 @dataclass(frozen=True)
 class Signature:
-    """The options a callable takes by keyword, and the sentinel it ignores unless told otherwise."""
+    """The options a callable takes by keyword, and the sentinel it ignores unless told otherwise.
+
+    ``required`` are options without a default, at their neutral values; ``open`` is set where any keyword is taken;
+    ``only_reduction`` is what a callable without ``reduction`` computes.
+    """
 
     options: frozenset[str]
     default_ignore_index: int | None
+    required: tuple[tuple[str, Any], ...] = ()
+    open: bool = False
+    only_reduction: str = "mean"
 
     def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options without ``reduction="mean"`` where the callable knows no reduction: mean is what it computes."""
-        if "reduction" in self.options or options.get("reduction") != "mean":
-            return options
-        return {name: value for name, value in options.items() if name != "reduction"}
+        """The options with those that must be given, and without the reduction that a callable has anyway."""
+        given = {**dict(self.required), **options}
+        if "reduction" not in self.options and given.get("reduction") == self.only_reduction:
+            del given["reduction"]
+        return given
+
+
+#: What stands for an option that is not used, where it must be given.
+NEUTRAL: dict[str, Any] = {"weight": None, "ignore_index": DEFAULT_IGNORE_INDEX, "label_smoothing": 0.0}
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """The options that a callable takes, by its signature."""
+    """The options that a callable takes, by its signature; of a module, by that of its ``forward``."""
+    plain = function if inspect.isclass(function) else getattr(function, "forward", function)
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = inspect.signature(plain).parameters
     except (TypeError, ValueError):
-        return Signature(frozenset(OPTIONS), DEFAULT_IGNORE_INDEX)
+        return Signature(frozenset(OPTIONS), DEFAULT_IGNORE_INDEX, open=True)
     by_keyword = {
         name: parameter
         for name, parameter in parameters.items()
@@ -61,43 +72,170 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     }
     everything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     options = frozenset(OPTIONS if everything else (name for name in OPTIONS if name in by_keyword))
-    if "ignore_index" not in options:
-        return Signature(options, None)
-    sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
-    return Signature(options, sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None)
+    missing = {name for name, parameter in by_keyword.items() if parameter.default is parameter.empty}
+    required = tuple((name, value) for name, value in NEUTRAL.items() if name in missing)
+    sentinel: Any = None
+    if "ignore_index" in options:
+        sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
+    # A sentinel that must be given is always given: ours.
+    sentinel = dict(required).get("ignore_index", sentinel)
+    default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
+    return Signature(options, default, required, everything)
 
 
-def capabilities_of(signature: Signature, trial: Trial, dtypes: tuple[str, ...] | None) -> Capabilities:
-    """Capabilities by signature and by trial. Logits dtypes that the user names are claimed without a trial."""
-    claimed = dtypes or tuple(dtype for dtype in FLOATING if _works(trial, _logits((2, 3), dtype), _labels(2)))
-    # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-    dtype = claimed[0] if claimed else "float32"
-    flat = _logits((2, 3), dtype)
-    reductions = [r for r in REDUCTIONS if _works(trial, flat, _labels(2), reduction=r)]
-    tried = reductions if "reduction" in signature.options else []
-    return Capabilities(
-        logits_dtypes=claimed or ("float32",),
-        target_dtypes=tuple(i for i in INTEGERS if _works(trial, flat, _labels(2).astype(i))) or ("int64",),
-        probability_targets=_gives(trial, flat, np.full((2, 3), 0.5).astype(dtype), tried),
-        weight="weight" in signature.options,
-        ignore_index="ignore_index" in signature.options,
-        default_ignore_index=signature.default_ignore_index,
-        label_smoothing="label_smoothing" in signature.options,
-        reductions=(tuple(reductions) or REDUCTIONS) if "reduction" in signature.options else ("mean",),
-        unbatched=_gives(trial, _logits((3,), dtype), np.array(1), tried),
-        spatial=all(_gives(trial, _logits(x, dtype), np.zeros(y, dtype=np.int64), tried) for x, y in SPATIAL),
-    )
+@dataclass(frozen=True)
+class Plugged:
+    """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's."""
+
+    call: Callable[..., Any]
+    capabilities: Capabilities
+    setup: str
+    expression: str
 
 
-def _gives(trial: Trial, logits: npt.NDArray[Any], target: npt.NDArray[Any], reductions: Sequence[str]) -> bool:
-    """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
-    options = {"reduction": reductions[0]} if reductions else {}
-    try:
-        shape = tuple(trial(logits, target, **options).shape)
-    except Exception:  # noqa: BLE001  (any refusal, and anything that is no array, is a refusal)
-        return False
-    rows = (logits.shape[0], *logits.shape[2:]) if logits.ndim > 1 else ()
-    return shape == (rows if options.get("reduction") == "none" else ())
+def plugged(
+    function: Callable[..., Any],
+    spec: str,
+    convert: Callable[[npt.NDArray[Any]], Any],
+    dtypes: tuple[str, ...] | None,
+    *,
+    expendable: bool = True,
+) -> Plugged:
+    """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
+
+    ``convert`` makes the framework's array. Where an invalid label would end more than its call, as on a GPU, it is not
+    ``expendable``, and nothing is tried with one.
+    """
+    found, layer = signature_of(function), inspect.isclass(function)
+
+    def given(logits: Any, target: Any, **options: Any) -> Any:
+        return function(**options)(logits, target) if layer else function(logits, target, **options)
+
+    signature, capabilities = _Trial(given, found, convert).claims(dtypes, expendable=expendable)
+
+    def call(logits: Any, target: Any, **options: Any) -> Any:
+        return given(logits, target, **signature.accepted(options))
+
+    line, dotted = import_line(spec)
+    if not layer and not signature.required and "reduction" in signature.options:
+        return Plugged(call, capabilities, line, dotted)
+    options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
+    if "reduction" not in signature.options:
+        options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
+    result = f"{dotted}(**{options})(logits, target)" if layer else f"{dotted}(logits, target, **{options})"
+    definition = f"def plugged(logits, target, **options):\n    return {result}"
+    return Plugged(call, capabilities, f"{line}\n\n\n{definition}", "plugged")
+
+
+class _Trial:
+    """Calls on tiny batches, each accepted or refused; anything that a call raises is a refusal."""
+
+    def __init__(
+        self, function: Callable[..., Any], signature: Signature, convert: Callable[[npt.NDArray[Any]], Any]
+    ) -> None:
+        """Nothing is called yet."""
+        self.function, self.signature, self.convert, self.dtype = function, signature, convert, "float32"
+
+    def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool) -> tuple[Signature, Capabilities]:
+        """What the callable claims, and its signature with what it is seen to do."""
+        every = [d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None]
+        # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
+        claimed = dtypes or tuple(every) or ("float32",)
+        self.dtype = claimed[0]
+        reductions = self.reductions()
+        if self.signature.open:
+            self.signature = self.without_refused(expendable=expendable)
+        unbatched = self.gives((3,), ())
+        spatial = all(self.gives(x, y) for x, y in SPATIAL)
+        ranks = [((2, 3), (2,)), *([((3,), ())] if unbatched else []), *(SPATIAL if spatial else ())]
+        indices = {i: [self.gives(x, y, i) for x, y in ranks] for i in INTEGERS}
+        options = self.signature.options
+        return self.signature, Capabilities(
+            logits_dtypes=claimed,
+            target_dtypes=tuple(i for i, ranks in indices.items() if all(ranks)) or ("int64",),
+            tolerated_target_dtypes=tuple(i for i, ranks in indices.items() if any(ranks) and not all(ranks)),
+            probability_targets=self.gives((2, 3), (2, 3), self.dtype),
+            weight="weight" in options,
+            ignore_index="ignore_index" in options,
+            default_ignore_index=self.signature.default_ignore_index,
+            label_smoothing="label_smoothing" in options,
+            reductions=reductions,
+            unbatched=unbatched,
+            spatial=spatial,
+            conventions=Conventions(invalid_label=self.invalid_label() if expendable else "abort"),
+        )
+
+    def loss(self, logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Any:
+        """What a call returns, None where it is refused."""
+        try:
+            accepted = self.signature.accepted(options)
+            return self.function(self.convert(logits), self.convert(target), **accepted)
+        except Exception:  # noqa: BLE001  (any refusal is a refusal)
+            return None
+
+    def numbers(self, target: list[int], **options: Any) -> npt.NDArray[Any] | None:
+        """The loss of equal rows with these labels, None where it is refused."""
+        rows = np.tile(_logits((1, 3), self.dtype), (len(target), 1))
+        loss = self.loss(rows, np.array(target), **self.first, **options)
+        try:
+            return None if loss is None else np.array([float(v) for v in (loss if _shape(loss) else [loss])])
+        except (TypeError, ValueError):
+            return None
+
+    def gives(self, logits: tuple[int, ...], target: tuple[int, ...], dtype: str = "int64") -> bool:
+        """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
+        shares = np.full(target, 0.5 if dtype == self.dtype else 0).astype(dtype)
+        loss = self.loss(_logits(logits, self.dtype), shares, **self.first)
+        reduction = self.first.get("reduction", self.signature.only_reduction)
+        rows = (logits[0], *logits[2:]) if len(logits) > 1 else ()
+        return loss is not None and _shape(loss) == (rows if reduction == "none" else ())
+
+    def reductions(self) -> tuple[str, ...]:
+        """Those that are accepted; of a callable without the option the one that it computes."""
+        self.first: dict[str, Any] = {}
+        if "reduction" in self.signature.options:
+            flat = _logits((2, 3), self.dtype)
+            found = tuple(r for r in REDUCTIONS if self.loss(flat, _labels(2), reduction=r) is not None)
+            # Behind **kwargs there may be no reduction at all.
+            if found or not self.signature.open:
+                self.first = {"reduction": found[0]} if found else {}
+                return found or REDUCTIONS
+            self.signature = replace(self.signature, options=self.signature.options - {"reduction"})
+        loss = self.loss(_logits((2, 3), self.dtype), _labels(2))
+        once, twice = self.numbers([0]), self.numbers([0] * 2)
+        only = "mean"
+        if loss is not None and _shape(loss) == (2,):
+            only = "none"
+        elif once is not None and twice is not None and np.allclose(twice, 2 * once, rtol=0.02):
+            only = "sum"
+        self.signature = replace(self.signature, only_reduction=only)
+        return (only,)
+
+    def without_refused(self, *, expendable: bool) -> Signature:
+        """The signature less the options that a callable which takes any keyword refuses."""
+        values = {"weight": np.ones(3).astype(self.dtype), "ignore_index": 1, "label_smoothing": 0.5}
+        taken = {n: self.convert(np.asarray(v)) if n == "weight" else v for n, v in values.items()}
+        plain = self.numbers([0, 1]) is not None
+        refused = {n for n, v in taken.items() if plain and self.numbers([0, 1], **{n: v}) is None}
+        sentinel = self.signature.default_ignore_index
+        if "ignore_index" in refused or (expendable and plain and not self.ignores(sentinel)):
+            sentinel = None
+        return replace(self.signature, options=self.signature.options - refused, default_ignore_index=sentinel)
+
+    def ignores(self, sentinel: int | None) -> bool:
+        """Whether a label is accepted as the sentinel that nobody has passed."""
+        loss = None if sentinel is None else self.numbers([0, sentinel])
+        return loss is not None and bool(np.isfinite(loss).all())
+
+    def invalid_label(self) -> Literal["error", "nan"]:
+        """What becomes of labels just outside the range: nan where all of them give it, else they must be refused."""
+        outside = [label for label in (3, -1) if label != self.signature.default_ignore_index]
+        losses = [self.numbers([0, label]) for label in outside]
+        return "nan" if all(loss is not None and np.isnan(loss[-1]) for loss in losses) else "error"
+
+
+def _shape(loss: Any) -> tuple[int, ...]:
+    return tuple(loss.shape) if hasattr(loss, "shape") else np.shape(loss)
 
 
 def backend_name(spec: str) -> str:
@@ -113,14 +251,6 @@ def import_line(spec: str) -> tuple[str, str]:
     loaded = (".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
     module = next((name for name in loaded if name in sys.modules), ".".join(parts[:-1]) or dotted)
     return f"import {module}", dotted
-
-
-def _works(trial: Trial, *arguments: npt.NDArray[Any], **options: Any) -> bool:
-    try:
-        trial(*arguments, **options)
-    except Exception:  # noqa: BLE001  (any refusal is a refusal)
-        return False
-    return True
 
 
 def _logits(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:

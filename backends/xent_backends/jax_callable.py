@@ -119,28 +119,22 @@ def callable_backend(
     function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str
 ) -> JaxCallable:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
-    signature = callables.signature_of(function)
-
-    def call(logits: Array, target: Array, **options: Any) -> Array:
-        return function(logits, target, **signature.accepted(options))
-
-    def trial(logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Array:
-        return call(jax_arrays.array_of(logits, device), jax_arrays.array_of(target, device), **options)
-
+    found = callables.plugged(function, spec, lambda array: jax_arrays.array_of(array, device), dtypes)
     # Every new shape costs a compilation, of the callable or of each operation in it.
-    capabilities = replace(callables.capabilities_of(signature, trial, dtypes), static_shapes=True)
-    line, dotted = callables.import_line(spec)
-    kind = _kind(call, capabilities, device) if gradient else JaxCallable
-    setup = f"{jax_arrays.SETUP}\n{line}"
-    return kind(callables.backend_name(spec), capabilities, device, call, setup, dotted)
+    capabilities = replace(found.capabilities, static_shapes=True)
+    kind = _kind(found.call, capabilities, device) if gradient else JaxCallable
+    setup = f"{jax_arrays.SETUP}\n{found.setup}"
+    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression)
 
 
 def _kind(call: Loss, capabilities: Capabilities, device: str) -> type[JaxDifferentiable]:
     """Whether a callable can be differentiated twice."""
     logits = jax_arrays.array_of(np.zeros((2, 3), capabilities.logits_dtypes[0]), device)
     target = jax_arrays.array_of(np.zeros(2, np.int64), device)
+    reduction = capabilities.reductions[-1]
+    cotangent = jnp.ones_like(logits[:, 0] if reduction == "none" else logits[0, 0])
     try:
-        hvp(call, jnp.ones_like(logits), jnp.ones_like(logits[0, 0]), logits, target)
+        hvp(call, jnp.ones_like(logits), cotangent, logits, target, reduction=reduction)
     except Exception:  # noqa: BLE001  (any refusal is a refusal)
         return JaxDifferentiable
     return JaxTwiceDifferentiable

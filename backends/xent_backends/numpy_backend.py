@@ -48,20 +48,20 @@ class CallableBackend:
     name: str
     capabilities: Capabilities
     function: Callable[..., AnyArray]
-    signature: callables.Signature
-    spec: str
+    setup: str
+    expression: str
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
 
     def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
         """Loss, as the callable gives it."""
-        return self.function(logits, target, **self.signature.accepted(options))
+        return self.function(logits, target, **options)
 
     def reproducer(self) -> ReproducerParts:
         """A script that imports the callable by its dotted path."""
-        line, dotted = callables.import_line(self.spec)
-        call = one_line("cross_entropy", "logits, target, **options", f"{dotted}(logits, target, **options)")
-        return ReproducerParts(f"import ml_dtypes\nimport numpy as np\n{line}", ARRAY, RESULT, {"cross_entropy": call})
+        call = one_line("cross_entropy", "logits, target, **options", f"{self.expression}(logits, target, **options)")
+        setup = f"import ml_dtypes\nimport numpy as np\n{self.setup}"
+        return ReproducerParts(setup, ARRAY, RESULT, {"cross_entropy": call})
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,5 @@ def from_callable(
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    signature = callables.signature_of(function)
-
-    def trial(logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
-        return np.asarray(function(logits, target, **signature.accepted(options)))
-
-    capabilities = callables.capabilities_of(signature, trial, dtypes)
-    return CallableBackend(callables.backend_name(spec), capabilities, function, signature, spec)
+    found = callables.plugged(function, spec, np.asarray, dtypes)
+    return CallableBackend(callables.backend_name(spec), found.capabilities, found.call, found.setup, found.expression)

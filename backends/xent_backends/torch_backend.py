@@ -240,27 +240,22 @@ def from_callable(
     """
     _check_device(device)
     _use_one_thread()
-    signature = callables.signature_of(function)
-
-    def call(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
-        return function(logits, target, **signature.accepted(options))
-
-    def trial(logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Tensor:
-        return call(tensor_of(logits, device), tensor_of(target, device), **options)
-
     with torch_state.defaults_kept():
-        capabilities = callables.capabilities_of(signature, trial, dtypes)
-        kind = _kind(call, capabilities, device) if gradient else TorchCallable
-    line, dotted = callables.import_line(spec)
-    return kind(callables.backend_name(spec), capabilities, device, call, f"{SETUP}\n{line}", dotted)
+        on_cpu = device == "cpu"
+        found = callables.plugged(function, spec, lambda array: tensor_of(array, device), dtypes, expendable=on_cpu)
+        kind = _kind(found.call, found.capabilities, device) if gradient else TorchCallable
+    setup = f"{SETUP}\n{found.setup}"
+    return kind(callables.backend_name(spec), found.capabilities, device, found.call, setup, found.expression)
 
 
 def _kind(call: torch_calls.Loss, capabilities: Capabilities, device: str) -> type[TorchDifferentiable]:
     """Whether a callable can be differentiated twice: a fused kernel usually cannot, and says so by raising."""
     logits = torch.zeros(2, 3, dtype=getattr(torch, capabilities.logits_dtypes[0]), device=device)
     target = torch.zeros(2, dtype=torch.int64, device=device)
+    reduction = capabilities.reductions[-1]
+    cotangent = torch.ones_like(logits[:, 0] if reduction == "none" else logits[0, 0])
     try:
-        torch_calls.hvp(call, torch.ones_like(logits), torch.ones_like(logits[0, 0]), logits, target)
+        torch_calls.hvp(call, torch.ones_like(logits), cotangent, logits, target, reduction=reduction)
     except Exception:  # noqa: BLE001  (any refusal is a refusal)
         return TorchDifferentiable
     return TorchTwiceDifferentiable

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 INDICES = ("int8", "int16", "int32", "int64", "uint8")
+INTEGERS = (*INDICES, "uint16", "uint32", "uint64")
 REDUCTIONS = ("none", "sum", "mean")
 DEFAULT_IGNORE_INDEX = -100
 

@@ -65,6 +65,8 @@ class Capabilities:
     logits_dtypes: tuple[str, ...] = ("float32",)
     #: dtypes of class indices. Any other one must be rejected.
     target_dtypes: tuple[str, ...] = ("int64",)
+    #: dtypes of class indices that some calls accept and others reject: neither of the two is judged.
+    tolerated_target_dtypes: tuple[str, ...] = ()
     #: Targets may be probabilities, of the shape and dtype of the logits.
     probability_targets: bool = False
     #: ``weight`` (C,) in the dtype of the logits.

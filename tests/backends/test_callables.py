@@ -76,7 +76,7 @@ def test_open_signatures_claim_every_option(function: Any) -> None:
 def test_a_callable_without_a_readable_signature_claims_every_option() -> None:
     """A C function whose signature Python cannot read claims everything."""
     got = callables.signature_of(min)
-    assert got == callables.Signature(frozenset(callables.OPTIONS), -100)
+    assert got == callables.Signature(frozenset(callables.OPTIONS), -100, open=True)
 
 
 def test_named_dtypes_are_claimed_untried() -> None:
@@ -96,3 +96,92 @@ def test_numpy_has_one_device() -> None:
     """Another device than the cpu is refused."""
     with pytest.raises(BackendUnavailableError, match="cuda"):
         from_callable(minimal, spec="numpy:f.g", device="cuda")
+
+
+def forgets_the_sentinel(logits: Any, target: Any, ignore_index: int, reduction: str = "mean") -> Any:
+    """Has to be told what to ignore."""
+    return numpy_cross_entropy.cross_entropy(logits, target, ignore_index=ignore_index, reduction=reduction)
+
+
+def rows_alone(logits: Any, target: Any) -> Any:
+    """One loss for each row."""
+    return numpy_cross_entropy.cross_entropy(logits, target, reduction="none")
+
+
+def sum_alone(logits: Any, target: Any) -> Any:
+    """The sum of the rows."""
+    return numpy_cross_entropy.cross_entropy(logits, target, reduction="sum")
+
+
+def wrapped(*arguments: Any, **options: Any) -> Any:
+    """Says nothing of itself, and takes a reduction only."""
+    return only_a_reduction(*arguments, **options)
+
+
+def only_a_reduction(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    """Ignores nothing."""
+    if (target < 0).any():
+        raise IndexError(target)
+    return numpy_cross_entropy.cross_entropy(logits, target, reduction=reduction)
+
+
+def nan_for_what_is_no_class(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    """Cannot raise, as a compiled function."""
+    invalid = (target < 0) | (target >= logits.shape[1])
+    losses = numpy_cross_entropy.cross_entropy(logits, np.where(invalid, 0, target), reduction="none")
+    losses = np.where(invalid, np.nan, losses).astype(logits.dtype)
+    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+
+
+def narrow_labels_flat(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    """Takes uint8 for (N, C) only, as torch does."""
+    if target.dtype == np.uint8 and logits.ndim > 2:
+        raise TypeError(target.dtype)
+    return numpy_cross_entropy.cross_entropy(logits, target, reduction=reduction)
+
+
+def test_an_option_without_a_default_is_always_given() -> None:
+    """A callable that must be told what to ignore is told -100, and ignores it."""
+    adapter = from_callable(forgets_the_sentinel, spec="numpy:losses.f")
+    assert (adapter.capabilities.ignore_index, adapter.capabilities.default_ignore_index) == (True, -100)
+    assert adapter.cross_entropy(np.zeros((2, 2)), np.array([0, -100]), reduction="mean") == np.log(2)
+
+
+@pytest.mark.parametrize(("function", "reduction"), [(rows_alone, "none"), (sum_alone, "sum"), (minimal, "mean")])
+def test_a_callable_without_a_reduction_claims_what_it_computes(function: Any, reduction: str) -> None:
+    """Rows, their sum or their mean are told apart on a tiny batch; that reduction is not passed, any other is."""
+    adapter = from_callable(function, spec="numpy:losses.f")
+    assert adapter.capabilities.reductions == (reduction,)
+    adapter.cross_entropy(np.zeros((2, 3)), np.array([0, 1]), reduction=reduction)
+    with pytest.raises(TypeError, match="reduction"):
+        adapter.cross_entropy(np.zeros((2, 3)), np.array([0, 1]), reduction="banana")
+
+
+def test_options_that_an_open_signature_refuses_are_unclaimed() -> None:
+    """A wrapper that takes anything claims what the function behind it takes, without a sentinel that it rejects."""
+    claimed = from_callable(wrapped, spec="numpy:losses.f").capabilities
+    assert (claimed.weight, claimed.ignore_index, claimed.label_smoothing) == (False, False, False)
+    assert (claimed.reductions, claimed.default_ignore_index) == (("none", "sum", "mean"), None)
+
+
+def test_nan_for_an_invalid_label_is_the_convention_that_is_seen() -> None:
+    """A callable that cannot raise is held to nan; one that gives a number is held to raise."""
+    assert from_callable(nan_for_what_is_no_class, spec="numpy:f.g").capabilities.conventions.invalid_label == "nan"
+    assert from_callable(rows_alone, spec="numpy:f.g").capabilities.conventions.invalid_label == "error"
+
+
+def test_labels_taken_in_some_ranks_only_are_tolerated() -> None:
+    """A dtype of labels is claimed where every claimed rank takes it."""
+    claimed = from_callable(narrow_labels_flat, spec="numpy:losses.f").capabilities
+    assert claimed.tolerated_target_dtypes == ("uint8",)
+    assert "uint8" not in claimed.target_dtypes
+
+
+def test_a_class_is_a_layer() -> None:
+    """A class is built from the options and called; its script does the same."""
+    adapter = from_callable(
+        numpy_cross_entropy.CrossEntropyLoss, spec="numpy:xent_backends.numpy_cross_entropy.CrossEntropyLoss"
+    )
+    assert adapter.capabilities.weight
+    assert adapter.cross_entropy(np.zeros((1, 2)), np.array([0]), reduction="mean") == np.log(2)
+    assert "CrossEntropyLoss(**options)(logits, target)" in adapter.reproducer().setup

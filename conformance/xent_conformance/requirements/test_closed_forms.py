@@ -54,7 +54,8 @@ def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
     target's share in two.
     """
     problem = trial.problem
-    if problem.classes != 1:
+    # A backend whose default sentinel is class 0 has nothing left to look at.
+    if problem.classes != 1 or problem.ignored().any():
         return
     loss, fmt = trial.loss(), problem.format
     yield compare("loss", loss, Exact(np.zeros(loss.shape)), trial.bounds.loss, fmt)

@@ -54,7 +54,8 @@ def _ones(subject: Subject, reduction: str) -> np.ndarray[tuple[int, ...], np.dt
 
 def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
     """Labels of dtypes that are not claimed: floating-point and bool always, integers where they are not claimed."""
-    claimed = subject.capabilities.target_dtypes
+    claims = subject.capabilities
+    claimed = (*claims.target_dtypes, *claims.tolerated_target_dtypes)
     for dtype in (d for d in ("bool", *INTEGER, *FLOATING, "complex64") if d not in claimed):
         for reduction in subject.capabilities.reductions:
             logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], subject.dtype)
