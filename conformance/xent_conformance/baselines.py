@@ -18,7 +18,7 @@ from xent_conformance.subject import Subject
 from xent_conformance.trial import SpoiledError, Trial
 
 if TYPE_CHECKING:
-    from xent_conformance.kill_matrix import Mutant
+    from xent_conformance.kills import Mutant
 
 EXAMPLES = 100
 RTOL, ATOL = 1e-4, 1e-5

@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument("folder", type=Path, help="package with a module `catalogue` that has all_mutants()")
     mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
     mutants.add_argument("--profile", default="default", metavar="PROFILE")
+    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="some of the mutants, by name")
+    mutants.add_argument(
+        "-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default 1)"
+    )
+    mutants.add_argument("--resume", action="store_true", help="go on where the same command was cut off")
     mutants.add_argument("--output", type=Path, default=Path("kill-matrix.json"), metavar="FILE")
     mutants.set_defaults(command=commands.mutants)
     campaign = subcommands.add_parser("campaign", help="measure how near correct implementations come to the bounds")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xent_conformance.output import check_file, output_folder
 
 if TYPE_CHECKING:
+    from xent_conformance.kill_matrix import Matrix
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
@@ -157,24 +158,45 @@ def _progress(text: str) -> None:
 
 def mutants(options: argparse.Namespace) -> int:
     """Measure the kill matrix."""
+    from xent_conformance import kill_tasks
     from xent_conformance.baselines import baselines
     from xent_conformance.kill_matrix import Matrix, write
-    from xent_conformance.loading import catalogue_in
-    from xent_conformance.requirements.registry import load
     from xent_conformance.session import check_profile
 
     check_profile(options.profile)
     check_file(options.output)
-    mutants, seeds = catalogue_in(options.folder, "all_mutants"), range(options.seeds)
-    matrix = Matrix.measured(mutants, [r for r in load().values() if not r.opt_in], seeds, options.profile, _progress)
+    plan = kill_tasks.Plan(str(options.folder), options.profile, tuple(n for n in options.only.split(",") if n))
+    mutants, requirements = kill_tasks.planned(plan), [r for group in kill_tasks.judged().values() for r in group]
+    matrix = Matrix(mutants, sorted(requirements, key=lambda r: r.id), range(options.seeds))
+    notes = kill_tasks.Notes(options.output.with_name(f"{options.output.name}.part"), plan)
+    tasks = kill_tasks.tasks(options.profile, matrix.seeds)
+    known = [done for done in notes.read() if done.task in tasks] if options.resume else []
+    notes.begin(known)
+    matrix.add(known)
+    todo = [task for task in tasks if task not in {done.task for done in known}]
+    for number, done in enumerate(kill_tasks.carried_out(plan, todo, options.workers), start=len(known) + 1):
+        _progress(f"[{number}/{len(tasks)}] {done.task.source}, seed {done.task.seed}: {len(done.kills)} kills")
+        notes.add(done)
+        matrix.add([done])
     write(matrix, baselines(mutants), options.output)
+    notes.path.unlink()
     _progress("")
-    survivors = {name for name, _ in matrix.survivors()}
-    print(f"{len(mutants)} mutants, {options.seeds} seeds: {len(mutants) - len(survivors)} killed in every seed")
-    for name in sorted(survivors):
-        print(f"  survives: {name}")
-    print(f"matrix: {options.output}")
-    return FAILED if survivors else OK
+    return _said(matrix, options.output)
+
+
+def _said(matrix: Matrix, output: Path) -> int:
+    """Say what a kill matrix comes to; the exit code."""
+    survivors = matrix.survivors()
+    for name, seed in survivors:
+        print(f"survives seed {seed}: {name}")
+    for name, identifier, seeds in matrix.unsure():
+        print(f"declared but not sure: {identifier} misses {name} with seed {', '.join(map(str, seeds))}")
+    for name, identifier in sorted(matrix.twins):
+        print(f"false alarm: {identifier} fails on {name}, which is correct")
+    killed = len(matrix.mutants) - len({name for name, _ in survivors})
+    print(f"{len(matrix.mutants)} mutants, {len(matrix.seeds)} seeds: {killed} killed in every seed")
+    print(f"matrix: {output}")
+    return FAILED if survivors or matrix.twins else OK
 
 
 def new(options: argparse.Namespace) -> int:

@@ -43,17 +43,19 @@ class Trial:
         """Nothing is computed or called yet. ``shared`` keeps answer and bounds for other trials of this problem."""
         self.subject = subject
         self.problem = problem
-        self._shared: dict[Any, Any] = {} if shared is None else shared
+        self.shared: dict[Any, Any] = {} if shared is None else shared
         self._outcomes: dict[Any, Outcome | LostError] = {}
+        # An argument that was let go of would leave its identity to the next one.
+        self._held: list[Any] = []
 
     @cached_property
     def answer(self) -> Answer:
         """The exact answer."""
         conventions = self.subject.conventions
         key = tuple(conventions.choices().values())
-        if key not in self._shared:
-            self._shared[key] = Answer(self.problem, conventions)
-        found: Answer = self._shared[key]
+        if key not in self.shared:
+            self.shared[key] = Answer(self.problem, conventions)
+        found: Answer = self.shared[key]
         return found
 
     @property
@@ -64,9 +66,9 @@ class Trial:
     def bounds_under(self, precision: Precision) -> Bounds:
         """Bounds of another precision."""
         key = (precision, id(self.answer))
-        if key not in self._shared:
-            self._shared[key] = Bounds(self.answer, precision)
-        found: Bounds = self._shared[key]
+        if key not in self.shared:
+            self.shared[key] = Bounds(self.answer, precision)
+        found: Bounds = self.shared[key]
         return found
 
     def related(self, problem: Problem) -> Trial:
@@ -75,8 +77,9 @@ class Trial:
 
     def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
         """Outcome of a method of the caller, called once for each variation; LostError where it does not come back."""
-        key = (method, tuple(id(a) for a in args), tuple(sorted(variation.items())))
+        key = self.key(method, *args, **variation)
         if key not in self._outcomes:
+            self._held.append(args)
             try:
                 self._outcomes[key] = getattr(self.subject.caller, method)(*args, **variation)
             except LostError as lost:
@@ -85,6 +88,11 @@ class Trial:
         if isinstance(found, LostError):
             raise found
         return found
+
+    @staticmethod
+    def key(method: str, *args: Any, **variation: Any) -> Any:
+        """What an outcome is kept under: its arguments are told apart by identity."""
+        return method, tuple(id(a) for a in args), tuple(sorted(variation.items()))
 
     def loss(self, method: str = "cross_entropy") -> F64Array:
         """The call's value: (rows,) for none, else ()."""

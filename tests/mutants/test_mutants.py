@@ -4,7 +4,7 @@ import pytest
 
 from mutants.catalogue import all_mutants
 from xent_conformance.evaluation import Settings
-from xent_conformance.kill_matrix import Corpus, kills
+from xent_conformance.kills import Corpus, kills
 from xent_conformance.requirements.registry import Level, load
 
 MUTANTS = all_mutants()

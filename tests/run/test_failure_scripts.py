@@ -19,7 +19,7 @@ from mutants.catalogue import all_mutants
 from xent_conformance import deviations
 from xent_conformance.description import Origin
 from xent_conformance.evaluation import Settings, findings_of
-from xent_conformance.kill_matrix import Corpus
+from xent_conformance.kills import Corpus
 from xent_conformance.loading import Narrowing, load
 from xent_conformance.reproduce import script
 from xent_conformance.requirements.registry import load as load_requirements
