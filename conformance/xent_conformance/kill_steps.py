@@ -12,15 +12,15 @@ twin.
 from __future__ import annotations
 
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from inspect import getattr_static
+from operator import attrgetter
 from types import CodeType, FrameType, FunctionType
 from typing import Any
-
-import numpy as np
 
 from xent_conformance.calls import Executor, Invocation, Outcome
 from xent_conformance.description import describe
@@ -42,15 +42,15 @@ PLAIN = frozenset(
 class Step:
     """One call that a check makes: of the trial, which calls once for all requirements, or of the executor.
 
-    ``ran`` has the twin's functions that ran in it, None where that is not known; ``key`` is what the trial keeps its
-    outcome under, None where the executor is called.
+    ``ran`` has the twin's functions that ran in it; ``key`` is what the trial keeps its outcome under, None where the
+    executor is called.
     """
 
     method: str
     args: tuple[Any, ...]
     variation: Mapping[str, Any]
     result: Any
-    ran: frozenset[CodeType] | None
+    ran: frozenset[CodeType]
     key: Any = None
 
 
@@ -101,26 +101,26 @@ class _Recorder(_Between):
         ran: set[CodeType] = set()
         with _noting(ran):
             result = getattr(self.executor, method)(*args)
-        # What runs in other threads is not seen.
-        known = None if method == "together" else frozenset(ran & self.functions)
-        self.steps.append(Step(method, args, {}, result, known))
+        self.steps.append(Step(method, args, {}, result, frozenset(ran & self.functions)))
         return result
 
 
 @contextmanager
 def _noting(ran: set[CodeType]) -> Iterator[None]:
-    """Note the code of every Python function that is called in this thread."""
+    """Note the code of every Python function that is called, in this thread and in those that it starts."""
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
             ran.add(frame.f_code)
 
-    before = sys.getprofile()
+    before = sys.getprofile(), threading.getprofile()
+    threading.setprofile(note)
     sys.setprofile(note)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(before[0])
+        threading.setprofile(before[1])  # type: ignore[arg-type]
 
 
 class _RecordedTrial(Trial):
@@ -250,7 +250,7 @@ class Wrong:
         return failed
 
     def _skips(self, step: Step) -> bool:
-        return self._replaced is not None and step.ran is not None and self._replaced.isdisjoint(step.ran)
+        return self._replaced is not None and self._replaced.isdisjoint(step.ran)
 
 
 def comparable(backend: Backend, twin: Backend) -> bool:
@@ -280,12 +280,15 @@ def replaced(backend: Backend, twin: Backend) -> frozenset[CodeType] | None:
 
 def same(one: Any, two: Any) -> bool:
     """Whether two results of an executor are bitwise the same."""
-    if isinstance(one, np.ndarray):
-        return isinstance(two, np.ndarray) and same_bits(one, two)
-    if isinstance(one, Outcome):
-        return isinstance(two, Outcome) and all(same(getattr(one, f.name), getattr(two, f.name)) for f in fields(one))
-    if isinstance(one, Mapping):
-        return list(one) == list(two) and all(same(value, two[name]) for name, value in one.items())
+    if isinstance(one, Outcome) and isinstance(two, Outcome):
+        first, second = one.arrays, two.arrays
+        if len(first) != len(second) or not all(n in second and same_bits(a, second[n]) for n, a in first.items()):
+            return False
+        return _beside(one) == _beside(two)
     if isinstance(one, list | tuple):
         return len(one) == len(two) and all(map(same, one, two))
     return bool(one == two)
+
+
+#: What an outcome has beside its arrays.
+_beside = attrgetter(*(f.name for f in fields(Outcome) if f.name != "arrays"))

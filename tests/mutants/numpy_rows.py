@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +93,8 @@ class Rows(Checks):
         return np.float64 if dtype == np.float64 else np.float32
 
     def by_row(self, array: Array) -> Array:
-        moved = np.moveaxis(array, min(1, array.ndim - 1), -1)
-        rows = int(np.prod(moved.shape[:-1]))
+        moved = array if array.ndim <= 2 else np.moveaxis(array, 1, -1)
+        rows = math.prod(moved.shape[:-1])
         return np.array(moved, dtype=self.working(array.dtype), order="C").reshape(rows, moved.shape[-1])
 
     def read_labels(self, target: Array) -> Array:
@@ -118,6 +119,8 @@ class Rows(Checks):
         return self.placed(rows, call.logits)
 
     def placed(self, rows: Array, logits: Array) -> Array:
+        if logits.ndim <= 2:
+            return rows.reshape(logits.shape).astype(logits.dtype)
         axis = min(1, logits.ndim - 1)
         moved = rows.reshape(np.moveaxis(logits, axis, -1).shape)
         return np.ascontiguousarray(np.moveaxis(moved, -1, axis)).reshape(logits.shape).astype(logits.dtype)
