@@ -23,21 +23,40 @@ def adapter(request: pytest.FixtureRequest) -> Any:
     return getattr(importlib.import_module(f"xent_backends.{module}"), factory)()
 
 
+#: Arguments of each form: x logits, y labels, g a cotangent, w a linear map of three features.
+ARGUMENTS = {
+    "cross_entropy": "xy",
+    "cross_entropy_vjp": "gxy",
+    "cross_entropy_hvp": "xgxy",
+    "cross_entropy_layer": "xy",
+    "cross_entropy_layer_vjp": "gxy",
+    "linear_cross_entropy": "xwby",
+    "linear_cross_entropy_vjp": "gxwby",
+    "softmax": "x",
+    "log_softmax": "x",
+    "nll_loss": "xy",
+}
+
+
+def _options(form: str) -> dict[str, Any]:
+    if form in ("softmax", "log_softmax"):
+        return {}
+    return {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
+
+
 def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
     """Names that a script for one form has defined, the result of the call among them, as float64."""
     arrays = {
         "x": parts.array.format(array=LOGITS, dtype=dtype),
         "y": parts.array.format(array=LABELS, dtype="int64"),
         "g": parts.array.format(array="np.array(1.0)", dtype=dtype),
+        "w": parts.array.format(array=f"{LOGITS}.T[::-1].copy()", dtype=dtype),
+        "b": parts.array.format(array="np.array([1.0, 0.0, -2.0])", dtype=dtype),
     }
-    leading = {"cross_entropy_hvp": "x, g, x, y", "softmax": "x", "log_softmax": "x"}
-    arguments = leading.get(form, "g, x, y" if form.endswith("vjp") else "x, y")
-    if form not in ("softmax", "log_softmax"):
-        options = {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
-        arguments += f", **{options!r}"
     lines = ["import numpy as np", parts.setup, parts.calls[form]]
     lines += [f"{name} = {text}" for name, text in arrays.items()]
-    lines += [f"result = {form}({arguments})", "results = result if isinstance(result, tuple) else (result,)"]
+    lines += [f"result = {form}({', '.join(ARGUMENTS[form])}, **{_options(form)!r})"]
+    lines += ["results = result if isinstance(result, tuple) else (result,)"]
     lines += [f"values = [{parts.result.format(value='r')} for r in results if r is not None]"]
     names: dict[str, Any] = {}
     exec("\n".join(lines), names)
@@ -49,14 +68,7 @@ def test_script_gives_what_the_adapter_gives(adapter: Any) -> None:
     parts = adapter.reproducer()
     for form in parts.calls:
         names = script(parts, form, "bfloat16")
-        x, y, g = names["x"], names["y"], names["g"]
-        options = {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
-        if form in ("softmax", "log_softmax"):
-            want = getattr(adapter, form)(x)
-        elif form == "cross_entropy_hvp":
-            want = adapter.cross_entropy_hvp(x, g, x, y, **options)
-        else:
-            want = getattr(adapter, form)(*((g,) if form.endswith("vjp") else ()), x, y, **options)
+        want = getattr(adapter, form)(*(names[argument] for argument in ARGUMENTS[form]), **_options(form))
         wants = [w for w in (want if isinstance(want, tuple) else (want,)) if w is not None]
         bridge = getattr(adapter, "asnumpy", np.asarray)
         for got, expected in zip(names["values"], wants, strict=True):
@@ -74,11 +86,7 @@ def test_script_takes_what_the_adapter_takes(adapter: Any) -> None:
 
 def test_every_form_has_a_script(adapter: Any) -> None:
     """A form that the backend has can be reproduced."""
-    forms = {
-        *("cross_entropy", "cross_entropy_vjp", "cross_entropy_hvp", "softmax", "log_softmax", "nll_loss"),
-        *("cross_entropy_layer", "cross_entropy_layer_vjp"),
-    }
-    assert set(adapter.reproducer().calls) == {form for form in forms if hasattr(adapter, form)}
+    assert set(adapter.reproducer().calls) == {form for form in ARGUMENTS if hasattr(adapter, form)}
 
 
 def test_scripts_do_not_import_the_suite(adapter: Any) -> None:
