@@ -13,8 +13,11 @@ AVAILABLE = hasattr(F, "linear_cross_entropy")
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any) -> Tensor:
-    """The loss in chunks of two rows: without chunks torch composes it of ``F.linear`` and ``F.cross_entropy``."""
-    chunks = nn.LinearCrossEntropyOptions(batch_chunk_size=2)
+    """The loss in chunks of two rows, which torch has without smoothing only.
+
+    Without chunks it composes the loss of ``F.linear`` and ``F.cross_entropy``.
+    """
+    chunks = None if options.get("label_smoothing") else nn.LinearCrossEntropyOptions(batch_chunk_size=2)
     return F.linear_cross_entropy(hidden, weight, target, linear_bias=bias, options=chunks, **options)
 
 
