@@ -120,7 +120,7 @@ def _noting(ran: set[CodeType]) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(before[0])
-        threading.setprofile(before[1])  # type: ignore[arg-type]
+        threading.setprofile(before[1])
 
 
 class _RecordedTrial(Trial):
