@@ -75,8 +75,8 @@ def _gradients(trial: Trial) -> Iterator[Finding]:
     references=_SHARES,
 )
 def test_every_share_counts_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
-    """With C classes, for C around every power of two and block size up to 65537, each class adds its share to a loss
-    with smoothing and weights, or with a target distribution.
+    """With C classes, for C up to 65, around every power of two and block size, and up to 151936, each class adds its
+    share to a loss with smoothing and weights, or with a target distribution.
     """
     yield loss_finding(trial)
 
@@ -89,8 +89,8 @@ def test_every_share_counts_at_every_number_of_classes(trial: Trial) -> Iterator
     references=_SHARES,
 )
 def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -> Iterator[Finding]:
-    """With C classes, for C around every power of two and block size up to 65537, each class gets its own gradient
-    where it has a share of the target, and so does the share where that is differentiated.
+    """With C classes, for C up to 65, around every power of two and block size, and up to 151936, each class gets its
+    own gradient where it has a share of the target, and so does the share where that is differentiated.
     """
     yield from _gradients(trial)
 
