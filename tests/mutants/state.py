@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -158,3 +159,15 @@ class DrawsFromTheGlobalGenerator(NumpyTwin):
     def cross_entropy(self, logits, target, **options):
         np.random.random()  # noqa: NPY002 - the mistake
         return super().cross_entropy(logits, target, **options)
+
+
+@mutant(killed_by=("purity.surroundings",))
+class SilenceLeftBehindByAnException(NumpyTwin):
+    """Warnings are switched off before the checks and on again after the loss: not where a check raises."""
+
+    def cross_entropy(self, logits, target, **options):
+        filters = list(warnings.filters)
+        warnings.simplefilter("ignore")
+        loss = super().cross_entropy(logits, target, **options)
+        warnings.filters[:] = filters
+        return loss

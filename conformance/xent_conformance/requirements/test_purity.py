@@ -126,16 +126,26 @@ def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]
 
 
 def _plain(subject: Subject) -> Iterable[Problem]:
-    """One problem in every reduction."""
-    logits = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
-    for reduction in subject.capabilities.reductions:
-        yield problem_of(subject, logits, np.array([2, 0]), reduction)
+    """One problem in every reduction, one with each option, and one that must be rejected on the way."""
+    logits, claims = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]), subject.capabilities
+    labels, first = np.array([2, 0]), claims.reductions[0]
+    for reduction in claims.reductions:
+        yield problem_of(subject, logits, labels, reduction)
+    if claims.weight:
+        yield problem_of(subject, logits, labels, first, weight=[1.5, 0.5, 2.0])
+    if claims.label_smoothing:
+        yield problem_of(subject, logits, labels, first, label_smoothing=0.1)
+    if claims.probability_targets:
+        yield problem_of(subject, logits, np.full(logits.shape, 0.25), first)
+    if claims.default_ignore_index is not None:
+        yield problem_of(subject, logits, np.array([claims.default_ignore_index, 0]), first)
+    yield problem_of(subject, logits, np.array([2, 0, 1]), first)
 
 
 @requirement("purity.surroundings", "a call leaves the process as it was", source=_plain)
 def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
-    """A call changes no working directory, environment variable, locale, warning filter, random state, default dtype,
-    floating-point error state or standard stream of the process.
+    """A call, with any option and also where it raises, changes no working directory, environment variable, locale,
+    warning filter, random state, default dtype, floating-point error state or standard stream of the process.
     """
     methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
     for call in methods:
