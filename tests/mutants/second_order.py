@@ -43,3 +43,13 @@ class HessianIgnoresUpstream(NumpyTwin):
         if options.get("reduction") == "none":
             cotangent = np.ones_like(cotangent)
         return super().cross_entropy_hvp(vector, cotangent, logits, target, **options)
+
+
+@mutant(killed_by=("gradients.second-order-every-combination",))
+class HessianOfIgnoredMeanOverAllRows(NumpyTwin):
+    """Double backward of an unweighted mean of smoothed rows divides by all of them, ignored ones included."""
+
+    def scale(self, call, cotangents):
+        if call.purpose == "hessian" and call.reduction == "mean" and call.eps and call.weight is None:
+            return cotangents / len(call.x)
+        return super().scale(call, cotangents)

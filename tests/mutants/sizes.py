@@ -106,3 +106,12 @@ class UnalignedLoadsFromBelow(NumpyTwin):
         rows = super().by_row(array)
         off = array.__array_interface__["data"][0] % 16 // array.itemsize if array.size else 0
         return np.roll(rows.reshape(-1), off).reshape(rows.shape) if off and array.dtype == np.float32 else rows
+
+
+@mutant(killed_by=("accuracy.nll-every-combination",))
+class NllOfThreeAxesReversed(NumpyTwin):
+    """nll_loss walks the third spatial axis backwards where the losses are not reduced; cross_entropy does not."""
+
+    def nll_loss(self, log_probs, target, **options):
+        losses = super().nll_loss(log_probs, target, **options)
+        return losses[..., ::-1].copy() if losses.ndim == 4 else losses

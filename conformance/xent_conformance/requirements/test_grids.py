@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xent_conformance.judge import Finding
+from xent_conformance.problem import Problem
 from xent_conformance.requirements.grids import (
     every_amount,
     every_combination,
@@ -14,9 +15,11 @@ from xent_conformance.requirements.grids import (
     exact_sentinels,
 )
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.test_gradients import second_order_finding
+from xent_conformance.requirements.test_identities import nll_finding
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding, target_gradient_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
-from xent_conformance.subject import GRADIENT, LABEL_SMOOTHING, WEIGHT
+from xent_conformance.subject import GRADIENT, LABEL_SMOOTHING, PRIMITIVES, SECOND_ORDER, WEIGHT
 from xent_conformance.trial import Trial
 
 _OPTIONS = [
@@ -65,6 +68,39 @@ def _gradients(trial: Trial) -> Iterator[Finding]:
     yield gradient_finding(trial)
     if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
         yield found
+
+
+def _for_nll_loss(problem: Problem) -> Iterable[Problem]:
+    """nll_loss has no smoothing and no probability targets."""
+    if not problem.has_probabilities and not problem.label_smoothing:
+        yield problem
+
+
+@requirement(
+    "accuracy.nll-every-combination",
+    "every combination of options: nll_loss",
+    source=every_combination,
+    derive=_for_nll_loss,
+    needs=[FREE_SHAPES, PRIMITIVES],
+    references=_OPTIONS,
+)
+def test_every_combination_of_options_gives_its_nll_loss(trial: Trial) -> Iterator[Finding]:
+    """In every combination of rank, class weights, ignored rows and reduction nll_loss of log_softmax is the loss."""
+    yield nll_finding(trial)
+
+
+@requirement(
+    "gradients.second-order-every-combination",
+    "every combination of options: second derivatives",
+    source=every_combination,
+    needs=[FREE_SHAPES, SECOND_ORDER],
+    references=["https://github.com/tensorflow/tensorflow/issues/7403"],
+)
+def test_every_combination_of_options_gives_its_second_derivative(trial: Trial) -> Iterator[Finding]:
+    """In every combination of rank, kind of target, class weights, ignored rows, reduction and smoothing the second
+    derivative times a vector is within its bound.
+    """
+    yield second_order_finding(trial)
 
 
 @requirement(

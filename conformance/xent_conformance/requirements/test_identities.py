@@ -43,15 +43,7 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
     |NLL(LSM) - exact| <= B and |CE - NLL(LSM)| <= 2 B, with B the bound of the loss.
     """
     bounds, fmt, composed = trial.bounds, trial.problem.format, trial.nll_of_log_softmax()
-    yield compare(
-        "nll_loss(log_softmax)",
-        composed,
-        trial.answer.loss,
-        bounds.loss,
-        fmt,
-        overflows=bounds.overflows,
-        call="nll_loss",
-    )
+    yield nll_finding(trial)
     loss = trial.loss()
     both = np.isfinite(loss) & np.isfinite(composed)
     yield compare(
@@ -61,6 +53,13 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
         2 * bounds.loss,
         fmt,
     )
+
+
+def nll_finding(trial: Trial) -> Finding:
+    """The loss that is put together from the backend's primitives, beside the exact one."""
+    bounds, composed, fmt = trial.bounds, trial.nll_of_log_softmax(), trial.problem.format
+    exact, overflows = trial.answer.loss, trial.bounds.overflows
+    return compare("nll_loss(log_softmax)", composed, exact, bounds.loss, fmt, overflows=overflows, call="nll_loss")
 
 
 def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
