@@ -30,7 +30,7 @@ from xent_conformance.several_calls import (
     threads,
 )
 from xent_conformance.subject import Subject
-from xent_conformance.vocabulary import ARGUMENTS, parts_of
+from xent_conformance.vocabulary import ARGUMENTS, loading_of, parts_of
 
 #: What a call takes beside its arrays and options where its finding could not say so: it never came back.
 VARIATIONS = {
@@ -53,7 +53,7 @@ def script(requirement: Requirement, subject: Subject, problem: Problem, finding
     lines = [f"# {requirement.id} on {subject.name}: {requirement.title}", f"# {_one_line(finding.message)}"]
     setup = parts.setup.rstrip()
     lines += [*([] if "import numpy as np" in setup.splitlines() else ["import numpy as np"]), setup, ""]
-    lines += [*call.inputs, ""]
+    lines += [*call.inputs, "", *filter(None, [loading_of(subject)])]
     lines += [parts.calls[name].rstrip() + "\n" for name in needed if name in parts.calls]
     lines += [*call.preparation, *_shown(requirement, call)]
     return "\n".join(lines) + "\n"
@@ -90,7 +90,7 @@ def _shown(requirement: Requirement, call: Call) -> list[str]:
 def _rejection(call: Call) -> list[str]:
     return [
         "try:",
-        f"    print('accepted:', {call.text})  # expected an error",
+        f"    print('accepted:', {call.text}, 'expected an error')",
         "except Exception as error:",
         "    print('right: rejected with', type(error).__name__)",
     ]
@@ -100,7 +100,7 @@ def _message(call: Call) -> list[str]:
     name = str(call.finding.expected).removeprefix("a message with ")
     return [
         "try:",
-        f"    print('accepted:', {call.text})  # expected an error",
+        f"    print('accepted:', {call.text}, 'expected an error')",
         "except Exception as error:",
         f"    print(f'{{error}}\\nexpected {call.finding.expected}')",
         f"    print('right' if {name!r} in str(error) else 'WRONG')",
@@ -173,9 +173,14 @@ def _number(call: Call, value: float) -> list[str]:
     expected, bound = literals.number(value), literals.number(finding.bound or 0.0)
     index = repr(list(finding.index)) if finding.index else ""
     summed = ".sum(axis=1)" if "row sum" in finding.quantity else ""
-    lines = [*_values(call), f"got = float(got{summed}{index})", f"expected, bound = {expected}, {bound}"]
-    lines.append("print(f'got {got!r}, expected {expected!r} within {bound:.3g}')")
-    right = "np.isnan(got)" if math.isnan(value) else "got == expected or abs(got - expected) <= bound"
+    lines = [*_values(call), f"got = float(got{summed}{index})"]
+    if math.isfinite(value):
+        lines.append(f"expected, bound = {expected}, {bound}")
+        lines.append("print(f'got {got!r}, expected {expected!r} within {bound:.3g}')")
+        right = "got == expected or abs(got - expected) <= bound"
+    else:
+        lines.append(f"print(f'got {{got!r}}, expected {value}')")
+        right = "np.isnan(got)" if math.isnan(value) else f"got == {expected}"
     return [*lines, f"print({RIGHT!r} if {right} else 'WRONG')"]
 
 

@@ -109,7 +109,8 @@ def located(finding: Finding) -> Finding:
         return finding
     place = "" if not finding.index else "[" + ", ".join(map(str, finding.index)) + "]"
     message = f"{finding.quantity}{place} is {_short(finding.got)}, expected {_short(finding.expected)}"
-    if finding.bound is not None and np.isfinite(finding.bound):
+    exact = isinstance(finding.expected, float) and not math.isfinite(finding.expected)
+    if finding.bound is not None and np.isfinite(finding.bound) and not exact:
         message += f" within {finding.bound:.3g}"
     return replace(finding, message=message)
 

@@ -53,7 +53,7 @@ def parts_of(subject: Subject) -> ReproducerParts:
     bridged = subject.has("array bridge")
     array = "{array}.astype('{dtype}')"
     return ReproducerParts(
-        setup=_import_of(subject.description),
+        setup="import ml_dtypes" + (f"\n{_import_of(subject.description)}" if bridged else ""),
         array=f"backend.asarray({array})" if bridged else array,
         result="np.asarray(backend.asnumpy({value})).astype(np.float64)"
         if bridged
@@ -66,16 +66,22 @@ def parts_of(subject: Subject) -> ReproducerParts:
     )
 
 
+def loading_of(subject: Subject) -> str:
+    """What gives a script the object ``backend`` after its inputs, where it can make these without."""
+    own_words = subject.description.reproducer is not None
+    return "" if own_words or subject.has("array bridge") else _import_of(subject.description) + "\n"
+
+
 def _import_of(description: Description) -> str:
-    """The lines that give a script the object ``backend``, and NumPy its bfloat16."""
+    """The lines that give a script the object ``backend``."""
     assert description.origin is not None
     place, attribute = description.origin.place, description.origin.attribute
     stub = STUB if description.imports_suite else ""
     if description.origin.kind != "file":
-        return f"import ml_dtypes\n{stub}from {place} import {attribute} as backend\n{_MADE}"
+        return f"{stub}from {place} import {attribute} as backend\n{_MADE}"
     stub = STUB if "xent_conformance" in Path(place).read_text("utf-8") else stub
     return (
-        f"import runpy, sys\nimport ml_dtypes\n{stub}"
+        f"import runpy, sys\n{stub}"
         f"sys.path.insert(0, {str(Path(place).parent)!r})\n"
         f"backend = runpy.run_path({place!r})[{attribute!r}]\n{_MADE}"
     )
