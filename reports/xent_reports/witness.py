@@ -16,7 +16,7 @@ from xent_reports.shapes import NOT_FINITE
 from xent_reports.visible import anchor, shortened
 
 #: A message that only puts the facts into a sentence.
-_RETOLD = re.compile(r"[\w ]+(\[[\d, ]*\])? is \S+, expected \S+ within \S+")
+_RETOLD = re.compile(r"[\w ]+(\[[\d, ]*\])? is \S+, expected \S+( within \S+)?")
 #: Characters that are shown of a value.
 _VALUE = 400
 
@@ -43,7 +43,7 @@ class Witness:
     def remark(self) -> str:
         """The message, where it says more than the facts do."""
         names = {name for name, _ in self.facts}
-        return "" if {"expected", "got", "bound"} <= names and _RETOLD.fullmatch(self.message) else self.message
+        return "" if {"expected", "got"} <= names and _RETOLD.fullmatch(self.message) else self.message
 
     @property
     def added(self) -> Sequence[str]:
@@ -108,10 +108,14 @@ def _facts(failure: dict[str, Any], call: Call, limit: int) -> list[tuple[str, s
         ("expected", quantity(values["expected"])),
         ("got", quantity(values["got"])),
         ("error", difference(values["expected"], values["got"])),
-        ("bound", difference(0.0, values["bound"]) or quantity(values["bound"])),
+        ("bound", "" if values["expected"] in NOT_FINITE else _bound(values["bound"])),
         ("error / bound", ratio(None if failure.get("ratio") is None else float(failure["ratio"]))),
     ]
     return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text]
+
+
+def _bound(value: Any) -> str:
+    return difference(0.0, value) or quantity(value)
 
 
 def _origin(found: dict[str, Any]) -> str:
