@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from xent_reports.small_png import small_png
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Take the picture; returns the exit code."""
@@ -22,15 +24,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=900, metavar="PIXELS", help="0: the whole page")
     parser.add_argument("--dark", action="store_true", help="in dark colours")
     parser.add_argument("--section", metavar="ID", help="from this section on: matrix, failures, accuracy ...")
+    parser.add_argument("--small", action="store_true", help="of few bytes: in few colours, not for dense screens")
     options = parser.parse_args(arguments)
     if not options.page.is_file():
         parser.error(f"no page {options.page}")
-    take(options.page, options.picture, options.width, options.height, dark=options.dark, section=options.section)
+    look = {"dark": options.dark, "section": options.section, "small": options.small}
+    take(options.page, options.picture, options.width, options.height, **look)
     return 0
 
 
 def take(
-    page: Path, picture: Path, width: int = 1280, height: int = 900, *, dark: bool = False, section: str | None = None
+    page: Path,
+    picture: Path,
+    width: int = 1280,
+    height: int = 900,
+    *,
+    dark: bool = False,
+    section: str | None = None,
+    small: bool = False,
 ) -> None:
     """Write a picture of what a window of that size shows, of the whole page where the height is 0."""
     from playwright.sync_api import sync_playwright
@@ -39,13 +50,14 @@ def take(
         browser = playwright.chromium.launch(executable_path=chromium())
         context = browser.new_context(
             viewport={"width": width, "height": height or 900},
-            device_scale_factor=2 if height else 1,
+            device_scale_factor=2 if height and not small else 1,
             color_scheme="dark" if dark else "light",
         )
         tab = context.new_page()
         tab.goto(page.resolve().as_uri() + (f"#{section}" if section else ""))
-        tab.screenshot(path=picture, full_page=not height)
+        taken = tab.screenshot(full_page=not height)
         browser.close()
+    picture.write_bytes(small_png(taken) if small else taken)
 
 
 def chromium() -> str | None:

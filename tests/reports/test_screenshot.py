@@ -48,6 +48,15 @@ def test_a_picture_has_the_size_of_the_window_twice(page: Path, tmp_path: Path) 
     assert size(picture)[1] > 2000
 
 
+def test_a_small_picture_is_small(page: Path, tmp_path: Path) -> None:
+    """For a README: as many pixels as the window has, and a third of the bytes."""
+    small, large = tmp_path / "s.png", tmp_path / "l.png"
+    taken(page, small, "--small")
+    taken(page, large)
+    assert size(small) == (1280, 900)
+    assert small.stat().st_size < large.stat().st_size / 3
+
+
 def test_colours_and_sections_make_other_pictures(page: Path, tmp_path: Path) -> None:
     """Light and dark, top and failures."""
     pictures = []
