@@ -127,7 +127,8 @@ def state(verdict: Verdict | None) -> str:
     """A verdict in a word: glyph, word, ratio, and what was observed."""
     if verdict is None:
         return "not run"
-    return " ".join(x for x in (*GLYPHS[verdict.status], ratio(verdict.ratio), verdict.observed) if x)
+    largest = "" if verdict.status is Status.OBSERVED else ratio(verdict.ratio)
+    return " ".join(x for x in (*GLYPHS[verdict.status], largest, verdict.observed) if x)
 
 
 def _lines(found: Changes) -> list[str]:

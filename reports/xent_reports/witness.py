@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xent_conformance.record import GLYPHS, Status
+from xent_conformance.record import GLYPHS, Status, number
 from xent_reports.call import Call
-from xent_reports.figures import counted, difference, quantity, ratio, size
+from xent_reports.figures import counted, difference, quantity, ratio
 from xent_reports.model import Backend, Verdict
 from xent_reports.problem_table import Table, table_of
 from xent_reports.shapes import NOT_FINITE
@@ -109,13 +110,19 @@ def _facts(failure: dict[str, Any], call: Call, limit: int) -> list[tuple[str, s
         ("got", quantity(values["got"])),
         ("error", difference(values["expected"], values["got"])),
         ("bound", "" if values["expected"] in NOT_FINITE else _bound(values["bound"])),
-        ("error / bound", ratio(None if failure.get("ratio") is None else float(failure["ratio"]))),
+        ("error / bound", _multiple(failure.get("ratio"), values["bound"])),
     ]
     return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text]
 
 
 def _bound(value: Any) -> str:
     return difference(0.0, value) or quantity(value)
+
+
+def _multiple(found: Any, bound: Any) -> str:
+    """How many times the bound an error is; nothing where there is no bound, and no number describes the failure."""
+    large = None if found is None else number(found)
+    return "" if large is None or (bound is None and math.isinf(large)) else ratio(large)
 
 
 def _origin(found: dict[str, Any]) -> str:
@@ -127,7 +134,7 @@ def _origin(found: dict[str, Any]) -> str:
         f"this is number {found['example']}" if isinstance(found.get("example"), int) else "",
         f"reduced in {counted(tries, 'try', 'tries')}" if isinstance(tries, int) else "",
         f"from logits ({', '.join(map(str, shape))})" if isinstance(shape, list) else "",
-        f"from {ratio(size(large))} times the bound" if large in NOT_FINITE or isinstance(large, int | float) else "",
+        f"from {ratio(large)} times the bound" if isinstance(large, int | float) and math.isfinite(large) else "",
     ]
     said = ", ".join(part for part in parts if part)
     return f"{said[:1].upper()}{said[1:]}." if said else ""
