@@ -32,7 +32,7 @@ def test_speed(benchmark, caller, size, method):
     logits = rng.normal(size=(rows, classes)).astype(np.float32)
     problem = Problem(logits, rng.integers(0, classes, rows), cotangent=np.array(1.0, np.float32))
     benchmark.group = f"{method}, {size}"
-    benchmark.extra_info |= {"backend": caller.backend.name, "quantity": QUANTITIES[method]}
+    benchmark.extra_info |= {"backend": caller.executor.backend.name, "quantity": QUANTITIES[method]}
     benchmark.extra_info |= {"dtype": logits.dtype.name, "rows": rows, "classes": classes}
     outcome = benchmark(getattr(caller, method), problem)
     assert outcome.trouble is None

@@ -13,7 +13,7 @@ from xent_reports.witness import Witness, briefly, of_failure
 #: Characters of a reason or a message that are shown.
 _TEXT = 2000
 #: Bytes that the scripts of all witnesses may take on one page.
-_SCRIPTS = 30_000
+_SCRIPTS = 25_000
 
 
 @dataclass(frozen=True)

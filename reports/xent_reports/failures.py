@@ -10,7 +10,7 @@ from xent_reports.model import Requirement, Run, Verdict, worst_first
 from xent_reports.witness import Witness, briefly, of_verdict
 
 #: Bytes that scripts, and tables, may take on one page; past it the later dtypes of a failure go without.
-_SCRIPTS, _TABLES = 100_000, 50_000
+_SCRIPTS, _TABLES = 90_000, 40_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
 

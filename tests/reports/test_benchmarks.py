@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +56,18 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: Any) -> None
     """Whatever is odd about it."""
     with pytest.raises(RecordError, match=r"b\.json: n"):
         benchmarks.speed(matrices.written(tmp_path / "b.json", content))
+
+
+def test_the_speed_section_is_fed_by_our_own_benchmarks(tmp_path: Path) -> None:
+    """What ``pytest benchmarks/test_backend_speed.py`` writes is what the report reads."""
+    pytest.importorskip("pytest_benchmark")
+    written = tmp_path / "speed.json"
+    folder = Path(__file__).resolve().parents[2] / "benchmarks"
+    quick = ["-k", "numpy and 10", "--benchmark-max-time=0.01", "--benchmark-min-rounds=1", "--benchmark-warmup=off"]
+    command = [sys.executable, "-m", "pytest", "-q", str(folder / "test_backend_speed.py"), *quick]
+    ended = subprocess.run([*command, f"--benchmark-json={written}"], check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-2000:]
+    assert {(row["backend"], row["quantity"]) for row in benchmarks.speed(written)} == {
+        ("numpy", "loss"),
+        ("numpy", "loss and gradient"),
+    }

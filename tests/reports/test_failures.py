@@ -104,5 +104,5 @@ def test_the_witnesses_of_many_deviations_share_a_limited_room(tmp_path: Path) -
         V("torch", f"a.{i}", status="deviation", deviations=[{**long, "reason": f"reason {i}"}]) for i in range(9)
     ]
     witnesses = [d.witness for d in deviations(run_with(tmp_path, *verdicts))]
-    assert [bool(w and w.script) for w in witnesses] == [True] * 3 + [False] * 6
+    assert [bool(w and w.script) for w in witnesses] == [True] * 2 + [False] * 7
     assert all(w and w.table and w.brief == (not w.script) for w in witnesses)
