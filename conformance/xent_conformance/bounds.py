@@ -102,7 +102,20 @@ class Bounds:
 
     @cached_property
     def loss(self) -> F64Array:
-        """Tolerance of the call's value in its reduction: (rows,) for none, else ()."""
+        """Tolerance of the call's value in its reduction: (rows,) for none, else ().
+
+        Not judged where an overflowing class without a share may have made it nan.
+        """
+        return np.asarray(np.where(self.zero_times_overflow, math.inf, self.strict_loss))
+
+    @cached_property
+    def zero_times_overflow(self) -> np.bool_ | npt.NDArray[np.bool_]:
+        """Where zero times an overflowing intermediate may be nan: (rows,) for none, else ()."""
+        return overflow.without_share(self)
+
+    @cached_property
+    def strict_loss(self) -> F64Array:
+        """Tolerance of the loss where a class without a share counts for nothing, however far away it is."""
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
@@ -163,7 +176,9 @@ class Bounds:
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
-        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero, tolerance, math.inf))
+        factor = scale * (1 - self.problem.label_smoothing)
+        nothing = (factor == 0) & self.grad_target_overflows & (self.answer.conventions.zero_times_infinity == "nan")
+        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero & ~nothing, tolerance, math.inf))
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:

@@ -42,6 +42,21 @@ def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
     return np.asarray((negative & (sizes > 0)).any(axis=1) & (sizes.sum(axis=1) >= bounds.limit))
 
 
+def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
+    """Where what overflows is multiplied by zero on its way to the loss: (rows,) for none, else ().
+
+    That is a class with a weight or a probability of zero, and with label_smoothing=1 the whole unsmoothed loss. Where
+    0 * inf is evaluated, nan is what comes of it.
+    """
+    problem = bounds.problem
+    if bounds.answer.conventions.zero_times_infinity == "zero":
+        return np.zeros(len(bounds.mass), dtype=bool) if problem.reduction == "none" else np.bool_(False)
+    shares = np.asarray(bounds.answer.form.q).astype(np.float64)
+    rows = ((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1)
+    found = rows if problem.reduction == "none" else np.bool_(rows.any())
+    return found | of_loss(bounds) if problem.label_smoothing == 1 else found
+
+
 def cancels(bounds: Bounds) -> bool:
     """The same for the rows of a batch."""
     values = bounds.row_values()

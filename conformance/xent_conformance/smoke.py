@@ -8,6 +8,7 @@ from xent_conformance.calls import Executor, forward
 from xent_conformance.description import Description
 from xent_conformance.loading import BrokenBackendError
 from xent_conformance.problem import Problem, array_of
+from xent_conformance.subject import labelled
 
 
 def first_call(description: Description, executor: Executor) -> Problem:
@@ -16,7 +17,8 @@ def first_call(description: Description, executor: Executor) -> Problem:
     for dtype in description.capabilities.logits_dtypes:
         logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], dtype)
         for reduction in description.capabilities.reductions:
-            problem = Problem(logits, np.array([2, 0]), reduction=reduction)
+            problem = labelled(Problem(logits, np.array([2, 0]), reduction=reduction), description.capabilities)
+            assert problem is not None
             wrong = _wrong(description, executor, problem)
             if wrong is None:
                 return problem

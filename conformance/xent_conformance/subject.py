@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from xent_conformance.calls import Caller, Executor
 from xent_conformance.description import Description, Origin, describe
 from xent_conformance.execution import LocalExecutor
 from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.precision import WEAKEST, Precision
+from xent_conformance.problem import Problem
 
 
 def conventions_of(claims: Capabilities) -> Conventions:
@@ -24,6 +27,22 @@ def conventions_of(claims: Capabilities) -> Conventions:
     default = Conventions().choices()
     judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
     return replace(declared, **judged)
+
+
+def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
+    """A problem with labels of a dtype that a backend claims: int64, or else the widest; None where that is too narrow.
+
+    The suite draws labels as int64. A backend that takes int32 alone is judged with int32.
+    """
+    claimed = claims.target_dtypes
+    if problem.target.dtype != np.int64 or "int64" in claimed or not claimed:
+        return problem
+    labels = problem.target
+    widest = max((np.dtype(name) for name in claimed), key=lambda dtype: (dtype.itemsize, dtype.kind == "i"))
+    limits = np.iinfo(widest)
+    if labels.size and not limits.min <= labels.min() <= labels.max() <= limits.max:
+        return None
+    return problem.with_(target=labels.astype(widest, order="K"))
 
 
 @dataclass(frozen=True)

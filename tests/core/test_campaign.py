@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,9 @@ def test_a_folder_without_a_catalogue_is_a_usage_error(tmp_path):
 
 def test_a_known_deviation_is_excused_and_counted():
     torch = campaign.entrants(Path(__file__).parents[1] / "correct", ["torch"])[-1]
-    problem = next(d for d in torch.known if "full-smoothing" in d.where).witness_for("float16", -100)
+    many = next(d for d in torch.known if "many-classes" in d.where)
+    torch = replace(torch, known=(replace(many, requirements=(campaign.REQUIREMENTS["loss sum"],)),))
+    problem = many.witness_for("float16", -100)
     assert not torch.excused("softmax", problem, "float16")
     found = Campaign()
     found.judge(torch, Trial(Subject.of(torch.backend, "float16"), problem))

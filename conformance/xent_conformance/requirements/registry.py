@@ -44,7 +44,8 @@ class Requirement:
 
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
     OBSERVED requirement into the line that the report shows. The problems of one that is not ``reducible`` are too
-    expensive to be tried again and again.
+    expensive to be tried again and again. ``foreign_labels``: its problems have labels of dtypes that a backend does
+    not claim.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Requirement:
     observe: Callable[[Iterable[Finding]], str] | None = None
     once: bool = False
     reducible: bool = True
+    foreign_labels: bool = False
 
     @property
     def family(self) -> str:

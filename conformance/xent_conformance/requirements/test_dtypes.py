@@ -88,6 +88,7 @@ def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterat
     "labels of unclaimed dtypes rejected",
     source=_unclaimed_labels,
     once=True,
+    foreign_labels=True,
     references=[
         "https://github.com/pytorch/pytorch/issues/174943",
         "https://github.com/rasbt/machine-learning-book/issues/192",
@@ -129,6 +130,7 @@ def test_error_names_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
     level=Level.SHOULD,
     source=_unclaimed_labels,
     once=True,
+    foreign_labels=True,
     references=["https://github.com/pytorch/pytorch/pull/197813"],
 )
 def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from xent_conformance.judge import Finding, broken, compare, held
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
-from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import ROWS, in_twos, problem_of
 from xent_conformance.strategies.situations import EXTREME, SPOILED
-from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, Subject
+from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.trial import Trial
 
 _LARGE = [
@@ -87,6 +87,11 @@ def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Findi
     yield loss_finding(trial)
 
 
+def _may_be_zero(subject: Subject) -> bool:
+    claims = subject.capabilities
+    return claims.weight or claims.label_smoothing or claims.probability_targets
+
+
 @requirement(
     "extremes.loss",
     "loss at the ends of the range",
@@ -95,9 +100,27 @@ def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Findi
 )
 def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
-    nan, and infinite only where the exact loss, or a sum on the way to it, leaves the format.
+    nan, and infinite only where the exact loss, or a sum on the way to it, leaves the format. What becomes of zero
+    times a distance that leaves it is ``extremes.zero-share``.
     """
     yield loss_finding(trial)
+
+
+@requirement(
+    "extremes.zero-share",
+    "a class without a share counts for nothing, however far away",
+    level=Level.SHOULD,
+    source=EXTREME,
+    needs=[Need("a weight, smoothing or probability of zero", _may_be_zero)],
+)
+def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Finding]:
+    """A class whose weight or target probability is zero, or all but the smoothed share where label_smoothing is 1,
+    adds nothing to the loss of finite logits: not nan either, where its distance leaves the format.
+    """
+    bounds = trial.bounds
+    if np.any(bounds.zero_times_overflow):
+        exact, fmt = trial.answer.loss, trial.problem.format
+        yield compare("loss", trial.loss(), exact, bounds.strict_loss, fmt, overflows=bounds.overflows)
 
 
 @requirement(

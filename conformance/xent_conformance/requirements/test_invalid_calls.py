@@ -42,10 +42,10 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
     """The problem with one label just or far outside the range, or next to the sentinel: first, in the middle, last."""
     if not problem.rows or problem.has_probabilities:
         return
-    classes, sentinel = problem.classes, problem.ignored_label
+    classes, sentinel, limits = problem.classes, problem.ignored_label, np.iinfo(problem.target.dtype.name)
     wrong = [-1, classes, classes + 1, 2**31, 2**40, -(2**40), -classes]
     wrong += [v for v in (sentinel - 1, sentinel + 1) if not 0 <= v < classes] if sentinel is not None else []
-    for i, label in enumerate(v for v in wrong if v != sentinel):
+    for i, label in enumerate(v for v in wrong if v != sentinel and limits.min <= v <= limits.max):
         target = problem.target.copy()
         flat = target.reshape(-1)
         row = (0, problem.rows // 2, problem.rows - 1)[i % 3]

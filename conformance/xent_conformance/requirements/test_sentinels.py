@@ -69,8 +69,9 @@ def _marked_otherwise(problem: Problem) -> Iterable[Problem]:
     labels, classes = problem.labels(), problem.classes
     unused = np.setdiff1d(np.arange(classes), labels[~ignored])[:1].tolist()
     every = [-1, classes, *unused, -2, 255, -classes, -100, classes + 1, 10**6]
+    limits = np.iinfo(problem.target.dtype.name)
     for sentinel in every[(problem.rows + classes) % 4 :: 4]:
-        if not (labels[~ignored] == sentinel).any():
+        if limits.min <= sentinel <= limits.max and not (labels[~ignored] == sentinel).any():
             yield relabelled(problem, np.where(ignored, sentinel, labels), ignore_index=int(sentinel))
 
 
