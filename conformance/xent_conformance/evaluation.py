@@ -22,7 +22,7 @@ from xent_conformance.record import Status
 from xent_conformance.requirements.registry import OPT_IN, Level, Requirement
 from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.streams import Draw, Stream, derived_seed, recipes_of
-from xent_conformance.subject import Subject, labelled
+from xent_conformance.subject import Subject
 from xent_conformance.tally import Failing, Tally
 from xent_conformance.trial import SpoiledError, Trial
 
@@ -132,7 +132,7 @@ def evaluate(
     if judged:
         first = judged[0].requirement
         for example, (drawn, recipe) in enumerate(problems(subject, first.source, settings)):
-            problem = drawn if first.foreign_labels else labelled(drawn, subject.capabilities)
+            problem = drawn if first.foreign_labels else subject.posed(drawn)
             if problem is None:
                 continue
             trial = Trial(subject, problem)

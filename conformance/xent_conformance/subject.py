@@ -45,6 +45,28 @@ def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
     return problem.with_(target=labels.astype(widest, order="K"))
 
 
+def distributions(problem: Problem) -> Problem:
+    """A problem whose rows of target probabilities are scaled to sum to 1; a row of zeros is its largest logit.
+
+    What does not sum to 1 is no question to a backend that leaves it undefined.
+    """
+    if not problem.has_probabilities or problem.target.shape != problem.logits.shape or not problem.target.size:
+        return problem
+    axis = problem.class_axis
+    shares = problem.target.astype(np.float64)
+    totals = shares.sum(axis=axis, keepdims=True)
+    if np.abs(totals - 1).max() <= problem.format.unit_roundoff:
+        return problem
+    largest = np.argmax(problem.logits.astype(np.float64), axis=axis)
+    at_largest = np.expand_dims(largest, axis) == np.arange(problem.classes).reshape(
+        (-1,) + (1,) * (shares.ndim - 1 - axis)
+    )
+    scaled = np.where(totals > 0, shares / np.where(totals > 0, totals, 1.0), at_largest)
+    target = np.array(problem.target, order="K")
+    target[...] = scaled.astype(target.dtype)
+    return problem.with_(target=target)
+
+
 @dataclass(frozen=True)
 class Subject:
     """What a requirement is judged on."""
@@ -88,6 +110,11 @@ class Subject:
         """What subjects that get the same problems have in common: dtype, and all claims but how exact."""
         claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
         return self.dtype, repr(sorted(claims.items()))
+
+    def posed(self, problem: Problem) -> Problem | None:
+        """A drawn problem as it is put to this subject; None where it cannot be."""
+        defined = self.conventions.unnormalised_targets == "accepted"
+        return labelled(problem if defined else distributions(problem), self.capabilities)
 
     @cached_property
     def caller(self) -> Caller:

@@ -7,7 +7,7 @@ import pytest
 
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import Problem
-from xent_conformance.subject import labelled
+from xent_conformance.subject import distributions, labelled
 
 PROBLEM = Problem(np.zeros((3, 4), np.float32), np.array([3, 0, -100]))
 
@@ -36,3 +36,19 @@ def test_labels_that_no_claimed_dtype_holds_are_not_posed():
 def test_probabilities_stay_as_they_are():
     shares = Problem(np.zeros((1, 2), np.float32), np.ones((1, 2), np.float32))
     assert labelled(shares, Capabilities(target_dtypes=("int32",))) is shares
+
+
+def test_targets_are_scaled_to_distributions():
+    logits = np.array([[1.0, -np.inf, 2.0], [0.0, 0.0, 1.0]], np.float32)
+    shares = np.array([[1.0, 0.0, 3.0], [0.0, 0.0, 0.0]], np.float32)
+    assert distributions(Problem(logits, shares)).target.tolist() == [[0.25, 0.0, 0.75], [0.0, 0.0, 1.0]]
+    spatial = distributions(Problem(logits.T[None], shares.T[None]))
+    assert spatial.target[0].T.tolist() == [[0.25, 0.0, 0.75], [0.0, 0.0, 1.0]]
+    unbatched = distributions(Problem(logits[0], shares[0]))
+    assert unbatched.target.tolist() == [0.25, 0.0, 0.75]
+
+
+def test_distributions_and_labels_stay_as_they_are():
+    assert distributions(PROBLEM) is PROBLEM
+    even = Problem(np.zeros((1, 3), np.float32), np.full((1, 3), 1 / 3, np.float32))
+    assert distributions(even) is even
