@@ -81,7 +81,7 @@ def check_logits(logits: ArrayLike) -> None:
         raise ValueError(f"logits must have at least one class, got shape {tuple(logits.shape)}")
 
 
-def check_target(target: ArrayLike, logits: ArrayLike) -> None:
+def check_target(target: ArrayLike, logits: ArrayLike, indices: Sequence[str] = INDICES) -> None:
     """Targets are class indices in the rows' shape, or probabilities in the logits' shape and dtype."""
     shape, found = tuple(logits.shape), tuple(target.shape)
     if has_probabilities(target):
@@ -92,10 +92,10 @@ def check_target(target: ArrayLike, logits: ArrayLike) -> None:
         if found != shape:
             raise ValueError(
                 f"floating-point targets ({target.dtype}) are probabilities and must have the shape of the logits, "
-                f"{shape}; got {found}. Class indices must be one of {', '.join(INDICES)}"
+                f"{shape}; got {found}. Class indices must be one of {', '.join(indices)}"
             )
         return
-    _check_dtype("class indices", target, INDICES)
+    _check_dtype("class indices", target, indices)
     if found != row_shape(logits):
         raise ValueError(f"class indices for logits {shape} must have shape {row_shape(logits)}, got {found}")
 

@@ -18,6 +18,14 @@ class OneHotTimesLogProbability(NumpyTwin):
         return np.where(call.ignored[:, None], 0, self.shares(call) * -self.log_probs(call))
 
 
+@mutant(bug="INF-01", link="https://github.com/google-deepmind/optax/issues/896", killed_by=("extremes.zero-share",))
+class ZeroShareTimesOverflow(NumpyTwin):
+    """A share of zero multiplies whatever stands there: nan where the distance has left the format."""
+
+    def terms(self, call):
+        return np.where(self.counted(call), self.shares(call) * -self.log_probs(call), 0)
+
+
 @mutant(
     bug="INF-02",
     link="https://github.com/google-deepmind/optax/pull/1762",
