@@ -166,10 +166,10 @@ def mutants(options: argparse.Namespace) -> int:
     check_profile(options.profile)
     check_file(options.output)
     plan = kill_tasks.Plan(str(options.folder), options.profile, tuple(n for n in options.only.split(",") if n))
+    tasks = kill_tasks.tasks(options.profile, range(options.seeds))
     mutants, requirements = kill_tasks.planned(plan), [r for group in kill_tasks.judged().values() for r in group]
     matrix = Matrix(mutants, sorted(requirements, key=lambda r: r.id), range(options.seeds))
     notes = kill_tasks.Notes(options.output.with_name(f"{options.output.name}.part"), plan)
-    tasks = kill_tasks.tasks(options.profile, matrix.seeds)
     known = [done for done in notes.read() if done.task in tasks] if options.resume else []
     notes.begin(known)
     matrix.add(known)

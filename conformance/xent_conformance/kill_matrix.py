@@ -13,6 +13,9 @@ from xent_conformance.kill_tasks import Done
 from xent_conformance.kills import Mutant
 from xent_conformance.requirements.registry import Requirement
 
+#: Separators of JSON that leave out blanks.
+SHORT = (",", ":")
+
 
 @dataclass
 class Matrix:
@@ -34,14 +37,6 @@ class Matrix:
             for mutant, requirement, examples in done.kills:
                 self.found.setdefault((mutant, requirement), {}).update(dict.fromkeys(seeds, examples))
             self.twins |= set(done.twins)
-
-    def killers(self, mutant: str) -> dict[str, float]:
-        """Requirements that kill a mutant in every seed, with the median of the examples it took."""
-        return {
-            identifier: statistics.median(by_seed.values())
-            for (name, identifier), by_seed in sorted(self.found.items())
-            if name == mutant and len(by_seed) == len(self.seeds)
-        }
 
     def survivors(self) -> list[tuple[str, int]]:
         """Mutants and seeds in which no requirement killed them."""
@@ -86,7 +81,7 @@ class Matrix:
                     "link": m.link,
                     "declared": list(m.killed_by),
                     "kills": {
-                        identifier: [by_seed.get(s) for s in self.seeds]
+                        identifier: _by_seed([by_seed.get(s) for s in self.seeds])
                         for (name, identifier), by_seed in sorted(self.found.items())
                         if name == m.name
                     },
@@ -105,6 +100,12 @@ class Matrix:
         }
 
 
+def _by_seed(examples: list[int | None]) -> list[int | None] | int:
+    """The examples with each seed, as one number where they are the same with all."""
+    first, *others = examples
+    return first if first is not None and all(e == first for e in others) else examples
+
+
 def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:
     """Write the matrix as JSON, one line for each mutant and requirement, with what tests of today kill."""
     data = {**matrix.as_data(), "baselines": baselines}
@@ -113,6 +114,6 @@ def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:
 
 def _lines(key: str, value: Any) -> str:
     if key in ("mutants", "requirements"):
-        entries = ",".join(f"\n  {json.dumps(entry)}" for entry in value)
+        entries = ",".join(f"\n  {json.dumps(entry, separators=SHORT)}" for entry in value)
         return f"\n {json.dumps(key)}: [{entries}\n ]"
-    return f"\n {json.dumps(key)}: {json.dumps(value)}"
+    return f"\n {json.dumps(key)}: {json.dumps(value, separators=SHORT)}"

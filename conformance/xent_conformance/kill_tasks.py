@@ -68,7 +68,9 @@ def judged() -> dict[str, list[Requirement]]:
 
 
 def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
-    """All tasks, the longest first."""
+    """All tasks, the longest first; raises UsageError for an unknown profile."""
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}; there are {', '.join(PROFILES)}")
     whole = PROFILES[profile].enumerated == 1
     found = []
     for name, group in judged().items():
@@ -125,7 +127,7 @@ class Notes:
 
     def read(self) -> list[Done]:
         """What a file holds of this plan, without a line that was cut off; raises UsageError for another plan's."""
-        if not self.path.exists():
+        if not self.path.exists() or not self.path.stat().st_size:
             return []
         head, *lines = self.path.read_text("utf-8").splitlines(keepends=True)
         if json.loads(head) != self._head:

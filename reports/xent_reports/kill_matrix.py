@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,12 +47,17 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Row:
-    """What a requirement, or a baseline, kills: how many, and which mutants nothing else kills."""
+    """What a requirement, or a baseline, kills: how many, and which mutants nothing else kills.
+
+    ``examples`` is the median over its mutants and seeds, ``first`` how many of them no other kills sooner.
+    """
 
     name: str
     level: str
     kills: int
     unique: Sequence[str]
+    examples: float | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,16 @@ def read(path: Path) -> KillMatrix:
     except OddError as error:
         raise RecordError(f"{path}: not a kill matrix: {error}") from error
     seeds: list[int] = data["seeds"]
+    for entry in data["mutants"]:
+        entry["kills"] = {k: [v] * len(seeds) if type(v) is int else v for k, v in entry["kills"].items()}
     killed = {name: set(names) for name, names in data["baselines"].items()}
     mutants = [_mutant(entry, seeds, list(killed.values())) for entry in data["mutants"]]
     firsts = _first_kills(data["mutants"], len(seeds))
-    rows = [Row(r["id"], r["level"], r["kills"], r["unique"]) for r in data["requirements"]]
+    spent, quickest = _examples(data["mutants"])
+    rows = [
+        Row(r["id"], r["level"], r["kills"], r["unique"], spent.get(r["id"]), quickest[r["id"]])
+        for r in data["requirements"]
+    ]
     return KillMatrix(
         seeds=seeds,
         median=statistics.median(firsts) if firsts else None,
@@ -104,6 +116,21 @@ def _first_kills(mutants: Sequence[Mapping[str, Any]], seeds: int) -> list[int]:
     """Examples to the first kill, one number for each mutant and seed."""
     columns = [[k[seed] for k in m["kills"].values() if k[seed] is not None] for m in mutants for seed in range(seeds)]
     return [min(column) for column in columns if column]
+
+
+def _examples(mutants: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], Counter[str]]:
+    """Median of the examples that each requirement's kills take, and how many mutants it is the quickest to kill."""
+    spent: dict[str, list[int]] = {}
+    quickest: Counter[str] = Counter()
+    for mutant in mutants:
+        medians = {}
+        for identifier, examples in mutant["kills"].items():
+            counted = [e for e in examples if e is not None]
+            spent.setdefault(identifier, []).extend(counted)
+            medians[identifier] = (-len(counted), statistics.median(counted))
+        best = min(medians.values(), default=None)
+        quickest.update(identifier for identifier, median in medians.items() if median == best)
+    return {identifier: statistics.median(examples) for identifier, examples in spent.items()}, quickest
 
 
 def _mutant(entry: Mapping[str, Any], seeds: Sequence[int], baselines: Sequence[set[str]]) -> Mutant:
@@ -149,7 +176,9 @@ def _check(data: dict[str, Any]) -> None:
 
 
 def _check_examples(examples: Any, seeds: int, where: str) -> None:
-    """One number or null for each seed, and not nulls alone."""
+    """One number or null for each seed, and not nulls alone; or one number for all."""
+    if type(examples) is int and examples > 0:
+        return
     if not isinstance(examples, list) or len(examples) != seeds or not any(examples):
         raise OddError(f"{where} are not one for each of {seeds} seeds")
     if not all(e is None or (type(e) is int and e > 0) for e in examples):

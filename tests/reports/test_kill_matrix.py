@@ -73,9 +73,19 @@ def test_baselines_stand_in_the_table_of_requirements(small: dict[str, Any], tmp
     """Same columns, so that they can be compared; and for each mutant which of them kills it."""
     page = rendered(tmp_path, small)
     assert "<b>four textbook identities</b><td>baseline<td class=r>1<td class=r>33 %" in page
-    assert "a.gone<td>MUST<td class=r>1<td class=r>33 %<td class=r>1<td>" in page
+    assert "a.gone<td>MUST<td class=r>1<td class=r>33 %<td class=r>40<td class=r>1<td class=r>1<td>" in page
     assert page.count("✓ kills") == 1
     assert page.count("– survives") == 5
+
+
+def test_examples_are_medians_and_the_quickest_killer_is_counted(tmp_path: Path) -> None:
+    """One number stands for the same with every seed; a killer in more seeds comes before one with fewer examples."""
+    mutants = [M("m1", {"a.x": [2, 4], "a.y": [1, None]}), M("m2", {"a.y": [3, 9]})]
+    data = matrices.matrix(mutants)
+    data["mutants"][1]["kills"] = {"a.x": 8, "a.y": 8}
+    page = rendered(tmp_path, data)
+    assert "a.x</a><td>MUST<td class=r>1<td class=r>50 %<td class=r>6<td class=r>2<td class=r><td>" in page
+    assert "a.x</a> 8" in page
 
 
 def test_the_page_is_small_and_fetches_nothing(tmp_path: Path) -> None:
@@ -121,6 +131,8 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a mutant without idea": lambda d: d["mutants"][0].pop("idea"),
     "a mutant twice": lambda d: d["mutants"].append(d["mutants"][0]),
     "kills of another number of seeds": lambda d: d["mutants"][0]["kills"].update({"a.x": [1]}),
+    "kills after no example": lambda d: d["mutants"][0]["kills"].update({"a.x": 0}),
+    "kills after a fraction": lambda d: d["mutants"][0]["kills"].update({"a.x": 1.5}),
     "kills of no seed": lambda d: d["mutants"][0]["kills"].update({"a.x": [None, None]}),
     "kills that are no numbers": lambda d: d["mutants"][0]["kills"].update({"a.x": ["1", 2]}),
     "declared that are no ids": lambda d: d["mutants"][0].update(declared=[["a.x"]]),
