@@ -160,6 +160,7 @@ def mutants(options: argparse.Namespace) -> int:
     """Measure the kill matrix."""
     from xent_conformance import kill_tasks
     from xent_conformance.baselines import baselines
+    from xent_conformance.kill_budget import spent
     from xent_conformance.kill_matrix import Matrix, write
     from xent_conformance.session import check_profile
 
@@ -178,7 +179,7 @@ def mutants(options: argparse.Namespace) -> int:
         _progress(f"[{number}/{len(tasks)}] {done.task.source}, seed {done.task.seed}: {len(done.kills)} kills")
         notes.add(done)
         matrix.add([done])
-    write(matrix, baselines(mutants), options.output)
+    write(matrix, options.output, baselines=baselines(mutants), streams=spent(matrix, options.profile))
     notes.path.unlink()
     _progress("")
     return _said(matrix, options.output)

@@ -106,14 +106,14 @@ def _by_seed(examples: list[int | None]) -> list[int | None] | int:
     return first if first is not None and all(e == first for e in others) else examples
 
 
-def write(matrix: Matrix, baselines: dict[str, list[str]], path: Path) -> None:
-    """Write the matrix as JSON, one line for each mutant and requirement, with what tests of today kill."""
-    data = {**matrix.as_data(), "baselines": baselines}
+def write(matrix: Matrix, path: Path, **more: Any) -> None:
+    """Write the matrix as JSON, one line for each mutant and requirement, with what else there is to say."""
+    data = {**matrix.as_data(), **more}
     path.write_text(f"{{{','.join(_lines(key, value) for key, value in data.items())}\n}}\n", encoding="utf-8")
 
 
 def _lines(key: str, value: Any) -> str:
-    if key in ("mutants", "requirements"):
+    if key in ("mutants", "requirements", "streams"):
         entries = ",".join(f"\n  {json.dumps(entry, separators=SHORT)}" for entry in value)
         return f"\n {json.dumps(key)}: [{entries}\n ]"
     return f"\n {json.dumps(key)}: {json.dumps(value, separators=SHORT)}"

@@ -11,10 +11,16 @@ from typing import Any
 
 from xent_conformance.record import RecordError
 from xent_reports.files import json_object
-from xent_reports.shapes import OddError, Shape, at_most, has
+from xent_reports.shapes import Count, OddError, Shape, at_most, has
 
 MATRIX: Shape = {"seeds": list, "survivors": list, "mutants": list, "requirements": list, "baselines": dict}
 MUTANT: Shape = {"name": str, "idea": str, "bug": str, "link": str, "declared": list, "kills": dict}
+STREAM: Shape = {
+    "name": str,
+    "median": (int, float),
+    "hardest": list,
+    **dict.fromkeys(("examples", "pairs", "most", "needed"), Count),
+}
 REQUIREMENT: Shape = {"id": str, "level": str, "kills": int, "unique": list}
 #: Seeds and baselines are columns of every mutant.
 MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
@@ -61,6 +67,22 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """How many examples of a stream a run judges, and how many the kills declared for its requirements take.
+
+    ``needed`` is what the ``hardest`` of them, a mutant and a requirement, needs to be missed with one seed in 1000.
+    """
+
+    name: str
+    examples: int
+    pairs: int
+    median: float
+    most: int
+    needed: int
+    hardest: Sequence[str]
+
+
+@dataclass(frozen=True)
 class KillMatrix:
     """The whole page."""
 
@@ -69,6 +91,7 @@ class KillMatrix:
     mutants: Sequence[Mutant]
     requirements: Sequence[Row]
     baselines: Sequence[Row]
+    streams: Sequence[Stream] = ()
 
     @property
     def survivors(self) -> Sequence[Mutant]:
@@ -109,6 +132,7 @@ def read(path: Path) -> KillMatrix:
         mutants=sorted(mutants, key=lambda m: m.name),
         requirements=sorted(rows, key=lambda r: (-r.kills, -len(r.unique), r.name)),
         baselines=[Row(name, "baseline", len(names), ()) for name, names in killed.items()],
+        streams=[Stream(**{key: stream[key] for key in STREAM}) for stream in _streams(data)],
     )
 
 
@@ -152,12 +176,13 @@ def _mutant(entry: Mapping[str, Any], seeds: Sequence[int], baselines: Sequence[
 
 
 def _check(data: dict[str, Any]) -> None:
-    has(data, "the file", MATRIX, {})
+    has(data, "the file", MATRIX, {"streams": list})
     if not data["seeds"] or not data["mutants"] or not all(type(s) is int for s in data["seeds"]):
         raise OddError("it has no seeds or no mutants")
     at_most(MAX_SEEDS, data["seeds"], "the seeds")
     at_most(MAX_MUTANTS, data["mutants"], "the mutants")
     at_most(MAX_BASELINES, data["baselines"], "the baselines")
+    at_most(MAX_MUTANTS, _streams(data), "the streams")
     for place, mutant in enumerate(data["mutants"]):
         where = f"mutants[{place}]"
         has(mutant, where, MUTANT, {})
@@ -171,8 +196,18 @@ def _check(data: dict[str, Any]) -> None:
     for place, requirement in enumerate(data["requirements"]):
         has(requirement, f"requirements[{place}]", REQUIREMENT, {})
         _check_names(requirement["unique"], names, f"'unique' of requirements[{place}]")
+    for place, stream in enumerate(_streams(data)):
+        has(stream, f"streams[{place}]", STREAM, {})
+        if [type(name) for name in stream["hardest"]] != [str, str]:
+            raise OddError(f"'hardest' of streams[{place}] is not a mutant and a requirement")
+        _check_names(stream["hardest"][:1], names, f"'hardest' of streams[{place}]")
     for name, killed in data["baselines"].items():
         _check_names(killed, names, f"the baseline {name!r}")
+
+
+def _streams(data: Mapping[str, Any]) -> list[Any]:
+    """What a file says of streams; earlier ones say nothing."""
+    return data.get("streams") or []
 
 
 def _check_examples(examples: Any, seeds: int, where: str) -> None:

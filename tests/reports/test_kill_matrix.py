@@ -37,7 +37,10 @@ def small() -> dict[str, Any]:
         M("rare", {"a.gone": [None, 40]}),
         M("sly", {}),
     ]
-    return matrices.matrix(mutants, baselines={"four textbook identities": ["naive"], "bland allclose": []})
+    stream = {"name": "joint", "examples": 400, "pairs": 1, "median": 3.5, "most": 5, "needed": 13}
+    streams = [{**stream, "hardest": ["naive", "a.x"]}]
+    baselines = {"four textbook identities": ["naive"], "bland allclose": []}
+    return matrices.matrix(mutants, baselines=baselines, streams=streams)
 
 
 def test_the_sentence_counts_those_killed_in_every_seed(tmp_path: Path, small: dict[str, Any]) -> None:
@@ -76,6 +79,15 @@ def test_baselines_stand_in_the_table_of_requirements(small: dict[str, Any], tmp
     assert "a.gone<td>MUST<td class=r>1<td class=r>33 %<td class=r>40<td class=r>1<td class=r>1<td>" in page
     assert page.count("✓ kills") == 1
     assert page.count("– survives") == 5
+
+
+def test_streams_show_how_many_examples_they_have_and_need(tmp_path: Path, small: dict[str, Any]) -> None:
+    """With the hardest pair; a file that says nothing of streams has no such section."""
+    page = rendered(tmp_path, small)
+    counts = "joint<td class=r>400<td class=r>1<td class=r>3.5<td class=r>5<td class=r>13"
+    assert f'{counts}<td><a href="#m-naive">naive</a> by <a href="index.html#r-a.x">a.x</a>' in page
+    del small["streams"]
+    assert "Where examples are spent" not in rendered(tmp_path, small)
 
 
 def test_examples_are_medians_and_the_quickest_killer_is_counted(tmp_path: Path) -> None:
@@ -136,6 +148,10 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "kills of no seed": lambda d: d["mutants"][0]["kills"].update({"a.x": [None, None]}),
     "kills that are no numbers": lambda d: d["mutants"][0]["kills"].update({"a.x": ["1", 2]}),
     "declared that are no ids": lambda d: d["mutants"][0].update(declared=[["a.x"]]),
+    "a stream that is no object": lambda d: d.update(streams=[3]),
+    "a stream without its hardest pair": lambda d: d["streams"][0].update(hardest=["naive"]),
+    "a stream whose hardest pair is not there": lambda d: d["streams"][0].update(hardest=["nobody", "a.x"]),
+    "a stream of less than no example": lambda d: d["streams"][0].update(examples=-1),
     "a baseline that kills what is not there": lambda d: d["baselines"].update({"x": ["nobody"]}),
     "a unique kill of what is not there": lambda d: d["requirements"][0].update(unique=["nobody"]),
 }

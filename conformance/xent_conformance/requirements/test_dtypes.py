@@ -213,7 +213,7 @@ def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Findi
         yield compare("grad_logits", observed, exact, bound, trial.problem.format, call="cross_entropy_vjp")
 
 
-OUTPUT = Stream("output form", budget=0.25)
+OUTPUT = Stream("output form", budget=0.15)
 
 
 def _expected_dtype(trial: Trial) -> str:

@@ -15,7 +15,7 @@ from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import DETERMINISM, EXACT_INPUTS, GRADIENT, Subject
 from xent_conformance.trial import Trial
 
-PURITY = Stream("purity", budget=0.25)
+PURITY = Stream("purity", budget=0.5)
 
 
 def _changed(outcome: Outcome, call: str) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from xent_conformance.trial import Trial
 ROUNDS = 12
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.02)
-AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.1)
+AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06)
 
 
 def _variants(problem: Problem) -> list[Problem]:

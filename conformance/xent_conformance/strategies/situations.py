@@ -62,7 +62,7 @@ SQUARE = Stream(
         "regime": {"plain": ["normal", "grid", "dominated", "wide"]},
         "weight": {"none": ["none"], "positive": ["random"], "with zero": ["one zero"]},
     },
-    budget=0.1,
+    budget=0.15,
 )
 #: Logits at the ends of the dtype's range.
 EXTREME = Stream(
