@@ -94,16 +94,21 @@ def _others(call: Call) -> list[str]:
     lines = assigned("other_logits", np.array(logits).astype(dtype), call.parts)
     lines += assigned("other_target", np.array(labels), call.parts)
     lines += assigned("cotangent_of_none", np.array([1.0, -0.5]).astype(dtype), call.parts)
-    return [*lines, *assigned("cotangent_of_one", np.array(1.25).astype(dtype), call.parts)]
+    return ["import contextlib", *lines, *assigned("cotangent_of_one", np.array(1.25).astype(dtype), call.parts)]
 
 
 def _calls_of_others(call: Call) -> list[str]:
-    """Calls on them in every reduction, without options."""
-    found = []
-    for reduction in call.beside:
-        cotangent = "cotangent_of_none, " if reduction == "none" else "cotangent_of_one, "
+    """Calls on them in every reduction, without options; one that is rejected, and one on no rows."""
+
+    def text(reduction: str, logits: str = "", target: str = "") -> str:
+        cotangent = f"cotangent_of_none{logits}, " if reduction == "none" else "cotangent_of_one, "
         first = cotangent if "cotangent" in call.arguments else ""
-        found.append(f"{call.finding.call}({first}other_logits, other_target, reduction={reduction!r})")
+        arguments = f"{first}other_logits{logits}, other_target{target}, reduction={reduction!r}"
+        return f"{call.finding.call}({arguments})"
+
+    found = [text(reduction) for reduction in call.beside]
+    for rows, labels in (("", "[:1]"), ("[:0]", "[:0]")) if call.beside else ():
+        found.append(f"with contextlib.suppress(Exception): {text(call.beside[0], rows, labels)}")
     return found
 
 
@@ -169,10 +174,10 @@ def left_changed(call: Call) -> list[str]:
     if "torch" in call.parts.setup:
         looks += ["torch.get_default_dtype()", "torch.get_rng_state().tolist()", "torch.is_grad_enabled()"]
     return [
-        "import locale, os, random, sys, warnings",
+        "import contextlib, locale, os, random, sys, warnings",
         f"def look(): return [{', '.join(looks)}]",
         "before = look()",
-        call.text,
+        f"with contextlib.suppress(Exception): {call.text}",
         f"changed = [name for name, a, b in zip({[x.split('(')[0] for x in looks]!r}, before, look()) if a != b]",
         "print('changed:', changed)",
         "print('WRONG' if changed else 'right')",

@@ -171,3 +171,18 @@ class SilenceLeftBehindByAnException(NumpyTwin):
         loss = super().cross_entropy(logits, target, **options)
         warnings.filters[:] = filters
         return loss
+
+
+@mutant(killed_by=("purity.no-state",))
+class EmptyBatchSpoilsTheNextCall(NumpyTwin):
+    """An empty batch leaves a flag behind that the next call with rows takes for its own: no smoothing."""
+
+    empty = False
+
+    def smoothed(self, call, distribution):
+        return distribution if self.was_empty else super().smoothed(call, distribution)
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        self.was_empty, self.empty = self.empty, not len(call.x)
+        return call

@@ -144,6 +144,9 @@ def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
     rows = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
     ranks: list[tuple[F64Array, list[int] | int]] = [(rows, [1, 2])]
     ranks += [(rows[0], 2)] if claims.unbatched and not claims.static_shapes else []
+    # Every label of 23 classes: a table or a cast may be wrong for some.
+    every = np.arange(23)
+    ranks += [(np.sin(np.arange(23 * 23)).reshape(23, 23), every.tolist())] if not claims.static_shapes else []
     # Two samples of one position: as many dimensions as images have.
     ranks += [(rows.reshape(2, 3, 1, 1), [1, 2])] if claims.spatial and not claims.static_shapes else []
     for dtype in claims.target_dtypes:

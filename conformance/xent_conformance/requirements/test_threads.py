@@ -10,7 +10,7 @@ from xent_conformance.calls import Invocation, Outcome, backward, differing, for
 from xent_conformance.judge import Finding, broken, held
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import problem_of, reordered_rows
+from xent_conformance.requirements.twins import FREE_SHAPES, problem_of, reordered_rows
 from xent_conformance.strategies.situations import BATCHED, BETWEEN
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
@@ -83,7 +83,7 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
     """A call between two others, of another shape and reduction and with no options, leaves their results bitwise
-    equal.
+    equal; so do calls on an empty batch, and one that is rejected.
     """
     subject = trial.subject
     call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
@@ -92,6 +92,10 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
         return
     for reduction in subject.capabilities.reductions:
         _answers(subject, problem_of(subject, *BETWEEN, reduction))
+    if FREE_SHAPES.met_by(subject):
+        first_reduction = subject.capabilities.reductions[0]
+        _answers(subject, problem_of(subject, BETWEEN[0], BETWEEN[1][:1], first_reduction))
+        _answers(subject, problem_of(subject, np.zeros((0, 3)), np.zeros(0, dtype=np.int64), first_reduction))
     second = _answers(subject, trial.problem)
     name = differing(first, second)
     if name is None:
