@@ -108,7 +108,9 @@ class LocalExecutor:
             given = {k: Guarded(v, band) for k, v in inputs.items() if v is not None}
             if isinstance(weight, np.ndarray):
                 given["weight"] = Guarded(weight, band)
-            arrays = {name: self._asarray(guarded.view) for name, guarded in given.items()}
+            arrays = {
+                name: _of_shape(name, self._asarray(guarded.view), guarded.view) for name, guarded in given.items()
+            }
             if isinstance(weight, np.ndarray):
                 options["weight"] = arrays["weight"]
             returned = getattr(self.backend, invocation.method)(*map(arrays.get, inputs), **options)
@@ -164,6 +166,18 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
+
+
+def _of_shape(name: str, array: Any, original: AnyArray) -> Any:
+    """An adapter's own array; raises MalformedError where it has another shape than the array it was made from."""
+    try:
+        shape = tuple(int(n) for n in array.shape)
+    except (AttributeError, TypeError, ValueError):
+        return array
+    if shape != original.shape:
+        hint = "; np.ascontiguousarray makes (1,) of ()" if not original.shape else ""
+        raise MalformedError(f"was not called: asarray made shape {shape} of {name} with shape {original.shape}{hint}")
+    return array
 
 
 def _same(array: Any) -> Any:
