@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from xent_conformance.interface import (
 )
 from xent_conformance.precision import Precision
 
+#: Most versions that are kept.
+MOST = 100
 #: Optional forms by the names that a record gives them.
 FORMS: dict[str, type] = {
     "gradient": Differentiable,
@@ -88,13 +91,20 @@ def describe(backend: Backend, origin: Origin | None = None) -> Description:
         name=backend.name,
         capabilities=claims,
         device=printable(str(getattr(backend, "device", "cpu"))),
-        versions={printable(str(k)): printable(str(v)) for k, v in dict(getattr(backend, "versions", {})).items()},
+        versions=_versions(getattr(backend, "versions", {})),
         forms=tuple(name for name, form in FORMS.items() if isinstance(backend, form)),
         methods=tuple(n for n in dir(backend) if not n.startswith("_") and callable(getattr(backend, n, None))),
         reproducer=_usable(backend.reproducer()) if isinstance(backend, Reproducer) else None,
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
     )
+
+
+def _versions(found: Any) -> dict[str, str]:
+    """Names and versions, so many at most; raises TypeError for anything but a mapping, which might never end."""
+    if not isinstance(found, Mapping):
+        raise TypeError(f"versions must map names to versions, not be a {type(found).__name__}")
+    return {printable(str(k)): printable(str(v)) for k, v in islice(found.items(), MOST)}
 
 
 def _usable(parts: ReproducerParts) -> ReproducerParts:

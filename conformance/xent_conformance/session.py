@@ -20,7 +20,7 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.header import catalogued, circumstances, described, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
-from xent_conformance.isolation.process import Limits, granted_memory
+from xent_conformance.isolation.process import Limits
 from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
 from xent_conformance.record import begun, cell_of
 from xent_conformance.requirements.registry import OPT_IN, Requirement
@@ -181,7 +181,7 @@ class Session:
         if request.in_process:
             backend, description = load(spec, narrowing)
             return Opened(description, LocalExecutor(backend))
-        executor = IsolatedExecutor(spec, narrowing, Limits(call=request.timeout, memory=granted_memory()))
+        executor = IsolatedExecutor(spec, narrowing, Limits.granted(request.timeout))
         return Opened(executor.open(), executor)
 
     def close(self) -> None:

@@ -97,7 +97,8 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
     if None in again:
         again += [worst(failing.problem) for _ in range(MORE if fate is None else 0)]
         seen = sum(found is not None for found in again)
-        message = f"{located(failing.finding).message} (intermittent: again in {seen} of {len(again)} more tries)"
+        # The first time counts too.
+        message = f"{located(failing.finding).message} (intermittent {1 + seen}/{1 + len(again)})"
         return replace(failing, finding=replace(failing.finding, message=message)), len(again)
     static = subject.capabilities.static_shapes
     limit = (LIMIT_STATIC_SHAPES if static else LIMIT) if requirement.reducible else 0

@@ -101,6 +101,36 @@ FAULTS = [
         message="with exit code 9",
     ),
     Fault(
+        "an alarm",
+        "sets one that goes off in its call",
+        "signal.setitimer(signal.ITIMER_REAL, 0.001); time.sleep(5)",
+        verdicts=CRASH,
+        message="died of SIGALRM",
+    ),
+    Fault(
+        "signals ignored", "ignores those that end a process", "[signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]"
+    ),
+    Fault("an exit handler that hangs", "leaves it", "import atexit; atexit.register(time.sleep, 3600)"),
+    Fault(
+        "threads left behind",
+        "leaves 50",
+        "[threading.Thread(target=time.sleep, args=(3600,)).start() for _ in range(50)]",
+    ),
+    Fault(
+        "builtins replaced",
+        "puts None in the place of str and len",
+        "import builtins; builtins.str = builtins.len = None",
+        verdicts=CRASH,
+        message="with exit code 1",
+    ),
+    Fault(
+        "modules forgotten",
+        "empties sys.modules, then ends its process",
+        "sys.modules.clear(); os._exit(8)",
+        verdicts=CRASH,
+        message="with exit code 8",
+    ),
+    Fault(
         "a crash beside other calls",
         "ends its process when called from a thread",
         "os.abort()",

@@ -7,6 +7,11 @@ def _broken(name: str, does: str, before: str = "", message: str = "", **more: o
     return Fault(name, does, when="False", before=before, broken=True, message=message, **more)
 
 
+def _claiming(name: str, claims: str, message: str) -> Fault:
+    made = f"from xent_conformance.interface import Precision\ncapabilities = Capabilities({claims})"
+    return _broken(name, "claims it", message=message, methods=made)
+
+
 FAULTS = [
     _broken("an import that raises", "raises", "1 / 0", "ZeroDivisionError"),
     _broken("an import that exits", "calls sys.exit", "import sys; sys.exit(0)", "SystemExit"),
@@ -53,7 +58,48 @@ FAULTS = [
         "strings that can be filled in",
         methods="def reproducer(self): return ReproducerParts('', '{tensor}', '{value}', {})",
     ),
-    _broken("versions of rubbish", "a number for versions", message="cannot be loaded", methods="versions = 3"),
+    _broken("versions of rubbish", "a number for versions", message="must map names", methods="versions = 3"),
+    _broken(
+        "versions without end",
+        "a generator for versions that never ends",
+        message="must map names to versions, not be a generator",
+        methods="versions = ((str(i), 'x') for i in iter(int, 1))",
+    ),
+    Fault(
+        "a million versions",
+        "each of 10 kB",
+        when="False",
+        before="from collections.abc import Mapping\n"
+        "class Many(Mapping):\n"
+        "    def __len__(self): return 10**6\n"
+        "    def __iter__(self): return map(str, range(10**6))\n"
+        "    def __getitem__(self, key): return key * 10_000",
+        methods="versions = Many()",
+        verdicts={},
+    ),
+    _broken("a name of 10 kB", "claims it", message="100 at most", methods="name = 'n' * 10_000"),
+    _broken("a name that is a path", "claims it", message="name must be", methods="name = '../../etc/passwd'"),
+    _broken("a name of dots", "claims it", message="name must be", methods="name = '..'"),
+    _claiming("a million dtypes", "logits_dtypes=('float32',) * 10**6", "must be a tuple of float16, bfloat16"),
+    _claiming("a dtype twice", "logits_dtypes=('float32', 'float32')", "must name each once"),
+    _claiming("a dtype that cannot be hashed", "logits_dtypes=([],)", "must be a tuple of float16"),
+    _claiming("target dtypes there are not", "target_dtypes=('int65',)", "must be a tuple of int8"),
+    _claiming("no target dtype", "target_dtypes=()", "must be a tuple of int8"),
+    _claiming("fewer than no classes", "max_classes=-1", "max_classes must be 1 or more"),
+    _claiming("a sentinel beyond int64", "default_ignore_index=2**80", "must be an int64"),
+    _claiming("nobody who validates", "validation='nobody'", "must be one of library, adapter"),
+    _claiming("a precision there is not", "precision=Precision(form='Z')", "precision.form must be one of A, B"),
+    _claiming("a precision for a number", "precision={3: Precision()}", "must be for dtypes"),
+    _broken(
+        "claims that raise when they are read",
+        "a subclass of Capabilities whose field raises KeyError",
+        "from xent_conformance.interface import Capabilities\n"
+        "class Odd(Capabilities):\n"
+        "    weight = property(lambda self: {}['weight'])\n"
+        "    def __init__(self): pass",
+        "KeyError",
+        methods="capabilities = Odd()",
+    ),
     Fault(
         "versions no file takes",
         "odd strings in versions",

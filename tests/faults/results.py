@@ -19,6 +19,20 @@ FAULTS = [
     Fault("nothing", "returns None", "return None", verdicts=FAIL, message="returned None"),
     Fault("a number", "returns a float of Python's", "return float(loss)", verdicts=FAIL, message="returned float"),
     Fault("a list", "returns a list", "return [float(loss)]", verdicts=FAIL, message="returned list"),
+    Fault(
+        "a generator", "returns one", "return (x for x in [loss])", verdicts=FAIL, message="returned generator for loss"
+    ),
+    Fault(
+        "a lazy array",
+        "returns an object whose __array__ sleeps, and whose every attribute raises",
+        "return Lazy()",
+        before="import time\nclass Lazy:\n"
+        "    def __array__(self, *args, **kwargs): time.sleep(3600)\n"
+        "    def __getattribute__(self, name): raise SystemExit(name)\n"
+        "    def __eq__(self, other): raise SystemExit",
+        verdicts=FAIL,
+        message="returned Lazy for loss, expected an array",
+    ),
     Fault("a wrong shape", "returns (1,) for ()", "return loss.reshape(1)", verdicts=FAIL, message="shape (1,)"),
     Fault("integers", "returns whole numbers", "return np.asarray(2)", verdicts=FAIL, message="returned int64"),
     Fault(
@@ -114,6 +128,22 @@ FAULTS = [
             "identities.softplus": "fail",
         },
         message="call gives",
+    ),
+    Fault(
+        "wrong one time in three",
+        "doubles the loss in every third of its calls",
+        "calls.append(1); return loss * (1 + (len(calls) % 3 == 0))",
+        when="loss.size and threading.current_thread() is threading.main_thread()",
+        before="calls = [1]",
+        verdicts={
+            "purity.repeatable": "fail",
+            "purity.long-sums": "fail",
+            "purity.no-state": "fail",
+            "purity.threads": "fail",
+            "layout.square-loss": "fail",
+            "identities.softplus": "fail",
+        },
+        message="(intermittent ",
     ),
     Fault(
         "wrong beside other calls",

@@ -178,6 +178,17 @@ def gone(pid):
     return False
 
 
+def test_what_a_worker_has_started_ends_with_it_though_it_is_a_session_of_its_own(hostile, tmp_path):
+    note = tmp_path / "daemon"
+    code = f"""import subprocess
+open({str(note)!r}, 'w').write(str(subprocess.Popen(['sleep', '600'], start_new_session=True, close_fds=False).pid))"""
+    executor = IsolatedExecutor(hostile(code=code, when="True"), Narrowing(), Limits())
+    executor.open()
+    assert executor.perform(CALL).trouble is None
+    executor.close()
+    assert gone(int(note.read_text("ascii")))
+
+
 CALLABLES = {
     "torch": """import torch
 def loss(input, target, reduction="mean"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import socket
@@ -21,6 +22,8 @@ from xent_conformance.loading import Narrowing
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: Variable that tells the processes of one worker from all others.
+MARK = "XENT_WORKER"
 #: Seconds that a dying process is given to be gone.
 PATIENCE = 10.0
 #: Seconds between two looks at whether it is.
@@ -41,6 +44,13 @@ class Limits:
     memory: int | None = None
 
     FIRST = 4
+    #: To load it has so many times the limit of a call, at least so many seconds: frameworks import thousands of files.
+    LOADING, LEAST_LOADING = 15, 60.0
+
+    @classmethod
+    def granted(cls, call: float) -> Limits:
+        """The limits that go with one for a call, on this machine."""
+        return cls(call, max(cls.LOADING * call, cls.LEAST_LOADING), granted_memory())
 
 
 #: Signals that a process gets from others: who is short of memory, or shuts the machine down. The rest are its own.
@@ -75,6 +85,8 @@ class WorkerProcess:
         """Start it; the backend is loaded by :meth:`opening`."""
         ours, theirs = socket.socketpair()
         outbox, inbox = Arena(), Arena()
+        # All that the worker starts has this in its environment, also what leaves its session.
+        self._mark = f"{MARK}={secrets.token_hex(8)}"
         inherited = (theirs.fileno(), outbox.descriptor, inbox.descriptor)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -84,7 +96,7 @@ class WorkerProcess:
                 stderr=subprocess.PIPE,
                 pass_fds=inherited,
                 start_new_session=True,
-                env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ},
+                env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ, MARK: self._mark.partition("=")[2]},
             )
         self.channel = Channel(ours, outbox=outbox, inbox=inbox)
         self._said = b""
@@ -173,13 +185,14 @@ class WorkerProcess:
         return lines[-1].strip()[:LAST_WORDS] if lines else ""
 
     def end(self) -> None:
-        """End the process and those that it has started, unless they have left its group."""
+        """End the process and those that it has started, as far as they can be found."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
+            _end_marked(self._mark.encode())
 
     def close(self) -> None:
         """End the process and close all that was shared with it."""
@@ -190,6 +203,15 @@ class WorkerProcess:
         self._listener.join()
         os.close(self._deaf)
         self._process.stderr.close()
+
+
+def _end_marked(mark: bytes) -> None:
+    """End processes that began with this in their environment; only Linux shows it."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        # Those of other users cannot be read, and others end while we look.
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _signal(number: int) -> str:
