@@ -7,6 +7,8 @@ Exit codes: 0 no unexpected failure, 1 failures, 2 usage, 3 the suite or an adap
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +21,9 @@ from xent_conformance.isolation import CALL_SECONDS
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    _streams()
+    if (obstacle := _obstacle()) is not None:
+        raise SystemExit(complain(obstacle, USAGE))
     options = _parser().parse_args(arguments)
     from xent_conformance.deviations import DeviationError
     from xent_conformance.loading import BrokenBackendError, UsageError
@@ -38,6 +43,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return complain(f"{error.filename or 'output'}: {error.strerror or error}", BROKEN)
     return OK
+
+
+def _obstacle() -> str | None:
+    """Why no command can work here; None: they can."""
+    if sys.flags.optimize > 1:
+        return "python -OO takes the requirements' statements away; run without it"
+    try:
+        Path.cwd()
+    except OSError as error:
+        return f"the working directory: {error.strerror}"
+    return None
+
+
+def _streams() -> None:
+    """Whoever has closed a standard stream gets nothing, and a terminal that lacks a glyph another in its place."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Before anything else gets the number, and what is printed with it.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we live
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:

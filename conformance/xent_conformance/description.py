@@ -110,14 +110,13 @@ def _versions(found: Any) -> dict[str, str]:
 def _usable(parts: ReproducerParts) -> ReproducerParts:
     """Parts that a script can be made of; raises TypeError for others, since a failure must find its script."""
     try:
-        assert isinstance(parts, ReproducerParts)
         texts = [parts.setup, *parts.calls, *parts.calls.values()]
         texts += [parts.array.format(array="x", dtype="float32"), parts.result.format(value="x")]
-        assert all(type(text) is str for text in texts)
+        wrong = "" if isinstance(parts, ReproducerParts) and all(type(text) is str for text in texts) else "not all are"
     except Exception as error:  # noqa: BLE001 - whatever they are, a script cannot be made of them
-        raise TypeError(
-            f"reproducer() must return ReproducerParts, of strings that can be filled in: {error}"
-        ) from None
+        wrong = str(error) or type(error).__name__
+    if wrong:
+        raise TypeError(f"reproducer() must return ReproducerParts, of strings that can be filled in: {wrong}")
     return ReproducerParts(parts.setup, parts.array, parts.result, dict(parts.calls))
 
 

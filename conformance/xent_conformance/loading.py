@@ -152,6 +152,9 @@ def _file(name: str) -> Path:
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> tuple[Backend, Description]:
     make = _guarded(spec, _points(CALLABLES)[framework].load)
+    # As the folder of a file is; last, so that nothing in it can pass for another module.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")

@@ -41,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Write the record from the controlling process alone."""
+    # Without pytest-xdist nobody else knows it.
+    config.addinivalue_line("markers", "xdist_group(name): items that share problems, for one worker of pytest-xdist")
     path = config.getoption("--xent-record")
     if path and not hasattr(config, "workerinput"):
         resume = config.getoption("--xent-resume")

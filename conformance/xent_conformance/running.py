@@ -105,6 +105,8 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     package = Path(str(files("xent_conformance")))
     arguments = [str(package / "requirements"), "-c", str(package / "requirements" / "pytest.ini")]
     arguments += [f"--rootdir={package}", "--noconftest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    # Stronger than python -W error: warnings of pytest and its plugins are no business of a run.
+    arguments += ["-W", "ignore"]
     arguments += ["-p", "xent_conformance.plugin", "--xent-profile", request.profile, "--xent-seed", str(request.seed)]
     arguments += ["--xent-resume"] if request.resume is not None else []
     arguments += ["--xent-record", str(record), "--xent-device", request.device]

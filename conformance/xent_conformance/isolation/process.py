@@ -22,6 +22,8 @@ from xent_conformance.loading import Narrowing
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: How a worker begins: with our path, before a module of the working directory can pass for one of Python's own.
+START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.worker import run; run()"
 #: Variable that tells the processes of one worker from all others.
 MARK = "XENT_WORKER"
 #: Seconds that a dying process is given to be gone.
@@ -85,12 +87,13 @@ class WorkerProcess:
         """Start it; the backend is loaded by :meth:`opening`."""
         ours, theirs = socket.socketpair()
         outbox, inbox = Arena(), Arena()
+        path = [entry or str(Path.cwd()) for entry in sys.path]
         # All that the worker starts has this in its environment, also what leaves its session.
         self._mark = f"{MARK}={secrets.token_hex(8)}"
         inherited = (theirs.fileno(), outbox.descriptor, inbox.descriptor)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "xent_conformance.isolation.worker", *map(str, inherited)],
+                [sys.executable, "-c", START, repr(path), *map(str, inherited)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -105,8 +108,7 @@ class WorkerProcess:
         self._listener.start()
         self._limits = limits
         self._asked = 0
-        path = [entry or str(Path.cwd()) for entry in sys.path]
-        self._setup = {"spec": spec, "narrowing": asdict(narrowing), "path": path, "memory": limits.memory}
+        self._setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory}
 
     def opening(self) -> tuple[str, Any]:
         """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""

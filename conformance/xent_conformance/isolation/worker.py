@@ -1,6 +1,6 @@
 """The worker of a backend: loads it, and carries out one request after the other until nobody asks any more.
 
-Started as ``python -m xent_conformance.isolation.worker SOCKET INBOX OUTBOX`` with the numbers of open descriptors.
+Started with the run's ``sys.path`` and the numbers of open descriptors: socket, inbox, outbox (``process.START``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ def main(arguments: list[str]) -> None:
     channel = Channel(socket.socket(fileno=connection), outbox=Arena(outbox), inbox=Arena(inbox))
     number, (_, setup) = channel.receive()
     _submit(setup["memory"])
-    sys.path[:] = setup["path"]
     channel.start()
     said, serve = _opened(channel, setup)
     channel.send((number, said))
@@ -118,7 +117,8 @@ class _Server:
         return found
 
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def run() -> None:
+    """The whole process."""
+    main(sys.argv[2:])
     # Whatever threads or exit handlers the backend has left behind must not keep the process.
     os._exit(0)
