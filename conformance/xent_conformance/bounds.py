@@ -10,7 +10,9 @@ the element is not judged, and not counted as exercised.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,20 +104,7 @@ class Bounds:
 
     @cached_property
     def loss(self) -> F64Array:
-        """Tolerance of the call's value in its reduction: (rows,) for none, else ().
-
-        Not judged where an overflowing class without a share may have made it nan.
-        """
-        return np.asarray(np.where(self.zero_times_overflow, math.inf, self.strict_loss))
-
-    @cached_property
-    def zero_times_overflow(self) -> np.bool_ | npt.NDArray[np.bool_]:
-        """Where zero times an overflowing intermediate may be nan: (rows,) for none, else ()."""
-        return overflow.without_share(self)
-
-    @cached_property
-    def strict_loss(self) -> F64Array:
-        """Tolerance of the loss where a class without a share counts for nothing, however far away it is."""
+        """Tolerance of the call's value in its reduction: (rows,) for none, else ()."""
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
@@ -176,15 +165,21 @@ class Bounds:
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
-        factor = scale * (1 - self.problem.label_smoothing)
-        nothing = (factor == 0) & self.grad_target_overflows & (self.answer.conventions.zero_times_infinity == "nan")
-        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero & ~nothing, tolerance, math.inf))
+        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero, tolerance, math.inf))
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
         """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
         product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
         return np.asarray((product >= self.limit) | np.any(self.overflows))
+
+    @cached_property
+    def grad_target_undefined(self) -> npt.NDArray[np.bool_]:
+        """Where such a product is then multiplied by zero, (rows, C): nan where 0 * inf is evaluated."""
+        factor = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights())
+        nothing = factor * (1 - self.problem.label_smoothing) == 0
+        evaluated = self.answer.conventions.zero_times_infinity == "nan"
+        return np.asarray(nothing & self.grad_target_overflows & evaluated)
 
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
@@ -209,6 +204,24 @@ class Bounds:
         There a correctly signed infinity is accepted beside the values within the bound.
         """
         return overflow.of_loss(self)
+
+    @cached_property
+    def undefined(self) -> np.bool_ | npt.NDArray[np.bool_]:
+        """Where such an intermediate is multiplied by zero, (rows,) for none, else (): nan where 0 * inf is evaluated.
+
+        There nan is accepted beside the values within the bound.
+        """
+        return overflow.without_share(self)
+
+    @property
+    def loss_excuses(self) -> Mapping[str, Any]:
+        """What is accepted of the loss beside values within its bound, by the names that ``compare`` has for it."""
+        return {"overflows": self.overflows, "undefined": self.undefined}
+
+    @property
+    def grad_target_excuses(self) -> Mapping[str, Any]:
+        """The same for the gradient of probability targets."""
+        return {"overflows": self.grad_target_overflows, "undefined": self.grad_target_undefined}
 
     @property
     def divides_by_zero(self) -> bool:

@@ -74,7 +74,7 @@ def _primitive(trial: Trial, name: str) -> Sides:
 
 
 def _loss(trial: Trial, _: str) -> Sides:
-    return trial.loss(), trial.answer.loss, trial.bounds.loss, {"overflows": trial.bounds.overflows}
+    return trial.loss(), trial.answer.loss, trial.bounds.loss, trial.bounds.loss_excuses
 
 
 def _grad_logits(trial: Trial, _: str) -> Sides:
@@ -85,7 +85,7 @@ def _grad_target(trial: Trial, _: str) -> Sides:
     exact, observed = trial.answer.grad_target, trial.gradients().target
     if observed is None:  # not every library differentiates targets
         return exact.value, exact, np.inf, {}
-    return observed, exact, trial.bounds.grad_target, {"overflows": trial.bounds.grad_target_overflows}
+    return observed, exact, trial.bounds.grad_target, trial.bounds.grad_target_excuses
 
 
 def _hessian(trial: Trial, _: str) -> Sides:

@@ -86,14 +86,16 @@ def compare(
     fmt: Format,
     *,
     overflows: npt.ArrayLike = False,
+    undefined: npt.ArrayLike = False,
     effect: npt.ArrayLike | None = None,
     call: str = "cross_entropy",
 ) -> Finding:
     """Compare element by element; all arrays broadcast to the shape of ``exact.value``.
 
     nan is expected where the exact answer is nan, infinity where it is infinite; infinity of the right sign is also
-    accepted where |exact| + bound passes the largest finite number, or where ``overflows``. An infinite bound excuses
-    every value. ``effect`` is the size of what the comparison is about (by default the answer itself, or 1).
+    accepted where |exact| + bound passes the largest finite number, or where ``overflows``; so is nan where
+    ``undefined``. An infinite bound excuses every value. ``effect`` is the size of what the comparison is about (by
+    default the answer itself, or 1).
     """
     if not exact.value.size:
         return Finding(quantity, 0.0, call=call, exercised=False)
@@ -108,6 +110,7 @@ def compare(
             ratios = np.where(error == 0, 0.0, error / tolerance)
         else:
             ratios = _ratios(got, exact, tolerance, fmt, np.asarray(overflows, dtype=bool))
+            ratios = np.where(np.isnan(got) & np.asarray(undefined, dtype=bool), 0.0, ratios)
         effects = np.maximum(size, 1.0) if effect is None else np.asarray(effect)
         telling = bool(np.any((tolerance <= TELLING * effects) | ~np.isfinite(size)))
         ulp = _ulp(error, size, fmt)

@@ -85,7 +85,7 @@ def loss_of(trial: Trial, where: str = "") -> Measured:
         value = trial.loss()
     except SpoiledError as spoiled:
         raise _placed(spoiled, where) from spoiled
-    finite = np.isfinite(trial.answer.loss.value)
+    finite = np.isfinite(trial.answer.loss.value) & ~trial.bounds.undefined
     overflows = np.broadcast_to(np.asarray(trial.bounds.overflows, dtype=bool), value.shape)
     return Measured(value, np.where(finite, trial.bounds.loss, np.inf), overflows)
 

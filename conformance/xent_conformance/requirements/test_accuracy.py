@@ -15,9 +15,7 @@ from xent_conformance.trial import Trial
 
 def _loss_finding(trial: Trial, precision: Precision, quantity: str = "loss") -> Finding:
     bounds = trial.bounds_under(precision)
-    return compare(
-        quantity, trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, overflows=bounds.overflows
-    )
+    return compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, **bounds.loss_excuses)
 
 
 @requirement(

@@ -118,9 +118,9 @@ def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Fi
     adds nothing to the loss of finite logits: not nan either, where its distance leaves the format.
     """
     bounds = trial.bounds
-    if np.any(bounds.zero_times_overflow):
+    if np.any(bounds.undefined):
         exact, fmt = trial.answer.loss, trial.problem.format
-        yield compare("loss", trial.loss(), exact, bounds.strict_loss, fmt, overflows=bounds.overflows)
+        yield compare("loss", trial.loss(), exact, bounds.loss, fmt, overflows=bounds.overflows)
 
 
 @requirement(
@@ -185,7 +185,7 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
         return
     bounds, exact, fmt = trial.bounds, trial.answer.loss, problem.format
     tolerance = np.where(spoiled, np.inf, bounds.loss)
-    yield compare("loss", trial.loss(), exact, tolerance, fmt, overflows=bounds.overflows)
+    yield compare("loss", trial.loss(), exact, tolerance, fmt, **bounds.loss_excuses)
     if GRADIENT.met_by(trial.subject):
         gradient = trial.answer.grad_logits
         limits = np.where(spoiled[:, None], np.inf, bounds.grad_logits)

@@ -28,9 +28,7 @@ def test_content_of_ignored_rows_does_not_reach_the_loss(trial: Trial) -> Iterat
     if not trial.problem.ignored().any():
         return
     bounds = trial.bounds
-    yield compare(
-        "loss", trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, overflows=bounds.overflows
-    )
+    yield compare("loss", trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, **bounds.loss_excuses)
 
 
 @requirement(

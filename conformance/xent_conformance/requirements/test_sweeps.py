@@ -29,7 +29,7 @@ def loss_finding(trial: Trial) -> Finding:
     """The loss beside the exact one."""
     bounds = trial.bounds
     exact = trial.answer.loss
-    return compare("loss", trial.loss(), exact, bounds.loss, trial.problem.format, overflows=bounds.overflows)
+    return compare("loss", trial.loss(), exact, bounds.loss, trial.problem.format, **bounds.loss_excuses)
 
 
 def gradient_finding(trial: Trial) -> Finding:
@@ -51,7 +51,7 @@ def target_gradient_finding(trial: Trial) -> Finding | None:
         exact,
         bounds.grad_target,
         trial.problem.format,
-        overflows=bounds.grad_target_overflows,
+        **bounds.grad_target_excuses,
         effect=effect_of(exact.value),
         call="cross_entropy_vjp",
     )
