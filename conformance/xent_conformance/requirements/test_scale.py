@@ -15,7 +15,7 @@ from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strides import windows
-from xent_conformance.subject import GRADIENT, Need, Subject
+from xent_conformance.subject import GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.trial import SpoiledError, Trial
 
 #: Numbers of classes beyond the largest of ``sweeps``.
@@ -86,7 +86,8 @@ def one_long_row(subject: Subject) -> Iterator[Problem]:
     "scale.elements",
     "more than 2^31 elements",
     source=one_long_row,
-    needs=[UNLIMITED, ROW_LOSSES],
+    # Where memory runs out, a process of its own ends alone.
+    needs=[UNLIMITED, ROW_LOSSES, OWN_PROCESS],
     references=[*_SIZES, "https://github.com/Dao-AILab/flash-attention/issues/714"],
     reducible=False,
 )
