@@ -43,14 +43,19 @@ class Guarded:
         """
         held = self._memory_behind(there)
         if held is None:
-            return not same_bits(there, self._original), False
+            return not self._equals(there), False
+        moved = there.shape != self.view.shape or (there.strides != self.view.strides and not self._equals(there))
         if held.tobytes() == self._before:
-            return False, False
+            # The same bytes, but perhaps seen in another way: transposed where it is, say.
+            return moved, False
         elements = self._view_of(held)
-        changed = not same_bits(elements, self._original)
+        changed = moved or not self._equals(elements)
         restored = held.copy()
         _fill(self._view_of(restored), self._original)
         return changed, restored.tobytes() != self._before
+
+    def _equals(self, there: AnyArray) -> bool:
+        return same_bits(there, self._original)
 
     def _memory_behind(self, there: AnyArray) -> Bytes | None:
         """The memory that the backend's array lies in, bands included; None where it does not have them."""

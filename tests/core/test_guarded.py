@@ -98,3 +98,14 @@ def test_without_a_band_the_elements_fill_their_memory(dtype, layout):
     assert bare.view.strides == array.strides
     assert np.lib.array_utils.byte_bounds(bare.view)[0] == bare.memory.ctypes.data
     assert bare.after(bare.view) == (False, False)
+
+
+def test_an_array_that_is_seen_otherwise_after_the_call_is_changed():
+    guarded = Guarded(np.arange(6.0).reshape(2, 3))
+    assert guarded.after(guarded.view) == (False, False)
+    assert guarded.after(guarded.view[:1]) == (True, False)
+    square = Guarded(np.arange(9.0).reshape(3, 3))
+    assert square.after(square.view.T) == (True, False)
+    # The strides of an axis of length 1 mean nothing.
+    row = Guarded(np.arange(3.0).reshape(1, 3))
+    assert row.after(np.lib.stride_tricks.as_strided(row.view, (1, 3), (800, 8))) == (False, False)
