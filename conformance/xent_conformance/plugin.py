@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Name under which an item carries the line of the record.
 PROPERTY = "xent"
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
+#: Set once a module has said that no backend was chosen: the others need not say it again.
+REFUSED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Recording(Path(path), resume=resume), "xent-recording")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Open the backends that are asked for: what is wrong with them is said once, before anything is collected."""
+    if session.config.getoption("--xent-backend"):
+        session_of(session.config)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of the backends."""
     if SESSION in config.stash:
@@ -64,7 +72,11 @@ def session_of(config: pytest.Config) -> Session:
     if SESSION in config.stash:
         return config.stash[SESSION]
     if not config.getoption("--xent-backend"):
+        config.stash[REFUSED] = True
         raise pytest.UsageError("choose a backend: --xent-backend numpy (repeatable)")
+    record, resume = config.getoption("--xent-record"), config.getoption("--xent-resume")
+    if resume and not record:
+        raise pytest.UsageError("--xent-resume goes with --xent-record FILE")
     try:
         request = Request(
             backends=tuple(config.getoption("--xent-backend")),
@@ -76,7 +88,7 @@ def session_of(config: pytest.Config) -> Session:
             device=config.getoption("--xent-device"),
             in_process=config.getoption("--xent-in-process"),
             timeout=config.getoption("--xent-timeout"),
-            resume=Path(config.getoption("--xent-record")) if config.getoption("--xent-resume") else None,
+            resume=Path(record) if resume else None,
         )
         session = Session.open(request)
     except (UsageError, RecordError) as error:
@@ -97,6 +109,8 @@ def requirement_of(test: object) -> Requirement | None:
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
     """Leave out requirements that were not asked for or that no chosen dtype has."""
     requirement = requirement_of(obj)
+    if requirement is not None and collector.config.stash.get(REFUSED, False):
+        return []
     left_out = requirement is not None and not session_of(collector.config).cells(requirement)
     return [] if left_out else None
 

@@ -37,13 +37,25 @@ def test_requirements_are_items_of_ones_own_suite(tmp_path):
 def test_no_backend_is_a_usage_error_that_says_so(tmp_path):
     done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements")
     assert "choose a backend: --xent-backend" in done.stdout + done.stderr
+    assert "1 error in" in done.stdout
     assert done.returncode in (2, 4)
 
 
-def test_an_unknown_backend_lists_the_known_ones(tmp_path):
-    done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements", "--xent-backend=nope")
-    assert "known: jax" in done.stdout + done.stderr
-    assert done.returncode in (2, 4)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--xent-backend=nope"], "known: jax"),
+        (["--xent-backend=numpy", "--xent-backend=./broken.py"], "ZeroDivisionError"),
+        (["--xent-backend=numpy", "--xent-timeout=0"], "a timeout is"),
+        (["--xent-backend=numpy", "--xent-resume"], "--xent-resume goes with --xent-record"),
+        (["--xent-backend=numpy", "--xent-resume", "--xent-record=nowhere"], "nothing to resume"),
+    ],
+)
+def test_what_cannot_be_judged_is_said_once_and_nothing_is_collected(tmp_path, arguments, message):
+    (tmp_path / "broken.py").write_text("1 / 0")
+    done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements", *arguments)
+    assert (done.stdout + done.stderr).count(message) == 1
+    assert done.returncode == 4
 
 
 def test_every_option_begins_with_the_prefix(pytestconfig):
