@@ -15,6 +15,7 @@ from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, target_gradient_finding
 from xent_conformance.requirements.twins import problem_of
+from xent_conformance.strategies.situations import FORMS
 from xent_conformance.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
 from xent_conformance.trial import Trial
 
@@ -149,6 +150,7 @@ def test_gradient_rows_sum_to_zero(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "gradients.second-backward",
     "a second backward pass gives the same",
+    source=FORMS,
     needs=[GRADIENT, DETERMINISM],
     references=["https://github.com/modelscope/ms-swift/issues/10129"],
 )
@@ -177,6 +179,7 @@ def test_second_backward_gives_the_same(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "gradients.second-order",
     "second derivatives within their bound",
+    source=FORMS,
     needs=[SECOND_ORDER],
     references=["https://github.com/tensorflow/tensorflow/issues/7403"],
 )

@@ -11,6 +11,7 @@ from xent_conformance.judge import Finding, compare
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.strategies.situations import FORMS
 from xent_conformance.subject import GRADIENT, LAYER, PRIMITIVES, Subject
 from xent_conformance.trial import Trial
 
@@ -32,6 +33,7 @@ def _without_smoothing(problem: Problem) -> Iterable[Problem]:
 @requirement(
     "identities.ce-is-nll-of-log-softmax",
     "CE = NLL(LogSoftmax)",
+    source=FORMS,
     needs=[PRIMITIVES],
     derive=_without_smoothing,
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
@@ -94,6 +96,7 @@ def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "identities.function-is-layer",
     "function form = layer form",
+    source=FORMS,
     needs=[LAYER],
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
@@ -115,6 +118,7 @@ def test_function_form_is_layer_form(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "identities.function-gradient-is-layer-gradient",
     "gradient of the function = gradient of the layer",
+    source=FORMS,
     needs=[LAYER, GRADIENT],
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )

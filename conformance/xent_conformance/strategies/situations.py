@@ -18,6 +18,8 @@ PROBABILITIES = {level: names for level, names in MENU["target"].items() if leve
 USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if level != "degenerate"}
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
+#: All options jointly, for what a second form of a call gives: it differs from the first on many problems or on none.
+FORMS = Stream("forms", budget=0.3)
 #: All options jointly, for identities between several calls.
 RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.13)
 #: Class weights in every problem, negative ones and single zeros included.
