@@ -6,10 +6,10 @@
 import numpy as np
 import pytest
 
-from xent_conformance.calls import Caller
-from xent_conformance.execution import LocalExecutor
+from xent_conformance.calling.calls import Caller
+from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.interface import BackendUnavailableError
-from xent_conformance.loading import load
+from xent_conformance.loading.loader import load
 from xent_conformance.problem import Problem
 
 QUANTITIES = {"cross_entropy": "loss", "vjp": "loss and gradient"}

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 import frozen_baseline
-from xent_conformance.evaluation import Settings, evaluate, grouped, problems
-from xent_conformance.loading import load
+from xent_conformance.judging.evaluation import Settings, evaluate, grouped, problems
+from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.loader import load
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import Subject
 
 SETTINGS = Settings("default", 0)
 

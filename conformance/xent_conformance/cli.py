@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (obstacle := _obstacle()) is not None:
         raise SystemExit(complain(obstacle, USAGE))
     options = _parser().parse_args(arguments)
-    from xent_conformance.deviations import DeviationError
-    from xent_conformance.loading import BrokenBackendError, UsageError
-    from xent_conformance.record import RecordError
+    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.records.deviations import DeviationError
+    from xent_conformance.records.record import RecordError
 
     command: Callable[[argparse.Namespace], int] = options.command
     try:

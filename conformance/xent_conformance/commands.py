@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from xent_conformance.output import check_file, output_folder
 
 if TYPE_CHECKING:
-    from xent_conformance.kill_matrix import Matrix
+    from xent_conformance.detection.kill_matrix import Matrix
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
@@ -29,7 +29,7 @@ def complain(message: object, code: int) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
-    from xent_conformance.loading import UsageError
+    from xent_conformance.loading.loader import UsageError
     from xent_conformance.session import Request, Session, dtypes_in
 
     with output_folder(options.output) as folder:
@@ -71,7 +71,7 @@ def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
 
 
 def _exit_code(pytest_code: int, record: Path) -> int:
-    from xent_conformance.record import UNEXPECTED, Status, read
+    from xent_conformance.records.record import UNEXPECTED, Status, read
 
     if pytest_code not in (0, 1):
         return BROKEN
@@ -94,8 +94,8 @@ def _renderer(name: str) -> Any:
 
 def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
-    from xent_conformance.header import catalogued
-    from xent_conformance.loading import known
+    from xent_conformance.loading.loader import known
+    from xent_conformance.records.header import catalogued
     from xent_conformance.requirements.registry import load
 
     registry = load()
@@ -125,7 +125,7 @@ def report(options: argparse.Namespace) -> int:
 
 def _records(paths: Sequence[Path]) -> list[Path]:
     """The records named, and those in the folders named; raises UsageError for a folder without any."""
-    from xent_conformance.loading import UsageError
+    from xent_conformance.loading.loader import UsageError
 
     found: list[Path] = []
     for path in paths:
@@ -158,10 +158,10 @@ def _progress(text: str) -> None:
 
 def mutants(options: argparse.Namespace) -> int:
     """Measure the kill matrix."""
-    from xent_conformance import kill_tasks
-    from xent_conformance.baselines import baselines
-    from xent_conformance.kill_budget import spent
-    from xent_conformance.kill_matrix import Matrix, write
+    from xent_conformance.detection import kill_tasks
+    from xent_conformance.detection.baselines import baselines
+    from xent_conformance.detection.kill_budget import spent
+    from xent_conformance.detection.kill_matrix import Matrix, write
     from xent_conformance.session import check_profile
 
     check_profile(options.profile)
@@ -204,7 +204,7 @@ def new(options: argparse.Namespace) -> int:
     """Write the example adapter."""
     from importlib.resources import files
 
-    from xent_conformance.loading import UsageError
+    from xent_conformance.loading.loader import UsageError
 
     try:
         with options.file.open("x", encoding="utf-8") as file:
@@ -220,8 +220,8 @@ def new(options: argparse.Namespace) -> int:
 
 def campaign(options: argparse.Namespace) -> int:
     """Measure how near correct implementations come to the bounds."""
-    from xent_conformance.campaign import Campaign, entrants, table
-    from xent_conformance.record import jsonable
+    from xent_conformance.detection.campaign import Campaign, entrants, table
+    from xent_conformance.records.record import jsonable
 
     check_file(options.output)
     measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, _progress)

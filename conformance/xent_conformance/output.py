@@ -15,7 +15,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
     Raises UsageError where it cannot be written, or where another run is writing there.
     """
-    from xent_conformance.loading import UsageError
+    from xent_conformance.loading.loader import UsageError
 
     try:
         there = folder.exists()
@@ -41,7 +41,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 def check_file(path: Path) -> None:
     """Raise UsageError for a file that cannot be written; one that is not there is not there afterwards either."""
-    from xent_conformance.loading import UsageError
+    from xent_conformance.loading.loader import UsageError
 
     there = os.path.lexists(path)
     try:

@@ -65,8 +65,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def session_of(config: pytest.Config) -> Session:
     """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
-    from xent_conformance.loading import UsageError
-    from xent_conformance.record import RecordError
+    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.records.record import RecordError
     from xent_conformance.session import Request, Session, dtypes_in
 
     if SESSION in config.stash:
@@ -137,9 +137,9 @@ def _group(requirement: Requirement, cell: Cell) -> str:
 @pytest.fixture
 def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
     """Judge a requirement on this item's cell: fails, skips or passes as the verdict says."""
-    from xent_conformance.evaluation import in_error
-    from xent_conformance.record import Status
-    from xent_conformance.witness import verdict_line
+    from xent_conformance.judging.evaluation import in_error
+    from xent_conformance.records.record import Status
+    from xent_conformance.witnesses.witness import verdict_line
 
     session = session_of(request.config)
     cell: Cell = request.param
@@ -190,7 +190,7 @@ class Recording:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Write the header; a session that cannot be opened leaves no file."""
-        from xent_conformance.record import RecordWriter
+        from xent_conformance.records.record import RecordWriter
 
         self._session = session
         header = session_of(session.config).header()

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import pytest
 
 from xent_conformance import plugin
-from xent_conformance.record import GLYPHS, Status
+from xent_conformance.records.record import GLYPHS, Status
 from xent_conformance.session import Session
 
 #: Environment variables through which another project's settings would reach our run.

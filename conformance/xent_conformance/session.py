@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xent_conformance import deviations
-from xent_conformance.calls import Executor, forward
-from xent_conformance.description import Description
-from xent_conformance.evaluation import PROFILES, Settings, Verdict, evaluate
-from xent_conformance.execution import LocalExecutor
+from xent_conformance.calling.calls import Executor, forward
+from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
-from xent_conformance.header import catalogued, circumstances, described, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
-from xent_conformance.record import begun, cell_of
+from xent_conformance.judging.evaluation import PROFILES, Settings, Verdict, evaluate
+from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.description import Description
+from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
+from xent_conformance.loading.smoke import first_call
+from xent_conformance.records import deviations
+from xent_conformance.records.header import catalogued, circumstances, described, not_judged
+from xent_conformance.records.record import begun, cell_of
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
-from xent_conformance.smoke import first_call
-from xent_conformance.subject import Subject
 
 ALL_DTYPES = "all"
 #: Longest limit of a call, in seconds: eleven days.
@@ -99,7 +99,7 @@ class Cell:
         return f"{name}-{dtype}"
 
     def key(self, requirement: Requirement) -> tuple[str, str, str]:
-        """What its verdict is about, as :func:`~xent_conformance.record.cell_of` has it."""
+        """What its verdict is about, as :func:`~xent_conformance.records.record.cell_of` has it."""
         return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 

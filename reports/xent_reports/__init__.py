@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xent_conformance.record import Record
+from xent_conformance.records.record import Record
 from xent_reports import badge, benchmarks, files, html, markdown
 from xent_reports import kill_matrix as matrix_file
 from xent_reports.changes import compared, diff
@@ -32,8 +32,9 @@ def render(
     """Write ``index.html``, ``summary.md`` and ``badge.json`` into a folder and return the path of the page.
 
     Several records are shown as one. ``kill_matrix``, as `xent mutants` writes it, is shown on a page beside;
-    ``speed``, as pytest-benchmark writes it, in a section. Raises :class:`xent_conformance.record.RecordError`, naming
-    the file, for one that is damaged or of another suite version than the others; a truncated record is shown, as such.
+    ``speed``, as pytest-benchmark writes it, in a section. Raises :class:`xent_conformance.records.record.RecordError`,
+    naming the file, for one that is damaged or of another suite version than the others; a truncated record is shown,
+    as such.
     """
     run = run_of(_timed(combined(files.load(records)), speed))
     changed = None if baseline is None else compared(run_of(combined(files.load(baseline))), run)

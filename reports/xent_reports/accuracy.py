@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xent_conformance.record import number
+from xent_conformance.records.record import number
 from xent_reports.figures import size
 from xent_reports.model import Run, Verdict, dtype_order
 

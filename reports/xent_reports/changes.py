@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xent_conformance.record import GLYPHS, RecordError, Status
+from xent_conformance.records.record import GLYPHS, RecordError, Status
 from xent_reports.combination import combined
 from xent_reports.figures import counted, ratio
 from xent_reports.files import load

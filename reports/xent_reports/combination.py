@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xent_conformance.record import Record, RecordError, jsonable, number
+from xent_conformance.records.record import Record, RecordError, jsonable, number
 from xent_reports.files import load, write
 from xent_reports.joining import PER_RUN, canonical, joined, sources
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xent_conformance.record import Status
+from xent_conformance.records.record import Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.model import Backend, Requirement, Run
 from xent_reports.visible import web_address

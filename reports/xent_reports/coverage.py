@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xent_conformance.record import Status
+from xent_conformance.records.record import Status
 from xent_reports.model import Requirement, Run, Verdict
 
 

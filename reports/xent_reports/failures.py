@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xent_conformance.record import Status
+from xent_conformance.records.record import Status
 from xent_reports.model import Requirement, Run, Verdict, worst_first
 from xent_reports.witness import Witness, briefly, of_verdict
 

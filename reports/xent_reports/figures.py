@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from xent_conformance.record import number
+from xent_conformance.records.record import number
 
 #: Above it a ratio is written with an exponent.
 _LARGE = 1000

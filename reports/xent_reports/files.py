@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xent_conformance.record import MAX_BYTES, Record, RecordError, read
-from xent_conformance.strict_json import OddFileError, parsed, read_bytes
+from xent_conformance.records.record import MAX_BYTES, Record, RecordError, read
+from xent_conformance.records.strict_json import OddFileError, parsed, read_bytes
 from xent_reports.soundness import checked
 
 

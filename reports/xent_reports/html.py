@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from xent_conformance.record import GLYPHS, SEVERITY, Status
+from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_reports import charts, comparison, coverage, figures, headline, visible
 from xent_reports.accuracy import accuracy, tiers
 from xent_reports.changes import KINDS, Changes, state

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from xent_conformance.record import SEVERITY, Record, RecordError, Status, number
+from xent_conformance.records.record import SEVERITY, Record, RecordError, Status, number
 from xent_reports.figures import size
 
 #: Header keys that describe one run and are written side by side where the records differ.

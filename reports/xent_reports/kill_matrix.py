@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xent_conformance.record import RecordError
+from xent_conformance.records.record import RecordError
 from xent_reports.files import json_object
 from xent_reports.shapes import Count, OddError, Shape, at_most, has
 

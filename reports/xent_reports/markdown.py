@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from xent_conformance.record import GLYPHS, SEVERITY
+from xent_conformance.records.record import GLYPHS, SEVERITY
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xent_conformance.record import GLYPHS, Status
+from xent_conformance.records.record import GLYPHS, Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import ratio
 from xent_reports.headline import NOT_RUN

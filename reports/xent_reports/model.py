@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from xent_conformance.record import SEVERITY, UNEXPECTED, Record, RecordError, Status, number
+from xent_conformance.records.record import SEVERITY, UNEXPECTED, Record, RecordError, Status, number
 from xent_reports.figures import size
 from xent_reports.joining import sources
 

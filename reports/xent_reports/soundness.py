@@ -1,6 +1,7 @@
 """Whether a record that parses also has the parts the report reads, so that a damaged one is refused by name.
 
-:func:`xent_conformance.record.read` checks the lines; this checks what is in them, without a JSON Schema library.
+:func:`xent_conformance.records.record.read` checks the lines; this checks what is in them, without a JSON Schema
+library.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from xent_conformance.record import Record, RecordError, Status
+from xent_conformance.records.record import Record, RecordError, Status
 from xent_reports.shapes import Count, Name, Number, OddError, Scalar, Shape, at_most, has
 from xent_reports.visible import abridged
 

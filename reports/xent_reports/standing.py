@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from xent_conformance.record import SEVERITY, Status
+from xent_conformance.records.record import SEVERITY, Status
 from xent_reports.model import Run, worst
 
 

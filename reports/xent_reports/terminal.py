@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from xent_conformance.record import GLYPHS, SEVERITY, Status
+from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_reports.combination import combined
 from xent_reports.failures import Failure, failures
 from xent_reports.files import load

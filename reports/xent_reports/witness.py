@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xent_conformance.record import GLYPHS, Status, number
+from xent_conformance.records.record import GLYPHS, Status, number
 from xent_reports.call import Call
 from xent_reports.figures import counted, difference, quantity, ratio
 from xent_reports.model import Backend, Verdict

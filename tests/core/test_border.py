@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xent_conformance.calls import forward
-from xent_conformance.execution import LocalExecutor
+from xent_conformance.calling.calls import forward
+from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import Problem
 

@@ -6,7 +6,7 @@ import pytest
 from xent_conformance.bounds import Bounds
 from xent_conformance.conventions import Conventions
 from xent_conformance.formats import FLOATING, dtype_of, format_named
-from xent_conformance.judge import compare
+from xent_conformance.judging.judge import compare
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import TIERS, WEAKEST, Precision
 from xent_conformance.problem import Problem

@@ -12,16 +12,17 @@ import pytest
 from correct.catalogue import all_correct
 from correct.implementations import Correct
 from correct.sums import blocked, descending, pairwise, sequential
-from xent_conformance import campaign, cli
-from xent_conformance.campaign import Campaign, Entrant, table
-from xent_conformance.campaign_problems import directed, drawn
-from xent_conformance.campaign_quantities import QUANTITIES
+from xent_conformance import cli
+from xent_conformance.detection import campaign
+from xent_conformance.detection.campaign import Campaign, Entrant, table
+from xent_conformance.detection.campaign_problems import directed, drawn
+from xent_conformance.detection.campaign_quantities import QUANTITIES
 from xent_conformance.formats import FLOATING
 from xent_conformance.interface import Precision
-from xent_conformance.loading import UsageError
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.loader import UsageError
 from xent_conformance.strategies import EVERYTHING
-from xent_conformance.subject import Subject
-from xent_conformance.trial import Trial
 
 #: One implementation of each tier that differs for a dtype; the command runs all of them on all.
 SMALL = {

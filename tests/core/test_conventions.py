@@ -3,7 +3,7 @@
 import jsonschema
 
 from xent_conformance.conventions import QUESTIONS, Conventions, described
-from xent_conformance.record import schema
+from xent_conformance.records.record import schema
 from xent_conformance.session import Request, Session
 
 

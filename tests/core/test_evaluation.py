@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from xent_conformance.evaluation import SHORT, Settings
+from xent_conformance.judging.evaluation import SHORT, Settings
+from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.sweeps import every_lane
-from xent_conformance.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xent_conformance.formats import format_named
-from xent_conformance.judge import broken, compare, held
+from xent_conformance.judging.judge import broken, compare, held
 from xent_conformance.oracle import Exact
 
 F32 = format_named("float32")

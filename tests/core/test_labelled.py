@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from xent_conformance.interface import Capabilities
+from xent_conformance.judging.subject import distributions, labelled
 from xent_conformance.problem import Problem
-from xent_conformance.subject import distributions, labelled
 
 PROBLEM = Problem(np.zeros((3, 4), np.float32), np.array([3, 0, -100]))
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
-from xent_conformance.evaluation import Settings, findings_of, problems
+from xent_conformance.judging.evaluation import Settings, findings_of, problems
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_text
-from xent_conformance.reducer import LIMIT, Reducer, keep_classes, keep_rows
 from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
-from xent_conformance.subject import Subject
-from xent_conformance.trial import Trial
+from xent_conformance.witnesses.reducer import LIMIT, Reducer, keep_classes, keep_rows
 
 
 def reduced(problem, fails, limit=LIMIT):

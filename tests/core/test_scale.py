@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
-from xent_conformance.calls import Invocation, Outcome
-from xent_conformance.guarded import Guarded
+from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.guarded import Guarded
+from xent_conformance.calling.strides import behind, overlapping, windows
 from xent_conformance.isolation.channel import Arena, Channel
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements import test_scale as scale
 from xent_conformance.requirements.registry import REGISTRY, load
-from xent_conformance.strides import behind, overlapping, windows
-from xent_conformance.subject import Subject
-from xent_conformance.trial import Trial
 
 
 class Wrapping(NumpyBackend):

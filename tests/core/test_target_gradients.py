@@ -3,10 +3,10 @@
 import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
-from xent_conformance.evaluation import Settings, evaluate
-from xent_conformance.record import Status
+from xent_conformance.judging.evaluation import Settings, evaluate
+from xent_conformance.judging.subject import Subject
+from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import load
-from xent_conformance.subject import Subject
 
 
 def verdict_where(gives):

@@ -3,9 +3,9 @@
 import pytest
 
 from faults.catalogue import Fault
-from xent_conformance.record import Status
+from xent_conformance.records.record import Status
 from xent_conformance.session import Request, Session
-from xent_conformance.witness import verdict_line
+from xent_conformance.witnesses.witness import verdict_line
 
 BOTH = ("invalid_calls.labels-that-abort", "invalid_calls.labels-out-of-range")
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from faults.catalogue import WORKED, Fault
-from xent_conformance.calls import CRASH, forward
+from xent_conformance.calling.calls import CRASH, forward
 from xent_conformance.isolation.executor import PARDONS, IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading import BrokenBackendError, Narrowing
+from xent_conformance.loading.loader import BrokenBackendError, Narrowing
 from xent_conformance.problem import Problem
-from xent_conformance.record import Status, read
+from xent_conformance.records.record import Status, read
 from xent_conformance.session import Request, Session
-from xent_conformance.witness import RESTARTS, verdict_line
+from xent_conformance.witnesses.witness import RESTARTS, verdict_line
 
 CALL = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([2])))
 

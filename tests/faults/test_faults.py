@@ -7,7 +7,7 @@ import pytest
 from faults.catalogue import ONLY, Fault, all_faults
 from faults.table import survived
 from xent_conformance import cli, commands
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 
 FAULTS = all_faults()
 

@@ -28,7 +28,7 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
     assert packages == {"xent_conformance", "xent_backends", "xent_reports"}
     for needed in (
         "xent_conformance/py.typed",
-        "xent_conformance/record.schema.json",
+        "xent_conformance/records/record.schema.json",
         "xent_conformance/requirements/pytest.ini",
         "xent_conformance/new_backend.py.txt",
         "xent_conformance/semantics.md",

@@ -7,40 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
 from xent_conformance.interface import Backend
-
-NUMPY_MODULES = (
-    "numerics",
-    "reductions",
-    "batches",
-    "weights",
-    "ignoring",
-    "smoothing",
-    "probabilities",
-    "layouts",
-    "dtypes",
-    "invalid_labels",
-    "parameters",
-    "infinities",
-    "gradients",
-    "second_order",
-    "aliasing",
-    "state",
-    "tiles",
-    "edges",
-    "forms",
-    "kernels",
-    "interactions",
-    "strides",
-    "formats",
-    "fused_linear",
-    "large",
-    "sizes",
-    "thresholds",
-)
-TORCH_MODULES = ("torch_backward", "torch_memory")
 
 
 @dataclass(frozen=True)
@@ -85,7 +55,8 @@ def mutant(
 
 
 def all_mutants() -> list[Mutant]:
-    """Every mutant by name; those on torch only where torch is installed."""
-    for module in NUMPY_MODULES + (TORCH_MODULES if find_spec("torch") else ()):
-        import_module(f"mutants.{module}")
+    """Every mutant by name, from all modules of this folder; those on torch only where torch is installed."""
+    for module in sorted(path.stem for path in Path(__file__).parent.glob("*.py")):
+        if not module.startswith(("_", "test_")) and (find_spec("torch") or not module.startswith("torch_")):
+            import_module(f"mutants.{module}")
     return [_REGISTERED[name] for name in sorted(_REGISTERED)]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from xent_conformance.kill_budget import needed
+from xent_conformance.detection.kill_budget import needed
 
 
 def test_a_kill_by_every_example_needs_one():

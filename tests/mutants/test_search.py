@@ -8,11 +8,12 @@ import pytest
 
 from mutants.catalogue import Mutant, all_mutants
 from mutants.numpy_twin import NumpyTwin
-from xent_conformance import cli, kill_tasks
-from xent_conformance.evaluation import Settings, grouped
-from xent_conformance.kill_search import families, search
-from xent_conformance.kill_steps import comparable, replaced
-from xent_conformance.kills import Corpus, kills
+from xent_conformance import cli
+from xent_conformance.detection import kill_tasks
+from xent_conformance.detection.kill_search import families, search
+from xent_conformance.detection.kill_steps import comparable, replaced
+from xent_conformance.detection.kills import Corpus, kills
+from xent_conformance.judging.evaluation import Settings, grouped
 from xent_conformance.requirements.registry import Level, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}

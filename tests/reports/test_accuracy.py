@@ -7,7 +7,7 @@ from pathlib import Path
 
 import records
 
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 from xent_reports.accuracy import Point, accuracy, tiers
 from xent_reports.charts import Axes, chart
 from xent_reports.model import Run, run_of

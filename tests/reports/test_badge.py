@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import records
 
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 from xent_reports.badge import badge
 from xent_reports.model import run_of
 

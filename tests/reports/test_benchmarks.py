@@ -12,7 +12,7 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.record import RecordError
+from xent_conformance.records.record import RecordError
 from xent_reports import benchmarks
 
 B = matrices.benchmark

@@ -11,7 +11,7 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.record import RecordError
+from xent_conformance.records.record import RecordError
 
 V = records.verdict
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import records
 
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 from xent_reports.deviations import deviations
 from xent_reports.failures import broken, failures
 from xent_reports.model import Run, run_of

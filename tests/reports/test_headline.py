@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import records
 
-from xent_conformance.record import Status, read
+from xent_conformance.records.record import Status, read
 from xent_reports import headline
 from xent_reports.model import Run, run_of
 from xent_reports.soundness import checked

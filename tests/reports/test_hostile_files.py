@@ -21,8 +21,8 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.record import MAX_BYTES, MAX_LINE, RecordError, read
-from xent_conformance.strict_json import MAX_DEPTH
+from xent_conformance.records.record import MAX_BYTES, MAX_LINE, RecordError, read
+from xent_conformance.records.strict_json import MAX_DEPTH
 from xent_reports import benchmarks, kill_matrix
 
 V = records.verdict
@@ -270,7 +270,7 @@ def test_memory_is_bounded_whatever_the_file_holds(tmp_path: Path, junk: str) ->
             file.write(line)
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
-        f"from pathlib import Path; from xent_conformance import record; record.read(Path({str(path)!r}))"
+        f"from pathlib import Path; from xent_conformance.records import record; record.read(Path({str(path)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert "MemoryError" not in done.stderr

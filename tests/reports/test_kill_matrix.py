@@ -13,7 +13,7 @@ import records
 from test_page import HOSTILE, Page, poisoned
 
 import xent_reports
-from xent_conformance.record import RecordError
+from xent_conformance.records.record import RecordError
 from xent_reports import kill_matrix
 
 M = matrices.mutant

@@ -12,7 +12,7 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.record import RecordError, read
+from xent_conformance.records.record import RecordError, read
 
 V = records.verdict
 

@@ -13,7 +13,7 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 from xent_reports import html
 from xent_reports.failures import failures
 from xent_reports.model import run_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xent_reports
-from xent_conformance.record import SCHEMA_VERSION, read
+from xent_conformance.records.record import SCHEMA_VERSION, read
 from xent_reports.headline import sentence
 from xent_reports.model import run_of
 
@@ -26,7 +26,9 @@ def test_the_published_record_is_whole_and_of_the_current_format() -> None:
     record = read(RECORD)
     assert not record.truncated
     assert record.header["schema"] == SCHEMA_VERSION
-    schema = json.loads((ROOT / "conformance" / "xent_conformance" / "record.schema.json").read_text("utf-8"))
+    schema = json.loads(
+        (ROOT / "conformance" / "xent_conformance" / "records" / "record.schema.json").read_text("utf-8")
+    )
     validator = jsonschema.validators.validator_for(schema)(schema)
     for line in RECORD.read_text("utf-8").splitlines():
         validator.validate(json.loads(line))

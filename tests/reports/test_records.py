@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import records
 
-from xent_conformance import record
+from xent_conformance.records import record
 from xent_reports.soundness import checked
 
 

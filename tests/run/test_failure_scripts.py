@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 
 from mutants.catalogue import all_mutants
-from xent_conformance import deviations
-from xent_conformance.description import Origin
-from xent_conformance.evaluation import Settings, findings_of
-from xent_conformance.kills import Corpus
-from xent_conformance.loading import Narrowing, load
-from xent_conformance.reproduce import script
+from xent_conformance.detection.kills import Corpus
+from xent_conformance.judging.evaluation import Settings, findings_of
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.tally import Failing, located
+from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.description import Origin
+from xent_conformance.loading.loader import Narrowing, load
+from xent_conformance.records import deviations
 from xent_conformance.requirements.registry import load as load_requirements
-from xent_conformance.subject import Subject
-from xent_conformance.tally import Failing, located
-from xent_conformance.trial import Trial
-from xent_conformance.witness import reduce
+from xent_conformance.witnesses.reproduce import script
+from xent_conformance.witnesses.witness import reduce
 
 #: The oracle may overflow where a bound is infinite; a run does not look at that either.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -4,12 +4,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from xent_conformance import literals
-from xent_conformance.guarded import BAND
+from xent_conformance.calling.guarded import BAND
 from xent_conformance.interface import ReproducerParts
-from xent_conformance.loading import load
+from xent_conformance.loading.loader import load
 from xent_conformance.strategies.layouts import laid_out
-from xent_conformance.vocabulary import assigned
+from xent_conformance.witnesses import literals
+from xent_conformance.witnesses.vocabulary import assigned
 
 
 def test_scripts_print_exact_values():

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from xent_conformance.record import read
+from xent_conformance.records.record import read
 
 BROKEN = {
     "raises on import": ("raise RuntimeError('boom')\n", 3, "RuntimeError: boom"),
@@ -62,7 +62,7 @@ def test_backends_beside_a_broken_one_are_judged_and_it_is_reported(xent, tmp_pa
     for spec in broken:
         assert f"{spec} broken: " in page
         assert sum(spec.removeprefix("./") in line for line in done.stderr.splitlines()) == 1 or spec == "./listed.py"
-    schema = json.loads(files("xent_conformance").joinpath("record.schema.json").read_text("utf-8"))
+    schema = json.loads(files("xent_conformance.records").joinpath("record.schema.json").read_text("utf-8"))
     assert "broken" in schema["$defs"]["backend"]["properties"]
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.calls import Invocation, Outcome
+from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.strides import behind, extent, once, overlapping, view_of, windows
 from xent_conformance.formats import dtype_of, name_of
 from xent_conformance.problem import AnyArray
-from xent_conformance.strides import behind, extent, once, overlapping, view_of, windows
 
 #: Arrays from this many bytes on go through shared memory.
 LARGE = 1 << 15

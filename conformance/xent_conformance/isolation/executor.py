@@ -7,12 +7,12 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any, TypeVar
 
-from xent_conformance.calls import CRASH, TIMEOUT, Invocation, Outcome
-from xent_conformance.description import Description, from_data
+from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
-from xent_conformance.loading import BrokenBackendError, Narrowing, NoBackendError, UsageError
+from xent_conformance.loading.description import Description, from_data
+from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError
 from xent_conformance.problem import AnyArray
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from typing import Any
 
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
-from xent_conformance.loading import Narrowing
+from xent_conformance.loading.loader import Narrowing
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judge import TELLING, Finding, compare
+from xent_conformance.judging.judge import TELLING, Finding, compare
+from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array
-from xent_conformance.trial import SpoiledError, Trial
 
 #: Unit roundoff of the float64 arithmetic done here on what backends returned.
 ROUNDING = 2.0**-53

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calls import Factors
+from xent_conformance.calling.calls import Factors
 from xent_conformance.problem import F64Array, Problem, array_of
 
 #: Logits up to this size leave room for everything that is added to them on the way.

@@ -1,7 +1,7 @@
 """The registry of requirements: each declared once, with its check, where its problems come from, and what it needs.
 
-A check is a function of a :class:`~xent_conformance.trial.Trial` that yields findings. The decorator registers it and
-turns it into a pytest test, one item for each backend and dtype.
+A check is a function of a :class:`~xent_conformance.judging.trial.Trial` that yields findings. The decorator
+registers it and turns it into a pytest test, one item for each backend and dtype.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import Need, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.strategies.streams import JOINT, Stream
-from xent_conformance.subject import Need, Subject
-from xent_conformance.trial import Trial
 
 #: The family that needs memory and minutes, and the profile that judges it and nothing else.
 OPT_IN = "scale"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from xent_conformance.error_model import ErrorModel
+from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.formats import format_named
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import PRIMITIVES
+from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, TIERS, Precision
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.subject import PRIMITIVES
-from xent_conformance.trial import Trial
 
 
 def _loss_finding(trial: Trial, precision: Precision, quantity: str = "loss") -> Finding:

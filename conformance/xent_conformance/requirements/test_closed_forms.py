@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.agreement import ROUNDING
@@ -15,8 +17,6 @@ from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding
 from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
 from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts, repeated
-from xent_conformance.subject import GRADIENT, Subject
-from xent_conformance.trial import Trial
 
 
 def single_class(subject: Subject) -> Iterable[Problem]:

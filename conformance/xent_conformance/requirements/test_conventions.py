@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.formats import dtype_of
-from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.judging.judge import Finding, broken, compare, held
+from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_edges import _listed
 from xent_conformance.requirements.test_sweeps import loss_finding
 from xent_conformance.requirements.test_weights import DIVIDES_BY_WEIGHT
 from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
-from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
-from xent_conformance.trial import Trial
 
 _INF = np.inf
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.agreement import gradient_of, gradients_agree
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, cotangent_for
 from xent_conformance.strategies.situations import COTANGENTS
-from xent_conformance.subject import GRADIENT
-from xent_conformance.trial import Trial
 
 _VECTOR = [
     "https://github.com/linkedin/Liger-Kernel/pull/680",

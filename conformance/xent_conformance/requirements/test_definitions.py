@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import ROUNDING, Measured, agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, cotangent_for
 from xent_conformance.strategies.situations import RELATIONS
-from xent_conformance.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS
-from xent_conformance.trial import Trial
 
 
 @requirement(

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding, held
+from xent_conformance.judging.judge import Finding, held
+from xent_conformance.judging.subject import PROBABILITY_TARGETS, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_edges import _listed
 from xent_conformance.requirements.test_sweeps import loss_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, problem_of
-from xent_conformance.subject import PROBABILITY_TARGETS, Subject
-from xent_conformance.trial import Trial
 
 LOGITS = ((1.0, -2.0, 0.5), (0.0, 3.0, -1.0))
 #: Targets (rows, C) that are no distributions though their rows sum to 1.

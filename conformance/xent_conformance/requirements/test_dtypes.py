@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Outcome
+from xent_conformance.calling.calls import Outcome
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating
-from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.judging.judge import Finding, broken, compare, held
+from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import cotangent_for
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.strategies.sweeps import repeated
-from xent_conformance.subject import GRADIENT, Subject
-from xent_conformance.trial import Trial
 
 #: What libraries call a dtype in their messages, beside its own name.
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import GRADIENT, IGNORING, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_invalid_calls import CHECKS_LABELS
 from xent_conformance.requirements.twins import in_every_reduction, problem_of
-from xent_conformance.subject import GRADIENT, IGNORING, Subject
-from xent_conformance.trial import Trial
 
 
 def empty_batches(subject: Subject) -> Iterable[Problem]:

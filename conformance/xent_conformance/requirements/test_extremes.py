@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judge import Finding, broken, compare, held
+from xent_conformance.judging.judge import Finding, broken, compare, held
+from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import ROWS, in_twos, problem_of
 from xent_conformance.strategies.situations import EXTREME, SPOILED
-from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
-from xent_conformance.trial import Trial
 
 _LARGE = [
     "https://github.com/Oneflow-Inc/oneflow/issues/3137",

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calls import Factors
-from xent_conformance.error_model import ErrorModel
-from xent_conformance.judge import Finding, compare
+from xent_conformance.bounds.error_model import ErrorModel
+from xent_conformance.calling.calls import Factors
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import FUSED_LINEAR, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
 from xent_conformance.problem import F64Array, Problem
@@ -19,8 +21,6 @@ from xent_conformance.requirements.factors import factors_of, wide
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.situations import LINEAR
-from xent_conformance.subject import FUSED_LINEAR, Subject
-from xent_conformance.trial import Trial
 
 MANY_ROWS = (513, 4097)
 _REFERENCES = [

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding, broken, compare, declined, held
+from xent_conformance.judging.judge import Finding, broken, compare, declined, held
+from xent_conformance.judging.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, from_rows
 from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
@@ -16,8 +18,6 @@ from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, target_gradient_finding
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.situations import FORMS
-from xent_conformance.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
-from xent_conformance.trial import Trial
 
 
 @requirement(

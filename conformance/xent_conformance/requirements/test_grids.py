@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, LABEL_SMOOTHING, PRIMITIVES, SECOND_ORDER, WEIGHT
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.grids import (
     every_amount,
@@ -19,8 +21,6 @@ from xent_conformance.requirements.test_gradients import second_order_finding
 from xent_conformance.requirements.test_identities import nll_finding
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding, target_gradient_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
-from xent_conformance.subject import GRADIENT, LABEL_SMOOTHING, PRIMITIVES, SECOND_ORDER, WEIGHT
-from xent_conformance.trial import Trial
 
 _OPTIONS = [
     "https://github.com/pytorch/pytorch/issues/69339",

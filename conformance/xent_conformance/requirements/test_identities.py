@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, LAYER, PRIMITIVES, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
-from xent_conformance.subject import GRADIENT, LAYER, PRIMITIVES, Subject
-from xent_conformance.trial import Trial
 
 #: The worked example of the post that gave rise to this suite; every printed number is known to half a unit of 1e-4.
 WORKED_LOGITS = ((2.8883, 0.1760, 1.0774), (1.1216, -0.0562, 0.0660), (-1.3939, -0.0967, 0.5853))

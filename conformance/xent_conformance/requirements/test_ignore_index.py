@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, IGNORING, NON_FINITE_LOGITS
+from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.streams import IGNORED
-from xent_conformance.subject import GRADIENT, IGNORING, NON_FINITE_LOGITS
-from xent_conformance.trial import Trial
 
 _REFERENCES = [
     "https://github.com/pytorch/pytorch/issues/11551",

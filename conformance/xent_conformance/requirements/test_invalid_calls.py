@@ -7,15 +7,15 @@ from itertools import cycle
 
 import numpy as np
 
-from xent_conformance.calls import TIMEOUT, Outcome, backward, forward
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.calling.calls import TIMEOUT, Outcome, backward, forward
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import GRADIENT, OWN_PROCESS, Need, Subject
-from xent_conformance.trial import Trial
 
 #: Index targets of moderate size in every reduction, rank and option: the wrong label is put in afterwards.
 LABELLED = Stream(

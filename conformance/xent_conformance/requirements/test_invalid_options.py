@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import LABEL_SMOOTHING, WEIGHT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import COTANGENT, problem_of
-from xent_conformance.subject import LABEL_SMOOTHING, WEIGHT, Subject
-from xent_conformance.trial import Trial
 
 REDUCTIONS = ("none", "sum", "mean")
 

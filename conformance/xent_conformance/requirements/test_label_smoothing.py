@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, LABEL_SMOOTHING, Need
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import Measured, agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import explicit, relabelled
 from xent_conformance.strategies.situations import RELATIONS, SMOOTHED
-from xent_conformance.subject import GRADIENT, LABEL_SMOOTHING, Need
-from xent_conformance.trial import Trial
 
 _MIXTURE = [
     "https://github.com/paiml/aprender/pull/2199",

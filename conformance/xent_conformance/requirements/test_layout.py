@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, Need, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
@@ -14,8 +16,6 @@ from xent_conformance.requirements.test_sweeps import gradient_finding, loss_fin
 from xent_conformance.requirements.twins import FREE_SHAPES, SPATIAL, UNBATCHED, chosen_rows, dense, flattened
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.situations import RELATIONS, SQUARE, VIEWS
-from xent_conformance.subject import GRADIENT, Need, Subject
-from xent_conformance.trial import Trial
 
 _VIEWS = [
     "https://github.com/pytorch/pytorch/issues/67167",

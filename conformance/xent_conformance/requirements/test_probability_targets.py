@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, PROBABILITY_TARGETS, Need
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, from_rows
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.strategies.situations import PROBABLE
-from xent_conformance.subject import GRADIENT, PROBABILITY_TARGETS, Need
-from xent_conformance.trial import Trial
 
 UNNORMALISED = Need("targets that do not sum to 1", lambda s: s.conventions.unnormalised_targets == "accepted")
 _SUMS = [

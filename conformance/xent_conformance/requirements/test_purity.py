@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Outcome, backward, forward
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.calling.calls import Outcome, backward, forward
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, GRADIENT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, same_bits
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import DETERMINISM, EXACT_INPUTS, GRADIENT, Subject
-from xent_conformance.trial import Trial
 
 PURITY = Stream("purity", budget=0.5)
 

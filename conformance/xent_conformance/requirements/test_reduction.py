@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ALL_REDUCTIONS, FREE_SHAPES, chosen_rows, in_reduction
 from xent_conformance.strategies.situations import RELATIONS
-from xent_conformance.subject import GRADIENT
-from xent_conformance.trial import Trial
 
 _MEAN = [
     "https://github.com/PaddlePaddle/Paddle/issues/48663",

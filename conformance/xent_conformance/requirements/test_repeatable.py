@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calls import differing
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.calling.calls import differing
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, classes_of, problem_of, row_shape_of
-from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
-from xent_conformance.trial import Trial
 
 #: Rows and classes over which terms of very different size are added, one problem for each reduction.
 SHAPES: tuple[tuple[int, ...], ...] = ((611, 3), (2, 3, 17, 19), (3, 911), (1025,))

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.calls import Outcome
+from xent_conformance.calling.calls import Outcome
+from xent_conformance.calling.strides import windows
 from xent_conformance.isolation.process import granted_memory
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject
+from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strides import windows
-from xent_conformance.subject import GRADIENT, OWN_PROCESS, Need, Subject
-from xent_conformance.trial import SpoiledError, Trial
 
 #: Numbers of classes beyond the largest of ``sweeps``.
 CLASSES = (2**17 - 1, 2**17 + 1, 2**18, 2**19 + 1, 2**20 - 1, 2**20)

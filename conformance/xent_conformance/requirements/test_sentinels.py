@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, IGNORING, Need
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES, chosen_rows, relabelled
 from xent_conformance.strategies.situations import IGNORING_ROWS
-from xent_conformance.subject import GRADIENT, IGNORING, Need
-from xent_conformance.trial import Trial
 
 _REMOVED = [
     "https://github.com/PaddlePaddle/Paddle/issues/48663",

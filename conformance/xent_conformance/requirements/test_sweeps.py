@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.judge import Finding, compare
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements.agreement import effect_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.sweeps import every_lane, every_row, exact_labels
-from xent_conformance.subject import GRADIENT
-from xent_conformance.trial import Trial
 
 _CLASSES = [
     "https://github.com/verl-project/verl/issues/2899",

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, ROWS, chosen_rows, reordered_classes, reordered_rows
 from xent_conformance.strategies.situations import RELATIONS, SHIFTED
-from xent_conformance.subject import GRADIENT, NON_FINITE_LOGITS
-from xent_conformance.trial import Trial
 
 
 def _with_logits(problem: Problem, rows: F64Array) -> Problem:

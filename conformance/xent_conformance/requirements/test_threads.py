@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calls import Invocation, Outcome, backward, differing, forward
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.calling.calls import Invocation, Outcome, backward, differing, forward
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of, reordered_rows
 from xent_conformance.strategies.situations import BATCHED, BETWEEN
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import DETERMINISM, GRADIENT, Subject
-from xent_conformance.trial import Trial
 
 #: Calls that each thread makes.
 ROUNDS = 12

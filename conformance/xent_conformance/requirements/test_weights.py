@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judge import Finding, broken, held
+from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.judging.subject import GRADIENT, WEIGHT, Need
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
@@ -15,8 +17,6 @@ from xent_conformance.requirements.test_sweeps import gradient_finding, loss_fin
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
 from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.subject import GRADIENT, WEIGHT, Need
-from xent_conformance.trial import Trial
 
 ZERO_WEIGHTS = Stream(
     "zero weights",

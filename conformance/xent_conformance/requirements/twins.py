@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.judging.subject import Need, Subject
 from xent_conformance.problem import AnyArray, Problem, array_of, by_row, from_rows
-from xent_conformance.reducer import keep_rows
-from xent_conformance.subject import Need, Subject
+from xent_conformance.witnesses.reducer import keep_rows
 
 Order = npt.NDArray[np.intp]
 

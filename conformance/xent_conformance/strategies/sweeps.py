@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
-from xent_conformance.subject import Subject
 
 #: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
 SMALL_CLASSES = (*range(1, 66), 100, 127, 128, 129)

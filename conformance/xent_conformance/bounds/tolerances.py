@@ -1,0 +1,264 @@
+"""How far a correct implementation of a declared precision may be from the exact answer, per element.
+
+Notation: u_o unit roundoff of the logits' format, u_i of elementwise operations, u_a of sums over classes, u_r of sums
+over the batch, u_s of the stored class sum; E_ij the error of a log-probability before it is rounded to the format;
+A_i = sum_j |Q_ij|. Constants: exp is off by 1 ulp (K_EXP), its argument by another if it goes through exp2 (K_EXP2),
+log by 1 ulp (K_LOG) or, near 1, by an absolute amount (C_LOG). An infinite tolerance means that no sound bound exists:
+the element is not judged, and not counted as exercised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.bounds import overflow
+from xent_conformance.bounds.class_sum import LARGE, log_sum_error
+from xent_conformance.bounds.error_model import ErrorModel
+from xent_conformance.oracle import Answer
+from xent_conformance.precision import Precision
+from xent_conformance.problem import F64Array
+
+#: Largest product of a divisor's relative error and its condition number at which a mean is still judged.
+WORST_DIVISOR_ERROR = 0.25
+
+
+class Bounds:
+    """Tolerances for every quantity of an answer under one precision, computed when first asked for.
+
+    Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
+    """
+
+    def __init__(self, answer: Answer, precision: Precision) -> None:
+        """Bounds for one answer."""
+        self.answer = answer
+        self.problem = answer.problem
+        self.model = ErrorModel(answer.problem.format, precision)
+        self.parts = answer.plain_parts
+        self.nlp = self.parts.nlp
+        options = self.problem
+        self.mixed = bool(options.label_smoothing) or options.has_probabilities
+        self.roundings = (
+            (options.weight is not None) + 3 * bool(options.label_smoothing) + 2 * options.has_probabilities
+        )
+
+    @cached_property
+    def shares(self) -> F64Array:
+        """|Q|, (rows, C), where smoothing adds to a negative probability the sum of both magnitudes.
+
+        Q = w (1 - eps) q + rest may cancel, and its rounding error then is relative to its parts.
+        """
+        shares = np.asarray(self.answer.form.q).astype(np.float64)
+        if not (self.problem.has_probabilities and self.problem.label_smoothing):
+            return np.abs(shares)
+        weighted = self.problem.class_weights() * (1 - self.problem.label_smoothing) * self.problem.probabilities()
+        return np.asarray(np.abs(weighted) + np.abs(shares - weighted))
+
+    @cached_property
+    def mass(self) -> F64Array:
+        """A = sum_j |Q_ij|, (rows,), with the magnitudes of ``shares``."""
+        return np.asarray(self.shares.sum(axis=1))
+
+    @cached_property
+    def log_probability_error(self) -> F64Array:
+        """E, (rows, C): error of a log-probability before it is rounded to the format."""
+        model, parts = self.model, self.parts
+        distance = np.maximum(parts.distance, parts.log_sum_exp) if model.form_b else parts.distance
+        error = log_sum_error(parts, model) + model.u_i * (distance + self.nlp)
+        return np.asarray(np.where(parts.defined, error * (1 + 8 * model.u_i), 0.0))
+
+    @cached_property
+    def stored_error(self) -> F64Array:
+        """E and the rounding of a log-probability that is materialised in the format, (rows, C)."""
+        return self.log_probability_error + self.model.u_lp * self.nlp
+
+    @cached_property
+    def log_softmax(self) -> F64Array:
+        """Tolerance of log_softmax, (rows, C)."""
+        return self.log_probability_error + self.model.u_narrow * self.nlp + self.model.eta
+
+    @cached_property
+    def softmax(self) -> F64Array:
+        """Tolerance of softmax, (rows, C)."""
+        model = self.model
+        relative = _expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
+        return np.asarray(self.parts.p * relative + model.eta)
+
+    @cached_property
+    def row_losses(self) -> F64Array:
+        """Tolerance of the loss of each row, (rows,)."""
+        model, q = self.model, self.shares
+        tolerance = (q * self.stored_error).sum(axis=1) + self.roundings * model.u_o * (q * self.nlp).sum(axis=1)
+        if self.mixed:
+            tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
+            # Each of the summands may underflow.
+            tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta_loss, 0.0)
+        tolerance = tolerance + model.u_o * np.abs(self.row_values())
+        tolerance = tolerance + np.where(self.mass > 0, model.eta_loss * (2 + self.roundings) * (1 + self.mass), 0.0)
+        return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
+
+    @cached_property
+    def loss(self) -> F64Array:
+        """Tolerance of the call's value in its reduction: (rows,) for none, else ()."""
+        if self.problem.reduction == "none":
+            return self.row_losses
+        model = self.model
+        values = np.abs(self.row_values()) + self.row_losses
+        tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
+        tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta_loss
+        if overflow.cancels(self):
+            return np.asarray(math.inf)
+        if self.problem.reduction == "sum":
+            return np.asarray(tolerance)
+        if self.divides_by_zero:
+            return np.asarray(math.inf if self.answer.any_row_left else model.eta_loss)
+        divisor = abs(float(self.answer.form.divisor))
+        error = self.divisor_error
+        mean = abs(self.row_values().sum()) / divisor
+        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta_loss)
+
+    @cached_property
+    def divisor_error(self) -> float:
+        """Relative error of the mean's divisor; infinite where cancellation leaves nothing to judge."""
+        terms = np.asarray(self.answer.form.divisor_terms).astype(np.float64)
+        total = abs(terms.sum())
+        if self.problem.reduction != "mean" or total == 0:
+            return 0.0
+        magnitudes = np.abs(terms)
+        error = self.model.batch(magnitudes) * float(magnitudes.sum() / total) + self.model.u_o
+        return error if error <= WORST_DIVISOR_ERROR else math.inf
+
+    @cached_property
+    def grad_logits(self) -> F64Array:
+        """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
+        model, q, mass = self.model, self.shares, self.mass[:, None]
+        p = self.parts.p
+        scale = np.abs(self._scale())[:, None]
+        natural = p * mass + q
+        with np.errstate(over="ignore", invalid="ignore"):
+            core = p * mass * (_expm1(self.stored_error) + (model.k_exp + 1) * model.u_i) + 2 * model.u_i * natural
+            if self.mixed:
+                core = core + (self._class_height() + 1) * model.u_a * p * mass + self.roundings * model.u_o * natural
+                core = core + self._gradient_roundings() * model.u_o * natural
+            tolerance = scale * core + self._gradient_relative_error() * np.abs(self.answer.grad_logits.value)
+            tolerance = tolerance + model.eta * (2 + mass) * np.maximum(1.0, scale)
+            if self.mixed:
+                tolerance = tolerance + p * np.minimum(self.problem.classes * model.eta, scale * mass)
+        if self.divides_by_zero and self.answer.any_row_left:
+            return np.full_like(tolerance, math.inf)
+        judged = np.isfinite(np.asarray(self.answer.row_losses).astype(np.float64))[:, None]
+        return np.asarray(np.where(judged, np.where(mass > 0, tolerance, 0.0), math.inf))
+
+    @cached_property
+    def grad_target(self) -> F64Array:
+        """Tolerance of the gradient of probability targets, (rows, C)."""
+        model = self.model
+        weight = np.abs(self.problem.class_weights())
+        scale = np.abs(self._scale())[:, None] * weight
+        # One product, and with smoothing 1 - eps, its product, and one more where they are applied apart.
+        error = self.stored_error + (1 + 3 * bool(self.problem.label_smoothing)) * model.u_o * self.nlp
+        with np.errstate(invalid="ignore"):
+            tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
+        tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
+        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero, tolerance, math.inf))
+
+    @cached_property
+    def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
+        """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
+        product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
+        return np.asarray((product >= self.limit) | np.any(self.overflows))
+
+    @cached_property
+    def grad_target_undefined(self) -> npt.NDArray[np.bool_]:
+        """Where such a product is then multiplied by zero, (rows, C): nan where 0 * inf is evaluated."""
+        factor = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights())
+        nothing = factor * (1 - self.problem.label_smoothing) == 0
+        evaluated = self.answer.conventions.zero_times_infinity == "nan"
+        return np.asarray(nothing & self.grad_target_overflows & evaluated)
+
+    def hessian_times(self, vector: F64Array) -> F64Array:
+        """Tolerance of the second derivative times a vector (rows, C)."""
+        model, p, size = self.model, self.parts.p, np.abs(vector)
+        relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
+        mean = (p * size).sum(axis=1, keepdims=True)
+        # Beside the sum over the classes, what may be stored on the way: p twice, p v, <p, v>, v - <p, v>, the product
+        # of the two, S with the roundings of Q, and the product with S.
+        height = model.classes(self.problem.classes) * model.u_a + (8 + self.roundings) * model.u_o
+        inner = (size + mean) * (2 * relative + height)
+        inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
+        scale = (np.abs(self._scale()) * self.mass)[:, None]
+        centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
+        common = self._gradient_relative_error()
+        tolerance = scale * p * (inner * (1 + common) + centred * common) + model.eta * (2 + scale + mean)
+        return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
+
+    @cached_property
+    def overflows(self) -> np.bool_ | npt.NDArray[np.bool_]:
+        """Where an intermediate that an implementation may store overflows: (rows,) for none, else ().
+
+        There a correctly signed infinity is accepted beside the values within the bound.
+        """
+        return overflow.of_loss(self)
+
+    @cached_property
+    def undefined(self) -> np.bool_ | npt.NDArray[np.bool_]:
+        """Where such an intermediate is multiplied by zero, (rows,) for none, else (): nan where 0 * inf is evaluated.
+
+        There nan is accepted beside the values within the bound.
+        """
+        return overflow.without_share(self)
+
+    @property
+    def loss_excuses(self) -> Mapping[str, Any]:
+        """What is accepted of the loss beside values within its bound, by the names that ``compare`` has for it."""
+        return {"overflows": self.overflows, "undefined": self.undefined}
+
+    @property
+    def grad_target_excuses(self) -> Mapping[str, Any]:
+        """The same for the gradient of probability targets."""
+        return {"overflows": self.grad_target_overflows, "undefined": self.grad_target_undefined}
+
+    @property
+    def divides_by_zero(self) -> bool:
+        """Whether the mean is 0/0 or x/0: a convention, which no bound can judge."""
+        return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
+
+    @property
+    def limit(self) -> float:
+        """Magnitude from which a rounded intermediate may overflow."""
+        return self.problem.format.max_finite * (1 - 64 * self.model.u_o)
+
+    def row_values(self) -> F64Array:
+        """Losses of the rows, 0 where they are not finite."""
+        values = np.asarray(self.answer.row_losses).astype(np.float64)
+        return np.asarray(np.where(np.isfinite(values), values, 0.0))
+
+    def _scale(self) -> F64Array:
+        scale = np.asarray(self.answer.scale).astype(np.float64)
+        return np.asarray(np.where(np.isfinite(scale), scale, 0.0))
+
+    def _class_height(self) -> int:
+        return self.model.classes(self.problem.classes) + 3
+
+    def _summand_error(self) -> F64Array:
+        """What one addition over the classes may lose, per unit of share, (rows, C)."""
+        model = self.model
+        if not model.form_b:
+            return self.nlp * model.u_a
+        logits = np.abs(np.nan_to_num(self.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
+        return np.maximum(self.nlp, logits + self.parts.log_sum_exp) * max(model.u_i, model.u_a)
+
+    def _gradient_roundings(self) -> int:
+        return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")
+
+    def _gradient_relative_error(self) -> float:
+        return self._gradient_roundings() * self.model.u_o + self.divisor_error
+
+
+def _expm1(values: F64Array) -> F64Array:
+    return np.asarray(np.expm1(np.minimum(values, LARGE)))

@@ -1,0 +1,1 @@
+"""One call of a backend: its inputs between guard bands, its outcome, and what it may not change."""

@@ -1,0 +1,204 @@
+"""Carrying out invocations in this process: fresh inputs between guard bands, and an outcome whatever happens.
+
+Nothing a call raises, warns or returns gets past this module in any other form than an :class:`Outcome`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.foreign import printable
+from xent_conformance.calling.guarded import BAND, Guarded
+from xent_conformance.calling.surroundings import seen, surroundings
+from xent_conformance.formats import is_floating
+from xent_conformance.interface import ArrayBridge, Backend, Surroundings
+from xent_conformance.problem import AnyArray
+
+#: Seconds between two switches of Python's threads while calls are made beside each other.
+SWITCH = 1e-6
+
+
+class MalformedError(TypeError):
+    """A result that is not an array of floating-point numbers."""
+
+
+class LocalExecutor:
+    """Calls the methods of a backend in this process. ``guest``: the process is the backend's own."""
+
+    def __init__(self, backend: Backend, *, guest: bool = False) -> None:
+        """Uses the backend's own array bridge where it has one."""
+        self.backend = backend
+        self.restarts = 0
+        self.expendable = False
+        self._passed_on = () if guest else (KeyboardInterrupt,)
+        bridged = isinstance(backend, ArrayBridge)
+        self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
+        self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
+        self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
+        # In a process of our own all kinds of things change between two calls.
+        self._beginning = seen(self._own) if guest else None
+
+    def perform(self, invocation: Invocation) -> Outcome:
+        """One call, with warnings and floating-point errors kept from everybody else."""
+        with _quiet():
+            return self._outcome(invocation)[0]
+
+    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        """One call, read before and after another one."""
+        with _quiet():
+            early, returned = self._outcome(invocation)
+            self._outcome(other)
+            return early, replace(early, arrays={name: np.array(array) for name, array in returned.items()})
+
+    def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
+        """Each invocation several times in a thread of its own; Python changes threads as often as it can."""
+        start = Barrier(len(invocations))
+
+        def repeatedly(invocation: Invocation) -> list[Outcome]:
+            start.wait()
+            # NumPy's error state is each thread's own: every call finds the one that it would find alone.
+            return [self._quietly(invocation) for _ in range(rounds)]
+
+        interval = sys.getswitchinterval()
+        # Threads share the warning filters, so they are set once around all of them.
+        with _quiet(), ThreadPoolExecutor(len(invocations)) as pool:
+            sys.setswitchinterval(SWITCH)
+            try:
+                return list(pool.map(repeatedly, invocations))
+            finally:
+                sys.setswitchinterval(interval)
+
+    def _quietly(self, invocation: Invocation) -> Outcome:
+        with np.errstate(all="ignore"):
+            return self._outcome(invocation)[0]
+
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        """One call, and what of the process it leaves changed; for a guest, what calls before it have changed too."""
+        with surroundings(self._own, self._beginning) as changes:
+            outcome = self._outcome(invocation)[0]
+            return outcome, changes()
+
+    def keeps_strides(self, array: AnyArray) -> bool:
+        """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
+        try:
+            return bool(self._asnumpy(self._asarray(array)).strides == array.strides)
+        except Exception:  # noqa: BLE001 - whatever a bridge raises here, it raises in the call that follows
+            return True
+
+    def close(self) -> None:
+        """The backend lives as long as this process."""
+
+    def _outcome(self, invocation: Invocation) -> tuple[Outcome, dict[str, AnyArray]]:
+        """The outcome of a call, and its results where the backend left them."""
+        inputs, options = invocation.inputs, dict(invocation.options)
+        weight = options.get("weight")
+        try:
+            band = BAND if invocation.guarded else 0
+            given = {k: Guarded(v, band) for k, v in inputs.items() if v is not None}
+            if isinstance(weight, np.ndarray):
+                given["weight"] = Guarded(weight, band)
+            arrays = {
+                name: _of_shape(name, self._asarray(guarded.view), guarded.view) for name, guarded in given.items()
+            }
+            if isinstance(weight, np.ndarray):
+                options["weight"] = arrays["weight"]
+            returned = getattr(self.backend, invocation.method)(*map(arrays.get, inputs), **options)
+            results = self._results(returned, invocation)
+            outputs = {name: np.array(array) for name, array in results.items()}
+            after = {name: guarded.after(self._asnumpy(arrays[name])) for name, guarded in given.items()}
+        except MalformedError as error:
+            return Outcome({}, malformed=str(error)), {}
+        except BaseException as error:
+            if isinstance(error, self._passed_on):
+                raise
+            return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
+        changed = tuple(name for name, (inside, _) in after.items() if inside)
+        strayed = tuple(name for name, (_, beside) in after.items() if beside)
+        memories = [guarded.memory for guarded in given.values()]
+        aliases = tuple(n for n, array in results.items() if any(np.may_share_memory(array, m) for m in memories))
+        return Outcome(outputs, changed=changed, strayed=strayed, aliases=aliases), results
+
+    def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
+        """The returned arrays as NumPy's, by name; absent ones (None) left out."""
+        results = invocation.results
+        # Without classes there still is a loss for each row.
+        sizes = (math.prod(max(n, 1) for n in array.shape) for array in invocation.inputs.values() if array is not None)
+        most = 1 + sum(sizes)
+        values = returned if len(results) > 1 else (returned,)
+        if returned is None:
+            raise MalformedError("returned None")
+        if not isinstance(values, tuple) or len(values) != len(results):
+            raise MalformedError(f"returned {_describe(returned)}, expected {', '.join(results)}")
+        named = zip(results, values, strict=True)
+        return {name: self._floating(name, value, most) for name, value in named if value is not None}
+
+    def _floating(self, name: str, value: Any, most: int) -> AnyArray:
+        """A result as a plain array of floating-point numbers in native byte order, of so many elements at most."""
+        try:
+            array = self._asnumpy(value)
+        except (TypeError, AttributeError) as error:
+            raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
+        # Neither what a value says of its class nor what a class of its own answers is taken at its word.
+        if not issubclass(type(array), np.ndarray | np.generic):
+            raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
+        plain: AnyArray = np.asarray(array)
+        if not is_floating(plain.dtype):
+            raise MalformedError(f"returned {plain.dtype} for {name}, expected floating-point numbers")
+        if plain.size > most:
+            # Not copied: a view can claim more elements than there is memory.
+            raise MalformedError(f"returned {name} of shape {plain.shape}, which no result has")
+        return plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _of_shape(name: str, array: Any, original: AnyArray) -> Any:
+    """An adapter's own array; raises MalformedError where it has another shape than the array it was made from."""
+    try:
+        shape = tuple(int(n) for n in array.shape)
+    except (AttributeError, TypeError, ValueError):
+        return array
+    if shape != original.shape:
+        hint = "; np.ascontiguousarray makes (1,) of ()" if not original.shape else ""
+        raise MalformedError(f"was not called: asarray made shape {shape} of {name} with shape {original.shape}{hint}")
+    return array
+
+
+def _same(array: Any) -> Any:
+    """The bridge of a backend that computes on NumPy arrays."""
+    return array
+
+
+def message_of(error: BaseException) -> str:
+    """What an exception says, even if it cannot say it."""
+    try:
+        text = str(error)
+    except BaseException as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
+        text = f"<message not printable: {_name_of(type(failure))}>"
+    return printable(text)
+
+
+def _name_of(kind: type) -> str:
+    """The name of a class, whatever its own class says."""
+    return printable(type.__dict__["__name__"].__get__(kind))
+
+
+def _describe(value: Any) -> str:
+    name = _name_of(type(value))
+    return f"{name} ({printable(repr(value))})" if type(value) in (int, float, str, bool) else name

@@ -1,0 +1,114 @@
+"""Guard bands: an array as a view of a larger memory whose other elements are poison.
+
+What is read outside the array spoils the answer, and what is written there is seen. The poison is nan, or for integers
+a number that is no class index; it also fills the gaps between the elements of a view with strides of its own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calling.strides import behind, once, overlapping, view_of
+from xent_conformance.formats import is_floating
+from xent_conformance.problem import AnyArray, same_bits
+
+#: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
+BAND = 256
+#: Each byte of an integer's poison; as an int64 it is about 7.7e18.
+INTEGER_POISON = 0x6B
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Guarded:
+    """A copy of an array with the same values and strides, between guard bands. ``view`` is what a backend is given.
+
+    ``view.base`` is the whole memory as bytes, for bridges that can take it along to another device.
+    """
+
+    def __init__(self, array: AnyArray, band: int = BAND) -> None:
+        """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none."""
+        self._original = array
+        self.memory, self.view = _between_bands(array, band)
+        self._before = self.memory.tobytes()
+
+    def after(self, there: AnyArray) -> tuple[bool, bool]:
+        """Whether elements were changed, and whether something was written beside them.
+
+        ``there`` is what the backend's own array holds after the call.
+        """
+        held = self._memory_behind(there)
+        if held is None:
+            return not self._equals(there), False
+        moved = there.shape != self.view.shape or (there.strides != self.view.strides and not self._equals(there))
+        if held.tobytes() == self._before:
+            # The same bytes, but perhaps seen in another way: transposed where it is, say.
+            return moved, False
+        elements = self._view_of(held)
+        changed = moved or not self._equals(elements)
+        restored = held.copy()
+        _fill(self._view_of(restored), self._original)
+        return changed, restored.tobytes() != self._before
+
+    def _equals(self, there: AnyArray) -> bool:
+        return same_bits(there, self._original)
+
+    def _memory_behind(self, there: AnyArray) -> Bytes | None:
+        """The memory that the backend's array lies in, bands included; None where it does not have them."""
+        if np.may_share_memory(there, self.memory):
+            return self.memory
+        base = there.base
+        if isinstance(base, np.ndarray) and base.dtype == np.uint8 and base.nbytes == self.memory.nbytes:
+            return base
+        return None
+
+    def _view_of(self, memory: Bytes) -> AnyArray:
+        """The elements in another copy of the memory."""
+        offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
+        return view_of(memory, self.view.dtype, self.view.shape, self.view.strides, offset)
+
+
+def poison(dtype: np.dtype[Any], count: int) -> bytes:
+    """The bytes of so many elements that spoil whatever reads them."""
+    if dtype.kind == "c" or is_floating(dtype):
+        return np.full(count, np.nan).astype(dtype).tobytes()
+    return bytes([INTEGER_POISON]) * (count * dtype.itemsize)
+
+
+def _between_bands(array: AnyArray, width: int) -> tuple[Bytes, AnyArray]:
+    band, dtype = _band(array.dtype), array.dtype
+    if array.flags.c_contiguous or not array.size or any(s % array.itemsize for s in array.strides):
+        held = array.size * array.itemsize
+        memory = np.empty(held + 2 * width, dtype=np.uint8)
+        memory[:width] = memory[width + held :] = band[:width]
+        view = memory[width : width + held].view(dtype).reshape(array.shape)
+        view[...] = array
+    else:
+        low, high = np.lib.array_utils.byte_bounds(array)
+        # A view starts anywhere, a new array at a multiple of 16 bytes: kernels that load vectors rely on it.
+        lead = width + (array.itemsize if width else 0)
+        memory = np.empty(-(-(high - low + lead + width) // BAND) * BAND, dtype=np.uint8)
+        memory.reshape(-1, BAND)[...] = band
+        offset = lead + array.__array_interface__["data"][0] - low
+        view = view_of(memory, dtype, array.shape, array.strides, offset)
+        _fill(view, array)
+    view.flags.writeable = array.flags.writeable
+    return memory, view
+
+
+def _fill(view: AnyArray, array: AnyArray) -> None:
+    """Write the elements, each once where a stride of zero repeats them or windows overlap."""
+    if overlapping(array.shape, array.strides, array.itemsize):
+        behind(view)[...] = behind(array)
+        return
+    view[once(view.strides)] = array[once(view.strides)]
+
+
+@cache
+def _band(dtype: np.dtype[Any]) -> Bytes:
+    """A band's worth of poison."""
+    return np.frombuffer(poison(dtype, BAND // dtype.itemsize), dtype=np.uint8)

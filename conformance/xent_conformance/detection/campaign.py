@@ -1,0 +1,181 @@
+"""A false-alarm campaign: correct implementations against the bounds, over many comparisons.
+
+A comparison is one element of a result beside the exact one and its bound. The largest ratio of each quantity, dtype
+and implementation says two things: below 1, that no correct implementation is accused; and how near to 1, how much
+room the bound leaves to a wrong one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xent_conformance.detection.campaign_problems import directed, drawn
+from xent_conformance.detection.campaign_quantities import QUANTITIES, REQUIREMENTS, compared
+from xent_conformance.formats import FLOATING
+from xent_conformance.interface import Backend
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.loader import catalogue_in, load
+from xent_conformance.problem import Problem
+from xent_conformance.problem_data import to_text
+from xent_conformance.records import deviations
+
+#: Drawn problems for each dtype and seed.
+DRAWN = 60
+#: Shapes of a backend that compiles each anew.
+POOL = 4
+#: The share of each bound that the worst admissible implementation is to reach.
+TIGHT = 0.2
+
+Corpus = dict[Any, list[tuple[Problem, dict[Any, Any]]]]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An implementation that is held to be correct, with what is known against it."""
+
+    backend: Backend
+    known: tuple[deviations.Deviation, ...] = ()
+    version: str | None = None
+
+    def excused(self, quantity: str, problem: Problem, dtype: str) -> bool:
+        """Whether a known deviation covers a quantity of a problem."""
+        name = REQUIREMENTS[quantity]
+        return any(d.concerns(name, dtype, self.version) and d.excuses(problem) for d in self.known)
+
+
+@dataclass
+class Entry:
+    """One quantity of one implementation in one dtype: what was compared, and the nearest to its bound."""
+
+    comparisons: int = 0
+    excused: int = 0
+    ratio: float = 0.0
+    worst: str = ""
+
+
+@dataclass
+class Campaign:
+    """Entries by implementation, quantity and dtype; ``seeds`` is the number of rounds it took."""
+
+    entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
+    seeds: int = 0
+
+    @property
+    def comparisons(self) -> int:
+        """All that was compared."""
+        return sum(e.comparisons for e in self.entries.values())
+
+    @property
+    def alarms(self) -> list[tuple[str, str, str]]:
+        """Entries whose ratio reaches 1."""
+        return [key for key, entry in self.entries.items() if not entry.ratio < 1.0]
+
+    @classmethod
+    def measured(
+        cls, entrants: Sequence[Entrant], comparisons: int, progress: Callable[[str], None] = lambda _: None
+    ) -> Campaign:
+        """Rounds over all implementations and dtypes until at least so many comparisons are made."""
+        campaign = cls()
+        for seed in itertools.count():
+            for dtype in FLOATING:
+                corpus: Corpus = {}
+                for entrant in (e for e in entrants if dtype in e.backend.capabilities.logits_dtypes):
+                    progress(f"{campaign.comparisons:,} comparisons; seed {seed}, {dtype}, {entrant.backend.name}")
+                    subject = Subject.of(entrant.backend, dtype)
+                    for problem, shared in _problems(corpus, subject, seed):
+                        campaign.judge(entrant, Trial(subject, problem, shared))
+            campaign.seeds = seed + 1
+            if campaign.comparisons >= comparisons or not campaign.comparisons:
+                break
+        return campaign
+
+    def judge(self, entrant: Entrant, trial: Trial) -> None:
+        """Compare every quantity of one problem on an implementation."""
+        dtype = trial.subject.dtype
+        for quantity, finding, elements in compared(trial):
+            entry = self.entries.setdefault((trial.subject.name, quantity, dtype), Entry())
+            if not finding.ratio < 1.0 and entrant.excused(quantity, trial.problem, dtype):
+                entry.excused += elements
+                continue
+            entry.comparisons += elements
+            if not finding.ratio <= entry.ratio:
+                entry.ratio, entry.worst = finding.ratio, f"{finding.message}\n{to_text(trial.problem)}".strip()
+
+    def largest(self) -> dict[tuple[str, str], tuple[float, str]]:
+        """Quantity and dtype to the largest ratio of all implementations, and which one's it is."""
+        found: dict[tuple[str, str], tuple[float, str]] = {}
+        for (name, quantity, dtype), entry in self.entries.items():
+            found[quantity, dtype] = max(found.get((quantity, dtype), (0.0, "")), (entry.ratio, name))
+        return found
+
+    def as_data(self) -> dict[str, Any]:
+        """The campaign as JSON data."""
+        keys = ("implementation", "quantity", "dtype")
+        return {
+            "comparisons": self.comparisons,
+            "seeds": self.seeds,
+            "entries": [{**dict(zip(keys, key, strict=True)), **vars(e)} for key, e in sorted(self.entries.items())],
+        }
+
+
+def _problems(corpus: Corpus, subject: Subject, seed: int) -> list[tuple[Problem, dict[Any, Any]]]:
+    """Problems of one seed; the same list, with its exact answers, for all implementations that claim the same."""
+    key = subject.drawing
+    if key not in corpus:
+        static = subject.capabilities.static_shapes
+        made = list(drawn(subject.dtype, subject.capabilities, seed, DRAWN, POOL if static else None))
+        # Each shape of a directed problem would be compiled for one use.
+        made += [] if static else directed(subject.dtype, subject.capabilities, seed)
+        corpus[key] = [(problem, {}) for problem in made]
+    return corpus[key]
+
+
+def entrants(folder: Path, specs: Sequence[str] = ()) -> list[Entrant]:
+    """The implementations of a package folder, from ``all_correct()`` of its module ``catalogue``, and backends.
+
+    Raises UsageError for a folder without one, and what loading a backend raises.
+    """
+    found = [Entrant(backend) for backend in catalogue_in(folder, "all_correct")]
+    for spec in specs:
+        backend, description = load(spec)
+        known = () if description.deviations is None else deviations.read(description.deviations)
+        found.append(Entrant(backend, known, description.version))
+    return found
+
+
+def table(campaign: Campaign) -> Iterator[str]:
+    """Lines: the largest ratios of each implementation, then those of all, with what stays far from its bound."""
+    for name in dict.fromkeys(name for name, _, _ in campaign.entries):
+        yield from ("", _row(name, FLOATING))
+        for quantity in QUANTITIES:
+            found = [campaign.entries.get((name, quantity, dtype)) for dtype in FLOATING]
+            if any(found):
+                yield _row(f"  {quantity}", ["" if entry is None else _ratio(entry.ratio) for entry in found])
+    yield from ("", _row("largest of all", FLOATING))
+    largest = campaign.largest()
+    for quantity in QUANTITIES:
+        shown = [largest.get((quantity, dtype)) for dtype in FLOATING]
+        if any(shown):
+            yield _row(f"  {quantity}", ["" if best is None else _ratio(best[0]) for best in shown])
+    yield ""
+    for (quantity, dtype), (ratio, name) in largest.items():
+        if ratio < TIGHT:
+            yield f"loose: {quantity} in {dtype} stays at {ratio:.3f} of its bound, by {name}"
+    for key in campaign.alarms:
+        entry = campaign.entries[key]
+        yield f"false alarm: {', '.join(key)}: {entry.ratio:.4g} times the bound: {entry.worst}"
+    excused = sum(entry.excused for entry in campaign.entries.values())
+    yield f"{campaign.comparisons:,} comparisons, {campaign.seeds} seeds, {excused:,} more excused as known deviations"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if value < 100 else f"{value:.2g}"  # noqa: PLR2004 - as long as the columns are wide
+
+
+def _row(head: str, cells: Sequence[str]) -> str:
+    return f"{head:<26}" + "".join(f"{cell:>10}" for cell in cells)

@@ -1,0 +1,96 @@
+"""The quantities of a false-alarm campaign: each a result beside the exact one and its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS, SECOND_ORDER, Need
+from xent_conformance.judging.trial import SpoiledError, Trial
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import AnyArray, from_rows
+
+#: Names in the order of every table.
+QUANTITIES = (
+    *("log_softmax", "softmax", "loss none", "loss sum", "loss mean"),
+    *("grad_logits", "grad_target", "hessian"),
+)
+#: The requirement whose known deviations excuse a quantity.
+REQUIREMENTS = {
+    **{f"loss {reduction}": "accuracy.loss" for reduction in ("none", "sum", "mean")},
+    "log_softmax": "accuracy.log-softmax",
+    "softmax": "accuracy.softmax",
+    "grad_logits": "gradients.logits",
+    "grad_target": "gradients.probability-targets",
+    "hessian": "gradients.second-order",
+}
+
+
+class Compared(NamedTuple):
+    """What was found for a quantity, and how many elements have a finite answer and a bound."""
+
+    quantity: str
+    finding: Finding
+    elements: int
+
+
+def compared(trial: Trial) -> Iterator[Compared]:
+    """Every quantity of a problem that the backend claims."""
+
+    def has(need: Need) -> bool:
+        return need.met_by(trial.subject)
+
+    if has(PRIMITIVES) and not trial.problem.ignored().any():
+        yield _one(trial, "log_softmax", _primitive)
+        yield _one(trial, "softmax", _primitive)
+    yield _one(trial, f"loss {trial.problem.reduction}", _loss)
+    if has(GRADIENT):
+        yield _one(trial, "grad_logits", _grad_logits)
+        if trial.problem.has_probabilities and has(PROBABILITY_TARGETS):
+            yield _one(trial, "grad_target", _grad_target)
+    if has(SECOND_ORDER):
+        yield _one(trial, "hessian", _hessian)
+
+
+Sides = tuple[AnyArray, Exact, Any, Mapping[str, Any]]
+
+
+def _one(trial: Trial, quantity: str, sides: Callable[[Trial, str], Sides]) -> Compared:
+    with np.errstate(all="ignore"):
+        try:
+            observed, exact, bound, details = sides(trial, quantity)
+        except SpoiledError as spoiled:
+            return Compared(quantity, spoiled.finding, 1)
+        judged = np.isfinite(exact.value) & np.isfinite(np.broadcast_to(bound, exact.value.shape))
+        finding = compare(quantity, observed, exact, bound, trial.problem.format, **details)
+    return Compared(quantity, finding, int(judged.sum()))
+
+
+def _primitive(trial: Trial, name: str) -> Sides:
+    return trial.primitive(name), getattr(trial.answer, name), getattr(trial.bounds, name), {}
+
+
+def _loss(trial: Trial, _: str) -> Sides:
+    return trial.loss(), trial.answer.loss, trial.bounds.loss, trial.bounds.loss_excuses
+
+
+def _grad_logits(trial: Trial, _: str) -> Sides:
+    return trial.gradients().logits, trial.answer.grad_logits, trial.bounds.grad_logits, {}
+
+
+def _grad_target(trial: Trial, _: str) -> Sides:
+    exact, observed = trial.answer.grad_target, trial.gradients().target
+    if observed is None:  # not every library differentiates targets
+        return exact.value, exact, np.inf, {}
+    return observed, exact, trial.bounds.grad_target, trial.bounds.grad_target_excuses
+
+
+def _hessian(trial: Trial, _: str) -> Sides:
+    problem = trial.problem
+    v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
+    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
+    bound = np.where(np.isfinite(trial.bounds.grad_logits), trial.bounds.hessian_times(v), np.inf)
+    return trial.hessian_times(vector), trial.answer.hessian_times(v), bound, {}

@@ -1,0 +1,57 @@
+"""How many examples a stream needs, from the examples that its declared kills took."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from xent_conformance.detection.kill_matrix import Matrix
+from xent_conformance.judging.evaluation import PROFILES
+from xent_conformance.strategies.streams import Stream
+
+#: A kill may be missed with one seed in a thousand.
+MISSED = 1e-3
+
+
+def needed(kills: int, examples: int) -> int:
+    """Examples after which a kill is missed with one seed in a thousand: n = log(miss) / log(1 - p).
+
+    p, the chance of an example to kill, is estimated as kills over the examples that were spent on them.
+    """
+    chance = kills / examples
+    return 1 if chance == 1 else math.ceil(math.log(MISSED) / math.log1p(-chance))
+
+
+def spent(matrix: Matrix, profile: str) -> list[dict[str, Any]]:
+    """For each stream: its examples for one dtype, the declared pairs of a mutant and a requirement, the median and the
+    largest number of examples to their kills, and how many the hardest pair needs, with that pair.
+    """
+    sources = {r.id: r.source for r in matrix.requirements}
+    found: dict[Stream, dict[tuple[str, str], list[int]]] = {}
+    for mutant in matrix.mutants:
+        for identifier in mutant.killed_by:
+            source = sources[identifier]
+            by_seed = matrix.found.get((mutant.name, identifier))
+            if isinstance(source, Stream) and by_seed:
+                found.setdefault(source, {})[mutant.name, identifier] = list(by_seed.values())
+    return [_line(stream, pairs, profile) for stream, pairs in sorted(found.items(), key=lambda s: -s[0].budget)]
+
+
+def _line(stream: Stream, pairs: Mapping[tuple[str, str], list[int]], profile: str) -> dict[str, Any]:
+    count = max(PROFILES[profile].least, round(PROFILES[profile].examples * stream.budget))
+    # A mutant of several dtypes is killed in one of them; examples of those before it are not what the kill took.
+    took = {pair: [(e - 1) % count + 1 for e in examples] for pair, examples in pairs.items()}
+    needs = {pair: needed(len(examples), sum(examples)) for pair, examples in took.items()}
+    hardest = max(needs, key=lambda pair: (needs[pair], pair))
+    every = [e for examples in took.values() for e in examples]
+    return {
+        "name": stream.name,
+        "examples": count,
+        "pairs": len(pairs),
+        "median": statistics.median(every),
+        "most": max(every),
+        "needed": needs[hardest],
+        "hardest": list(hardest),
+    }

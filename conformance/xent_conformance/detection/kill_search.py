@@ -1,0 +1,100 @@
+"""Searching for the kills: every mutant on every problem of a source, one problem at a time.
+
+What is made for a problem serves all mutants and is let go of before the next one. Every mutant is made anew for a
+source, so that what is found does not depend on which sources came before it, or in which process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from xent_conformance.detection.kill_steps import OnProblem, Twin, Wrong, comparable
+from xent_conformance.detection.kills import Mutant
+from xent_conformance.judging.evaluation import Settings, problems
+from xent_conformance.loading.description import describe
+from xent_conformance.requirements.registry import Requirement
+
+
+@dataclass
+class Found:
+    """Mutant and requirement to the examples until the kill; correct twins and requirements that fail on them."""
+
+    kills: dict[tuple[str, str], int] = field(default_factory=dict)
+    twins: set[tuple[str, str]] = field(default_factory=set)
+
+
+def families(mutants: Iterable[Mutant]) -> list[list[Mutant]]:
+    """Mutants that can be compared with the same twin; one that claims something else than its twin is alone."""
+    found: dict[Any, list[Mutant]] = {}
+    for mutant in mutants:
+        backend, twin = mutant.backend(), mutant.twin()
+        claims = repr(replace(describe(twin), name="", methods=()))
+        found.setdefault((type(twin), claims) if comparable(backend, twin) else mutant.name, []).append(mutant)
+    return list(found.values())
+
+
+def search(
+    families: Iterable[Sequence[Mutant]], group: Sequence[Requirement], settings: Settings, *, any_mutant: bool = False
+) -> Found:
+    """Kills of families of mutants by requirements with one common source.
+
+    ``any_mutant``: a requirement is done at its first kill, whichever mutant that is.
+    """
+    found = Found()
+    for family in families:
+        _Search(family, group, settings, found, any_mutant=any_mutant).run()
+    return found
+
+
+class _Search:
+    """One family on one source."""
+
+    def __init__(
+        self,
+        family: Sequence[Mutant],
+        group: Sequence[Requirement],
+        settings: Settings,
+        found: Found,
+        *,
+        any_mutant: bool,
+    ) -> None:
+        self.backends = {mutant.name: mutant.backend() for mutant in family}
+        self.correct = family[0].twin()
+        self.alike = comparable(self.backends[family[0].name], self.correct)
+        # Where there is no twin to compare with, a mutant's claims are all that is taken from another one of its kind.
+        self.base = self.correct if self.alike else family[0].backend()
+        self.group = group
+        self.settings = settings
+        self.found = found
+        self.any_mutant = any_mutant
+        self.examples = 0
+
+    def run(self) -> None:
+        for dtype in self.base.capabilities.logits_dtypes:
+            twin = Twin(self.base, dtype, correct=self.alike)
+            wrong = {name: Wrong(b, dtype, self.correct if self.alike else None) for name, b in self.backends.items()}
+            judged = [r for r in self.group if r.not_applicable(twin.subject) is None]
+            alive = {name: left for name in wrong if (left := self._left(name, judged))}
+            for problem, _ in problems(twin.subject, self.group[0].source, self.settings) if alive else ():
+                self.examples += 1
+                self._ask(twin.on(problem), wrong, alive)
+                alive = {name: still for name, left in alive.items() if (still := self._left(name, left))}
+                if not alive:
+                    break
+
+    def _ask(self, asked: OnProblem, wrong: dict[str, Wrong], alive: dict[str, list[Requirement]]) -> None:
+        for name, requirements in alive.items():
+            # Looked at again: with ``any_mutant`` another one may have been killed just now.
+            for requirement in self._left(name, requirements):
+                if wrong[name].fails(requirement, asked):
+                    self.found.kills[name, requirement.id] = self.examples
+        if self.alike:
+            self.found.twins |= {(self.correct.name, identifier) for identifier in asked.failed}
+
+    def _left(self, name: str, requirements: Iterable[Requirement]) -> list[Requirement]:
+        if self.any_mutant:
+            done = {identifier for _, identifier in self.found.kills}
+            return [r for r in requirements if r.id not in done]
+        return [r for r in requirements if (name, r.id) not in self.found.kills]

@@ -1,0 +1,294 @@
+"""Judging a mutant only where it differs from its twin.
+
+A check is a function of what the calls that it makes come to. So what it calls on the correct twin is written down once
+for each problem, step by step, and a mutant is asked the same. As long as it gives the same bits, the check would go
+the same way and find what it finds on the twin; at the first other result the check itself is made, which is given the
+results so far instead of calling again. A backend that keeps something from call to call sees the same calls as ever.
+
+A step in which the twin ran none of the functions that a mutant replaces is not even called: there the mutant is its
+twin.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from inspect import getattr_static
+from operator import attrgetter
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from xent_conformance.calling.calls import Executor, Invocation, Outcome
+from xent_conformance.calling.execution import LocalExecutor
+from xent_conformance.detection.kills import fails
+from xent_conformance.interface import Backend, Surroundings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.description import describe
+from xent_conformance.problem import AnyArray, Problem, same_bits
+from xent_conformance.requirements.registry import Requirement
+
+#: What a class body defines beside its methods.
+PLAIN = frozenset(
+    {"__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__", "__annotations__"}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call that a check makes: of the trial, which calls once for all requirements, or of the executor.
+
+    ``ran`` has the twin's functions that ran in it; ``key`` is what the trial keeps its outcome under, None where the
+    executor is called.
+    """
+
+    method: str
+    args: tuple[Any, ...]
+    variation: Mapping[str, Any]
+    result: Any
+    ran: frozenset[CodeType]
+    key: Any = None
+
+
+class _Between:
+    """An executor before another one."""
+
+    expendable = False
+    restarts = 0
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+
+    def perform(self, invocation: Invocation) -> Outcome:
+        found: Outcome = self._do("perform", invocation)
+        return found
+
+    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        found: tuple[Outcome, Outcome] = self._do("kept", invocation, other)
+        return found
+
+    def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
+        found: list[list[Outcome]] = self._do("together", invocations, rounds)
+        return found
+
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        found: tuple[Outcome, tuple[str, ...]] = self._do("disturbed", invocation)
+        return found
+
+    def keeps_strides(self, array: AnyArray) -> bool:
+        return bool(self._do("keeps_strides", array))
+
+    def close(self) -> None:
+        self.executor.close()
+
+    def _do(self, method: str, *args: Any) -> Any:
+        raise NotImplementedError
+
+
+class _Recorder(_Between):
+    """Carries out calls and writes them down, with the functions that ran."""
+
+    def __init__(self, executor: Executor, functions: frozenset[CodeType]) -> None:
+        super().__init__(executor)
+        self.functions = functions
+        self.steps: list[Step] = []
+
+    def _do(self, method: str, *args: Any) -> Any:
+        ran: set[CodeType] = set()
+        with _noting(ran):
+            result = getattr(self.executor, method)(*args)
+        self.steps.append(Step(method, args, {}, result, frozenset(ran & self.functions)))
+        return result
+
+
+@contextmanager
+def _noting(ran: set[CodeType]) -> Iterator[None]:
+    """Note the code of every Python function that is called, in this thread and in those that it starts."""
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call":
+            ran.add(frame.f_code)
+
+    before = sys.getprofile(), threading.getprofile()
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before[0])
+        threading.setprofile(before[1])
+
+
+class _RecordedTrial(Trial):
+    """The trial of the twin that all requirements share: each of its calls is one step, whoever makes it first."""
+
+    def __init__(self, subject: Subject, problem: Problem, recorder: _Recorder) -> None:
+        super().__init__(subject, problem)
+        self._recorder = recorder
+        self._steps: dict[Any, Step] = {}
+
+    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
+        key, steps = self.key(method, *args, **variation), self._recorder.steps
+        if key not in self._steps:
+            length = len(steps)
+            found = super().outcome(method, *args, **variation)
+            self._steps[key] = Step(method, args, variation, found, steps[-1].ran, key)
+            del steps[length:]
+        steps.append(self._steps[key])
+        outcome: Outcome = self._steps[key].result
+        return outcome
+
+
+class Twin:
+    """The correct twin of some mutants, for one dtype. Nothing goes by one that is not known to be ``correct``."""
+
+    def __init__(self, backend: Backend, dtype: str, *, correct: bool = True) -> None:
+        """Nothing is called yet."""
+        functions = (f for kind in type(backend).__mro__ for f in vars(kind).values() if isinstance(f, FunctionType))
+        self.recorder = _Recorder(LocalExecutor(backend), frozenset(f.__code__ for f in functions))
+        self.subject = replace(Subject.of(backend, dtype), executor=self.recorder)
+        self.correct = correct
+
+    def on(self, problem: Problem) -> OnProblem:
+        """What checks call on one problem."""
+        return OnProblem(self, problem)
+
+
+class OnProblem:
+    """What each requirement's check calls on the twin for one problem, found out when it is first asked for."""
+
+    def __init__(self, twin: Twin, problem: Problem) -> None:
+        """Nothing is called yet."""
+        self.twin = twin
+        self.problem = problem
+        self.trial = _RecordedTrial(twin.subject, problem, twin.recorder)
+        self.failed: set[str] = set()
+        self._steps: dict[str, list[Step] | None] = {}
+
+    def steps(self, requirement: Requirement) -> list[Step] | None:
+        """The steps of a requirement's check; None: there is nothing to go by, since it fails on the twin as well."""
+        if not self.twin.correct:
+            return None
+        if requirement.id not in self._steps:
+            self.twin.recorder.steps = []
+            if fails(requirement, self.trial):
+                self.failed.add(requirement.id)
+            self._steps[requirement.id] = None if requirement.id in self.failed else self.twin.recorder.steps
+        return self._steps[requirement.id]
+
+
+class _Player(_Between):
+    """Gives the results that are there already before it carries out calls."""
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__(executor)
+        self.ready: deque[Any] = deque()
+
+    def _do(self, method: str, *args: Any) -> Any:
+        return self.ready.popleft() if self.ready else getattr(self.executor, method)(*args)
+
+
+class _PlayedTrial(Trial):
+    """The trial of a mutant that all requirements share. What it was asked is kept as the twin's trial keeps it."""
+
+    def __init__(self, subject: Subject, problem: Problem, shared: dict[Any, Any], player: _Player) -> None:
+        super().__init__(subject, problem, shared)
+        self._player = player
+
+    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
+        if not self._player.ready:
+            return super().outcome(method, *args, **variation)
+        found: Outcome = self._player.ready.popleft()
+        self._held.append(args)
+        self._outcomes[self.key(method, *args, **variation)] = found
+        return found
+
+    def step(self, step: Step, *, skipped: bool) -> Any:
+        """The result of a step of the twin, the twin's own object where it is the same."""
+        if step.key in self._outcomes:
+            return self._outcomes[step.key]
+        found = step.result if skipped else self._called(step)
+        result = step.result if found is step.result or same(found, step.result) else found
+        if step.key is not None:
+            self._outcomes[step.key] = result
+        return result
+
+    def _called(self, step: Step) -> Any:
+        called = self._player if step.key is None else self.subject.caller
+        return getattr(called, step.method)(*step.args, **step.variation)
+
+
+class Wrong:
+    """A wrong backend beside its twin, for one dtype."""
+
+    def __init__(self, backend: Backend, dtype: str, twin: Backend | None) -> None:
+        """``twin`` None: nothing is known of what it has in common with any other."""
+        self._player = _Player(LocalExecutor(backend))
+        self.subject = replace(Subject.of(backend, dtype), executor=self._player)
+        self._replaced = None if twin is None else replaced(backend, twin)
+        self._trial: _PlayedTrial | None = None
+
+    def fails(self, requirement: Requirement, asked: OnProblem) -> bool:
+        """Whether a requirement fails on the problem that the twin is asked."""
+        if self._trial is None or self._trial.problem is not asked.problem:
+            self._trial = _PlayedTrial(self.subject, asked.problem, asked.trial.shared, self._player)
+        steps, ready = asked.steps(requirement), []
+        for step in steps or ():
+            ready.append(self._trial.step(step, skipped=self._skips(step)))
+            if ready[-1] is not step.result:
+                break
+        else:
+            if steps is not None:
+                return False
+        self._player.ready.extend(ready)
+        failed = fails(requirement, self._trial)
+        self._player.ready.clear()
+        return failed
+
+    def _skips(self, step: Step) -> bool:
+        return self._replaced is not None and self._replaced.isdisjoint(step.ran)
+
+
+def comparable(backend: Backend, twin: Backend) -> bool:
+    """Whether what is found on results does not depend on which of the two gave them."""
+    one, two = (replace(describe(b), name="", methods=()) for b in (backend, twin))
+    return one == two and one.reproducer is None and isinstance(backend, Surroundings) == isinstance(twin, Surroundings)
+
+
+def replaced(backend: Backend, twin: Backend) -> frozenset[CodeType] | None:
+    """The twin's functions that a mutant's class replaces; None where it differs from the twin in anything else."""
+    mro = type(backend).__mro__
+    if type(twin) not in mro:
+        return None
+    own, theirs = vars(backend), vars(twin)
+    if any(own.get(name) != value for name, value in theirs.items() if name != "name"):
+        return None
+    found = set()
+    for kind in mro[: mro.index(type(twin))]:
+        for name in vars(kind).keys() - PLAIN - {"__init__"}:
+            function = getattr_static(type(twin), name, None)
+            if name.startswith("__") or not isinstance(function, FunctionType | None):
+                return None
+            if function is not None:
+                found.add(function.__code__)
+    return frozenset(found)
+
+
+def same(one: Any, two: Any) -> bool:
+    """Whether two results of an executor are bitwise the same."""
+    if isinstance(one, Outcome) and isinstance(two, Outcome):
+        first, second = one.arrays, two.arrays
+        if len(first) != len(second) or not all(n in second and same_bits(a, second[n]) for n, a in first.items()):
+            return False
+        return _beside(one) == _beside(two)
+    if isinstance(one, list | tuple):
+        return len(one) == len(two) and all(map(same, one, two))
+    return bool(one == two)
+
+
+#: What an outcome has beside its arrays.
+_beside = attrgetter(*(f.name for f in fields(Outcome) if f.name != "arrays"))

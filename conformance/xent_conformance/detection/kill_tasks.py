@@ -1,0 +1,150 @@
+"""The work behind a kill matrix, cut into tasks that any number of processes take in any order.
+
+A task is one source of problems with one seed, for all mutants. A source that is no stream gives the same problems for
+every seed where the profile takes all of them: it is searched once. What a task found is written down at once, so that
+work that was cut off can go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from xent_conformance.detection.kill_search import families, search
+from xent_conformance.detection.kills import Mutant
+from xent_conformance.judging.evaluation import PROFILES, Settings, grouped
+from xent_conformance.loading.loader import UsageError, catalogue_in
+from xent_conformance.requirements.registry import Level, Requirement, load
+from xent_conformance.strategies.streams import Stream
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched: the mutants of a package folder, or those of them named, on problems of a profile."""
+
+    folder: str
+    profile: str = "default"
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A source, by its name, with one seed; None stands for all seeds."""
+
+    source: str
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task found: mutant, requirement and examples of each kill; correct twins with what failed on them."""
+
+    task: Task
+    kills: list[tuple[str, str, int]]
+    twins: list[tuple[str, str]]
+
+
+@cache
+def planned(plan: Plan) -> list[Mutant]:
+    """The mutants of a plan; raises UsageError for a name that none has."""
+    mutants: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
+    unknown = set(plan.only) - {m.name for m in mutants}
+    if unknown:
+        raise UsageError(f"no mutant {', '.join(sorted(unknown))} in {plan.folder}")
+    return [m for m in mutants if not plan.only or m.name in plan.only]
+
+
+@cache
+def judged() -> dict[str, list[Requirement]]:
+    """Names of sources to the requirements that can fail on their problems."""
+    found = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)
+    return {_name_of(source): group for source, group in found.items()}
+
+
+def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
+    """All tasks, the longest first; raises UsageError for an unknown profile."""
+    if profile not in PROFILES:
+        raise UsageError(f"unknown profile {profile!r}; there are {', '.join(PROFILES)}")
+    whole = PROFILES[profile].enumerated == 1
+    found = []
+    for name, group in judged().items():
+        varies = isinstance(group[0].source, Stream) or not whole
+        found += [Task(name, seed) for seed in (seeds if varies else (None,))]
+    return sorted(found, key=lambda task: -_length(judged()[task.source]))
+
+
+def _name_of(source: Any) -> str:
+    return (
+        source.name if isinstance(source, Stream) else f"{source.__module__.rpartition('.')[2]}.{source.__qualname__}"
+    )
+
+
+def _length(group: Sequence[Requirement]) -> float:
+    """Roughly how long a task takes."""
+    source = group[0].source
+    return (source.budget if isinstance(source, Stream) else 0.1) * len(group)
+
+
+def done(plan: Plan, task: Task) -> Done:
+    """Carry out a task."""
+    found = search(_families(plan), judged()[task.source], Settings(plan.profile, task.seed or 0))
+    return Done(task, [(*pair, examples) for pair, examples in found.kills.items()], sorted(found.twins))
+
+
+@cache
+def _families(plan: Plan) -> list[list[Mutant]]:
+    return families(planned(plan))
+
+
+def carried_out(plan: Plan, todo: Sequence[Task], workers: int) -> Iterator[Done]:
+    """The results of tasks, as they come."""
+    if workers == 1:
+        yield from (done(plan, task) for task in todo)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures: list[Future[Done]] = [pool.submit(done, plan, task) for task in todo]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class Notes:
+    """A file of what was found so far, one line for each task, under one that says what was searched."""
+
+    def __init__(self, path: Path, plan: Plan) -> None:
+        """Nothing is read or written yet."""
+        self.path = path
+        mutants = [m.name for m in planned(plan)]
+        self._head = {"profile": plan.profile, "mutants": mutants, "requirements": sorted(load())}
+
+    def read(self) -> list[Done]:
+        """What a file holds of this plan, without a line that was cut off; raises UsageError for another plan's."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return []
+        head, *lines = self.path.read_text("utf-8").splitlines(keepends=True)
+        if json.loads(head) != self._head:
+            raise UsageError(f"{self.path} is of other mutants, requirements or another profile: delete it to go on")
+        return [_from_data(json.loads(line)) for line in lines if line.endswith("\n")]
+
+    def begin(self, known: Sequence[Done]) -> None:
+        """Write the file anew, with what is known already."""
+        lines = [self._head, *map(asdict, known)]
+        self.path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+    def add(self, found: Done) -> None:
+        """Write one more line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(asdict(found))}\n")
+
+
+def _from_data(data: Mapping[str, Any]) -> Done:
+    kills, twins = [tuple(k) for k in data["kills"]], [tuple(t) for t in data["twins"]]
+    return Done(Task(**data["task"]), kills, twins)

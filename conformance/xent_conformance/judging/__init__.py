@@ -1,0 +1,1 @@
+"""From one problem on one backend to findings, counts and verdicts."""

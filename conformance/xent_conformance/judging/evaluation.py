@@ -1,0 +1,282 @@
+"""Evaluating requirements on a subject: from problems to verdicts.
+
+All requirements that look at the same stream are judged together, on shared trials.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calling.calls import LostError
+from xent_conformance.judging.judge import Finding, broken
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.tally import Failing, Tally
+from xent_conformance.judging.trial import SpoiledError, Trial
+from xent_conformance.problem import Problem
+from xent_conformance.records.deviations import Deviation
+from xent_conformance.records.record import Status
+from xent_conformance.requirements.registry import OPT_IN, Level, Requirement
+from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.streams import Draw, Stream, derived_seed, recipes_of
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is judged for each dtype.
+
+    ``examples`` are those of a stream of budget 1, ``least`` those of any stream, ``enumerated`` is the share of every
+    fixed list of problems. ``shapes`` is how many a backend that compiles each draws from.
+    """
+
+    examples: int
+    least: int
+    enumerated: float
+    shapes: int
+
+
+PROFILES = {
+    "quick": Profile(examples=20, least=5, enumerated=0.125, shapes=1),
+    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
+    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
+    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4),
+}
+#: Backends that compile every shape get this share of the examples.
+STATIC_SHARE = 0.5
+#: A list no longer than this is judged as a whole, whatever the profile.
+SHORT = 6
+
+
+#: Statuses whose failing problem is shown.
+SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
+
+
+@dataclass
+class Verdict:
+    """What the evaluation of one requirement on one subject came to."""
+
+    requirement: Requirement
+    subject: Subject
+    status: Status
+    tally: Tally
+    reason: str | None = None
+    observed: str | None = None
+    failing: Failing | None = None
+    deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run draws."""
+
+    profile: str = "default"
+    seed: int = 0
+
+    def draw(self, stream: Stream, subject: Subject) -> Draw:
+        """How much of a stream a subject is judged on."""
+        static = subject.capabilities.static_shapes
+        profile = PROFILES[self.profile]
+        count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
+        return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
+
+    def share(self, problems: Iterable[Problem], subject: Subject) -> Iterable[Problem]:
+        """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
+
+        A backend that compiles every shape gets its share of those problems that have the shape of the first.
+        """
+        share = PROFILES[self.profile].enumerated
+        if share == 1:
+            return problems
+        listed = list(problems)
+        if subject.capabilities.static_shapes:
+            listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
+        ends = np.linspace(0, len(listed), max(min(SHORT, len(listed)), round(share * len(listed))) + 1).astype(int)
+        rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
+        return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]
+
+
+def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:
+    """Problems of a source for a subject, each with the recipe it was made from."""
+    if not isinstance(source, Stream):
+        for problem in settings.share(source(subject), subject):
+            yield problem, None
+        return
+    for recipe in recipes_of(source, subject.dtype, settings.draw(source, subject)):
+        yield recipe.build(subject.dtype, subject.capabilities), recipe
+
+
+def evaluate(
+    subject: Subject,
+    requirements: Sequence[Requirement],
+    settings: Settings,
+    deviations: Sequence[Deviation] = (),
+    version: str | None = None,
+) -> dict[str, Verdict]:
+    """Verdicts of requirements with one common source, by id."""
+    verdicts = {}
+    judged = []
+    for requirement in requirements:
+        reason = requirement.not_applicable(subject)
+        if reason is not None:
+            verdicts[requirement.id] = Verdict(requirement, subject, Status.NOT_APPLICABLE, Tally(), reason=reason)
+            continue
+        known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
+        judged.append(_Judging(requirement, subject, known))
+    if judged:
+        first = judged[0].requirement
+        for example, (drawn, recipe) in enumerate(problems(subject, first.source, settings)):
+            problem = drawn if first.foreign_labels else subject.posed(drawn)
+            if problem is None:
+                continue
+            trial = Trial(subject, problem)
+            for judging in judged:
+                judging.judge(trial, example, recipe)
+    verdicts |= {j.requirement.id: j.verdict() for j in judged}
+    return verdicts
+
+
+def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
+    """What a requirement's check finds on one trial."""
+    found: list[Finding] = []
+    try:
+        # Overflow and nan are what many problems are about; NumPy's remarks on them are not for our users.
+        with np.errstate(all="ignore"):
+            found.extend(requirement.check(trial))
+    except SpoiledError as spoiled:
+        found.append(spoiled.finding)
+    except LostError as lost:
+        found.append(_lost(lost))
+    return found
+
+
+def _lost(lost: LostError) -> Finding:
+    """The finding about a call that did not come back."""
+    call, outcome = lost.invocation, lost.outcome
+    return broken(call.results[0], str(lost), call=call.method, got=outcome.trouble, fate=outcome.fate)
+
+
+class _Judging:
+    """One requirement on one subject while problems pass by."""
+
+    def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation]) -> None:
+        self.requirement = requirement
+        self.subject = subject
+        self.known = known
+        self.tally = Tally()
+        self.error: str | None = None
+        self.fate: Status | None = None
+        self.seconds = 0.0
+
+    def judge(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
+        """Judge a problem, or those derived from it.
+
+        An error of ours ends this requirement and no other; so does a call that does not come back, since every one
+        costs a new process.
+        """
+        if self.error is not None or self.fate is not None:
+            return
+        start = time.perf_counter()
+        try:
+            for judged in self._derived(trial):
+                self._count(judged, example, recipe)
+                if self.fate is not None:
+                    break
+        except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
+            self.error = _place_of(error)
+        self.seconds += time.perf_counter() - start
+
+    def verdict(self) -> Verdict:
+        """The verdict on all that was judged."""
+        witnesses = []
+        start = time.perf_counter()
+        try:
+            witnesses = list(self._witnesses())
+        except _StaleError as stale:
+            self.error = self.error or str(stale)
+        status, reason = self._status(deviates=bool(witnesses))
+        observe = self.requirement.observe
+        return Verdict(
+            self.requirement,
+            self.subject,
+            status,
+            self.tally,
+            reason=reason,
+            observed=observe(self.tally.worst.values()) if observe and not self.error else None,
+            failing=self.tally.failing if status in SHOWN else None,
+            deviations=witnesses,
+            seconds=self.seconds + time.perf_counter() - start,
+        )
+
+    def _derived(self, trial: Trial) -> Iterable[Trial]:
+        if self.requirement.derive is None:
+            return (trial,)
+        return (trial.related(problem) for problem in self.requirement.derive(trial.problem))
+
+    def _count(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
+        found = findings_of(self.requirement, trial)
+        failed = [f for f in found if f.failed]
+        excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
+        self.tally.count(trial, found, None if excused else recipe, example, excused=excused)
+        if not excused:
+            self.fate = next((Status(f.fate) for f in failed if f.fate is not None), None)
+
+    def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
+        level = self.requirement.level
+        if self.error is not None or self.fate is not None:
+            return self.fate or Status.ERROR, self.error
+        if level is Level.OBSERVED:
+            return Status.OBSERVED, None
+        if self.tally.failing is not None:
+            return (Status.FAIL if level is Level.MUST else Status.WEAK), None
+        if deviates:
+            return Status.DEVIATION, None
+        return (Status.PASS, None) if self.tally.exercised else self._not_exercised()
+
+    def _not_exercised(self) -> tuple[Status, str]:
+        """The status where nothing that told something was compared: the backend's choice, or chance."""
+        if self.tally.declined is not None:
+            return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
+        return Status.VACUOUS, "no problem met the condition that the requirement is about"
+
+    def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
+        """The witness of each known deviation with what it shows today."""
+        for deviation in self.known:
+            problem = deviation.witness_for(self.subject.dtype, self.subject.capabilities.default_ignore_index)
+            found = findings_of(self.requirement, Trial(self.subject, problem))
+            worst = max(found, key=lambda f: f.ratio, default=None)
+            if worst is None or not worst.failed:
+                raise _StaleError(
+                    f"stale deviation: the witness of {self.requirement.id} no longer fails"
+                    f" ({deviation.reason}); delete the entry or narrow its versions or dtypes"
+                )
+            yield deviation, Failing(problem, worst, None, 0)
+
+
+def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
+    """The verdict where the suite itself failed outside any single problem."""
+    return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_place_of(error))
+
+
+class _StaleError(Exception):
+    """A deviation whose witness passes."""
+
+
+def _place_of(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    name = frame.filename.rsplit("/", 1)[-1]
+    return f"the suite failed in {name}:{frame.lineno}: {type(error).__name__}: {error}"
+
+
+def grouped(requirements: Iterable[Requirement]) -> dict[Any, list[Requirement]]:
+    """Requirements by their source, those that share trials together."""
+    groups: dict[Any, list[Requirement]] = {}
+    for found in requirements:
+        groups.setdefault(found.source, []).append(found)
+    return groups

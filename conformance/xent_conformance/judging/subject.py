@@ -1,0 +1,156 @@
+"""A subject: one backend judged for one dtype of logits, with the precision it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calling.calls import Caller, Executor
+from xent_conformance.calling.execution import LocalExecutor
+from xent_conformance.interface import Backend, Capabilities, Conventions
+from xent_conformance.loading.description import Description, Origin, describe
+from xent_conformance.precision import WEAKEST, Precision
+from xent_conformance.problem import Problem
+
+
+def conventions_of(claims: Capabilities) -> Conventions:
+    """What a backend is held to: its choices, where each that is not PyTorch's documented one has a URL.
+
+    Any other choice is no convention, and is judged as PyTorch documents it; only how the library treats invalid
+    labels is taken at its word, since trying would be at the run's own risk.
+    """
+    declared = claims.conventions
+    default = Conventions().choices()
+    judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
+    return replace(declared, **judged)
+
+
+def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
+    """A problem with labels of a dtype that a backend claims: int64, or else the widest; None where that is too narrow.
+
+    The suite draws labels as int64. A backend that takes int32 alone is judged with int32.
+    """
+    claimed = claims.target_dtypes
+    if problem.target.dtype != np.int64 or "int64" in claimed or not claimed:
+        return problem
+    labels = problem.target
+    widest = max((np.dtype(name) for name in claimed), key=lambda dtype: (dtype.itemsize, dtype.kind == "i"))
+    limits = np.iinfo(widest)
+    if labels.size and not limits.min <= labels.min() <= labels.max() <= limits.max:
+        return None
+    return problem.with_(target=labels.astype(widest, order="K"))
+
+
+def distributions(problem: Problem) -> Problem:
+    """A problem whose rows of target probabilities are scaled to sum to 1; a row of zeros is its largest logit.
+
+    What does not sum to 1 is no question to a backend that leaves it undefined.
+    """
+    if not problem.has_probabilities or problem.target.shape != problem.logits.shape or not problem.target.size:
+        return problem
+    axis = problem.class_axis
+    shares = problem.target.astype(np.float64)
+    totals = shares.sum(axis=axis, keepdims=True)
+    if np.abs(totals - 1).max() <= problem.format.unit_roundoff:
+        return problem
+    largest = np.argmax(problem.logits.astype(np.float64), axis=axis)
+    at_largest = np.expand_dims(largest, axis) == np.arange(problem.classes).reshape(
+        (-1,) + (1,) * (shares.ndim - 1 - axis)
+    )
+    scaled = np.where(totals > 0, shares / np.where(totals > 0, totals, 1.0), at_largest)
+    target = np.array(problem.target, order="K")
+    target[...] = scaled.astype(target.dtype)
+    return problem.with_(target=target)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a requirement is judged on."""
+
+    description: Description
+    executor: Executor
+    dtype: str
+
+    @classmethod
+    def of(cls, backend: Backend, dtype: str, origin: Origin | None = None) -> Subject:
+        """A backend in this process. Scripts need to know where it comes from."""
+        return cls(describe(backend, origin), LocalExecutor(backend), dtype)
+
+    @property
+    def name(self) -> str:
+        """Name of the backend."""
+        return self.description.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend claims."""
+        return self.description.capabilities
+
+    @cached_property
+    def conventions(self) -> Conventions:
+        """What the backend is held to."""
+        return conventions_of(self.capabilities)
+
+    @property
+    def device(self) -> str:
+        """Device the backend computes on."""
+        return self.description.device
+
+    @property
+    def precision(self) -> Precision:
+        """What its results MUST meet: the declared precision, or the weakest tier where none is declared."""
+        return self.capabilities.precision_for(self.dtype) or WEAKEST
+
+    @property
+    def drawing(self) -> tuple[str, str]:
+        """What subjects that get the same problems have in common: dtype, and all claims but how exact."""
+        claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
+        return self.dtype, repr(sorted(claims.items()))
+
+    def posed(self, problem: Problem) -> Problem | None:
+        """A drawn problem as it is put to this subject; None where it cannot be."""
+        defined = self.conventions.unnormalised_targets == "accepted"
+        return labelled(problem if defined else distributions(problem), self.capabilities)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Calls the backend."""
+        return Caller(self.executor)
+
+    def has(self, form: str) -> bool:
+        """Whether the backend has an optional form, by its name in ``description.FORMS``."""
+        return form in self.description.forms
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a requirement cannot be judged without."""
+
+    name: str
+    met_by: Callable[[Subject], bool]
+
+    def missing(self, subject: Subject) -> str | None:
+        """The reason it does not apply to a subject; None: it does."""
+        return None if self.met_by(subject) else f"{subject.name} does not claim {self.name}"
+
+
+GRADIENT = Need("gradients (cross_entropy_vjp)", lambda s: s.has("gradient"))
+SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"))
+PRIMITIVES = Need("softmax, log_softmax and nll_loss", lambda s: s.has("primitives"))
+LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))
+FUSED_LINEAR = Need("a fused linear map (linear_cross_entropy)", lambda s: s.has("fused linear"))
+WEIGHT = Need("class weights", lambda s: s.capabilities.weight)
+PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets)
+LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing)
+DETERMINISM = Need("deterministic results", lambda s: s.capabilities.deterministic)
+IGNORING = Need(
+    "ignored rows",
+    lambda s: s.capabilities.ignore_index or s.capabilities.default_ignore_index is not None,
+)
+NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only)
+OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
+EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)

@@ -1,0 +1,110 @@
+"""What every backend must have, looked at before anything is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from xent_conformance.calling.foreign import printable
+from xent_conformance.conventions import Conventions
+from xent_conformance.formats import FLOATING, INTEGER
+from xent_conformance.interface import Backend, Capabilities, Precision
+
+REDUCTIONS = ("none", "sum", "mean")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+#: Fields of Capabilities that are tuples, each with what it may hold, once.
+LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": REDUCTIONS}
+#: Fields of Capabilities that are not plain values.
+STRUCTURED = (*LISTED, "precision", "conventions")
+#: Characters that are shown of what is wrong.
+SHOWN = 200
+#: Longest URL of a convention's documentation.
+LONGEST_URL = 2000
+
+
+def complaint(backend: Backend) -> str | None:
+    """What is wrong with a backend's name, claims or methods; None: nothing."""
+    name = getattr(backend, "name", None)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"name must be letters, digits, '_' and, not first, '.' and '-', 100 at most, not {_shown(name)}"
+    claims = getattr(backend, "capabilities", None)
+    if not isinstance(claims, Capabilities):
+        return "capabilities must be a xent_conformance.interface.Capabilities"
+    if not callable(getattr(backend, "cross_entropy", None)):
+        return "it has no method cross_entropy(logits, target, **options)"
+    return _of_claims(claims)
+
+
+def _of_claims(claims: Capabilities) -> str | None:
+    return _of_lists(claims) or _of_values(claims) or _of_precision(claims) or _of_conventions(claims.conventions)
+
+
+def _of_lists(claims: Capabilities) -> str | None:
+    for field, known in LISTED.items():
+        values = getattr(claims, field)
+        if not isinstance(values, tuple) or not 0 < len(values) <= len(known) or not all(v in known for v in values):
+            return f"capabilities.{field} must be a tuple of {', '.join(known)}, not {_shown(values)}"
+        if len(set(values)) < len(values):
+            return f"capabilities.{field} must name each once, not {_shown(values)}"
+    return None
+
+
+def _of_values(claims: Capabilities) -> str | None:
+    default, choices = Capabilities(), get_type_hints(Capabilities)
+    for name in (f.name for f in fields(Capabilities) if f.name not in STRUCTURED):
+        value = getattr(claims, name)
+        if get_origin(choices[name]) is Literal and value not in get_args(choices[name]):
+            return f"capabilities.{name} must be one of {', '.join(get_args(choices[name]))}, not {_shown(value)}"
+        if not _plain(value, getattr(default, name)):
+            return f"capabilities.{name} must be like {getattr(default, name)!r}, not {_shown(value)}"
+    if claims.max_classes is not None and claims.max_classes < 1:
+        return f"capabilities.max_classes must be 1 or more, or None, not {claims.max_classes}"
+    sentinel = claims.default_ignore_index
+    if sentinel is not None and not -(2**63) <= sentinel < 2**63:
+        return f"capabilities.default_ignore_index must be an int64, or None, not {_shown(sentinel)}"
+    return None
+
+
+def _of_precision(claims: Capabilities) -> str | None:
+    declared = claims.precision
+    if isinstance(declared, Mapping) and (odd := [d for d in declared if d not in FLOATING]):
+        return f"capabilities.precision must be for dtypes, {', '.join(FLOATING)}, not {_shown(odd)}"
+    for dtype in claims.logits_dtypes:
+        precision = claims.precision_for(dtype)
+        if precision is not None and not isinstance(precision, Precision):
+            return f"capabilities.precision must be a Precision, not {_shown(precision)}"
+        for name, values in get_type_hints(Precision).items() if precision is not None else ():
+            if getattr(precision, name) not in get_args(values):
+                wrong = _shown(getattr(precision, name))
+                return f"precision.{name} must be one of {', '.join(get_args(values))}, not {wrong}"
+    return None
+
+
+def _of_conventions(conventions: Conventions) -> str | None:
+    if not isinstance(conventions, Conventions):
+        return f"capabilities.conventions must be a Conventions, not {_shown(conventions)}"
+    choices, links = conventions.choices(), conventions.documentation
+    if not isinstance(links, Mapping) or not all(name in choices and type(links[name]) is str for name in links):
+        return f"conventions.documentation must have names of conventions and URLs, not {_shown(links)}"
+    if any(len(url) > LONGEST_URL for url in links.values()):
+        return f"conventions.documentation must have URLs of at most {LONGEST_URL} characters"
+    hints = get_type_hints(Conventions)
+    for name, value in choices.items():
+        if value not in get_args(hints[name]):
+            return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"
+    return None
+
+
+def _plain(value: Any, default: Any) -> bool:
+    """Whether a value is of the kind of the default; where that is None, a whole number or None."""
+    if default is None:
+        return value is None or type(value) is int
+    return type(value) is type(default)
+
+
+def _shown(value: Any) -> str:
+    """A value in one short line."""
+    text = printable(repr(value))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

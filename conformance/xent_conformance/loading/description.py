@@ -1,0 +1,172 @@
+"""What the suite knows of a backend without holding it: plain data, that can cross from its process to ours."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xent_conformance.calling.foreign import printable
+from xent_conformance.conventions import Conventions
+from xent_conformance.interface import (
+    ArrayBridge,
+    Backend,
+    Capabilities,
+    Differentiable,
+    FusedLinear,
+    LayerForm,
+    Primitives,
+    Reproducer,
+    ReproducerParts,
+    SecondOrder,
+)
+from xent_conformance.precision import Precision
+
+#: Most versions that are kept.
+MOST = 100
+#: Optional forms by the names that a record gives them.
+FORMS: dict[str, type] = {
+    "gradient": Differentiable,
+    "second order": SecondOrder,
+    "primitives": Primitives,
+    "layer": LayerForm,
+    "fused linear": FusedLinear,
+    "array bridge": ArrayBridge,
+    "reproducer": Reproducer,
+}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a backend comes from: what was asked for, how a script imports it, and where its deviations are listed.
+
+    ``kind`` is "file", "entry point" or "callable"; ``place`` is the path, module or framework, ``attribute`` a name.
+    """
+
+    spec: str
+    kind: str
+    place: str
+    attribute: str
+    deviations: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """A backend as the suite sees it. ``imports_suite``: its module needs ours, which a script has to stand in for."""
+
+    name: str
+    capabilities: Capabilities
+    device: str = "cpu"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    forms: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    reproducer: ReproducerParts | None = None
+    imports_suite: bool = False
+    origin: Origin | None = None
+
+    @property
+    def version(self) -> str | None:
+        """Version of the library under test, which its adapter names first."""
+        return next(iter(self.versions.values()), None)
+
+    @property
+    def spec(self) -> str:
+        """What a command line calls it."""
+        return self.name if self.origin is None else self.origin.spec
+
+    @property
+    def deviations(self) -> Path | None:
+        """The file of known deviations."""
+        return None if self.origin is None else Path(self.origin.deviations)
+
+
+def describe(backend: Backend, origin: Origin | None = None) -> Description:
+    """What there is to know of a backend."""
+    claims = backend.capabilities
+    return Description(
+        name=backend.name,
+        capabilities=claims,
+        device=printable(str(getattr(backend, "device", "cpu"))),
+        versions=_versions(getattr(backend, "versions", {})),
+        forms=tuple(name for name, form in FORMS.items() if isinstance(backend, form)),
+        methods=tuple(n for n in dir(backend) if not n.startswith("_") and callable(getattr(backend, n, None))),
+        reproducer=_usable(backend.reproducer()) if isinstance(backend, Reproducer) else None,
+        imports_suite=origin is not None and _imports_suite(backend),
+        origin=origin,
+    )
+
+
+def _versions(found: Any) -> dict[str, str]:
+    """Names and versions, so many at most; raises TypeError for anything but a mapping, which might never end."""
+    if not isinstance(found, Mapping):
+        raise TypeError(f"versions must map names to versions, not be a {type(found).__name__}")
+    return {printable(str(k)): printable(str(v)) for k, v in islice(found.items(), MOST)}
+
+
+def _usable(parts: ReproducerParts) -> ReproducerParts:
+    """Parts that a script can be made of; raises TypeError for others, since a failure must find its script."""
+    try:
+        texts = [parts.setup, *parts.calls, *parts.calls.values()]
+        texts += [parts.array.format(array="x", dtype="float32"), parts.result.format(value="x")]
+        wrong = "" if isinstance(parts, ReproducerParts) and all(type(text) is str for text in texts) else "not all are"
+    except Exception as error:  # noqa: BLE001 - whatever they are, a script cannot be made of them
+        wrong = str(error) or type(error).__name__
+    if wrong:
+        raise TypeError(f"reproducer() must return ReproducerParts, of strings that can be filled in: {wrong}")
+    return ReproducerParts(parts.setup, parts.array, parts.result, dict(parts.calls))
+
+
+def _imports_suite(backend: Backend) -> bool:
+    """Whether a module that defines the backend's class, or a class it is made from, imports this suite."""
+    for kind in type(backend).__mro__:
+        module = sys.modules.get(kind.__module__)
+        try:
+            if module is not None and "xent_conformance" in inspect.getsource(module):
+                return True
+        except (OSError, TypeError):
+            continue
+    return False
+
+
+def as_data(description: Description) -> dict[str, Any]:
+    """A description as dictionaries, tuples, strings and numbers."""
+    parts, claims = description.reproducer, description.capabilities
+    conventions = {**claims.conventions.choices(), "documentation": dict(claims.conventions.documentation)}
+    precision: Any = claims.precision
+    if isinstance(precision, Mapping):
+        precision = {name: one and asdict(one) for name, one in precision.items()}
+    elif precision is not None:
+        precision = asdict(precision)
+    return {
+        **{f.name: getattr(description, f.name) for f in fields(Description)},
+        "capabilities": {
+            **{f.name: getattr(claims, f.name) for f in fields(Capabilities)},
+            "precision": precision,
+            "conventions": conventions,
+        },
+        "versions": dict(description.versions),
+        "reproducer": None if parts is None else {**parts._asdict(), "calls": dict(parts.calls)},
+        "origin": None if description.origin is None else asdict(description.origin),
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> Description:
+    """The inverse of :func:`as_data`."""
+    claims, parts, origin = data["capabilities"], data["reproducer"], data["origin"]
+    precision = claims["precision"]
+    if isinstance(precision, dict):
+        single = set(precision) == {f.name for f in fields(Precision)}
+        precision = Precision(**precision) if single else {k: v and Precision(**v) for k, v in precision.items()}
+    conventions = Conventions(**claims["conventions"])
+    return Description(
+        **{
+            **data,
+            "capabilities": Capabilities(**{**claims, "precision": precision, "conventions": conventions}),
+            "reproducer": None if parts is None else ReproducerParts(**parts),
+            "origin": None if origin is None else Origin(**origin),
+        }
+    )

@@ -1,0 +1,229 @@
+"""From what a user writes on the command line to a backend that works.
+
+numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
+./my_backend.py[:name]           a file that defines ``backend``, or ``name``
+torch:package.function           a callable with the signature of F.cross_entropy, on that framework's arrays
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from xent_conformance.calling.execution import message_of
+from xent_conformance.calling.surroundings import kept
+from xent_conformance.interface import Backend, BackendUnavailableError
+from xent_conformance.loading.claims import complaint
+from xent_conformance.loading.description import Description, Origin, describe
+
+BACKENDS = "xent_conformance.backends"
+CALLABLES = "xent_conformance.callables"
+
+
+class UsageError(Exception):
+    """What was asked for does not exist; the message says what does. Exit code 2."""
+
+
+class NoBackendError(UsageError):
+    """A file that is there, without a backend in it. Beside other backends it is an adapter that does not work."""
+
+
+class BrokenBackendError(Exception):
+    """The adapter itself does not work; the message says where it broke. Exit code 3."""
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What the command line says about a callable."""
+
+    dtypes: tuple[str, ...] | None = None
+    gradient: bool = True
+    device: str = "cpu"
+
+
+def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
+    """The backend for a specification, and what it is.
+
+    Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
+    """
+    if is_file(spec):
+        return _from_file(spec)
+    if is_callable(spec):
+        framework, _, path = spec.partition(":")
+        return _from_callable(framework, path, spec, narrowing)
+    point = _points(BACKENDS).get(spec)
+    if point is None:
+        raise UsageError(_unknown(spec))
+    found = _guarded(spec, point.load)
+    backend = _made(spec, found)
+    module, _, attribute = point.value.partition(":")
+    return _described(spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]))
+
+
+def is_file(spec: str) -> bool:
+    """Whether a specification names a file."""
+    return spec.endswith(".py") or ".py:" in spec or spec.startswith((".", "/", "~"))
+
+
+def is_callable(spec: str) -> bool:
+    """Whether a specification names a callable of a framework."""
+    framework, _, path = spec.partition(":")
+    return bool(path) and framework in _points(CALLABLES) and not is_file(spec)
+
+
+def catalogue_in(folder: Path, function: str) -> list[Any]:
+    """What a function of the module ``catalogue`` of a package folder lists.
+
+    Raises UsageError for a folder without one, BrokenBackendError for one that does not work.
+    """
+    module = _file(str(folder / "catalogue.py"))
+    sys.path.insert(0, str(folder.resolve().parent))
+    found = _guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
+    if not hasattr(found, function):
+        raise UsageError(f"{module} has no {function}()")
+    return _guarded(str(module), lambda: list(getattr(found, function)()))  # type: ignore[no-any-return]
+
+
+def known() -> list[str]:
+    """Names of the registered backends."""
+    return sorted(_points(BACKENDS))
+
+
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _unknown(spec: str) -> str:
+    frameworks = sorted(_points(CALLABLES))
+    prefix, colon, _ = spec.partition(":")
+    if colon:
+        return f"unknown framework {prefix!r} in {spec!r}; callables can be given for {', '.join(frameworks)}"
+    return (
+        f"unknown backend {spec!r}; known: {', '.join(known())}."
+        f" A file is given as ./{spec}.py, a callable as {frameworks[0] if frameworks else 'torch'}:package.function"
+    )
+
+
+def _from_file(spec: str) -> tuple[Backend, Description]:
+    name, colon, attribute = spec.rpartition(":")
+    path = _file(name if colon and not spec.endswith(".py") else spec)
+    attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
+    name = f"xent_file_{path.stem}"
+    # Whatever the name ends with: it is Python.
+    loader = SourceFileLoader(name, str(path))
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        _guarded(spec, lambda: loader.exec_module(module))
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(str(path.parent))
+    if not _guarded(spec, lambda: hasattr(module, attribute)):
+        raise NoBackendError(
+            f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
+            " `xent new my_backend.py` writes an example"
+        )
+    backend = _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
+    return _described(spec, backend, ("file", str(path), attribute), path.parent)
+
+
+def _file(name: str) -> Path:
+    """The regular file of that name; raises UsageError where there is none, or could be none."""
+    try:
+        path = Path(name).expanduser().absolute()
+        if path.is_file():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"no file {name}: {error}") from error
+    raise UsageError(f"no file {path}")
+
+
+def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> tuple[Backend, Description]:
+    make = _guarded(spec, _points(CALLABLES)[framework].load)
+    # As the folder of a file is; last, so that nothing in it can pass for another module.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    function = _attribute(spec, path)
+    if not callable(function):
+        raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
+    details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
+    # It is tried, to see what it takes. What those calls change must not hide what the calls that are judged change.
+    with kept():
+        backend = _guarded(spec, lambda: make(function, **details))
+    # A framework's own function has the known deviations of that framework.
+    library = framework if path.partition(".")[0] == framework else None
+    return _described(spec, backend, ("callable", framework, path), _folder(inspect.getmodule(make)), library)
+
+
+def _attribute(spec: str, path: str) -> Any:
+    """The object at a dotted path, importing as many of its parts as are modules."""
+    parts = path.replace(":", ".").split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:length])
+        try:
+            missing = importlib.util.find_spec(name) is None
+        except (ImportError, ValueError):
+            missing = True
+        if missing:
+            continue
+        found: Any = _guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+        for part in parts[length:]:
+            if not hasattr(found, part):
+                raise UsageError(f"{name} has no {'.'.join(parts[length:])!r}")
+            found = getattr(found, part)
+        return found
+    raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
+
+
+def _described(
+    spec: str, backend: Backend, place: tuple[str, str, str], folder: Path, library: str | None = None
+) -> tuple[Backend, Description]:
+    """The backend with its description; raises BrokenBackendError where it lacks what each must have.
+
+    Known deviations are listed beside the adapter, in a file named after the backend, or after a library of ours.
+    """
+    wrong = _guarded(spec, lambda: complaint(backend))
+    if wrong is not None:
+        raise BrokenBackendError(f"{spec}: {wrong}")
+    listed = folder / "deviations" / f"{library or backend.name}.toml"
+    return backend, _guarded(spec, lambda: describe(backend, Origin(spec, *place, str(listed.absolute()))))
+
+
+def _made(spec: str, found: Any) -> Backend:
+    """A backend object, made by calling what is registered where that is a factory."""
+    if _guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
+        found = _guarded(spec, found)
+    backend: Backend = found
+    return backend
+
+
+def _guarded(spec: str, step: Callable[[], Any]) -> Any:
+    """The result of a step of foreign code, its errors as one line."""
+    try:
+        return step()
+    except (BackendUnavailableError, UsageError):
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        text = message_of(error).strip().split("\n")[0]
+        raise BrokenBackendError(
+            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
+        ) from error
+
+
+def _folder(module: ModuleType | None) -> Path:
+    return Path(module.__file__).parent if module is not None and module.__file__ else Path()

@@ -1,0 +1,40 @@
+"""A first look at an adapter: a broken one is reported as such, never as an implementation that fails everything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xent_conformance.calling.calls import Executor, forward
+from xent_conformance.judging.subject import labelled
+from xent_conformance.loading.description import Description
+from xent_conformance.loading.loader import BrokenBackendError
+from xent_conformance.problem import Problem, array_of
+
+
+def first_call(description: Description, executor: Executor) -> Problem:
+    """A plain problem that the backend answers in the right form; raises BrokenBackendError where it answers none."""
+    first = None
+    for dtype in description.capabilities.logits_dtypes:
+        logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], dtype)
+        for reduction in description.capabilities.reductions:
+            problem = labelled(Problem(logits, np.array([2, 0]), reduction=reduction), description.capabilities)
+            assert problem is not None
+            wrong = _wrong(description, executor, problem)
+            if wrong is None:
+                return problem
+            first = first or wrong
+    raise BrokenBackendError(f"{description.spec}: nothing it returns can be judged: {first}")
+
+
+def _wrong(description: Description, executor: Executor, problem: Problem) -> str | None:
+    """What is wrong with the answer to a problem; None: nothing that can be seen without knowing the answer."""
+    outcome = executor.perform(forward(problem))
+    call = f"cross_entropy of {problem.dtype} logits (2, 3), reduction={problem.reduction!r},"
+    if outcome.trouble is not None:
+        return f"{call} {outcome.trouble}"
+    loss = outcome.arrays["loss"]
+    shape = (2,) if problem.reduction == "none" else ()
+    wide = description.capabilities.conventions.output_dtype == "float32"
+    if loss.shape != shape or loss.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
+        return f"{call} returned {loss.dtype.name} {loss.shape}, expected {problem.dtype} {shape}"
+    return None

@@ -1,0 +1,155 @@
+"""Known deviations: failures of a backend that are listed with a reason, a witness and the library's own issue.
+
+A TOML file beside the adapter, named after it. An entry excuses failures of one requirement on problems that have all
+the traits in ``where``. Its witness, one pinned problem, must still fail: an entry whose witness passes is stale, and
+an error. Everything outside its domain is still judged.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from xent_conformance.formats import FLOATING
+from xent_conformance.problem import Problem
+from xent_conformance.problem_data import TRAITS, from_literals, traits
+from xent_conformance.records.strict_json import read_bytes
+
+#: Larger files are no lists of deviations.
+MAX_BYTES = 1 << 18
+#: More dots in one line are no dotted key of ours; tomllib's time grows with their square.
+MAX_DOTS = 200
+MAX_ENTRIES = 500
+REQUIRED = ("requirement", "reason", "issue", "witness")
+KNOWN = (*REQUIRED, "versions", "dtypes", "where")
+UNREPORTED = "unreported"
+
+
+class DeviationError(ValueError):
+    """A deviation file that cannot be used; the message names the file and the entry."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One known failure; ``requirements`` are those that show it, each on the witness."""
+
+    requirements: tuple[str, ...]
+    reason: str
+    issue: str
+    witness: Mapping[str, Any]
+    versions: str = ""
+    dtypes: tuple[str, ...] = ()
+    where: tuple[str, ...] = field(default=())
+
+    def concerns(self, requirement: str, dtype: str, version: str | None) -> bool:
+        """Whether the entry is about a requirement on a dtype in a version of the library."""
+        if requirement not in self.requirements or (self.dtypes and dtype not in self.dtypes):
+            return False
+        if not self.versions or version is None:
+            return True
+        try:
+            return SpecifierSet(self.versions).contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return True
+
+    def excuses(self, problem: Problem) -> bool:
+        """Whether a failing problem lies in the entry's domain."""
+        return set(self.where) <= traits(problem)
+
+    def witness_for(self, dtype: str, sentinel: int | None) -> Problem:
+        """The pinned problem."""
+        return from_literals(self.witness, dtype, sentinel)
+
+
+def read(path: Path) -> tuple[Deviation, ...]:
+    """Entries of a file, none where there is no file; raises DeviationError for a file that is not right."""
+    if not os.path.lexists(path):
+        return ()
+    try:
+        data = _parsed(read_bytes(path, MAX_BYTES))
+    except (ValueError, RecursionError) as error:  # of the file, its encoding, its syntax, or an endless integer
+        raise DeviationError(f"{path}: {error}") from error
+    entries = data.get("deviation", [])
+    if set(data) - {"deviation"} or not isinstance(entries, list):
+        raise DeviationError(f"{path}: expected [[deviation]] tables and nothing else")
+    if len(entries) > MAX_ENTRIES:
+        raise DeviationError(f"{path}: {len(entries)} entries, more than {MAX_ENTRIES}")
+    return tuple(_entry(f"{path}, deviation {i}", entry) for i, entry in enumerate(entries, start=1))
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    text = raw.decode("utf-8")
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise ValueError(f"more than {MAX_DOTS} dots in a line")
+    return tomllib.loads(text)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key, "")
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be a text")
+    return value
+
+
+def _texts(entry: Mapping[str, Any], key: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
+    """A list of texts, each one of those known."""
+    value = entry.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise TypeError(f"{key} must be a list of texts")
+    if known is not None and (unknown := sorted(set(value) - set(known))):
+        what = "traits" if key == "where" else key
+        raise ValueError(f"unknown {what} {', '.join(unknown)}; known: {', '.join(known)}")
+    return tuple(value)
+
+
+def _issue(entry: Mapping[str, Any]) -> str:
+    issue = _text(entry, "issue")
+    if issue != UNREPORTED and not issue.startswith("https://"):
+        raise ValueError(f'issue must be an https link or "{UNREPORTED}", not {issue[:80]!r}')
+    return issue
+
+
+def _table(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(entry[key], dict):
+        raise TypeError(f"{key} must be a table")
+    return dict(entry[key])
+
+
+def _requirements(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """One id, or a list of them."""
+    value = entry["requirement"]
+    names = (value,) if isinstance(value, str) else _texts(entry, "requirement")
+    if not names:
+        raise TypeError("requirement must be an id or a list of ids")
+    return names
+
+
+def _entry(place: str, entry: Any) -> Deviation:
+    if not isinstance(entry, dict):
+        raise DeviationError(f"{place}: not a table")
+    if missing := [key for key in REQUIRED if key not in entry]:
+        raise DeviationError(f"{place}: no {', '.join(missing)}")
+    if unknown := sorted(set(entry) - set(KNOWN)):
+        raise DeviationError(f"{place}: unknown keys {', '.join(unknown)}; known: {', '.join(KNOWN)}")
+    try:
+        SpecifierSet(_text(entry, "versions"))
+        found = Deviation(
+            requirements=_requirements(entry),
+            reason=_text(entry, "reason"),
+            issue=_issue(entry),
+            witness=_table(entry, "witness"),
+            versions=_text(entry, "versions"),
+            dtypes=_texts(entry, "dtypes", FLOATING),
+            where=_texts(entry, "where", TRAITS),
+        )
+        found.witness_for(found.dtypes[0] if found.dtypes else "float32", None)
+    except (InvalidSpecifier, TypeError, ValueError, OverflowError) as error:
+        raise DeviationError(f"{place}: {error}") from error
+    return found

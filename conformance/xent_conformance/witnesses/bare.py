@@ -1,0 +1,70 @@
+"""Whether a failure needs the guard bands around its inputs: a script that shows it must then lay them out too.
+
+What reads beside an array, or takes the beginning of its memory for its first element, is right on an array that fills
+its memory, as those of a plain script do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from xent_conformance.calling.calls import STRAYED, Executor, Invocation, Outcome
+from xent_conformance.judging.evaluation import findings_of
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import AnyArray, Problem
+from xent_conformance.requirements.registry import Requirement
+
+
+class BareExecutor:
+    """Carries out calls through another executor, on inputs with nothing around them."""
+
+    def __init__(self, guarded: Executor) -> None:
+        """Uses the other's process, or processes."""
+        self.guarded = guarded
+        self.restarts = guarded.restarts
+        self.expendable = guarded.expendable
+
+    def perform(self, invocation: Invocation) -> Outcome:
+        """One call."""
+        return self.guarded.perform(_bare(invocation))
+
+    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        """One call, read before and after another one."""
+        return self.guarded.kept(_bare(invocation), _bare(other))
+
+    def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
+        """Each invocation several times in a thread of its own."""
+        return self.guarded.together([_bare(i) for i in invocations], rounds)
+
+    def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
+        """One call, and what of the process it leaves changed."""
+        return self.guarded.disturbed(_bare(invocation))
+
+    def keeps_strides(self, array: AnyArray) -> bool:
+        """As the other."""
+        return self.guarded.keeps_strides(array)
+
+    def close(self) -> None:
+        """The other is not ours to close."""
+
+
+def needs_bands(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
+    """Whether a problem fails in this way between guard bands, and does not without them."""
+    if finding.fate is not None:  # each try would cost a process, or the time that it is given
+        return False
+    if finding.quantity == "memory" or (isinstance(finding.got, str) and finding.got.startswith(STRAYED)):
+        return True
+    bare = replace(subject, executor=BareExecutor(subject.executor))
+    return not _fails(requirement, bare, problem, finding) and _fails(requirement, subject, problem, finding)
+
+
+def _fails(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
+    found = findings_of(requirement, Trial(subject, problem))
+    return any(f.failed and f.kind == finding.kind for f in found)
+
+
+def _bare(invocation: Invocation) -> Invocation:
+    return replace(invocation, guarded=False)

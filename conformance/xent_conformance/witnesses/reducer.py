@@ -1,0 +1,269 @@
+"""Reducing a failing problem to one that a person can read.
+
+Works on the concrete problem: drop rows and classes, neutralise options, move values towards small integers. A change
+is kept where the requirement still fails. The number of tries is limited, never the time, so that a witness does not
+depend on how busy a machine is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calling.guarded import Guarded
+from xent_conformance.calling.strides import once
+from xent_conformance.formats import is_floating, rounded
+from xent_conformance.problem import AnyArray, Problem, array_of, by_row
+
+#: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
+LIMIT = 300
+LIMIT_STATIC_SHAPES = 80
+#: Rows and arrays up to this size are simplified element by element.
+SMALL = 48
+#: Of a larger array no span smaller than this share of it is left out at once.
+FINEST = 64
+#: The value that says nothing, where that is not zero.
+PLAIN = {"weight": 1.0, "cotangent": 1.0}
+
+
+class Reducer:
+    """One reduction: the best problem so far, and the tries that are left."""
+
+    def __init__(self, problem: Problem, still_fails: Callable[[Problem], bool], limit: int = LIMIT) -> None:
+        """``still_fails`` says whether a problem shows the same failure."""
+        self.best = problem
+        self.tries = 0
+        self._still_fails = still_fails
+        self._limit = limit
+
+    def run(self, row: int | None = None) -> Problem:
+        """The reduced problem. ``row`` is where the failure was seen, if it was seen in one row."""
+        if row is not None:
+            self._try(keep_rows(self.best, np.array([row])))
+        while True:
+            before = self.best
+            for candidates in (_plainer, _fewer_rows, _fewer_classes, _plainer, _simpler_values):
+                self._exhaust(candidates)
+            if self.best is before or self.tries >= self._limit:
+                return self.best
+
+    def _exhaust(self, candidates: Callable[[Problem], Iterator[Problem | None]]) -> None:
+        """Try candidates, starting over from each that still fails."""
+        improved = True
+        while improved and self.tries < self._limit:
+            improved = any(self._try(candidate) for candidate in candidates(self.best))
+
+    def _try(self, candidate: Problem | None) -> bool:
+        if candidate is None or self.tries >= self._limit:
+            return False
+        self.tries += 1
+        if not self._still_fails(candidate):
+            return False
+        self.best = candidate
+        return True
+
+
+def _plainer(problem: Problem) -> Iterator[Problem | None]:
+    """One option fewer, or a plainer layout."""
+    if any(not a.flags.c_contiguous for a in problem.arrays().values()):
+        yield problem.with_(**{k: np.ascontiguousarray(a).reshape(a.shape) for k, a in problem.arrays().items()})
+    if problem.logits.ndim not in (0, 2):
+        yield keep_rows(problem, np.arange(problem.rows))
+    if problem.weight is not None:
+        yield problem.with_(weight=None)
+        yield _with_weight(problem, np.ones(problem.classes))
+    if problem.label_smoothing:
+        yield problem.with_(label_smoothing=0.0)
+        yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None
+    if problem.ignore_index is not None:
+        yield _ignoring_by_default(problem)
+    if problem.reduction == "mean":
+        yield problem.with_(reduction="sum")
+    cotangent = problem.cotangent
+    if cotangent is not None and not (cotangent.astype(np.float64) == 1).all():
+        yield problem.with_(cotangent=np.ones_like(cotangent))
+
+
+def _fewer_rows(problem: Problem) -> Iterator[Problem | None]:
+    for kept in _without_spans(problem.rows):
+        yield keep_rows(problem, kept)
+
+
+def _fewer_classes(problem: Problem) -> Iterator[Problem | None]:
+    for kept in _without_spans(problem.classes):
+        yield keep_classes(problem, kept)
+
+
+def _without_spans(size: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Places that remain when a span is left out, never none."""
+    places = np.arange(size)
+    for start, stop in _spans(size):
+        if stop - start < size:
+            yield np.concatenate([places[:start], places[stop:]])
+
+
+def _spans(size: int) -> Iterator[tuple[int, int]]:
+    """Spans to leave out, from halves down to a 64th; down to single places where there are few."""
+    width = size // 2
+    while width >= 1 and (size <= SMALL or size <= FINEST * width):
+        for start in range(0, size, width):
+            yield start, min(start + width, size)
+        width //= 2
+
+
+def _simpler_values(problem: Problem) -> Iterator[Problem | None]:
+    yield from _simpler_array(problem, "logits")
+    if problem.weight is not None:
+        yield from _simpler_array(problem, "weight")
+    if is_floating(problem.target.dtype):
+        yield from _simpler_array(problem, "target")
+    if problem.cotangent is not None:
+        yield from _simpler_array(problem, "cotangent")
+
+
+def _simpler_array(problem: Problem, name: str) -> Iterator[Problem | None]:
+    """Whole-array steps towards small integers, then spans to a plain value, then single elements."""
+    array = getattr(problem, name)
+    if not is_floating(array.dtype):
+        return
+    values = array.astype(np.float64)
+    plain = PLAIN.get(name, 0.0)
+    steps = [np.full_like(values, plain), np.round(values), np.round(values, 1), np.trunc(values / 2)]
+    with np.errstate(invalid="ignore"):
+        steps.append(np.where(np.isfinite(values), values - values.reshape(-1)[:1].sum(), values))
+    for step in steps:
+        yield _changed(problem, name, array, values, step)
+    flat = values.reshape(-1)
+    odd = np.flatnonzero(flat != plain)
+    for start, stop in _spans(len(odd)):
+        step = flat.copy()
+        step[odd[start:stop]] = plain
+        yield _changed(problem, name, array, values, step.reshape(values.shape))
+    for place in odd if len(odd) <= SMALL else ():
+        for simpler in _simpler_numbers(flat[place]):
+            step = flat.copy()
+            step[place] = simpler
+            yield _changed(problem, name, array, values, step.reshape(values.shape))
+
+
+def _simpler_numbers(number: float) -> Iterator[float]:
+    sign = -1.0 if number < 0 else 1.0
+    for candidate in (1.0, 2.0, 10.0, 20.0, 100.0, 1000.0):
+        if candidate < abs(number):
+            yield sign * candidate
+    if np.isfinite(number) and number != np.round(number):
+        yield float(np.round(number))
+        yield float(np.round(number, 1))
+
+
+def _changed(
+    problem: Problem, name: str, array: AnyArray, values: npt.NDArray[np.float64], step: npt.NDArray[np.float64]
+) -> Problem | None:
+    """The problem with other values, None where rounding them to the dtype changes nothing or nothing gets simpler."""
+    new = rounded(step, array.dtype.name) + 0.0  # no negative zero
+    plain = PLAIN.get(name, 0.0)
+    if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
+        return None
+    return problem.with_(**{name: _where_it_was(array, array_of(new, array.dtype.name))})
+
+
+def _where_it_was(array: AnyArray, values: AnyArray) -> AnyArray:
+    """Other values behind the strides of an array: what fails for a layout would not fail without it."""
+    if array.flags.c_contiguous:
+        return values
+    view = Guarded(array).view
+    view.flags.writeable = True
+    view[once(view.strides)] = values[once(view.strides)]
+    view.flags.writeable = array.flags.writeable
+    return view
+
+
+def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
+    """Digits that it takes to write the values down: the plain value costs nothing, integers little, others much."""
+    finite = values[np.isfinite(values) & (values != plain)]
+    digits = np.log10(1 + np.abs(finite)) + 1
+    odd = (finite != np.round(finite, 1)) * 6.0 + (finite != np.round(finite)) * 2.0
+    return float(digits.sum() + odd.sum() + 3.0 * (~np.isfinite(values)).sum())
+
+
+def _ignoring_by_default(problem: Problem) -> Problem | None:
+    """The same rows ignored without passing the option; None where the backend ignores nothing by itself."""
+    ignored = problem.ignored()
+    if not ignored.any():
+        return problem.with_(ignore_index=None)
+    if problem.sentinel is None or not np.can_cast(np.min_scalar_type(problem.sentinel), problem.target.dtype):
+        return None
+    target = np.where(ignored.reshape(problem.target.shape), problem.sentinel, problem.target)
+    return problem.with_(ignore_index=None, target=target.astype(problem.target.dtype))
+
+
+def _with_weight(problem: Problem, weight: npt.NDArray[np.float64]) -> Problem | None:
+    assert problem.weight is not None
+    if problem.weight.dtype.kind == "c" or np.array_equal(problem.weight.astype(np.float64), weight):
+        return None
+    return problem.with_(weight=array_of(weight, problem.weight.dtype.name))
+
+
+def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
+    """The problem of some of the rows, as logits (len(rows), C); None where the target does not go with rows."""
+    per_class = problem.target.ndim == problem.logits.ndim
+    fits = problem.target.shape == problem.logits.shape if per_class else problem.target.size == problem.rows
+    if not fits or problem.logits.ndim == 0:
+        return None
+    logits = np.ascontiguousarray(by_row(problem.logits, problem.class_axis)[rows])
+    target = by_row(problem.target, problem.class_axis) if per_class else problem.target.reshape(-1)
+    cotangent = problem.cotangent
+    if cotangent is not None and problem.reduction == "none":
+        cotangent = np.ascontiguousarray(cotangent).reshape(-1)[rows]
+    return problem.with_(logits=logits, target=np.ascontiguousarray(target[rows]), cotangent=cotangent)
+
+
+def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
+    """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost.
+
+    None also where target or weight does not go with the classes: calls that must be rejected have such.
+    """
+    per_class = problem.target.ndim == problem.logits.ndim
+    wrong_target = per_class and problem.target.shape != problem.logits.shape
+    if wrong_target or (problem.weight is not None and problem.weight.shape != (problem.classes,)):
+        return None
+
+    def kept(array: AnyArray) -> AnyArray:
+        return np.ascontiguousarray(np.take(array, classes, axis=problem.class_axis))
+
+    fewer = problem.with_(logits=kept(problem.logits))
+    if problem.weight is not None:
+        fewer = fewer.with_(weight=problem.weight[classes])
+    if per_class:
+        return fewer.with_(target=kept(problem.target))
+    return _relabelled(problem, fewer, classes) if np.issubdtype(problem.target.dtype, np.integer) else fewer
+
+
+def _relabelled(problem: Problem, fewer: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
+    """The problem of fewer classes with its labels, and an ignored class, where those classes are now."""
+    new_place = np.full(problem.classes, -1)
+    new_place[classes] = np.arange(len(classes))
+    # Labels from C on are out of range on purpose and stay as far out of range as they are.
+    shift = problem.classes - len(classes)
+
+    def moved(label: int) -> int:
+        """New label, -1 where its class is gone."""
+        if not 0 <= label < problem.classes:
+            return label - shift if problem.classes <= label < problem.classes + SMALL else label
+        return int(new_place[label])
+
+    sentinel = problem.ignored_label
+    inside = sentinel is not None and 0 <= sentinel < problem.classes
+    if inside and sentinel is not None and (problem.ignore_index is None or moved(sentinel) < 0):
+        return None
+    labels = np.array([moved(v) if v == sentinel else _or_first(moved(v), v) for v in problem.labels().tolist()])
+    target = labels.astype(np.int64).astype(problem.target.dtype).reshape(problem.target.shape)
+    passed = None if problem.ignore_index is None else moved(problem.ignore_index)
+    return fewer.with_(target=target, ignore_index=passed)
+
+
+def _or_first(moved: int, label: int) -> int:
+    """The first class in place of one that is gone."""
+    return 0 if moved < 0 <= label else moved

@@ -1,0 +1,123 @@
+"""The words of a standalone script: how it gets at a backend, makes its arrays and calls its functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xent_conformance.interface import ReproducerParts
+from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.description import Description
+from xent_conformance.problem import AnyArray
+from xent_conformance.witnesses import literals
+
+#: Names of the arguments of each form, and of its results.
+ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "cross_entropy": (("logits", "target"), ("loss",)),
+    "cross_entropy_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
+    "cross_entropy_hvp": (("vector", "cotangent", "logits", "target"), ("product",)),
+    "cross_entropy_layer": (("logits", "target"), ("loss",)),
+    "cross_entropy_layer_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
+    "linear_cross_entropy": (("hidden", "weight", "bias", "target"), ("loss",)),
+    "linear_cross_entropy_vjp": (
+        ("cotangent", "hidden", "weight", "bias", "target"),
+        ("loss", "grad_hidden", "grad_weight", "grad_bias"),
+    ),
+    "softmax": (("logits",), ("softmax",)),
+    "log_softmax": (("logits",), ("log_softmax",)),
+    "nll_loss": (("log_probs", "target"), ("loss",)),
+}
+
+#: What a script needs of this package where the adapter imports it and the suite is not installed.
+STUB = """\
+try: import xent_conformance.interface
+except ImportError:  # the adapter needs the suite only to describe itself
+    import collections, sys, types
+    class Stub(types.ModuleType):
+        Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
+        LinearVjp = collections.namedtuple("LinearVjp", "loss grad_hidden grad_weight grad_bias", defaults=[None])
+        def __getattr__(self, name):
+            if name.startswith("__"): raise AttributeError(name)
+            return type(name, (types.SimpleNamespace,), {})
+    stub = sys.modules["xent_conformance.interface"] = Stub("xent_conformance.interface")
+    sys.modules["xent_conformance"] = types.ModuleType("xent_conformance")
+    sys.modules["xent_conformance"].interface = stub
+"""
+
+_MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"
+
+
+def parts_of(subject: Subject) -> ReproducerParts:
+    """The backend's own vocabulary, or its methods on NumPy arrays."""
+    if subject.description.reproducer is not None:
+        return subject.description.reproducer
+    bridged = subject.has("array bridge")
+    array = "{array}.astype('{dtype}')"
+    return ReproducerParts(
+        setup="import ml_dtypes" + (f"\n{_import_of(subject.description)}" if bridged else ""),
+        array=f"backend.asarray({array})" if bridged else array,
+        result="np.asarray(backend.asnumpy({value})).astype(np.float64)"
+        if bridged
+        else "np.asarray({value}).astype(np.float64)",
+        calls={
+            name: f"def {name}(*args, **options):\n    return backend.{name}(*args, **options)"
+            for name in ARGUMENTS
+            if name in subject.description.methods
+        },
+    )
+
+
+def loading_of(subject: Subject) -> str:
+    """What gives a script the object ``backend`` after its inputs, where it can make these without."""
+    own_words = subject.description.reproducer is not None
+    return "" if own_words or subject.has("array bridge") else _import_of(subject.description) + "\n"
+
+
+def _import_of(description: Description) -> str:
+    """The lines that give a script the object ``backend``."""
+    assert description.origin is not None
+    place, attribute = description.origin.place, description.origin.attribute
+    stub = STUB if description.imports_suite else ""
+    if description.origin.kind != "file":
+        return f"{stub}from {place} import {attribute} as backend\n{_MADE}"
+    stub = STUB if "xent_conformance" in Path(place).read_text("utf-8") else stub
+    return (
+        f"import runpy, sys\n{stub}"
+        f"sys.path.insert(0, {str(Path(place).parent)!r})\n"
+        f"backend = runpy.run_path({place!r})[{attribute!r}]\n{_MADE}"
+    )
+
+
+def assigned(name: str, array: AnyArray | None, parts: ReproducerParts, *, bands: bool = False) -> list[str]:
+    """Statements that make one of the backend's arrays, with the strides of the original where it has such.
+
+    ``bands``: between guard bands, as it was in the call.
+    """
+    if array is None:
+        return [f"{name} = None"]
+    if (bands or not array.flags.c_contiguous) and array.size:
+        lines = _strided(name, array, parts, bands=bands)
+        if lines:
+            return lines
+    lines = []
+    expression = literals.array(array, name, lines)
+    return [*lines, f"{name} = {parts.array.format(array=expression, dtype=array.dtype.name)}"]
+
+
+def _strided(name: str, array: AnyArray, parts: ReproducerParts, *, bands: bool) -> list[str]:
+    """A view of memory that holds the elements; nothing for backends whose arrays have no such strides."""
+    memory, strides, start = literals.memory_of(array, bands=bands)
+    lines: list[str] = []
+    expression = literals.array(memory, f"{name}_memory", lines)
+    held, dtype = f"{name}_memory", array.dtype.name
+    if "torch." in parts.array:
+        if min(strides, default=0) < 0:
+            return []  # torch has no negative strides
+        lines.append(f"{held} = {parts.array.format(array=expression, dtype=dtype)}")
+        return [*lines, f"{name} = torch.as_strided({held}, {array.shape}, {strides}, {start})"]
+    options = "" if array.flags.writeable else ", writeable=False"
+    view = f"np.lib.stride_tricks.as_strided({held}[{start}:], {array.shape}, {array.strides}{options})"
+    if parts.array.startswith("backend.asarray("):
+        return [*lines, f"{held} = {expression}.astype('{dtype}')", f"{name} = backend.asarray({view})"]
+    if parts.array.startswith(("np.", "{array}")):
+        return [*lines, f"{held} = {parts.array.format(array=expression, dtype=dtype)}", f"{name} = {view}"]
+    return []

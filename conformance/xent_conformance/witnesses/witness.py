@@ -1,0 +1,136 @@
+"""From a verdict's failing problem to what a record says about it: reduced, in text, and as a script."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calling.calls import CRASH, TIMEOUT
+from xent_conformance.judging.evaluation import Settings, Verdict, findings_of
+from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.tally import Failing, located
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
+from xent_conformance.problem_data import to_data, to_text
+from xent_conformance.requirements.registry import Requirement
+from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
+from xent_conformance.witnesses.reproduce import script
+
+#: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
+CLEAR = 8.0
+#: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
+#: and so many more where it did not fail in all of them.
+AGAIN, MORE = 2, 8
+#: Workers that reducing a call which ends its process may use up, and one which never comes back.
+RESTARTS = {CRASH: 20, TIMEOUT: 3}
+
+
+def verdict_line(verdict: Verdict, settings: Settings) -> dict[str, Any]:
+    """The line of a record for a verdict; reduces the failing problem first."""
+    tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
+    line: dict[str, Any] = {
+        "backend": subject.name,
+        "requirement": requirement.id,
+        "dtype": "all" if requirement.once else subject.dtype,
+        "device": subject.device,
+        "status": str(verdict.status),
+        "level": str(requirement.level),
+        "examples": tally.examples,
+        "exercised": tally.exercised,
+        "excused": tally.excused,
+        "ratio": tally.ratio,
+        "bins": tally.bins(),
+        "reason": verdict.reason,
+        "observed": verdict.observed,
+        "failure": None,
+        "deviations": [],
+    }
+    if verdict.failing is not None:
+        reduced, tries = reduce(requirement, subject, verdict.failing)
+        line["failure"] = failure(requirement, subject, reduced, settings)
+        found = verdict.failing
+        line["failure"]["found"] = {
+            "failing_examples": tally.failed,
+            "example": found.example,
+            "recipe": None if found.recipe is None else str(found.recipe),
+            "logits_shape": list(found.problem.logits.shape),
+            "ratio": found.finding.ratio,
+            "tries": tries,
+        }
+    for deviation, witness in verdict.deviations:
+        shown = failure(requirement, subject, witness, settings)
+        entry = {"reason": deviation.reason, "issue": deviation.issue, "versions": deviation.versions}
+        line["deviations"].append({**entry, "where": list(deviation.where), "witness": shown})
+    line["seconds"] = round(verdict.seconds, 3)
+    return line
+
+
+def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Failing, int]:
+    """The failing problem made small, and the number of tries that took."""
+
+    def worst(problem: Problem) -> Finding | None:
+        """The failure of the same quantity; what the suite cannot judge is no failure."""
+        try:
+            found = findings_of(requirement, Trial(subject, problem))
+        except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
+            return None
+        # It must end as the failure that it began as.
+        same = [f for f in found if f.failed and f.kind == failing.finding.kind]
+        return max(same, key=lambda f: f.ratio, default=None)
+
+    executor = subject.executor
+    fate, before = failing.finding.fate, executor.restarts
+
+    def still_fails(problem: Problem) -> bool:
+        """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
+        if fate is not None and executor.restarts - before >= RESTARTS[fate]:
+            return False
+        # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
+        wanted = min(failing.finding.ratio, CLEAR)
+        return all((found := worst(problem)) is not None and found.ratio >= wanted for _ in range(tries))
+
+    tries = AGAIN if fate is None else 1
+    again = [worst(failing.problem) for _ in range(tries)]
+    if None in again:
+        again += [worst(failing.problem) for _ in range(MORE if fate is None else 0)]
+        seen = sum(found is not None for found in again)
+        # The first time counts too.
+        message = f"{located(failing.finding).message} (intermittent {1 + seen}/{1 + len(again)})"
+        return replace(failing, finding=replace(failing.finding, message=message)), len(again)
+    static = subject.capabilities.static_shapes
+    limit = (LIMIT_STATIC_SHAPES if static else LIMIT) if requirement.reducible else 0
+    reducer = Reducer(failing.problem, still_fails, limit)
+    problem = reducer.run(_row_of(failing))
+    finding = worst(problem) or failing.finding
+    return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
+
+
+def failure(requirement: Requirement, subject: Subject, failing: Failing, settings: Settings) -> dict[str, Any]:
+    """What a record says about one failing problem."""
+    finding = located(failing.finding)
+    dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
+    draw = f"--profile {settings.profile} --seed {settings.seed}"
+    return {
+        "quantity": finding.quantity,
+        "message": finding.message,
+        "index": None if finding.index is None else list(finding.index),
+        "expected": finding.expected,
+        "got": finding.got,
+        "bound": finding.bound,
+        "ratio": finding.ratio,
+        "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
+        "text": to_text(failing.problem),
+        "reproducer": script(requirement, subject, failing.problem, finding),
+        "command": f"xent run {subject.description.spec} --only {requirement.id}{dtype} {draw}",
+    }
+
+
+def _row_of(failing: Failing) -> int | None:
+    """The row that the failure was seen in, where it was seen in one."""
+    index, problem = failing.finding.index, failing.problem
+    if not index or (len(index) == 1 and problem.reduction != "none"):
+        return None
+    return int(index[0]) if index[0] < np.prod(problem.row_shape, dtype=np.int64) else None
