@@ -1,13 +1,10 @@
-"""Adapter for PyTorch: ``F.cross_entropy``, ``nn.CrossEntropyLoss``, and any callable on torch tensors."""
+"""Adapter for PyTorch: ``F.cross_entropy``, ``nn.CrossEntropyLoss``, what they are made of, and any callable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from xent_conformance.interface import (
     BackendUnavailableError,
@@ -15,7 +12,6 @@ from xent_conformance.interface import (
     Conventions,
     LinearVjp,
     Precision,
-    ReproducerParts,
     Vjp,
 )
 
@@ -31,10 +27,9 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from xent_backends import callables, torch_calls, torch_linear, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
-from xent_backends.torch_arrays import numpy_of, tensor_of
+from xent_backends.torch_arrays import tensor_of
+from xent_backends.torch_callable import SETUP, TorchCallable, TorchDifferentiable, TorchTwiceDifferentiable
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
-
-SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F"
 
 #: On the CPU float16 and bfloat16 are computed in float32, but log_softmax stores the sum over the classes, and
 #: nll_loss the sums over the batch, in the dtype of the logits (measured on 2.13; of spatial logits the former only
@@ -63,94 +58,6 @@ CUDA = replace(
     conventions=Conventions(invalid_label="abort"),
     deterministic=False,
 )
-
-
-@dataclass(frozen=True)
-class TorchCallable:
-    """A loss on torch tensors: values only.
-
-    ``expression`` is how a script spells ``function`` once it has run ``setup``.
-    """
-
-    name: str
-    capabilities: Capabilities
-    device: str
-    function: torch_calls.Loss
-    setup: str
-    expression: str
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Version of torch; on a GPU also CUDA's and the name of the device."""
-        versions = {"torch": str(torch.__version__)}
-        if self.device != "cpu":
-            versions |= {"cuda": str(torch.version.cuda), "gpu": torch.cuda.get_device_name()}
-        return versions
-
-    def asarray(self, array: npt.NDArray[np.generic]) -> Tensor:
-        """A tensor with the array's values and, unless one is negative, its strides."""
-        return tensor_of(array, self.device)
-
-    def asnumpy(self, array: Any) -> npt.NDArray[Any]:
-        """A NumPy array of the tensor's dtype and strides; TypeError for anything but a tensor."""
-        return numpy_of(array)
-
-    def surroundings(self) -> Mapping[str, object]:
-        """What torch keeps for all its users."""
-        return torch_state.surroundings()
-
-    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
-        """Loss through the function form."""
-        return self.function(logits, target, **options)
-
-    def reproducer(self) -> ReproducerParts:
-        """A script in plain torch, printed from the functions that this adapter calls."""
-        array = "torch.as_tensor({array}).to(" + f"{self.device!r}, " * (self.device != "cpu") + "torch.{dtype})"
-        return ReproducerParts(self.setup, array, "{value}.detach().cpu().to(torch.float64).numpy()", self._calls())
-
-    def _calls(self) -> dict[str, str]:
-        parameters = "logits, target, **options"
-        return {"cross_entropy": one_line("cross_entropy", parameters, f"{self.expression}({parameters})")}
-
-
-@dataclass(frozen=True)
-class TorchDifferentiable(TorchCallable):
-    """A loss on torch tensors with gradients by autograd."""
-
-    def cross_entropy_vjp(
-        self,
-        cotangent: Tensor,
-        logits: Tensor,
-        target: Tensor,
-        *,
-        repeats: int = 1,
-        upstream: Literal["leaf", "scaled"] = "leaf",
-        **options: Any,
-    ) -> Vjp:
-        """Loss and gradients by one backward, or several on one graph."""
-        call = torch_calls.vjp
-        return Vjp(*call(self.function, cotangent, logits, target, repeats=repeats, upstream=upstream, **options))
-
-    def _calls(self) -> dict[str, str]:
-        parameters = "cotangent, logits, target, **options"
-        call = one_line("cross_entropy_vjp", parameters, f"vjp({self.expression}, {parameters})")
-        return super()._calls() | {"cross_entropy_vjp": joined(plain_source(torch_calls.vjp), call)}
-
-
-@dataclass(frozen=True)
-class TorchTwiceDifferentiable(TorchDifferentiable):
-    """A loss on torch tensors whose backward can be differentiated in turn."""
-
-    def cross_entropy_hvp(
-        self, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any
-    ) -> Tensor:
-        """Second derivative times a vector, by double backward."""
-        return torch_calls.hvp(self.function, vector, cotangent, logits, target, **options)
-
-    def _calls(self) -> dict[str, str]:
-        parameters = "vector, cotangent, logits, target, **options"
-        call = one_line("cross_entropy_hvp", parameters, f"hvp({self.expression}, {parameters})")
-        return super()._calls() | {"cross_entropy_hvp": joined(plain_source(torch_calls.hvp), call)}
 
 
 @dataclass(frozen=True)
