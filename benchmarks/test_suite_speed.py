@@ -9,7 +9,8 @@ import sys
 import pytest
 
 import frozen_baseline
-from xent_conformance.judging.evaluation import Settings, evaluate, grouped, problems
+from xent_conformance.judging.evaluation import evaluate, grouped
+from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.loader import load
 from xent_conformance.requirements.registry import load as load_requirements

@@ -17,7 +17,8 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.judging.evaluation import PROFILES, Settings, Verdict, evaluate
+from xent_conformance.judging.evaluation import Verdict, evaluate
+from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from xent_conformance.judging.evaluation import SHORT, Settings
+from xent_conformance.judging.profiles import SHORT, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING

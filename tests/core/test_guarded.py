@@ -7,7 +7,7 @@ import pytest
 from xent_conformance.calling.guarded import BAND, Guarded
 from xent_conformance.formats import FLOATING, dtype_of
 from xent_conformance.interface import Capabilities
-from xent_conformance.judging.evaluation import Settings
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
-from xent_conformance.judging.evaluation import Settings, findings_of, problems
+from xent_conformance.judging.evaluation import findings_of
+from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem

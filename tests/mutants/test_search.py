@@ -13,7 +13,8 @@ from xent_conformance.detection import kill_tasks
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kill_steps import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
-from xent_conformance.judging.evaluation import Settings, grouped
+from xent_conformance.judging.evaluation import grouped
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.requirements.registry import Level, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}

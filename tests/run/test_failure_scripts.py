@@ -17,7 +17,8 @@ import pytest
 
 from mutants.catalogue import all_mutants
 from xent_conformance.detection.kills import Corpus
-from xent_conformance.judging.evaluation import Settings, findings_of
+from xent_conformance.judging.evaluation import findings_of
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.tally import Failing, located
 from xent_conformance.judging.trial import Trial

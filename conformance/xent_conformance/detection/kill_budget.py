@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xent_conformance.detection.kill_matrix import Matrix
-from xent_conformance.judging.evaluation import PROFILES
+from xent_conformance.judging.profiles import PROFILES
 from xent_conformance.strategies.streams import Stream
 
 #: A kill may be missed with one seed in a thousand.

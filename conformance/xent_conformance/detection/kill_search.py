@@ -12,7 +12,7 @@ from typing import Any
 
 from xent_conformance.detection.kill_steps import OnProblem, Twin, Wrong, comparable
 from xent_conformance.detection.kills import Mutant
-from xent_conformance.judging.evaluation import Settings, problems
+from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.loading.description import describe
 from xent_conformance.requirements.registry import Requirement
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from xent_conformance.interface import Backend
-from xent_conformance.judging.evaluation import Settings, findings_of, grouped, problems
+from xent_conformance.judging.evaluation import findings_of, grouped
+from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem

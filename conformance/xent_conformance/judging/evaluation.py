@@ -9,49 +9,20 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from xent_conformance.calling.calls import LostError
 from xent_conformance.judging.judge import Finding, broken
+from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.tally import Failing, Tally
 from xent_conformance.judging.trial import SpoiledError, Trial
-from xent_conformance.problem import Problem
 from xent_conformance.records.deviations import Deviation
 from xent_conformance.records.record import Status
-from xent_conformance.requirements.registry import OPT_IN, Level, Requirement
+from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.streams import Draw, Stream, derived_seed, recipes_of
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How much is judged for each dtype.
-
-    ``examples`` are those of a stream of budget 1, ``least`` those of any stream, ``enumerated`` is the share of every
-    fixed list of problems. ``shapes`` is how many a backend that compiles each draws from.
-    """
-
-    examples: int
-    least: int
-    enumerated: float
-    shapes: int
-
-
-PROFILES = {
-    "quick": Profile(examples=20, least=5, enumerated=0.125, shapes=1),
-    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
-    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
-    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4),
-}
-#: Backends that compile every shape get this share of the examples.
-STATIC_SHARE = 0.5
-#: A list no longer than this is judged as a whole, whatever the profile.
-SHORT = 6
-
 
 #: Statuses whose failing problem is shown.
 SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
@@ -70,46 +41,6 @@ class Verdict:
     failing: Failing | None = None
     deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run draws."""
-
-    profile: str = "default"
-    seed: int = 0
-
-    def draw(self, stream: Stream, subject: Subject) -> Draw:
-        """How much of a stream a subject is judged on."""
-        static = subject.capabilities.static_shapes
-        profile = PROFILES[self.profile]
-        count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
-        return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
-
-    def share(self, problems: Iterable[Problem], subject: Subject) -> Iterable[Problem]:
-        """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
-
-        A backend that compiles every shape gets its share of those problems that have the shape of the first.
-        """
-        share = PROFILES[self.profile].enumerated
-        if share == 1:
-            return problems
-        listed = list(problems)
-        if subject.capabilities.static_shapes:
-            listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
-        ends = np.linspace(0, len(listed), max(min(SHORT, len(listed)), round(share * len(listed))) + 1).astype(int)
-        rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
-        return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]
-
-
-def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:
-    """Problems of a source for a subject, each with the recipe it was made from."""
-    if not isinstance(source, Stream):
-        for problem in settings.share(source(subject), subject):
-            yield problem, None
-        return
-    for recipe in recipes_of(source, subject.dtype, settings.draw(source, subject)):
-        yield recipe.build(subject.dtype, subject.capabilities), recipe
 
 
 def evaluate(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
-from xent_conformance.judging.evaluation import Settings, Verdict, findings_of
+from xent_conformance.judging.evaluation import Verdict, findings_of
 from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.tally import Failing, located
 from xent_conformance.judging.trial import Trial
