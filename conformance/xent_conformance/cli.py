@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (obstacle := _obstacle()) is not None:
         raise SystemExit(complain(obstacle, USAGE))
     options = _parser().parse_args(arguments)
+    with _interruptions() as ready:
+        try:
+            return _done(options, ready)
+        except KeyboardInterrupt:
+            return complain("interrupted", BROKEN)
+
+
+def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
+    """Carry out a command; its errors in one line. ``ready`` is told when what all of them need is imported."""
     from xent_conformance.loading.loader import BrokenBackendError, UsageError
     from xent_conformance.records.deviations import DeviationError
     from xent_conformance.records.record import RecordError
 
+    ready()
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -36,13 +49,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error, USAGE)
     except (BrokenBackendError, DeviationError) as error:
         return complain(error, BROKEN)
-    except KeyboardInterrupt:
-        return complain("interrupted", BROKEN)
     except BrokenPipeError:
         sys.stderr.close()
     except OSError as error:
         return complain(f"{error.filename or 'output'}: {error.strerror or error}", BROKEN)
     return OK
+
+
+@contextmanager
+def _interruptions() -> Iterator[Callable[[], None]]:
+    """SIGTERM ends a command as Ctrl-C does: between two verdicts, with all workers.
+
+    Gives a function to call once numpy is imported. Until then there is nothing to clean up, and its modules in C would
+    print a traceback of their own.
+    """
+    imported: list[bool] = []
+
+    def interrupt(*_: object) -> None:
+        if not imported:
+            os._exit(complain("interrupted", BROKEN))
+        raise KeyboardInterrupt
+
+    # A job in the background of a shell ignores SIGINT, and goes on doing so.
+    wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        wanted = []
+    before = {number: signal.signal(number, interrupt) for number in wanted}
+    try:
+        yield lambda: imported.append(True)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _obstacle() -> str | None:

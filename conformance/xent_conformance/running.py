@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -93,7 +91,7 @@ class Console:
 def run(session: Session, record: Path, workers: int = 1, stream: TextIO | None = None) -> int:
     """Judge everything and write the record; pytest's exit code."""
     console = Console(session, stream or sys.stderr)
-    with _own_environment(), _termination_as_interrupt():
+    with _own_environment():
         try:
             return int(pytest.main(_arguments(session, record, workers), plugins=[console]))
         finally:
@@ -119,19 +117,6 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     if workers > 1:
         arguments += ["-p", "xdist.plugin", "-n", str(workers), "--dist", "loadgroup", "-p", "xdist.looponfail"]
     return arguments
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does: between two verdicts, with all workers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

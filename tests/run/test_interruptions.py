@@ -83,6 +83,23 @@ def test_an_interrupted_run_says_how_to_go_on_and_shows_what_there_is(xent, cut_
     assert verdicts() == verdicts("whole")
 
 
+@pytest.mark.parametrize("moment", [0.4, 1.0, 2.0])
+def test_a_job_in_the_background_of_a_shell_ends_when_it_is_terminated_and_leaves_nothing_half_made(tmp_path, moment):
+    # Such a job ignores SIGINT from its beginning.
+    script = f'trap "" INT; exec "{sys.executable}" -m xent_conformance.cli run numpy --profile thorough'
+    process = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while "xent_conformance.cli" not in Path(f"/proc/{process.pid}/cmdline").read_text("utf-8").split("\0")[2:3]:
+        time.sleep(0.01)
+    time.sleep(moment)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    # Python itself ends as by SIGINT where the interruption came while a dataclass was being made.
+    assert process.returncode in (3, -signal.SIGTERM, -signal.SIGINT)
+    left = tmp_path / "xent-report"
+    assert not left.exists() or (left / "record.jsonl").is_file()
+
+
 @pytest.mark.parametrize(
     ("prepared", "arguments", "message"),
     [
