@@ -28,6 +28,21 @@ def _set_default_device(device: str) -> None:
     torch.set_default_device(None if device == "cpu" else device)
 
 
+def _casts() -> bool:
+    # With the name of a device from torch 2.4 on; the older question is deprecated.
+    try:
+        return bool(torch.is_autocast_enabled("cpu"))
+    except TypeError:
+        return bool(torch.is_autocast_cpu_enabled())
+
+
+def _set_casting(casts: Any) -> None:
+    try:
+        torch.set_autocast_enabled("cpu", casts)
+    except TypeError:
+        torch.set_autocast_cpu_enabled(casts)
+
+
 def _flushes() -> bool:
     return bool(torch.tensor(5e-324, dtype=torch.float64, device="cpu") * 1 == 0)
 
@@ -38,6 +53,7 @@ PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch default dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "torch random state": (_random_state, _set_random_state),
     "torch gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch autocast": (_casts, _set_casting),
     "torch anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "torch threads": (torch.get_num_threads, torch.set_num_threads),
     "torch deterministic algorithms": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),

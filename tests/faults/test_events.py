@@ -211,6 +211,7 @@ def loss(input, target):
         ("torch", "torch.rand(1)", "torch random state"),
         ("torch", "torch.manual_seed(0)", "torch random state"),
         ("torch", "torch.set_grad_enabled(False)", "torch gradient mode"),
+        ("torch", "torch.autocast('cpu').__enter__()", "torch autocast"),
         ("torch", "torch.set_num_threads(2)", "torch threads"),
         ("torch", "torch.set_flush_denormal(True)", "torch flushing of subnormal numbers"),
         ("torch", "torch.autograd.set_detect_anomaly(True)", "torch anomaly detection"),
