@@ -19,7 +19,7 @@ from xent_conformance.strategies.streams import Stream
 #: Calls that each thread makes.
 ROUNDS = 12
 
-BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.02)
+BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05)
 AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06)
 
 

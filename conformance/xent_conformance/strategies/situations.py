@@ -21,7 +21,7 @@ NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 #: All options jointly, for what a second form of a call gives: it differs from the first on many problems or on none.
 FORMS = Stream("forms", budget=0.3)
 #: All options jointly, for identities between several calls.
-RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.13)
+RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.1)
 #: Class weights in every problem, negative ones and single zeros included.
 WEIGHTED = Stream(
     "weighted",
