@@ -123,6 +123,7 @@ _TORCH = TorchWithLinear if torch_linear.AVAILABLE else TorchBackend
 def backend() -> TorchBackend:
     """The registered backend ``torch``: the CPU, on one thread."""
     _use_one_thread()
+    torch_linear.load_compiler()
     return _TORCH("torch", CPU, "cpu", F.cross_entropy, SETUP, "F.cross_entropy")
 
 
@@ -130,6 +131,7 @@ def cuda_backend() -> TorchBackend:
     """The registered backend ``torch-cuda``: the current CUDA device. BackendUnavailableError where there is none."""
     _check_device("cuda")
     _use_one_thread()
+    torch_linear.load_compiler()
     return _TORCH("torch-cuda", CUDA, "cuda", F.cross_entropy, SETUP, "F.cross_entropy")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -10,6 +11,12 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 #: ``F.linear_cross_entropy`` came with torch 2.13.
 AVAILABLE = hasattr(F, "linear_cross_entropy")
+
+
+def load_compiler() -> None:
+    """Import what torch itself imports in the first chunked loss, and what sets an environment variable then."""
+    if AVAILABLE:
+        import_module("torch._dynamo")
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any) -> Tensor:

@@ -38,8 +38,8 @@ def repeated(call: Call) -> list[str]:
         *_answer(call),
         *_others(call),
         f"first = answer({arguments})",
-        f"for _ in range({AGAIN}):",
-        *(f"    {other}" for other in _calls_of_others(call)),
+        f"for turn in range({AGAIN}):",
+        *_calls_of_others(call),
         f"    second = answer({arguments})",
         *_differing("first", "second"),
     ]
@@ -98,7 +98,9 @@ def _others(call: Call) -> list[str]:
 
 
 def _calls_of_others(call: Call) -> list[str]:
-    """Calls on them in every reduction, without options; one that is rejected, and one on no rows."""
+    """In turn calls on them in every reduction, without options, and one that is rejected and one on no rows."""
+    if not call.beside:
+        return []
 
     def text(reduction: str, logits: str = "", target: str = "") -> str:
         cotangent = f"cotangent_of_none{logits}, " if reduction == "none" else "cotangent_of_one, "
@@ -106,9 +108,9 @@ def _calls_of_others(call: Call) -> list[str]:
         arguments = f"{first}other_logits{logits}, other_target{target}, reduction={reduction!r}"
         return f"{call.finding.call}({arguments})"
 
-    found = [text(reduction) for reduction in call.beside]
-    for rows, labels in (("", "[:1]"), ("[:0]", "[:0]")) if call.beside else ():
-        found.append(f"with contextlib.suppress(Exception): {text(call.beside[0], rows, labels)}")
+    found = ["    if turn % 2:", *(f"        {text(reduction)}" for reduction in call.beside), "    else:"]
+    for rows, labels in (("", "[:1]"), ("[:0]", "[:0]")):
+        found.append(f"        with contextlib.suppress(Exception): {text(call.beside[0], rows, labels)}")
     return found
 
 
