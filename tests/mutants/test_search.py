@@ -11,7 +11,7 @@ from mutants.numpy_twin import NumpyTwin
 from xent_conformance import cli
 from xent_conformance.detection import kill_tasks
 from xent_conformance.detection.kill_search import families, search
-from xent_conformance.detection.kill_steps import comparable, replaced
+from xent_conformance.detection.kill_twins import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
 from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.profiles import Settings

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from xent_conformance.detection.kill_steps import OnProblem, Twin, Wrong, comparable
+from xent_conformance.detection.kill_steps import OnProblem, Twin, Wrong
+from xent_conformance.detection.kill_twins import comparable
 from xent_conformance.detection.kills import Mutant
 from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.loading.description import describe

@@ -16,26 +16,19 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from inspect import getattr_static
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from xent_conformance.calling.calls import Executor, Invocation, Outcome
 from xent_conformance.calling.execution import LocalExecutor
+from xent_conformance.detection.kill_twins import replaced, same
 from xent_conformance.detection.kills import fails
-from xent_conformance.interface import Backend, Surroundings
+from xent_conformance.interface import Backend
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.description import describe
-from xent_conformance.problem import AnyArray, Problem, same_bits
+from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.requirements.registry import Requirement
-
-#: What a class body defines beside its methods.
-PLAIN = frozenset(
-    {"__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__", "__annotations__"}
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,44 +244,3 @@ class Wrong:
 
     def _skips(self, step: Step) -> bool:
         return self._replaced is not None and self._replaced.isdisjoint(step.ran)
-
-
-def comparable(backend: Backend, twin: Backend) -> bool:
-    """Whether what is found on results does not depend on which of the two gave them."""
-    one, two = (replace(describe(b), name="", methods=()) for b in (backend, twin))
-    return one == two and one.reproducer is None and isinstance(backend, Surroundings) == isinstance(twin, Surroundings)
-
-
-def replaced(backend: Backend, twin: Backend) -> frozenset[CodeType] | None:
-    """The twin's functions that a mutant's class replaces; None where it differs from the twin in anything else."""
-    mro = type(backend).__mro__
-    if type(twin) not in mro:
-        return None
-    own, theirs = vars(backend), vars(twin)
-    if any(own.get(name) != value for name, value in theirs.items() if name != "name"):
-        return None
-    found = set()
-    for kind in mro[: mro.index(type(twin))]:
-        for name in vars(kind).keys() - PLAIN - {"__init__"}:
-            function = getattr_static(type(twin), name, None)
-            if name.startswith("__") or not isinstance(function, FunctionType | None):
-                return None
-            if function is not None:
-                found.add(function.__code__)
-    return frozenset(found)
-
-
-def same(one: Any, two: Any) -> bool:
-    """Whether two results of an executor are bitwise the same."""
-    if isinstance(one, Outcome) and isinstance(two, Outcome):
-        first, second = one.arrays, two.arrays
-        if len(first) != len(second) or not all(n in second and same_bits(a, second[n]) for n, a in first.items()):
-            return False
-        return _beside(one) == _beside(two)
-    if isinstance(one, list | tuple):
-        return len(one) == len(two) and all(map(same, one, two))
-    return bool(one == two)
-
-
-#: What an outcome has beside its arrays.
-_beside = attrgetter(*(f.name for f in fields(Outcome) if f.name != "arrays"))
