@@ -18,7 +18,7 @@ from xent_conformance.judging.profiles import Settings
 from xent_conformance.requirements.registry import Level, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}
-GROUPS = grouped(r for r in load().values() if r.level is not Level.OBSERVED)
+GROUPS = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)
 #: Of every kind: that keep something from call to call, write over inputs, refuse, claim several dtypes, are on torch.
 SOME = (
     "first-call-tunes",
