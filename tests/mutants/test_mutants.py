@@ -27,19 +27,11 @@ def test_there_are_enough_mutants_and_each_has_a_killer():
         assert not mutant.link or mutant.link.startswith("https://"), mutant.name
 
 
-#: Mutants that no requirement is sure to kill, with what would.
-SURVIVORS = {
-    "first-call-tunes": "a fresh backend for each requirement: it is wrong in its first call alone",
-}
+#: Wrong in the first call of a backend alone: here each requirement has a new one, in a run the first to call kills it.
+FIRST_CALL = "first-call-tunes"
 
 
-def _case(mutant):
-    reason = SURVIVORS.get(mutant.name)
-    marks = () if reason is None else pytest.mark.xfail(reason=f"needs {reason}", strict=False)
-    return pytest.param(mutant, id=mutant.name, marks=marks)
-
-
-@pytest.mark.parametrize("mutant", [_case(m) for m in MUTANTS])
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_killed_by_each_requirement_declared(mutant, corpus):
     for identifier in mutant.killed_by:
         assert kills(mutant.backend(), [REQUIREMENTS[identifier]], corpus, first=True), (
@@ -59,7 +51,7 @@ def test_every_must_kills_a_mutant():
     """One that it is declared to kill, or any other that is killed for sure."""
     declared = {identifier for mutant in MUTANTS for identifier in mutant.killed_by}
     others = [r for r in REQUIREMENTS.values() if r.level is Level.MUST and r.id not in declared]
-    sure = families(m for m in MUTANTS if m.name not in SURVIVORS)
+    sure = families(m for m in MUTANTS if m.name != FIRST_CALL)
     found = [search(sure, group, Settings("default", 0), any_mutant=True) for group in grouped(others).values()]
     kill = {identifier for one in found for _, identifier in one.kills}
     assert {r.id for r in others} - kill == set(WITHOUT_A_MUTANT)
