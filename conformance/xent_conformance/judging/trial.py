@@ -143,10 +143,6 @@ class Trial:
                 found[f"grad_{name}"] = array.reshape(len(array), -1)
         return found
 
-    def loss_of(self, outcome: Outcome) -> F64Array:
-        """The value of an outcome of this problem's function form, as ``loss``."""
-        return self._loss_of(outcome, "cross_entropy")
-
     def loss_shape(self) -> tuple[int, ...]:
         """Shape that the loss must have."""
         return self.problem.row_shape if self.problem.reduction == "none" else ()

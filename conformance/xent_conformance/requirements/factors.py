@@ -7,7 +7,6 @@ summation, and no format from bfloat16 on, rounds any of them. So the exact answ
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from xent_conformance.calling.calls import Factors
 from xent_conformance.problem import F64Array, Problem, array_of
@@ -46,8 +45,3 @@ def factors_of(problem: Problem, *, bias: bool) -> Factors | None:
 def _pattern(rows: int, columns: int, step: int) -> F64Array:
     """Integers from 0 to 4."""
     return np.asarray((np.arange(rows)[:, None] * step + np.arange(columns) * 3) % 5, dtype=np.float64)
-
-
-def wide(values: npt.NDArray[np.generic]) -> npt.NDArray[np.longdouble]:
-    """The numbers in the widest arithmetic that NumPy has."""
-    return values.astype(np.float64).astype(np.longdouble)

@@ -17,7 +17,7 @@ from xent_conformance.oracle import Exact
 from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.agreement import effect_of
-from xent_conformance.requirements.factors import factors_of, wide
+from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.situations import LINEAR
@@ -135,15 +135,15 @@ class _Product:
     def __init__(self, trial: Trial, right: npt.NDArray[np.generic], *, over_rows: bool) -> None:
         answer, bounds = trial.answer, trial.bounds
         model = ErrorModel(trial.problem.format, trial.subject.precision)
-        gradient = wide(answer.grad_logits.value) + answer.grad_logits.residual
+        gradient = LONGDOUBLE.array(answer.grad_logits.value) + answer.grad_logits.residual
         tolerance: F64Array = bounds.grad_logits
         if over_rows:
             gradient, tolerance = gradient.T, tolerance.T
-        size, factor = np.abs(np.asarray(gradient, dtype=np.float64)), np.abs(right.astype(np.float64))
+        plain = right.astype(np.float64)
+        size, factor = np.abs(np.asarray(gradient, dtype=np.float64)), np.abs(plain)
         terms, u = gradient.shape[1], model.u_r if over_rows else model.u_a
         relative = terms * u / (1 - terms * u) + model.u_o if terms * u < 1 else np.inf
-        product = gradient @ wide(right)
-        self.exact = Exact(*LONGDOUBLE.split(product))
+        self.exact = Exact(*LONGDOUBLE.split(gradient @ LONGDOUBLE.array(plain)))
         rounding = relative * (size @ factor) + model.u_o * np.abs(self.exact.value)
         self.bound = np.asarray(tolerance @ factor + rounding + model.eta * (1 + terms))
 

@@ -98,14 +98,14 @@ def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Find
     problem = _large(trial.problem)
     if problem is None:
         return
-    outcome = trial.outcome("cross_entropy", problem)
-    if ran_out_of_memory(outcome):
+    large = trial.related(problem)
+    if ran_out_of_memory(large.outcome("cross_entropy", problem)):
         return
     judged = _judged_rows(problem.rows)
     few = trial.related(problem.with_(logits=problem.logits[judged], target=problem.target[judged], cotangent=None))
     inputs = {"logits": problem.logits, "target": problem.target}
     try:
-        loss = trial.related(problem).loss_of(outcome)
+        loss = large.loss()
     except SpoiledError as spoiled:
         yield replace(spoiled.finding, inputs=inputs)
         return

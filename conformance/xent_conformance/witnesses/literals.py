@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from xent_conformance.calling.guarded import BAND, poison
+from xent_conformance.calling.strides import extent
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray
 
@@ -79,13 +79,8 @@ def memory_of(values: AnyArray, *, bands: bool = False) -> tuple[AnyArray, tuple
     strides = tuple(s // values.itemsize for s in values.strides)
     band = BAND // values.itemsize if bands else 0
     lead = band + (0 if values.flags.c_contiguous else 1)
-    size = 1 + lead + _extent(values.shape, [abs(s) for s in strides]) + band
+    size = 1 + lead + extent(values.shape, [abs(s) for s in strides]) + band
     memory = np.frombuffer(poison(values.dtype, size), dtype=np.uint8).view(values.dtype).copy()
-    start = lead - _extent(values.shape, [min(s, 0) for s in strides])
+    start = lead - extent(values.shape, [min(s, 0) for s in strides])
     np.lib.stride_tricks.as_strided(memory[start:], values.shape, values.strides)[...] = values
     return memory, strides, start
-
-
-def _extent(shape: Sequence[int], strides: Sequence[int]) -> int:
-    """Distance from the first element to the last."""
-    return sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
