@@ -20,11 +20,12 @@ def load_compiler() -> None:
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any) -> Tensor:
-    """The loss in chunks of two rows, which torch has without smoothing only.
+    """The loss in chunks of two rows or in 64 chunks, which torch has without smoothing only.
 
     Without chunks it composes the loss of ``F.linear`` and ``F.cross_entropy``.
     """
-    chunks = None if options.get("label_smoothing") else nn.LinearCrossEntropyOptions(batch_chunk_size=2)
+    size = max(2, target.shape[0] // 64)
+    chunks = None if options.get("label_smoothing") else nn.LinearCrossEntropyOptions(batch_chunk_size=size)
     return F.linear_cross_entropy(hidden, weight, target, linear_bias=bias, options=chunks, **options)
 
 

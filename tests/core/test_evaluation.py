@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from xent_conformance.judging.profiles import SHORT, Settings
+from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING
@@ -50,12 +50,13 @@ def test_default_and_thorough_take_every_problem_of_a_list(profile):
 
 def test_quick_takes_a_share_spread_over_the_whole_list():
     found = taken("quick", 160)
-    assert len(found) == 20
-    assert [place // 8 for place in found] == list(range(20))
+    assert len(found) == 10
+    assert [place // 16 for place in found] == list(range(10))
 
 
 def test_quick_takes_short_lists_whole_and_empty_ones_as_they_are():
-    assert taken("quick", SHORT) == list(range(SHORT))
+    short = PROFILES["quick"].least
+    assert taken("quick", short) == list(range(short))
     assert taken("quick", 0) == []
 
 

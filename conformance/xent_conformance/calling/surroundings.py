@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
+import pickle
 import random
 import sys
 import warnings
@@ -26,7 +27,7 @@ LOOKS: Mapping[str, Callable[[], Any]] = {
     "warning filters": lambda: list(warnings.filters),
     "numpy error state": np.geterr,
     "numpy print options": np.get_printoptions,
-    "numpy random state": lambda: repr(np.random.get_state()),  # noqa: NPY002 - the global one is what is asked about
+    "numpy random state": lambda: pickle.dumps(np.random.get_state()),  # noqa: NPY002 - the global one is what is asked about
     "random state": random.getstate,
     "recursion limit": sys.getrecursionlimit,
     "floating-point mode": lambda: [a + b for a, b in ROUNDED] + [SUBNORMAL * n for n in (1.0, 3.0)],

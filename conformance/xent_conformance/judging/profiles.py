@@ -20,8 +20,9 @@ from xent_conformance.strategies.streams import Draw, Stream, derived_seed, reci
 class Profile:
     """How much is judged for each dtype.
 
-    ``examples`` are those of a stream of budget 1, ``least`` those of any stream, ``enumerated`` is the share of every
-    fixed list of problems. ``shapes`` is how many a backend that compiles each draws from.
+    ``examples`` are those of a stream of budget 1, ``enumerated`` is the share of every fixed list of problems, and
+    ``least`` of them are judged of any stream or list that has so many. ``shapes`` is how many a backend that compiles
+    each draws from.
     """
 
     examples: int
@@ -31,15 +32,13 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile(examples=20, least=5, enumerated=0.125, shapes=1),
+    "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1),
     "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
     "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
     OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4),
 }
 #: Backends that compile every shape get this share of the examples.
 STATIC_SHARE = 0.5
-#: A list no longer than this is judged as a whole, whatever the profile.
-SHORT = 6
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,14 @@ class Settings:
 
         A backend that compiles every shape gets its share of those problems that have the shape of the first.
         """
-        share = PROFILES[self.profile].enumerated
-        if share == 1:
+        profile = PROFILES[self.profile]
+        if profile.enumerated == 1:
             return problems
         listed = list(problems)
         if subject.capabilities.static_shapes:
             listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
-        ends = np.linspace(0, len(listed), max(min(SHORT, len(listed)), round(share * len(listed))) + 1).astype(int)
+        count = max(min(profile.least, len(listed)), round(profile.enumerated * len(listed)))
+        ends = np.linspace(0, len(listed), count + 1).astype(int)
         rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
         return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]
 
