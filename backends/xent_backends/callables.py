@@ -7,12 +7,14 @@ a layer: it is built from the options and then called.
 
 Shapes, dtypes, reductions, kinds of target, the sentinel behind ``**kwargs``, and what becomes of an invalid label are
 not in a signature. Each is tried on a tiny batch: what is accepted and gives a loss of the right shape is claimed, and
-held to; any other is not claimed. A callable without ``reduction`` claims the one that it is seen to compute.
+held to; any other is not claimed. A callable without ``reduction`` claims the one that it is seen to compute. One that
+refuses class indices but takes distributions is given the distribution that has all on the class.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -23,6 +25,8 @@ import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 import numpy.typing as npt
 
+from xent_backends import validation
+from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities, Conventions
 
@@ -93,38 +97,75 @@ class Plugged:
     expression: str
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """The arrays of a framework: ``convert`` makes them of NumPy's, ``back`` the other way round.
+
+    ``one_hot`` of logits and class indices is the distributions of the rows, shaped and typed like the logits; scripts
+    print it.
+    """
+
+    convert: Callable[[npt.NDArray[Any]], Any]
+    back: Callable[[Any], npt.NDArray[Any]]
+    one_hot: Callable[[Any, Any], Any]
+
+    def distributions(self, logits: Any, target: Any) -> Any:
+        """The target, as distributions if it is class indices; raises as ``validation`` does."""
+        # Every framework spells them so; probabilities may be traced, and then have no numbers.
+        if "float" in str(target.dtype):
+            return target
+        labels = self.back(target)
+        validation.check_target(labels, logits, INTEGERS)
+        validation.check_labels(labels.astype(np.int64), logits.shape[validation.class_axis(logits)], None)
+        return self.one_hot(logits, target)
+
+
 def plugged(
     function: Callable[..., Any],
     spec: str,
-    convert: Callable[[npt.NDArray[Any]], Any],
+    arrays: Arrays,
     dtypes: tuple[str, ...] | None,
     *,
     expendable: bool = True,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
 
-    ``convert`` makes the framework's array. Where an invalid label would end more than its call, as on a GPU, it is not
-    ``expendable``, and nothing is tried with one.
+    Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
+    with one.
     """
     found, layer = signature_of(function), inspect.isclass(function)
 
-    def given(logits: Any, target: Any, **options: Any) -> Any:
+    def plain(logits: Any, target: Any, **options: Any) -> Any:
         return function(**options)(logits, target) if layer else function(logits, target, **options)
 
-    signature, capabilities = _Trial(given, found, convert).claims(dtypes, expendable=expendable)
+    def spread(logits: Any, target: Any, **options: Any) -> Any:
+        return plain(logits, arrays.distributions(logits, target), **options)
+
+    distributions_only = _Trial(plain, found, arrays.convert).takes_distributions_only()
+    given = spread if distributions_only else plain
+    trial = _Trial(given, found, arrays.convert)
+    signature, capabilities = trial.claims(dtypes, expendable=expendable)
+    if distributions_only:
+        capabilities = trial.of_distributions(capabilities)
 
     def call(logits: Any, target: Any, **options: Any) -> Any:
         return given(logits, target, **signature.accepted(options))
 
     line, dotted = import_line(spec)
-    if not layer and not signature.required and "reduction" in signature.options:
+    if not (layer or distributions_only or signature.required) and "reduction" in signature.options:
         return Plugged(call, capabilities, line, dotted)
     options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
-    result = f"{dotted}(**{options})(logits, target)" if layer else f"{dotted}(logits, target, **{options})"
-    definition = f"def plugged(logits, target, **options):\n    return {result}"
-    return Plugged(call, capabilities, f"{line}\n\n\n{definition}", "plugged")
+    target = "target"
+    if distributions_only:
+        target, line = "shares", joined(line, plain_source(arrays.one_hot))
+    result = f"{dotted}(**{options})(logits, {target})" if layer else f"{dotted}(logits, {target}, **{options})"
+    body = [f"return {result}"]
+    if distributions_only:
+        body.insert(0, "shares = one_hot(logits, target) if target.ndim < logits.ndim else target")
+    definition = "\n    ".join(["def plugged(logits, target, **options):", *body])
+    return Plugged(call, capabilities, joined(line, definition), "plugged")
 
 
 class _Trial:
@@ -138,7 +179,7 @@ class _Trial:
 
     def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool) -> tuple[Signature, Capabilities]:
         """What the callable claims, and its signature with what it is seen to do."""
-        every = [d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None]
+        every = self.dtypes()
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
         claimed = dtypes or tuple(every) or ("float32",)
         self.dtype = claimed[0]
@@ -163,6 +204,38 @@ class _Trial:
             unbatched=unbatched,
             spatial=spatial,
             conventions=Conventions(invalid_label=self.invalid_label() if expendable else "abort"),
+        )
+
+    def dtypes(self) -> list[str]:
+        """Those of logits that are accepted with class indices."""
+        return [d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None]
+
+    def takes_distributions_only(self) -> bool:
+        """Whether class indices are refused, and a loss of distributions is not: a number for each row, or for all."""
+        if self.dtypes():
+            return False
+        losses = [self.loss(_logits((2, 3), d), np.eye(3)[:2].astype(d)) for d in FLOATING]
+        return any(loss is not None and _shape(loss) in ((2,), ()) for loss in losses)
+
+    def of_distributions(self, capabilities: Capabilities) -> Capabilities:
+        """What a callable claims that is given the distributions of labels.
+
+        It need not have its classes on axis 1 where a scalar loss does not tell, nor take infinite logits, which times
+        a share of zero are nan.
+        """
+        logits = _logits((2, 3, 2), self.dtype)
+        flat = np.moveaxis(logits, 1, -1).reshape(-1, 3)
+        # Both averages, so that it does not matter which of the three reductions it is.
+        found = self.loss(logits, np.array([[0, 1], [2, 2]]), **self.first)
+        expected = self.loss(flat, np.array([0, 1, 2, 2]), **self.first)
+        masked = self.loss(np.array([[0, -np.inf]]).astype(self.dtype), _labels(1), **self.first)
+        return replace(
+            capabilities,
+            ignore_index=False,
+            default_ignore_index=None,
+            validation="adapter",
+            spatial=capabilities.spatial and _close(found, expected),
+            finite_logits_only=not _close(masked, 0.0),
         )
 
     def loss(self, logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Any:
@@ -236,6 +309,15 @@ class _Trial:
 
 def _shape(loss: Any) -> tuple[int, ...]:
     return tuple(loss.shape) if hasattr(loss, "shape") else np.shape(loss)
+
+
+def _close(loss: Any, other: Any) -> bool:
+    """Whether two losses are about equal on average; nothing is close to none."""
+    try:
+        first, second = (float(x.mean() if hasattr(x, "mean") else x) for x in (loss, other))
+    except (TypeError, ValueError):
+        return False
+    return math.isclose(first, second, rel_tol=0.02, abs_tol=1e-3)
 
 
 def backend_name(spec: str) -> str:

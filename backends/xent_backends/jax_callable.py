@@ -115,11 +115,18 @@ def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: 
     return product
 
 
+def one_hot(logits: Array, target: Array) -> Array:
+    """The distributions of class indices, shaped and typed like the logits."""
+    axis = 0 if logits.ndim == 1 else 1
+    return jax.nn.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
+
+
 def callable_backend(
     function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str
 ) -> JaxCallable:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
-    found = callables.plugged(function, spec, lambda array: jax_arrays.array_of(array, device), dtypes)
+    arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
+    found = callables.plugged(function, spec, arrays, dtypes)
     # Every new shape costs a compilation, of the callable or of each operation in it.
     capabilities = replace(found.capabilities, static_shapes=True)
     kind = _kind(found.call, capabilities, device) if gradient else JaxCallable

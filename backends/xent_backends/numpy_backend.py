@@ -178,6 +178,14 @@ def backend() -> NumpyBackend:
     return NumpyBackend()
 
 
+def one_hot(logits: AnyArray, target: AnyArray) -> AnyArray:
+    """The distributions of class indices, shaped and typed like the logits."""
+    axis = 0 if logits.ndim == 1 else 1
+    shares = np.zeros_like(logits)
+    np.put_along_axis(shares, np.expand_dims(target, axis).astype(np.int64), 1, axis)
+    return shares
+
+
 def from_callable(
     function: Callable[..., AnyArray],
     *,
@@ -193,5 +201,5 @@ def from_callable(
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    found = callables.plugged(function, spec, np.asarray, dtypes)
+    found = callables.plugged(function, spec, callables.Arrays(np.asarray, np.asarray, one_hot), dtypes)
     return CallableBackend(callables.backend_name(spec), found.capabilities, found.call, found.setup, found.expression)

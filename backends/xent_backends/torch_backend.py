@@ -27,7 +27,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from xent_backends import callables, torch_calls, torch_linear, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
-from xent_backends.torch_arrays import tensor_of
+from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_backends.torch_callable import SETUP, TorchCallable, TorchDifferentiable, TorchTwiceDifferentiable
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
 
@@ -151,7 +151,8 @@ def from_callable(
     _use_one_thread()
     with torch_state.defaults_kept():
         on_cpu = device == "cpu"
-        found = callables.plugged(function, spec, lambda array: tensor_of(array, device), dtypes, expendable=on_cpu)
+        arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
+        found = callables.plugged(function, spec, arrays, dtypes, expendable=on_cpu)
         kind = _kind(found.call, found.capabilities, device) if gradient else TorchCallable
     setup = f"{SETUP}\n{found.setup}"
     return kind(callables.backend_name(spec), found.capabilities, device, found.call, setup, found.expression)

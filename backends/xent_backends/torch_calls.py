@@ -32,6 +32,12 @@ def nll_loss(log_probs: Tensor, target: Tensor, **options: Any) -> Tensor:
     return F.nll_loss(log_probs, target, **options)
 
 
+def one_hot(logits: Tensor, target: Tensor) -> Tensor:
+    """The distributions of class indices, shaped and typed like the logits."""
+    axis = 0 if logits.ndim == 1 else 1
+    return F.one_hot(target.long(), logits.shape[axis]).movedim(-1, axis).to(logits.dtype)
+
+
 def layer(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     """The module form of the loss."""
     return nn.CrossEntropyLoss(**options)(logits, target)  # type: ignore[no-any-return]

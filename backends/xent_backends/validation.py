@@ -138,17 +138,18 @@ def check_ignore_index(ignore_index: int, *, probabilities: bool = False) -> Non
         raise ValueError(f"ignore_index does not apply to probability targets, got {ignore_index}")
 
 
-def check_labels(labels: npt.NDArray[np.int64], classes: int, ignore_index: int) -> None:
-    """Every label lies in [0, C) or is the sentinel.
+def check_labels(labels: npt.NDArray[np.int64], classes: int, ignore_index: int | None) -> None:
+    """Every label lies in [0, C) or is the sentinel, if there is one.
 
     The labels come as int64, so that a sentinel which their own dtype cannot hold does not alias one that it can:
     -1 is not 255.
     """
-    invalid = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
+    invalid = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        invalid &= labels != ignore_index
     if invalid.any():
-        raise IndexError(
-            f"label {labels[invalid][0]} is outside [0, {classes}) and is not ignore_index ({ignore_index})"
-        )
+        otherwise = "" if ignore_index is None else f" and is not ignore_index ({ignore_index})"
+        raise IndexError(f"label {labels[invalid][0]} is outside [0, {classes}){otherwise}")
 
 
 def _check_dtype(what: str, array: ArrayLike, allowed: Sequence[str]) -> None:

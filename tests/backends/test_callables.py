@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -185,3 +186,39 @@ def test_a_class_is_a_layer() -> None:
     assert adapter.capabilities.weight
     assert adapter.cross_entropy(np.zeros((1, 2)), np.array([0]), reduction="mean") == np.log(2)
     assert "CrossEntropyLoss(**options)(logits, target)" in adapter.reproducer().setup
+
+
+def of_distributions(logits: Any, target: Any) -> Any:
+    """The mean over rows of the last axis, for distributions of the logits' own shape."""
+    if target.shape != logits.shape or target.dtype != logits.dtype:
+        raise TypeError((target.shape, target.dtype))
+    centred = logits - logits.max(axis=-1, keepdims=True)
+    losses = -(target * (centred - np.log(np.exp(centred).sum(axis=-1, keepdims=True)))).sum(axis=-1)
+    return losses.mean(dtype=logits.dtype)
+
+
+def test_a_callable_of_distributions_is_given_those_of_the_labels() -> None:
+    """Labels are one-hot for it, and checked by the adapter; its classes may be last, and masks may give nan."""
+    adapter = from_callable(of_distributions, spec="numpy:losses.of_distributions")
+    claimed = adapter.capabilities
+    assert (claimed.probability_targets, claimed.validation, claimed.reductions) == (True, "adapter", ("mean",))
+    assert (claimed.spatial, claimed.finite_logits_only, claimed.default_ignore_index) == (False, True, None)
+    logits = np.array([[0.0, 0.0, 3.0], [1.0, 2.0, 0.0]])
+    loss = adapter.cross_entropy(logits, np.array([2, 1]), reduction="mean")
+    assert np.isclose(loss, numpy_cross_entropy.cross_entropy(logits, np.array([2, 1])))
+    with pytest.raises(IndexError, match=re.escape("label 3 is outside [0, 3)")):
+        adapter.cross_entropy(logits, np.array([3, 1]), reduction="mean")
+    with pytest.raises(ValueError, match="must have shape"):
+        adapter.cross_entropy(logits, np.array([[2], [1]]), reduction="mean")
+
+
+def test_the_script_of_a_callable_of_distributions_makes_them_too() -> None:
+    """What a reproducer runs takes labels as the adapter does."""
+    adapter = from_callable(of_distributions, spec=f"numpy:{__name__}.of_distributions")
+    parts = adapter.reproducer()
+    names: dict[str, Any] = {}
+    exec(f"{parts.setup}\n\n\n{parts.calls['cross_entropy']}", names)
+    logits = np.array([[0.0, 0.0, 3.0]])
+    assert names["cross_entropy"](logits, np.array([2]), reduction="mean") == of_distributions(
+        logits, np.array([[0.0, 0.0, 1.0]])
+    )
