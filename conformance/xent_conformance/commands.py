@@ -30,15 +30,15 @@ def complain(message: object, code: int) -> int:
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
     from xent_conformance.loading.loader import UsageError
-    from xent_conformance.session import Request, Session, dtypes_in
+    from xent_conformance.session import Request, Session, names_in
 
     with output_folder(options.output) as folder:
         request = Request(
             backends=tuple(options.backends),
             profile=options.profile,
             seed=options.seed,
-            only=tuple(options.only),
-            dtypes=dtypes_in(options.dtypes),
+            only=names_in(*options.only),
+            dtypes=names_in(*options.dtypes),
             gradient=not options.no_gradient,
             device=options.device,
             in_process=options.in_process,

@@ -31,8 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--xent-backend", action="append", default=[], metavar="BACKEND", help="backend to judge")
     group.addoption("--xent-profile", default="default", metavar="PROFILE", help="quick, default, thorough or scale")
     group.addoption("--xent-seed", type=int, default=0, metavar="N", help="seed of the run")
-    group.addoption("--xent-only", action="append", default=[], metavar="ID", help="requirement or family to judge")
-    group.addoption("--xent-dtypes", default="", metavar="DTYPES", help="dtypes of logits, comma-separated")
+    group.addoption(
+        "--xent-only", action="append", default=[], metavar="ID,ID", help="what to judge: requirements, families"
+    )
+    group.addoption("--xent-dtypes", action="append", default=[], metavar="D,D", help="dtypes of logits")
     group.addoption("--xent-no-gradient", action="store_true", help="callables: claim no gradients")
     group.addoption("--xent-device", default="cpu", metavar="DEVICE", help="callables: device to compute on")
     group.addoption("--xent-in-process", action="store_true", help="no process of its own for each backend")
@@ -67,7 +69,7 @@ def session_of(config: pytest.Config) -> Session:
     """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.records.record import RecordError
-    from xent_conformance.session import Request, Session, dtypes_in
+    from xent_conformance.session import Request, Session, names_in
 
     if SESSION in config.stash:
         return config.stash[SESSION]
@@ -82,8 +84,8 @@ def session_of(config: pytest.Config) -> Session:
             backends=tuple(config.getoption("--xent-backend")),
             profile=config.getoption("--xent-profile"),
             seed=config.getoption("--xent-seed"),
-            only=tuple(config.getoption("--xent-only")),
-            dtypes=dtypes_in(config.getoption("--xent-dtypes")),
+            only=names_in(*config.getoption("--xent-only")),
+            dtypes=names_in(*config.getoption("--xent-dtypes")),
             gradient=not config.getoption("--xent-no-gradient"),
             device=config.getoption("--xent-device"),
             in_process=config.getoption("--xent-in-process"),

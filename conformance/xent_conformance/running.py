@@ -112,7 +112,7 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     missing = {*session.unavailable, *session.broken}
     arguments += [f"--xent-backend={spec}" for spec in session.request.backends if spec not in missing]
     arguments += [f"--xent-only={name}" for name in request.only]
-    arguments += [f"--xent-dtypes={','.join(request.dtypes)}"] if request.dtypes else []
+    arguments += [f"--xent-dtypes={name}" for name in request.dtypes]
     arguments += [] if request.gradient else ["--xent-no-gradient"]
     if workers > 1:
         arguments += ["-p", "xdist.plugin", "-n", str(workers), "--dist", "loadgroup", "-p", "xdist.looponfail"]

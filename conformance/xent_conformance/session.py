@@ -40,12 +40,10 @@ def check_profile(name: str) -> None:
         raise UsageError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
 
 
-def dtypes_in(text: str) -> tuple[str, ...]:
-    """Names between commas, each once; raises UsageError for a text that has none."""
-    found = tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
-    if text and not found:
-        raise UsageError(f"no dtype in {text!r}; there are {', '.join(FLOATING)}")
-    return found
+def names_in(*texts: str) -> tuple[str, ...]:
+    """Names between commas, each once; a text that has none as it is."""
+    names = (name for text in texts for part in text.split(",") if (name := part.strip()))
+    return tuple(dict.fromkeys(names)) or texts
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,9 @@ class Request:
             raise UsageError(f"a timeout is a number of seconds above 0 and up to {LONGEST:,}, not {self.timeout}")
         check_profile(self.profile)
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
-            raise UsageError(f"unknown dtypes {', '.join(unknown)}; there are {', '.join(FLOATING)}")
+            raise UsageError(f"unknown dtypes {_quoted(unknown)}; there are {', '.join(FLOATING)}")
         if unknown := [i for i in self.only if not _chosen((i,), load_requirements())]:
-            named = ", ".join(name or "''" for name in unknown)
-            raise UsageError(f"unknown requirement {named}; `xent list` prints them all")
+            raise UsageError(f"unknown requirement {_quoted(unknown)}; `xent list` prints them all")
         if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
             raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
 
@@ -244,6 +241,11 @@ class Session:
             "requirements": [catalogued(r) for r in self.requirements()],
             **circumstances(),
         }
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """Names as text, also those that nobody would see."""
+    return ", ".join(name if name.strip(" ,") else repr(name) for name in names)
 
 
 def _chosen(only: Sequence[str], registry: dict[str, Requirement]) -> list[Requirement]:

@@ -25,6 +25,7 @@ FAMILIES = {
     "purity": "Purity",
     "edges": "Edges",
     "conventions": "Conventions",
+    "fused_linear": "Fused linear maps",
     "scale": "Scale",
 }
 

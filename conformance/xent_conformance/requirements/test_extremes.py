@@ -101,7 +101,7 @@ def _may_be_zero(subject: Subject) -> bool:
 def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
     nan, and infinite only where the exact loss, or a sum on the way to it, leaves the format. What becomes of zero
-    times a distance that leaves it is ``extremes.zero-share``.
+    times a distance that leaves it is another requirement, extremes.zero-share.
     """
     yield loss_finding(trial)
 
