@@ -9,8 +9,10 @@ from xent_conformance.records.record import Status
 from xent_reports.model import Requirement, Run, Verdict, worst_first
 from xent_reports.witness import Witness, briefly, of_verdict
 
-#: Bytes that scripts, and tables, may take on one page; past it the later dtypes of a failure go without.
+#: Bytes that scripts, and tables, may take on one page; past it the later dtypes of a failure go without. Scripts have
+#: less where the matrix takes more: so many bytes for each of its cells, and never less than the last number.
 _SCRIPTS, _TABLES = 90_000, 40_000
+_CELL, _FEW_SCRIPTS = 50, 24_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
 
@@ -62,7 +64,8 @@ def failures(run: Run) -> list[Failure]:
         found.append(Failure(first.requirement, first.backend, witnesses))
     broken_must = {f.requirement.id for f in found if f.status is not Status.WEAK}
     found.sort(key=lambda f: f.requirement.id not in broken_must)
-    return _within(found)
+    cells = len(run.requirements) * len(run.available)
+    return _within(found, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * cells))
 
 
 def broken(failures: Sequence[Failure]) -> list[Broken]:
@@ -73,8 +76,8 @@ def broken(failures: Sequence[Failure]) -> list[Broken]:
     return [Broken(requirement, found) for requirement, found in grouped.items()]
 
 
-def _within(failures: Sequence[Failure]) -> list[Failure]:
-    """The failures with as many scripts and tables as fit: first one for each requirement, then for each backend."""
+def _within(failures: Sequence[Failure], room: int) -> list[Failure]:
+    """The failures with as many scripts as find room, and tables: first one for each requirement, then each backend."""
     seen: dict[str, int] = {}
     places = []
     for failure in failures:
@@ -82,7 +85,7 @@ def _within(failures: Sequence[Failure]) -> list[Failure]:
         places += [(depth, nth, witness) for depth, witness in enumerate(failure.witnesses)]
     places.sort(key=lambda place: place[:2])
     order = [witness for _, _, witness in places]
-    scripts = _fitting([(w.anchor, len(w.script)) for w in order], _SCRIPTS)
+    scripts = _fitting([(w.anchor, len(w.script)) for w in order], room)
     tables = _fitting([(w.anchor, w.drawing) for w in order], _TABLES)
 
     def fitted(witness: Witness) -> Witness:

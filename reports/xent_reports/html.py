@@ -134,6 +134,7 @@ def _environment() -> Environment:
         address=visible.web_address,
         address_label=visible.address_label,
         short=visible.shortened,
+        source=visible.source,
     )
     return environment
 

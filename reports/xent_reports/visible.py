@@ -40,6 +40,11 @@ def isolated(text: object) -> Markup:
     return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
 
 
+def source(text: str) -> Markup:
+    """Text between tags, as HTML: quotes stay as they are there, and scripts have many."""
+    return Markup(visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704
+
+
 def one_line(text: str) -> str:
     """The visible text with its line breaks and runs of blanks as single spaces."""
     return " ".join(visible(text).split())
