@@ -147,3 +147,25 @@ class TargetGradientWrapsAt65536(NumpyTwin):
     def grad_target(self, call, cotangents):
         right = super().grad_target(call, cotangents)
         return np.resize(right.reshape(-1)[: 2**16], right.shape)
+
+
+@mutant(killed_by=("accuracy.every-row-count", "gradients.every-row-count"))
+class RowsCountedInAByte(NumpyTwin):
+    """Where some rows are ignored, the others are counted in 8 bits."""
+
+    def divisor(self, call):
+        divisor = super().divisor(call)
+        return divisor % 256 or np.nan if call.ignored.any() else divisor
+
+
+@mutant(killed_by=("accuracy.every-row-count",))
+class MeanOfTheMeansOfChunks(NumpyTwin):
+    """Chunks of 512 rows have a mean each, and those count by their rows, whatever is ignored or weighted in them."""
+
+    def reduced(self, call, losses):
+        weights = self.row_weights(call)
+        if call.reduction != "mean" or len(losses) <= 512 or not weights.any():
+            return super().reduced(call, losses)
+        chunks = [slice(start, start + 512) for start in range(0, len(losses), 512)]
+        means = [losses[k].sum() / weights[k].sum() * len(losses[k]) for k in chunks]
+        return self.cast(np.asarray(np.nansum(means) / len(losses)), call.logits)

@@ -67,6 +67,17 @@ class BytesReadAsSigned(NumpyTwin):
         return call
 
 
+@mutant(killed_by=("dtypes.index-dtypes-accepted",))
+class OnlyInt64RowsIgnored(NumpyTwin):
+    """Labels of other dtypes are widened after they were compared with the sentinel, and none of them is ignored."""
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        if target.dtype != np.int64:
+            call.ignored[:] = False
+        return call
+
+
 @mutant(
     bug="DTY-02",
     link="https://github.com/pytorch/pytorch/issues/1842",

@@ -139,7 +139,7 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
 
 
 def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """The same labels in every rank and claimed dtype that can hold them."""
+    """The same labels in every rank and claimed dtype that can hold them, one of them ignored where that is claimed."""
     claims = subject.capabilities
     rows = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
     ranks: list[tuple[F64Array, list[int] | int]] = [(rows, [1, 2])]
@@ -155,18 +155,23 @@ def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
             for reduction in claims.reductions:
                 target = np.array(labels).astype(dtype_of(dtype)).reshape(row_shape)
                 cotangent = cotangent_for(row_shape, reduction, subject.dtype)
-                yield Problem(
+                problem = Problem(
                     array_of(x, subject.dtype),
                     target,
                     reduction=reduction,
                     cotangent=cotangent,
                     sentinel=claims.default_ignore_index,
                 )
+                yield problem
+                if x is rows and claims.ignore_index:
+                    yield problem.with_(ignore_index=2)
 
 
 @requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=_other_index_dtypes)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank."""
+    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank, and are
+    ignored in every dtype.
+    """
     yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
         exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits

@@ -7,6 +7,7 @@ zero or read in another's place moves the loss by much more than any bound.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 20
 HUGE_ROWS = 65537
 #: Rows of one problem with a middle, and with a large number of classes.
 MIDDLE_ROWS, LARGE_ROWS = 12, 2
+#: Rows of a mean to which they do not all count the same: beside chunks of every size, past where counts in 8 and 11
+#: bits end.
+UNEVEN_ROWS = (33, 65, 129, 257, 513, 1025, 2049, 4097)
 #: Rows that all hold the same share of a sum, past where the sum of so many ones stands still in float16.
 EQUAL_SHARES = ((4097,), (3, 41, 41))
 
@@ -100,9 +104,13 @@ def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
 
 
 def every_row(subject: Subject) -> Iterator[Problem]:
-    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
+    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss.
+
+    Then means of rows that do not count the same.
+    """
     classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
     yield from _equal_shares(subject)
+    yield from _uneven(subject, classes)
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
@@ -128,6 +136,33 @@ def _equal_shares(subject: Subject) -> Iterator[Problem]:
             flat = _problem(subject, logits.reshape(rows, 3), np.zeros(rows, dtype=np.int64), reduction=reduction)
             spatial = np.ascontiguousarray(np.moveaxis(flat.logits.reshape(logits.shape), -1, 1))
             yield flat.with_(logits=spatial, target=flat.target.reshape(shape))
+
+
+def _uneven(subject: Subject, classes: int) -> Iterator[Problem]:
+    """Means in which most early rows are ignored or have a small weight, and are the ones with another loss.
+
+    An average of the averages of chunks is not theirs, nor is one over a number of rows that was counted in few bits.
+    """
+    claims = subject.capabilities
+    ignoring = claims.ignore_index or claims.default_ignore_index is not None
+    kinds = [k for k, there in (("ignored", ignoring), ("weighted", claims.weight)) if there]
+    kinds += ["ignored and weighted"] if len(kinds) > 1 else []
+    known = set(row_counts(subject))
+    for rows in (n for n in UNEVEN_ROWS if n in known and "mean" in claims.reductions):
+        place = np.arange(rows)
+        early = place < rows // 2
+        labels = np.where((place % 4 == 0) ^ early, 0, 1)
+        plain = _problem(subject, _gaps(np.where(early, 3.0, 0.5), classes), labels, reduction="mean")
+        sentinel = -100 if claims.default_ignore_index is None else claims.default_ignore_index
+        for kind in kinds:
+            changes: dict[str, Any] = {}
+            if "ignored" in kind:
+                ignored = place % 8 < np.where(early, 6, 1)
+                changes["target"] = np.where(ignored, sentinel, labels)
+                changes["ignore_index"] = None if claims.default_ignore_index is not None else sentinel
+            if "weighted" in kind:
+                changes["weight"] = array_of(np.resize([0.25, 2.0, 1.0], classes), subject.dtype)
+            yield plain.with_(**changes)
 
 
 def _gaps(gaps: F64Array, classes: int) -> F64Array:
