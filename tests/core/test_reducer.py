@@ -8,15 +8,19 @@ import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
 from xent_conformance.judging.evaluation import findings_of
+from xent_conformance.judging.judge import broken, held
 from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.tally import Failing
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_text
 from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+from xent_conformance.witnesses import witness
 from xent_conformance.witnesses.reducer import LIMIT, Reducer, keep_classes, keep_rows
+from xent_conformance.witnesses.witness import AGAIN
 
 
 def reduced(problem, fails, limit=LIMIT):
@@ -141,3 +145,24 @@ def test_values_become_round_behind_the_strides_that_a_failure_needs():
     small, _ = reduced(problem, lambda p: not p.logits.flags.c_contiguous)
     assert small.logits.strides == (8,)
     assert small.logits.tolist() == [0, 0, 0]
+
+
+def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_holds(monkeypatch):
+    """Each problem fails as often as it is tried, and not once more."""
+    seen = []
+
+    def findings(requirement, trial):
+        seen.append(trial.problem)
+        times = sum(problem is trial.problem for problem in seen)
+        if times > AGAIN:
+            return [held("rows")]
+        return [broken("rows", f"{trial.problem.rows} rows", got="", expected="")]
+
+    monkeypatch.setattr(witness, "findings_of", findings)
+    subject = Subject.of(NumpyBackend(), "float32")
+    large = Problem(np.zeros((5, 3), np.float32), np.zeros(5, np.int64), reduction="sum")
+    small, _ = witness.reduce(
+        load()["accuracy.loss"], subject, Failing(large, broken("rows", "5 rows", got="", expected=""), None, 0)
+    )
+    assert small.problem.rows == 1
+    assert small.finding.message == "1 rows"

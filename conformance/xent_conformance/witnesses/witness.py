@@ -83,15 +83,22 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
         return max(same, key=lambda f: f.ratio, default=None)
 
     executor = subject.executor
-    fate, before = failing.finding.fate, executor.restarts
+    fate, before, latest = failing.finding.fate, executor.restarts, failing.finding
 
     def still_fails(problem: Problem) -> bool:
         """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
+        nonlocal latest
         if fate is not None and executor.restarts - before >= RESTARTS[fate]:
             return False
         # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
         wanted = min(failing.finding.ratio, CLEAR)
-        return all((found := worst(problem)) is not None and found.ratio >= wanted for _ in range(tries))
+        for _ in range(tries):
+            found = worst(problem)
+            if found is None or found.ratio < wanted:
+                return False
+            shown = found
+        latest = shown
+        return True
 
     tries = AGAIN if fate is None else 1
     again = [worst(failing.problem) for _ in range(tries)]
@@ -105,7 +112,8 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
     limit = (LIMIT_STATIC_SHAPES if static else LIMIT) if requirement.reducible else 0
     reducer = Reducer(failing.problem, still_fails, limit)
     problem = reducer.run(_row_of(failing))
-    finding = worst(problem) or failing.finding
+    # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
+    finding = worst(problem) or latest
     return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
 
 
