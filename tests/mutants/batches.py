@@ -149,23 +149,48 @@ class TargetGradientWrapsAt65536(NumpyTwin):
         return np.resize(right.reshape(-1)[: 2**16], right.shape)
 
 
-@mutant(killed_by=("accuracy.every-row-count", "gradients.every-row-count"))
-class RowsCountedInAByte(NumpyTwin):
-    """Where some rows are ignored, the others are counted in 8 bits."""
+@mutant(killed_by=("accuracy.every-row-count",))
+class SumOfOneGrid(NumpyTwin):
+    """The second pass of a sum reads at most 8192 partial results; rows past them are left out."""
 
-    def divisor(self, call):
-        divisor = super().divisor(call)
-        return divisor % 256 or np.nan if call.ignored.any() else divisor
+    def reduced(self, call, losses):
+        losses = losses if call.reduction == "none" else np.where(np.arange(len(losses)) < 8192, losses, 0)
+        return super().reduced(call, losses)
 
 
 @mutant(killed_by=("accuracy.every-row-count",))
-class MeanOfTheMeansOfChunks(NumpyTwin):
-    """Chunks of 512 rows have a mean each, and those count by their rows, whatever is ignored or weighted in them."""
+class MeanOfLongChunks(NumpyTwin):
+    """Chunks of 1024 rows are averaged each and put together by their lengths, whatever is ignored in them."""
 
     def reduced(self, call, losses):
-        weights = self.row_weights(call)
-        if call.reduction != "mean" or len(losses) <= 512 or not weights.any():
+        if call.reduction != "mean" or len(losses) <= 1024:
             return super().reduced(call, losses)
-        chunks = [slice(start, start + 512) for start in range(0, len(losses), 512)]
-        means = [losses[k].sum() / weights[k].sum() * len(losses[k]) for k in chunks]
-        return self.cast(np.asarray(np.nansum(means) / len(losses)), call.logits)
+        weights = self.row_weights(call)
+        parts = [slice(i, i + 1024) for i in range(0, len(losses), 1024)]
+        means = [losses[p].sum() / weights[p].sum() * len(losses[p]) for p in parts if weights[p].any()]
+        return self.cast(np.asarray(np.sum(means) / len(losses) if means else np.nan), call.logits)
+
+
+@mutant(killed_by=("accuracy.every-row-count",))
+class RowsCountedInOneByte(NumpyTwin):
+    """The number of rows beside ignored ones is kept in eight bits."""
+
+    def divisor(self, call):
+        total = super().divisor(call)
+        return total % 256 if call.ignored.any() and total >= 256 else total
+
+
+@mutant(killed_by=("gradients.every-row-count",))
+class MaskOfOneBlock(NumpyTwin):
+    """In backward of a flat batch only the first 1024 rows are looked up in the mask of ignored ones."""
+
+    def kept(self, call, rows):
+        if call.logits.ndim > 2:
+            return super().kept(call, rows)
+        return np.where((call.ignored & (np.arange(len(rows)) < 1024))[:, None], 0, rows)
+
+    def shares(self, call):
+        if call.purpose != "gradient" or call.logits.ndim > 2 or call.probabilities is not None:
+            return super().shares(call)
+        hot = call.labels[:, None] == np.arange(call.classes)
+        return self.weighted(call, self.smoothed(call, hot.astype(call.x.dtype))).astype(call.x.dtype)

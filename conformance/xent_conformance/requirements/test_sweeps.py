@@ -81,8 +81,8 @@ def test_every_lane_has_its_gradient_at_every_number_of_classes(trial: Trial) ->
 
 @requirement("accuracy.every-row-count", "every row at every block edge", source=every_row, references=_ROWS)
 def test_every_row_counts_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:
-    """With N rows, for N up to 33 and around every power of two up to 4097, each row counts exactly once: alone, and in
-    a sum or mean that it dominates; and by its own weight, or not at all, where it is weighted or ignored.
+    """With N rows, for N up to 33, around every power of two up to 4097 and for 65537, each row counts exactly once:
+    alone, in a sum or mean that it dominates, and in large batches with ignored rows, class weights and smoothing.
     """
     yield loss_finding(trial)
 
@@ -95,7 +95,9 @@ def test_every_row_counts_at_every_number_of_rows(trial: Trial) -> Iterator[Find
     references=_ROWS,
 )
 def test_every_row_has_its_gradient_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:
-    """With N rows, for N up to 33 and around every power of two up to 4097, each row gets its own gradient."""
+    """With N rows, for N up to 33, around every power of two up to 4097 and for 65537, each row gets its own
+    gradient, in large batches also with ignored rows, class weights and smoothing.
+    """
     yield gradient_finding(trial)
 
 

@@ -7,11 +7,13 @@ zero or read in another's place moves the loss by much more than any bound.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
 
@@ -24,13 +26,12 @@ LARGE_CLASSES = (32767, 32768, 32769, 50257, 65535, 65536, 65537, 151936)
 FEW = {260: 257, 1025: 3}
 ROWS = (*range(1, 34), 43, 44, 45, 46, 50, 63, 64, 65, 100, 127, 128, 129)
 MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2049, 4097)
-#: More rows than 16 bits count, judged one by one: their sum has no bound in float16.
+#: More rows than 16 bits count, and than float16 does.
 HUGE_ROWS = 65537
+#: From here on batches are also tried with rows ignored, weighted and smoothed.
+LARGE_BATCH = 128
 #: Rows of one problem with a middle, and with a large number of classes.
 MIDDLE_ROWS, LARGE_ROWS = 12, 2
-#: Rows of a mean to which they do not all count the same: beside chunks of every size, past where counts in 8 and 11
-#: bits end.
-UNEVEN_ROWS = (33, 65, 129, 257, 513, 1025, 2049, 4097)
 #: Rows that all hold the same share of a sum, past where the sum of so many ones stands still in float16.
 EQUAL_SHARES = ((4097,), (3, 41, 41))
 
@@ -104,24 +105,65 @@ def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
 
 
 def every_row(subject: Subject) -> Iterator[Problem]:
-    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss.
-
-    Then means of rows that do not count the same.
-    """
+    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
     classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
     yield from _equal_shares(subject)
-    yield from _uneven(subject, classes)
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
             # Periods that no power of two is a multiple of: another row's label or logits are told apart.
             gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
             yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 5 % 2, reduction="none")
-        for place, reduction in enumerate(r for r in ("sum", "mean") if r in claimed and rows < HUGE_ROWS):
+        countable = rows <= format_named(subject.dtype).max_finite
+        for place, reduction in enumerate(r for r in ("sum", "mean") if r in claimed and countable):
             loud = (rows - 1, 0, rows // 2)[(number + place) % 3]
             gaps = np.full(rows, -40.0)
             gaps[loud] = 60.0
             yield _problem(subject, _gaps(gaps, classes), np.zeros(rows, dtype=np.int64), reduction=reduction)
+    large = [rows for rows in row_counts(subject) if LARGE_BATCH <= rows < HUGE_ROWS]
+    choices = _choices_of_options(subject, classes)
+    for number, rows in enumerate(large if choices else ()):
+        # Two of them each, so that the few largest numbers of rows meet all.
+        for turn in sorted({number % len(choices), (number + len(choices) // 2) % len(choices)}):
+            yield from _with_options(subject, rows, classes, number + turn, choices[turn])
+
+
+def _choices_of_options(subject: Subject, classes: int) -> list[dict[str, Any]]:
+    """Every claimed combination of class weights, smoothing and a passed or default sentinel, the fullest first.
+
+    Where there is a sentinel at all, each has one.
+    """
+    claims = subject.capabilities
+    weight = array_of(np.resize([0.25, 2.0, 1.0], classes), subject.dtype)
+    weights: list[dict[str, Any]] = [{"weight": weight}, {}] if claims.weight else [{}]
+    smoothings: list[dict[str, Any]] = [{"label_smoothing": 0.25}, {}] if claims.label_smoothing else [{}]
+    sentinels: list[dict[str, Any]] = [{"ignore_index": 2}] if claims.ignore_index else []
+    sentinels += [{}] if claims.default_ignore_index is not None or not sentinels else []
+    choices = [{**w, **e, **i} for w, e, i in product(weights, smoothings, sentinels)]
+    return [c for c in choices if c or claims.default_ignore_index is not None]
+
+
+def _with_options(subject: Subject, rows: int, classes: int, number: int, options: dict[str, Any]) -> Iterator[Problem]:
+    """Rows of which a stretch is ignored, with other labels in the second half, in every reduction.
+
+    No part of the batch is like another: blocks of rows have divisors of their own. Without smoothing one row has
+    nearly all of the loss, and ignored ones would have more.
+    """
+    sentinel = options.get("ignore_index", subject.capabilities.default_ignore_index)
+    place = np.arange(rows)
+    labels = np.where(place < rows // 2, 0, 1)
+    for turn, reduction in enumerate(subject.capabilities.reductions):
+        # Each row's label is far above the other classes, but for the loud one.
+        gaps = np.where(labels == 1, 40.0, -40.0)
+        if reduction == "none":
+            gaps = place % 7 + np.full(rows, 4.0)
+        gaps[(rows - 1, 0)[(number + turn) % 2]] *= -1.5
+        target = labels.copy()
+        if sentinel is not None:
+            # Padding, and what was masked in the middle; the first and the last row stay.
+            stretch = (slice(rows // 2, rows - 1), slice(1, rows // 3), slice(rows // 3, rows // 2))[number % 3]
+            target[stretch], gaps[stretch] = sentinel, 60.0
+        yield _problem(subject, _gaps(gaps, classes), target, reduction=reduction).with_(**options)
 
 
 def _equal_shares(subject: Subject) -> Iterator[Problem]:
@@ -136,33 +178,6 @@ def _equal_shares(subject: Subject) -> Iterator[Problem]:
             flat = _problem(subject, logits.reshape(rows, 3), np.zeros(rows, dtype=np.int64), reduction=reduction)
             spatial = np.ascontiguousarray(np.moveaxis(flat.logits.reshape(logits.shape), -1, 1))
             yield flat.with_(logits=spatial, target=flat.target.reshape(shape))
-
-
-def _uneven(subject: Subject, classes: int) -> Iterator[Problem]:
-    """Means in which most early rows are ignored or have a small weight, and are the ones with another loss.
-
-    An average of the averages of chunks is not theirs, nor is one over a number of rows that was counted in few bits.
-    """
-    claims = subject.capabilities
-    ignoring = claims.ignore_index or claims.default_ignore_index is not None
-    kinds = [k for k, there in (("ignored", ignoring), ("weighted", claims.weight)) if there]
-    kinds += ["ignored and weighted"] if len(kinds) > 1 else []
-    known = set(row_counts(subject))
-    for rows in (n for n in UNEVEN_ROWS if n in known and "mean" in claims.reductions):
-        place = np.arange(rows)
-        early = place < rows // 2
-        labels = np.where((place % 4 == 0) ^ early, 0, 1)
-        plain = _problem(subject, _gaps(np.where(early, 3.0, 0.5), classes), labels, reduction="mean")
-        sentinel = -100 if claims.default_ignore_index is None else claims.default_ignore_index
-        for kind in kinds:
-            changes: dict[str, Any] = {}
-            if "ignored" in kind:
-                ignored = place % 8 < np.where(early, 6, 1)
-                changes["target"] = np.where(ignored, sentinel, labels)
-                changes["ignore_index"] = None if claims.default_ignore_index is not None else sentinel
-            if "weighted" in kind:
-                changes["weight"] = array_of(np.resize([0.25, 2.0, 1.0], classes), subject.dtype)
-            yield plain.with_(**changes)
 
 
 def _gaps(gaps: F64Array, classes: int) -> F64Array:
