@@ -67,17 +67,6 @@ class BytesReadAsSigned(NumpyTwin):
         return call
 
 
-@mutant(killed_by=("dtypes.index-dtypes-accepted",))
-class OnlyInt64RowsIgnored(NumpyTwin):
-    """Labels of other dtypes are widened after they were compared with the sentinel, and none of them is ignored."""
-
-    def read(self, purpose, logits, target, **options):
-        call = super().read(purpose, logits, target, **options)
-        if target.dtype != np.int64:
-            call.ignored[:] = False
-        return call
-
-
 @mutant(
     bug="DTY-02",
     link="https://github.com/pytorch/pytorch/issues/1842",
@@ -180,3 +169,25 @@ class SpatialGradientInFloat32(NumpyTwin):
     def restored(self, rows, call):
         gradient = super().restored(rows, call)
         return gradient.astype(np.float32) if call.logits.ndim > 2 else gradient
+
+
+@mutant(killed_by=("dtypes.index-dtypes-accepted",))
+class SentinelForLongLabelsOnly(NumpyTwin):
+    """Which rows are ignored is looked up for int64 labels alone; the kernel of all others has no mask."""
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        if target.dtype != np.int64:
+            call.ignored[:] = False
+        return call
+
+
+@mutant(killed_by=("dtypes.index-dtypes-accepted",))
+class WeightsForLongLabelsOnly(NumpyTwin):
+    """With smoothing and labels other than int64 the class weights do not arrive."""
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        if call.eps and call.probabilities is None and target.dtype != np.int64:
+            call.class_weights[:] = 1
+        return call

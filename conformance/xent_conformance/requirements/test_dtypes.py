@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from xent_conformance.judging.subject import GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import cotangent_for
+from xent_conformance.requirements.twins import cotangent_for, problem_of
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.strategies.sweeps import repeated
 
@@ -139,7 +141,7 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
 
 
 def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """The same labels in every rank and claimed dtype that can hold them, one of them ignored where that is claimed."""
+    """The same labels in every rank and claimed dtype that can hold them."""
     claims = subject.capabilities
     rows = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
     ranks: list[tuple[F64Array, list[int] | int]] = [(rows, [1, 2])]
@@ -155,22 +157,40 @@ def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
             for reduction in claims.reductions:
                 target = np.array(labels).astype(dtype_of(dtype)).reshape(row_shape)
                 cotangent = cotangent_for(row_shape, reduction, subject.dtype)
-                problem = Problem(
+                yield Problem(
                     array_of(x, subject.dtype),
                     target,
                     reduction=reduction,
                     cotangent=cotangent,
                     sentinel=claims.default_ignore_index,
                 )
-                yield problem
-                if x is rows and claims.ignore_index:
-                    yield problem.with_(ignore_index=2)
+        yield from _labels_with_options(subject, dtype)
+
+
+def _labels_with_options(subject: Subject, dtype: str) -> Iterator[Problem]:
+    """Labels of one dtype with every combination of ignored rows, weights and smoothing that is claimed."""
+    claims = subject.capabilities
+    weights = (None, [1.5, 0.25, 0.75]) if claims.weight else (None,)
+    smoothings = (0.0, 0.25) if claims.label_smoothing else (0.0,)
+    sentinels: list[int | None] = [None]
+    sentinels += [1] if claims.ignore_index else []
+    default = claims.default_ignore_index
+    sentinels += [default] if default is not None and np.iinfo(dtype).min <= default <= np.iinfo(dtype).max else []
+    choices = list(product(sentinels, weights, smoothings))[1:]
+    # The last is all of them at once.
+    for sentinel, weight, eps in choices[-1:] if claims.static_shapes else choices:
+        for reduction in claims.reductions:
+            labels = [1, 2] if sentinel in (None, 1) else [sentinel, 2]
+            options: dict[str, Any] = {"ignore_index": 1} if sentinel == 1 and sentinel != default else {}
+            target = np.array(labels).astype(dtype_of(dtype))
+            logits = [[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]
+            yield problem_of(subject, logits, target, reduction, weight=weight, label_smoothing=eps, **options)
 
 
 @requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=_other_index_dtypes)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank, and are
-    ignored in every dtype.
+    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank and with
+    every combination of ignored rows, class weights and smoothing.
     """
     yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
