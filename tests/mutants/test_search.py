@@ -10,6 +10,8 @@ from mutants.catalogue import Mutant, all_mutants
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance import cli
 from xent_conformance.detection import kill_tasks
+from xent_conformance.detection.kill_budget import spent
+from xent_conformance.detection.kill_matrix import Matrix
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kill_twins import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
@@ -146,3 +148,16 @@ def test_notes_of_another_plan_are_refused(command, tmp_path, capsys):
 def test_an_unknown_mutant_is_named(command, tmp_path, capsys):
     assert cli.main([*command, str(tmp_path / "m.json"), "--only", "nobody"]) == 2
     assert "no mutant nobody in" in capsys.readouterr().err
+
+
+def test_a_plan_has_every_mutant_that_a_matrix_judges_and_its_budget_can_be_told():
+    plan = kill_tasks.Plan(str(Path(__file__).parent), "default", ())
+    judged = sorted((r for group in kill_tasks.judged().values() for r in group), key=lambda r: r.id)
+    mutants = kill_tasks.planned(plan)
+    left_out = {m.name: m.killed_by for m in MUTANTS.values() if m not in mutants}
+    assert left_out
+    assert all(load()[identifier].opt_in for killers in left_out.values() for identifier in killers)
+    matrix = Matrix(mutants, judged, [0])
+    assert spent(matrix, "default") == []
+    matrix.found = {(m.name, identifier): {0: 3} for m in mutants for identifier in m.killed_by}
+    assert {line["median"] for line in spent(matrix, "default")} == {3}

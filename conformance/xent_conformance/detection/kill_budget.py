@@ -32,7 +32,7 @@ def spent(matrix: Matrix, profile: str) -> list[dict[str, Any]]:
     found: dict[Stream, dict[tuple[str, str], list[int]]] = {}
     for mutant in matrix.mutants:
         for identifier in mutant.killed_by:
-            source = sources[identifier]
+            source = sources.get(identifier)
             by_seed = matrix.found.get((mutant.name, identifier))
             if isinstance(source, Stream) and by_seed:
                 found.setdefault(source, {})[mutant.name, identifier] = list(by_seed.values())

@@ -53,11 +53,16 @@ class Done:
 
 @cache
 def planned(plan: Plan) -> list[Mutant]:
-    """The mutants of a plan; raises UsageError for a name that none has."""
-    mutants: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
+    """The mutants of a plan; raises UsageError for a name that none has.
+
+    Those are left out that only requirements of the opt-in profile are declared to kill: a matrix judges none of these.
+    """
+    opt_in = {r.id for r in load().values() if r.opt_in}
+    listed: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
+    mutants = [m for m in listed if not set(m.killed_by) <= opt_in]
     unknown = set(plan.only) - {m.name for m in mutants}
     if unknown:
-        raise UsageError(f"no mutant {', '.join(sorted(unknown))} in {plan.folder}")
+        raise UsageError(f"no mutant {', '.join(sorted(unknown))} in {plan.folder} that a matrix judges")
     return [m for m in mutants if not plan.only or m.name in plan.only]
 
 

@@ -25,8 +25,11 @@ LABELLED = Stream(
         "target": {"random": ["random"], "extreme class": ["first", "last"]},
         "ignore": {"none": ["none"], "default": ["default"], "passed": ["outside"]},
         "regime": {"plain": ["normal", "grid"]},
+        "weight": {"none": ["none"], "positive": ["random"]},
+        "label_smoothing": {"off": [0.0], "on": [0.1]},
+        "cotangent": {"plain": ["ones"]},
     },
-    budget=0.1,
+    budget=0.15,
 )
 
 #: The first integer that float32 has no number for.

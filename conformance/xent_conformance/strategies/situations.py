@@ -78,7 +78,7 @@ EXTREME = Stream(
         },
         "weight": USUAL_WEIGHTS,
     },
-    budget=0.12,
+    budget=0.4,
 )
 #: Small integers, which a power of two can be added to without rounding.
 SHIFTED = Stream(
