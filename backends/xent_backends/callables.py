@@ -19,6 +19,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
@@ -141,15 +142,16 @@ def plugged(
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
 
-    distributions_only = _Trial(plain, found, arrays.convert).takes_distributions_only()
-    given = spread if distributions_only else plain
-    trial = _Trial(given, found, arrays.convert)
+    trial = _Trial(plain, found, arrays.convert)
+    distributions_only = trial.takes_distributions_only()
+    if distributions_only:
+        trial = _Trial(spread, found, arrays.convert)
     signature, capabilities = trial.claims(dtypes, expendable=expendable)
     if distributions_only:
         capabilities = trial.of_distributions(capabilities)
 
     def call(logits: Any, target: Any, **options: Any) -> Any:
-        return given(logits, target, **signature.accepted(options))
+        return trial.function(logits, target, **signature.accepted(options))
 
     line, dotted = import_line(spec)
     if not (layer or distributions_only or signature.required) and "reduction" in signature.options:
@@ -179,9 +181,8 @@ class _Trial:
 
     def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool) -> tuple[Signature, Capabilities]:
         """What the callable claims, and its signature with what it is seen to do."""
-        every = self.dtypes()
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-        claimed = dtypes or tuple(every) or ("float32",)
+        claimed = dtypes or self.dtypes or ("float32",)
         self.dtype = claimed[0]
         reductions = self.reductions()
         if self.signature.open:
@@ -206,13 +207,14 @@ class _Trial:
             conventions=Conventions(invalid_label=self.invalid_label() if expendable else "abort"),
         )
 
-    def dtypes(self) -> list[str]:
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
         """Those of logits that are accepted with class indices."""
-        return [d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None]
+        return tuple(d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None)
 
     def takes_distributions_only(self) -> bool:
         """Whether class indices are refused, and a loss of distributions is not: a number for each row, or for all."""
-        if self.dtypes():
+        if self.dtypes:
             return False
         losses = [self.loss(_logits((2, 3), d), np.eye(3)[:2].astype(d)) for d in FLOATING]
         return any(loss is not None and _shape(loss) in ((2,), ()) for loss in losses)
