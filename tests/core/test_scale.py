@@ -1,5 +1,7 @@
 """The problems of the scale profile, at sizes that fit into a test."""
 
+import socket
+
 import numpy as np
 import pytest
 
@@ -77,10 +79,13 @@ def test_overlapping_windows_cross_to_a_worker_without_being_copied_apart(tmp_pa
     assert np.array_equal(behind(view), base)
     assert Guarded(view).memory.nbytes < 2 * base.nbytes + 1024
     outbox, inbox = Arena(), Arena()
-    here = Channel(None, outbox=outbox, inbox=inbox)
-    there = Channel(None, outbox=inbox, inbox=outbox)
+    ours, theirs = socket.socketpair()
+    here = Channel(ours, outbox=outbox, inbox=inbox)
+    there = Channel(theirs, outbox=inbox, inbox=outbox)
     sent = here.invocation(Invocation("cross_entropy", ("loss",), {"logits": view}))
     assert len(repr(sent)) < 2000
     got = there.invocation_of(sent).inputs["logits"]
     assert got.strides == view.strides
     assert np.array_equal(got, view)
+    for end in (ours, theirs):
+        end.close()
