@@ -136,7 +136,7 @@ class Channel:
     def _await(self, seconds: float) -> None:
         """Stay awake until something arrives, for so long at most; whoever else needs the processor goes first."""
         until = monotonic() + seconds
-        while not self._arrivals.poll(0) and monotonic() < until:
+        while monotonic() < until and not self._arrivals.poll(0):
             os.sched_yield()
 
     def _bytes(self, count: int, deadline: float, gone: Callable[[], bool]) -> bytes:
