@@ -1,91 +1,28 @@
-"""What a bare callable with the signature of ``torch.nn.functional.cross_entropy`` claims.
+"""A bare callable with the signature of ``torch.nn.functional.cross_entropy``, made fit to be judged.
 
-Options are read off the signature: a missing ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction``
-parameter is an unclaimed capability. One without a default is always passed, at its neutral value. A callable that
-takes ``**kwargs``, or has no signature that Python can read, claims every option but those that it refuses. A class is
-a layer: it is built from the options and then called.
-
-Shapes, dtypes, reductions, kinds of target, the sentinel behind ``**kwargs``, and what becomes of an invalid label are
-not in a signature. Each is tried on a tiny batch: what is accepted and gives a loss of the right shape is claimed, and
-held to; any other is not claimed. A callable without ``reduction`` claims the one that it is seen to compute. One that
-refuses class indices but takes distributions is given the distribution that has all on the class.
+Its options are read off the signature (``callable_signature``), and all else that it claims is tried
+(``callable_trial``). A class is a layer: it is built from the options and then called. A callable that refuses class
+indices but takes distributions is given the distribution that has all on the class.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.callable_signature import Signature, signature_of
+from xent_backends.callable_trial import Trial
 from xent_backends.source_text import joined, plain_source
-from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INTEGERS, REDUCTIONS
-from xent_conformance.interface import Capabilities, Conventions
-
-OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
-
-#: Logits with spatial dimensions, all axes of different length, and the shape of their labels.
-SPATIAL = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
-
-
-@dataclass(frozen=True)
-class Signature:
-    """The options a callable takes by keyword, and the sentinel it ignores unless told otherwise.
-
-    ``required`` are options without a default, at their neutral values; ``open`` is set where any keyword is taken;
-    ``only_reduction`` is what a callable without ``reduction`` computes.
-    """
-
-    options: frozenset[str]
-    default_ignore_index: int | None
-    required: tuple[tuple[str, Any], ...] = ()
-    open: bool = False
-    only_reduction: str = "mean"
-
-    def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options with those that must be given, and without the reduction that a callable has anyway."""
-        given = {**dict(self.required), **options}
-        if "reduction" not in self.options and given.get("reduction") == self.only_reduction:
-            del given["reduction"]
-        return given
-
-
-#: What stands for an option that is not used, where it must be given.
-NEUTRAL: dict[str, Any] = {"weight": None, "ignore_index": DEFAULT_IGNORE_INDEX, "label_smoothing": 0.0}
-
-
-def signature_of(function: Callable[..., Any]) -> Signature:
-    """The options that a callable takes, by its signature; of a module, by that of its ``forward``."""
-    plain = function if inspect.isclass(function) else getattr(function, "forward", function)
-    try:
-        parameters = inspect.signature(plain).parameters
-    except (TypeError, ValueError):
-        return Signature(frozenset(OPTIONS), DEFAULT_IGNORE_INDEX, open=True)
-    by_keyword = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
-    everything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    options = frozenset(OPTIONS if everything else (name for name in OPTIONS if name in by_keyword))
-    missing = {name for name, parameter in by_keyword.items() if parameter.default is parameter.empty}
-    required = tuple((name, value) for name, value in NEUTRAL.items() if name in missing)
-    sentinel: Any = None
-    if "ignore_index" in options:
-        sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
-    # A sentinel that must be given is always given: ours.
-    sentinel = dict(required).get("ignore_index", sentinel)
-    default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
-    return Signature(options, default, required, everything)
+from xent_backends.validation import INTEGERS
+from xent_conformance.interface import Capabilities
 
 
 @dataclass(frozen=True)
@@ -142,10 +79,10 @@ def plugged(
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
 
-    trial = _Trial(plain, found, arrays.convert)
+    trial = Trial(plain, found, arrays.convert)
     distributions_only = trial.takes_distributions_only()
     if distributions_only:
-        trial = _Trial(spread, found, arrays.convert)
+        trial = Trial(spread, found, arrays.convert)
     signature, capabilities = trial.claims(dtypes, expendable=expendable)
     if distributions_only:
         capabilities = trial.of_distributions(capabilities)
@@ -153,173 +90,29 @@ def plugged(
     def call(logits: Any, target: Any, **options: Any) -> Any:
         return trial.function(logits, target, **signature.accepted(options))
 
+    shares = plain_source(arrays.one_hot) if distributions_only else None
+    return Plugged(call, capabilities, *_script(spec, signature, shares, layer=layer))
+
+
+def _script(spec: str, signature: Signature, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
+    """Setup and expression of a script's callable; ``one_hot`` is how distributions are made of labels, where it must.
+
+    A callable that takes all that the suite passes stands for itself.
+    """
     line, dotted = import_line(spec)
-    if not (layer or distributions_only or signature.required) and "reduction" in signature.options:
-        return Plugged(call, capabilities, line, dotted)
+    if not (layer or one_hot or signature.required) and "reduction" in signature.options:
+        return line, dotted
     options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
-    target = "target"
-    if distributions_only:
-        target, line = "shares", joined(line, plain_source(arrays.one_hot))
+    target = "target" if one_hot is None else "shares"
     result = f"{dotted}(**{options})(logits, {target})" if layer else f"{dotted}(logits, {target}, **{options})"
     body = [f"return {result}"]
-    if distributions_only:
+    if one_hot is not None:
+        line = joined(line, one_hot)
         body.insert(0, "shares = one_hot(logits, target) if target.ndim < logits.ndim else target")
     definition = "\n    ".join(["def plugged(logits, target, **options):", *body])
-    return Plugged(call, capabilities, joined(line, definition), "plugged")
-
-
-class _Trial:
-    """Calls on tiny batches, each accepted or refused; anything that a call raises is a refusal."""
-
-    def __init__(
-        self, function: Callable[..., Any], signature: Signature, convert: Callable[[npt.NDArray[Any]], Any]
-    ) -> None:
-        """Nothing is called yet."""
-        self.function, self.signature, self.convert, self.dtype = function, signature, convert, "float32"
-
-    def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool) -> tuple[Signature, Capabilities]:
-        """What the callable claims, and its signature with what it is seen to do."""
-        # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-        claimed = dtypes or self.dtypes or ("float32",)
-        self.dtype = claimed[0]
-        reductions = self.reductions()
-        if self.signature.open:
-            self.signature = self.without_refused(expendable=expendable)
-        unbatched = self.gives((3,), ())
-        spatial = all(self.gives(x, y) for x, y in SPATIAL)
-        ranks = [((2, 3), (2,)), *([((3,), ())] if unbatched else []), *(SPATIAL if spatial else ())]
-        indices = {i: [self.gives(x, y, i) for x, y in ranks] for i in INTEGERS}
-        options = self.signature.options
-        return self.signature, Capabilities(
-            logits_dtypes=claimed,
-            target_dtypes=tuple(i for i, ranks in indices.items() if all(ranks)) or ("int64",),
-            tolerated_target_dtypes=tuple(i for i, ranks in indices.items() if any(ranks) and not all(ranks)),
-            probability_targets=self.gives((2, 3), (2, 3), self.dtype),
-            weight="weight" in options,
-            ignore_index="ignore_index" in options,
-            default_ignore_index=self.signature.default_ignore_index,
-            label_smoothing="label_smoothing" in options,
-            reductions=reductions,
-            unbatched=unbatched,
-            spatial=spatial,
-            conventions=Conventions(invalid_label=self.invalid_label() if expendable else "abort"),
-        )
-
-    @cached_property
-    def dtypes(self) -> tuple[str, ...]:
-        """Those of logits that are accepted with class indices."""
-        return tuple(d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None)
-
-    def takes_distributions_only(self) -> bool:
-        """Whether class indices are refused, and a loss of distributions is not: a number for each row, or for all."""
-        if self.dtypes:
-            return False
-        losses = [self.loss(_logits((2, 3), d), np.eye(3)[:2].astype(d)) for d in FLOATING]
-        return any(loss is not None and _shape(loss) in ((2,), ()) for loss in losses)
-
-    def of_distributions(self, capabilities: Capabilities) -> Capabilities:
-        """What a callable claims that is given the distributions of labels.
-
-        It need not have its classes on axis 1 where a scalar loss does not tell, nor take infinite logits, which times
-        a share of zero are nan.
-        """
-        logits = _logits((2, 3, 2), self.dtype)
-        flat = np.moveaxis(logits, 1, -1).reshape(-1, 3)
-        # Both averages, so that it does not matter which of the three reductions it is.
-        found = self.loss(logits, np.array([[0, 1], [2, 2]]), **self.first)
-        expected = self.loss(flat, np.array([0, 1, 2, 2]), **self.first)
-        masked = self.loss(np.array([[0, -np.inf]]).astype(self.dtype), _labels(1), **self.first)
-        return replace(
-            capabilities,
-            ignore_index=False,
-            default_ignore_index=None,
-            validation="adapter",
-            spatial=capabilities.spatial and _close(found, expected),
-            finite_logits_only=not _close(masked, 0.0),
-        )
-
-    def loss(self, logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Any:
-        """What a call returns, None where it is refused."""
-        try:
-            accepted = self.signature.accepted(options)
-            return self.function(self.convert(logits), self.convert(target), **accepted)
-        except Exception:  # noqa: BLE001  (any refusal is a refusal)
-            return None
-
-    def numbers(self, target: list[int], **options: Any) -> npt.NDArray[Any] | None:
-        """The loss of equal rows with these labels, None where it is refused."""
-        rows = np.tile(_logits((1, 3), self.dtype), (len(target), 1))
-        loss = self.loss(rows, np.array(target), **self.first, **options)
-        try:
-            return None if loss is None else np.array([float(v) for v in (loss if _shape(loss) else [loss])])
-        except (TypeError, ValueError):
-            return None
-
-    def gives(self, logits: tuple[int, ...], target: tuple[int, ...], dtype: str = "int64") -> bool:
-        """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
-        shares = np.full(target, 0.5 if dtype == self.dtype else 0).astype(dtype)
-        loss = self.loss(_logits(logits, self.dtype), shares, **self.first)
-        reduction = self.first.get("reduction", self.signature.only_reduction)
-        rows = (logits[0], *logits[2:]) if len(logits) > 1 else ()
-        return loss is not None and _shape(loss) == (rows if reduction == "none" else ())
-
-    def reductions(self) -> tuple[str, ...]:
-        """Those that are accepted; of a callable without the option the one that it computes."""
-        self.first: dict[str, Any] = {}
-        if "reduction" in self.signature.options:
-            flat = _logits((2, 3), self.dtype)
-            found = tuple(r for r in REDUCTIONS if self.loss(flat, _labels(2), reduction=r) is not None)
-            # Behind **kwargs there may be no reduction at all.
-            if found or not self.signature.open:
-                self.first = {"reduction": found[0]} if found else {}
-                return found or REDUCTIONS
-            self.signature = replace(self.signature, options=self.signature.options - {"reduction"})
-        loss = self.loss(_logits((2, 3), self.dtype), _labels(2))
-        once, twice = self.numbers([0]), self.numbers([0] * 2)
-        only = "mean"
-        if loss is not None and _shape(loss) == (2,):
-            only = "none"
-        elif once is not None and twice is not None and np.allclose(twice, 2 * once, rtol=0.02):
-            only = "sum"
-        self.signature = replace(self.signature, only_reduction=only)
-        return (only,)
-
-    def without_refused(self, *, expendable: bool) -> Signature:
-        """The signature less the options that a callable which takes any keyword refuses."""
-        values = {"weight": np.ones(3).astype(self.dtype), "ignore_index": 1, "label_smoothing": 0.5}
-        taken = {n: self.convert(np.asarray(v)) if n == "weight" else v for n, v in values.items()}
-        plain = self.numbers([0, 1]) is not None
-        refused = {n for n, v in taken.items() if plain and self.numbers([0, 1], **{n: v}) is None}
-        sentinel = self.signature.default_ignore_index
-        if "ignore_index" in refused or (expendable and plain and not self.ignores(sentinel)):
-            sentinel = None
-        return replace(self.signature, options=self.signature.options - refused, default_ignore_index=sentinel)
-
-    def ignores(self, sentinel: int | None) -> bool:
-        """Whether a label is accepted as the sentinel that nobody has passed."""
-        loss = None if sentinel is None else self.numbers([0, sentinel])
-        return loss is not None and bool(np.isfinite(loss).all())
-
-    def invalid_label(self) -> Literal["error", "nan"]:
-        """What becomes of labels just outside the range: nan where all of them give it, else they must be refused."""
-        outside = [label for label in (3, -1) if label != self.signature.default_ignore_index]
-        losses = [self.numbers([0, label]) for label in outside]
-        return "nan" if all(loss is not None and np.isnan(loss[-1]) for loss in losses) else "error"
-
-
-def _shape(loss: Any) -> tuple[int, ...]:
-    return tuple(loss.shape) if hasattr(loss, "shape") else np.shape(loss)
-
-
-def _close(loss: Any, other: Any) -> bool:
-    """Whether two losses are about equal on average; nothing is close to none."""
-    try:
-        first, second = (float(x.mean() if hasattr(x, "mean") else x) for x in (loss, other))
-    except (TypeError, ValueError):
-        return False
-    return math.isclose(first, second, rel_tol=0.02, abs_tol=1e-3)
+    return joined(line, definition), "plugged"
 
 
 def backend_name(spec: str) -> str:
@@ -335,11 +128,3 @@ def import_line(spec: str) -> tuple[str, str]:
     loaded = (".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
     module = next((name for name in loaded if name in sys.modules), ".".join(parts[:-1]) or dotted)
     return f"import {module}", dotted
-
-
-def _logits(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-    return np.linspace(-1.0, 1.0, int(np.prod(shape))).reshape(shape).astype(dtype)
-
-
-def _labels(rows: int) -> npt.NDArray[np.int64]:
-    return np.arange(rows, dtype=np.int64)
