@@ -21,6 +21,9 @@ from xent_conformance import __version__, commands
 from xent_conformance.commands import BROKEN, OK, USAGE, complain
 from xent_conformance.isolation import CALL_SECONDS
 
+#: Seconds after which an interruption that was lost comes again.
+MOMENT = 0.02
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
@@ -64,20 +67,33 @@ def _interruptions() -> Iterator[Callable[[], None]]:
     print a traceback of their own.
     """
     imported: list[bool] = []
+    repeated: list[threading.Timer] = []
 
     def interrupt(*_: object) -> None:
         if not imported:
             os._exit(complain("interrupted", BROKEN))
         raise KeyboardInterrupt
 
+    def repeat(lost: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised in a finaliser or while it collects garbage: an interruption comes once more."""
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            ignore(lost)
+            return
+        repeated.append(threading.Timer(MOMENT, signal.raise_signal, wanted[-1:]))
+        repeated[-1].start()
+
     # A job in the background of a shell ignores SIGINT, and goes on doing so.
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
     if threading.current_thread() is not threading.main_thread():
         wanted = []
     before = {number: signal.signal(number, interrupt) for number in wanted}
+    ignore, sys.unraisablehook = sys.unraisablehook, repeat
     try:
         yield lambda: imported.append(True)
     finally:
+        sys.unraisablehook = ignore
+        for timer in repeated:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -103,6 +103,8 @@ def _arguments(session: Session, record: Path, workers: int) -> list[str]:
     package = Path(str(files("xent_conformance")))
     arguments = [str(package / "requirements"), "-c", str(package / "requirements" / "pytest.ini")]
     arguments += [f"--rootdir={package}", "--noconftest", "-p", "no:terminal", "-p", "no:cacheprovider"]
+    # It would take interruptions that Python drops for one more warning (see ``cli``).
+    arguments += ["-p", "no:unraisableexception"]
     # Stronger than python -W error: warnings of pytest and its plugins are no business of a run.
     arguments += ["-W", "ignore"]
     arguments += ["-p", "xent_conformance.plugin", "--xent-profile", request.profile, "--xent-seed", str(request.seed)]

@@ -83,6 +83,25 @@ def test_an_interrupted_run_says_how_to_go_on_and_shows_what_there_is(xent, cut_
     assert verdicts() == verdicts("whole")
 
 
+def test_an_interruption_that_python_drops_comes_again(xent, adapter):
+    path = adapter(
+        changes={
+            "import numpy as np\n": "import signal\nimport numpy as np\n\nCALLS = []\n",
+            "class MyBackend:": "class Finalised:\n"
+            "    def __del__(self):\n"
+            "        signal.raise_signal(signal.SIGINT)\n\n\n"
+            "class MyBackend:",
+            "        log_p, _, weights, label =": "        CALLS.append(Finalised() if len(CALLS) == 30 else None)\n"
+            "        CALLS[-1] = None\n"
+            "        log_p, _, weights, label =",
+        }
+    )
+    done = xent("run", path, "--profile", "quick", "--in-process")
+    assert done.returncode == 3
+    assert "--resume" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
 @pytest.mark.parametrize("moment", [0.4, 1.0, 2.0])
 def test_a_job_in_the_background_of_a_shell_ends_when_it_is_terminated_and_leaves_nothing_half_made(tmp_path, moment):
     # Such a job ignores SIGINT from its beginning.
@@ -95,7 +114,7 @@ def test_a_job_in_the_background_of_a_shell_ends_when_it_is_terminated_and_leave
     _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     # Python itself ends as by SIGINT where the interruption came while a dataclass was being made.
-    assert process.returncode in (3, -signal.SIGTERM, -signal.SIGINT)
+    assert process.returncode in (3, -signal.SIGTERM, -signal.SIGINT), err
     left = tmp_path / "xent-report"
     assert not left.exists() or (left / "record.jsonl").is_file()
 
