@@ -35,7 +35,7 @@ _LENGTH = struct.Struct("<Q")
 GLANCE = 0.25
 #: Seconds of waiting without going to sleep. Most calls take less, and a processor that sleeps, a virtual one above
 #: all, takes longer to wake than the call does.
-AWAKE = 0.002
+AWAKE = 0.01
 #: Longest message; the arrays in it are below LARGE each.
 LONGEST = 1 << 28
 _PACKED = "\0array"

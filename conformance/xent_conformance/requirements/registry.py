@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
 from typing import Any, Protocol
 
 from xent_conformance.judging.judge import Finding
@@ -121,11 +124,13 @@ def requirement(
 
 def load() -> dict[str, Requirement]:
     """All requirements of the suite, by id."""
-    from importlib import import_module
-    from importlib.resources import files
+    _import_all()
+    return dict(sorted(REGISTRY.items()))
 
+
+@cache
+def _import_all() -> None:
     package = "xent_conformance.requirements"
     for entry in sorted(files(package).iterdir(), key=lambda e: e.name):
         if entry.name.startswith("test_") and entry.name.endswith(".py"):
             import_module(f"{package}.{entry.name[:-3]}")
-    return dict(sorted(REGISTRY.items()))
