@@ -78,10 +78,9 @@ def test_overlapping_windows_cross_to_a_worker_without_being_copied_apart(tmp_pa
     assert overlapping(view.shape, view.strides, 2)
     assert np.array_equal(behind(view), base)
     assert Guarded(view).memory.nbytes < 2 * base.nbytes + 1024
-    outbox, inbox = Arena(), Arena()
+    boxes, others = [Arena()], [Arena()]
     ours, theirs = socket.socketpair()
-    here = Channel(ours, outbox=outbox, inbox=inbox)
-    there = Channel(theirs, outbox=inbox, inbox=outbox)
+    here, there = Channel(ours, boxes, others), Channel(theirs, others, boxes)
     sent = here.invocation(Invocation("cross_entropy", ("loss",), {"logits": view}))
     assert len(repr(sent)) < 2000
     got = there.invocation_of(sent).inputs["logits"]

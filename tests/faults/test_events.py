@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faults.catalogue import WORKED, Fault
-from xent_conformance.calling.calls import CRASH, forward
+from xent_conformance.calling.calls import CRASH, TIMEOUT, backward, differing, forward
+from xent_conformance.calling.turns import by_turns
+from xent_conformance.isolation.channel import LARGE
 from xent_conformance.isolation.executor import PARDONS, IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing
@@ -75,6 +78,43 @@ def test_a_process_that_dies_of_itself_between_two_calls_is_a_crash(opened):
     outcome = opened.perform(CALL)
     assert (outcome.fate, outcome.trouble) == (CRASH, "died of SIGSEGV after its last call had come back")
     assert opened.perform(CALL).trouble is None
+
+
+def together(executor, calls):
+    """What calls come to of which two are under way at any time."""
+    found = {}
+
+    def perform(number):
+        found[number] = executor.perform(calls[number])
+
+    by_turns(partial(perform, number) for number in range(len(calls)))
+    return [found[number] for number in range(len(calls))]
+
+
+@pytest.mark.parametrize(("code", "fate"), [("os.abort()", CRASH), ("time.sleep(3600)", TIMEOUT)])
+def test_a_call_that_is_lost_with_another_is_made_again(hostile, code, fate):
+    labels = [0, 1, 0, 0, 2, 2, 0, 1]
+    calls = [forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([k]))) for k in labels]
+    executor = IsolatedExecutor(hostile(code=code, when="target.tolist() == [2]"), Narrowing(), Limits(call=0.5))
+    executor.open()
+    found = together(executor, calls)
+    assert [outcome.fate for outcome in found] == [fate if k == 2 else None for k in labels]
+    losses = [float(outcome.arrays["loss"]) for outcome in found if outcome.fate is None]
+    assert losses == pytest.approx([{0: 2.1698, 1: 3.1698}[k] for k in labels if k < 2], abs=1e-4)
+    # A call that hangs is made twice before it is believed.
+    assert executor.restarts == labels.count(2) * (2 if fate == TIMEOUT else 1)
+    executor.close()
+
+
+def test_two_calls_under_way_share_no_memory(opened):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(6, 3000, 7)).astype(np.float32)
+    one = np.ones((), dtype=np.float32)
+    calls = [backward(Problem(rows, rng.integers(0, 7, size=3000), cotangent=one)) for rows in logits]
+    assert logits[0].nbytes > LARGE
+    for once, again in zip(map(opened.perform, calls), together(opened, calls), strict=True):
+        assert once.trouble is None
+        assert differing(once, again) is None
 
 
 def test_an_import_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):

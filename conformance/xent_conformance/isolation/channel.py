@@ -1,6 +1,7 @@
 """Messages between a run and the worker of a backend: pickled plain data, large arrays in shared memory.
 
-There is one request at a time, so that each side's shared memory is free again when its next message is written.
+There are as many requests at a time as each side has memories, and they use them in turn: one is free again when the
+next message is written to it.
 What a worker sends is read without loading any class: only builtin values and arrays get through.
 """
 
@@ -15,7 +16,7 @@ import select
 import socket
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -97,12 +98,13 @@ def _anonymous() -> int:
 
 
 class Channel:
-    """One end of the connection. ``outbox`` is written here and read there."""
+    """One end of the connection. ``outboxes`` are written here and read there."""
 
-    def __init__(self, connection: socket.socket, outbox: Arena, inbox: Arena) -> None:
-        """Takes over the connection."""
+    def __init__(self, connection: socket.socket, outboxes: Sequence[Arena], inboxes: Sequence[Arena]) -> None:
+        """Takes over the connection; there is an inbox for each outbox."""
         self._connection = connection
-        self._outbox, self._inbox = outbox, inbox
+        self._outboxes, self._inboxes = outboxes, inboxes
+        self.select(0)
         self._arrivals = select.poll()
         self._arrivals.register(connection, select.POLLIN)
         self._awake = AWAKE if _has_processors() else 0.0
@@ -158,6 +160,10 @@ class Channel:
                 raise EOFError("the other side is gone")
             received += part
         return bytes(received)
+
+    def select(self, number: int) -> None:
+        """Turn to the memories of the request of this number and its answer."""
+        self._outbox, self._inbox = (boxes[number % len(boxes)] for boxes in (self._outboxes, self._inboxes))
 
     def start(self) -> None:
         """Begin to pack the arrays of a message."""
@@ -222,8 +228,8 @@ class Channel:
     def close(self) -> None:
         """Close the connection and both memories."""
         self._connection.close()
-        self._outbox.close()
-        self._inbox.close()
+        for arena in (*self._outboxes, *self._inboxes):
+            arena.close()
 
 
 class _Plain(pickle.Unpickler):

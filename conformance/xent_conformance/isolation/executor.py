@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 from time import monotonic
 from typing import Any, TypeVar
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome
+from xent_conformance.calling.turns import AT_ONCE, give_way
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
@@ -33,6 +36,23 @@ PARDONS = 3
 STARTS = 3
 
 
+class _State(Enum):
+    UNDER_WAY, ANSWERED, LOST = range(3)
+
+
+@dataclass
+class _Request:
+    """A request that is sent. ``error``: it has cost the worker; where it is lost without one, another has."""
+
+    number: int
+    unpack: Callable[[Channel, Any], Any]
+    limit: float
+    state: _State = _State.UNDER_WAY
+    answer: Any = None
+    error: DiedError | HungError | None = None
+    waited: float = 0.0
+
+
 class IsolatedExecutor:
     """Carries out invocations in a worker; a call that ends or blocks it is an outcome, and the next has a new one."""
 
@@ -42,6 +62,7 @@ class IsolatedExecutor:
         """Nothing is started yet."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
         self._worker: WorkerProcess | None = None
+        self._under_way: deque[_Request] = deque()
         self._warm: set[Any] = set()
         self._hangs = self._failed_starts = self._pardoned = 0
         self._not_started = ""
@@ -79,6 +100,8 @@ class IsolatedExecutor:
             lambda channel, reply: channel.outcome_of(reply),
             lambda dead: dead,
             key=_key(invocation),
+            # After an error of a device the next call may fail for it.
+            alone=self.canary is not None,
         )
         if outcome.raised is not None and self.canary is not None and invocation is not self.canary:
             return self._after_an_error(outcome)
@@ -141,35 +164,72 @@ class IsolatedExecutor:
         *,
         key: Any,
         calls: int = 1,
+        alone: bool = True,
     ) -> T:
-        """The answer to a request, or what stands for it where the worker did not survive."""
+        """The answer to a request, or what stands for it where the worker did not survive.
 
-        def attempt(limit: float) -> T:
-            worker = self._running()
-            worker.channel.start()
-            start = monotonic()
-            reply = worker.exchange((operation, *pack(worker.channel)), limit + (calls - 1) * self._longest)
-            self._longest = max(self._longest, (monotonic() - start) / calls)
-            try:
-                return unpack(worker.channel, reply)
-            except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
-                raise DiedError("sent something that is no answer") from error
+        Unless it is ``alone``, other tasks have their turn before it is waited for.
+        """
+
+        def attempt(*, alone: bool) -> T:
+            while True:
+                limit = self._limit(key) + (calls - 1) * self._longest
+                request = self._asking(lambda channel: (operation, *pack(channel)), unpack, limit)
+                if not alone:
+                    give_way()
+                while request.state is _State.UNDER_WAY:
+                    self._settle_first()
+                if request.error is not None:
+                    raise request.error
+                if request.state is _State.ANSWERED:
+                    self._longest = max(self._longest, request.waited / calls)
+                    answer: T = request.answer
+                    return answer
 
         try:
             try:
-                found = attempt(self._limit(key))
+                found = attempt(alone=alone)
             except (HungError, DiedError) as error:
                 if not self._doubtful(error):
                     raise
-                self._replace()
-                found = attempt(self._limit(key))
+                found = attempt(alone=True)
         except (DiedError, HungError) as error:
             self._hangs += isinstance(error, HungError)
-            self._replace()
             fate = TIMEOUT if isinstance(error, HungError) else CRASH
             return otherwise(Outcome({}, malformed=str(error), fate=fate))
         self._warm.add(key)
         return found
+
+    def _asking(
+        self, pack: Callable[[Channel], tuple[Any, ...]], unpack: Callable[[Channel, Any], Any], limit: float
+    ) -> _Request:
+        """A request that is sent, to a new worker where there is none; raises DiedError or HungError."""
+        while True:
+            while len(self._under_way) >= AT_ONCE:
+                self._settle_first()
+            try:
+                request = _Request(self._running().ask(pack, limit), unpack, limit)
+            except (DiedError, HungError):
+                if not self._under_way:
+                    self._replace()
+                    raise
+                # One that was sent before has cost the worker.
+                self._settle_first()
+            else:
+                self._under_way.append(request)
+                return request
+
+    def _settle_first(self) -> None:
+        """Wait for the answer to the first request under way. Those after it are lost where the worker is."""
+        assert self._worker is not None
+        request, start = self._under_way.popleft(), monotonic()
+        try:
+            request.answer = self._worker.answer(request.number, request.unpack, request.limit)
+            request.state = _State.ANSWERED
+        except (DiedError, HungError) as error:
+            request.error, request.state = error, _State.LOST
+            self._replace()
+        request.waited = monotonic() - start
 
     def _doubtful(self, error: HungError | DiedError) -> bool:
         """Whether a call is made again, alone in a new process, before it is believed not to come back.
@@ -188,6 +248,9 @@ class IsolatedExecutor:
 
     def _running(self) -> WorkerProcess:
         """The worker, a new one where the last was ended; raises DiedError where it has died or none can be started."""
+        while self._under_way and self._worker is not None and self._worker.gone():
+            # It has died in one of these, or after the last.
+            self._settle_first()
         if self._worker is not None and self._worker.gone():
             death = self._worker.death()
             raise DiedError(f"{death} after its last call had come back", killed=death.killed)
@@ -205,8 +268,11 @@ class IsolatedExecutor:
         return self._worker
 
     def _replace(self) -> None:
-        """Let the next call have a new worker."""
+        """Let the next call have a new worker, and those that were sent to this one."""
         self.close()
+        for request in self._under_way:
+            request.state = _State.LOST
+        self._under_way.clear()
         self._warm.clear()
         self.restarts += 1
 

@@ -11,14 +11,18 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
+from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.loading.loader import Narrowing
+
+T = TypeVar("T")
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -81,16 +85,16 @@ def granted_memory() -> int:
 
 
 class WorkerProcess:
-    """A running worker. Only one request is under way at a time."""
+    """A running worker. It answers requests in the order that they were sent in, AT_ONCE of them at most."""
 
     def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
         """Start it; the backend is loaded by :meth:`opening`."""
         ours, theirs = socket.socketpair()
-        outbox, inbox = Arena(), Arena()
+        outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         path = [entry or str(Path.cwd()) for entry in sys.path]
         # All that the worker starts has this in its environment, also what leaves its session.
         self._mark = f"{MARK}={secrets.token_hex(8)}"
-        inherited = (theirs.fileno(), outbox.descriptor, inbox.descriptor)
+        inherited = (theirs.fileno(), *(arena.descriptor for arena in (*outboxes, *inboxes)))
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-c", START, repr(path), *map(str, inherited)],
@@ -101,7 +105,7 @@ class WorkerProcess:
                 start_new_session=True,
                 env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ, MARK: self._mark.partition("=")[2]},
             )
-        self.channel = Channel(ours, outbox=outbox, inbox=inbox)
+        self._channel = Channel(ours, outboxes, inboxes)
         self._said = b""
         self._deaf, self._hush = os.pipe()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -112,15 +116,39 @@ class WorkerProcess:
 
     def opening(self) -> tuple[str, Any]:
         """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""
-        found: tuple[str, Any] = self.exchange(("open", self._setup), self._limits.load)
+        limit = self._limits.load
+        found: tuple[str, Any] = self.answer(self.ask(lambda _: ("open", self._setup), limit), _as_it_is, limit)
         return found
 
-    def exchange(self, request: Any, limit: float) -> Any:
-        """Send a request and wait for the answer; raises DiedError or HungError, after which the worker is gone."""
+    def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
+        """Send a request; its number. Raises DiedError or HungError, after which the worker is gone."""
         self._asked += 1
+        self._channel.select(self._asked)
+        self._channel.start()
+        packed = pack(self._channel)
+        with self._ended_by_errors(limit):
+            self._channel.send((self._asked, packed), limit)
+        return self._asked
+
+    def answer(self, number: int, unpack: Callable[[Channel, Any], T], limit: float) -> T:
+        """The answer to the first request that has none yet; raises DiedError or HungError, as ``ask`` does."""
+        with self._ended_by_errors(limit):
+            match self._channel.receive(limit, self.gone):
+                # A process that has forked may answer twice: the number tells to which request.
+                case (int(told), reply) if told == number:
+                    self._channel.select(number)
+                case _:
+                    raise GarbledError
+            try:
+                return unpack(self._channel, reply)
+            except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
+                raise GarbledError from error
+
+    @contextlib.contextmanager
+    def _ended_by_errors(self, limit: float) -> Iterator[None]:
+        """Errors of the channel as what they say of the worker, which does not outlive them."""
         try:
-            self.channel.send((self._asked, request), limit)
-            return self._answer(limit)
+            yield
         except TimeoutError:
             self.end()
             raise HungError(f"has not come back after {limit:g} s") from None
@@ -133,13 +161,6 @@ class WorkerProcess:
             # Interrupted half-way: whatever it answers now would be taken for the answer to something else.
             self.end()
             raise
-
-    def _answer(self, limit: float) -> Any:
-        match self.channel.receive(limit, self.gone):
-            # A process that has forked may answer twice: the number tells to which request.
-            case (self._asked, answer):
-                return answer
-        raise GarbledError
 
     def gone(self) -> bool:
         """Whether the process has ended. It stays a zombie, so that no other process gets its number."""
@@ -199,12 +220,16 @@ class WorkerProcess:
     def close(self) -> None:
         """End the process and close all that was shared with it."""
         self.end()
-        self.channel.close()
+        self._channel.close()
         assert self._process.stderr is not None
         os.close(self._hush)
         self._listener.join()
         os.close(self._deaf)
         self._process.stderr.close()
+
+
+def _as_it_is(_: Channel, reply: Any) -> Any:
+    return reply
 
 
 def _end_marked(mark: bytes) -> None:

@@ -1,6 +1,6 @@
 """The worker of a backend: loads it, and carries out one request after the other until nobody asks any more.
 
-Started with the run's ``sys.path`` and the numbers of open descriptors: socket, inbox, outbox (``process.START``).
+Started with the run's ``sys.path`` and the numbers of open descriptors: socket, inboxes, outboxes (``process.START``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation.channel import Arena, Channel
 
 #: How this process tells the kernel that it is the one to end when memory runs out.
@@ -23,11 +24,11 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> None:
     """Serve requests on the descriptors that were inherited."""
-    connection, inbox, outbox = (int(a) for a in arguments)
-    channel = Channel(socket.socket(fileno=connection), outbox=Arena(outbox), inbox=Arena(inbox))
+    connection, *memories = (int(a) for a in arguments)
+    inboxes, outboxes = ([Arena(m) for m in half] for half in (memories[:AT_ONCE], memories[AT_ONCE:]))
+    channel = Channel(socket.socket(fileno=connection), outboxes, inboxes)
     number, (_, setup) = channel.receive()
     _submit(setup["memory"])
-    channel.start()
     said, serve = _opened(channel, setup)
     channel.send((number, said))
     while serve is not None:
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> None:
             number, request = channel.receive()
         except (EOFError, OSError):
             return
+        channel.select(number)
         channel.start()
         channel.send((number, serve(request)))
 

@@ -1,19 +1,20 @@
 """Evaluating requirements on a subject: from problems to verdicts.
 
-All requirements that look at the same stream are judged together, on shared trials.
+All requirements that look at the same stream are judged together, on shared trials, and trials take turns.
 """
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from xent_conformance.calling.calls import LostError
+from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
 from xent_conformance.judging.judge import Finding, broken
 from xent_conformance.judging.profiles import Settings, problems
 from xent_conformance.judging.subject import Subject
@@ -62,15 +63,19 @@ def evaluate(
         judged.append(_Judging(requirement, subject, known))
     if judged:
         first = judged[0].requirement
-        for example, (drawn, recipe) in enumerate(problems(subject, first.source, settings)):
-            problem = drawn if first.foreign_labels else subject.posed(drawn)
-            if problem is None:
-                continue
-            trial = Trial(subject, problem)
-            for judging in judged:
-                judging.judge(trial, example, recipe)
+        tasks = (
+            partial(_judge_all, judged, Trial(subject, problem), example, recipe)
+            for example, (drawn, recipe) in enumerate(problems(subject, first.source, settings))
+            if (problem := drawn if first.foreign_labels else subject.posed(drawn)) is not None
+        )
+        by_turns(tasks, 1 if any(j.requirement.in_a_row for j in judged) else AT_ONCE)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
+
+
+def _judge_all(judged: Sequence[_Judging], trial: Trial, example: int, recipe: Recipe | None) -> None:
+    for judging in judged:
+        judging.judge(trial, example, recipe)
 
 
 def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
@@ -113,7 +118,7 @@ class _Judging:
         """
         if self.error is not None or self.fate is not None:
             return
-        start = time.perf_counter()
+        start = clock()
         try:
             for judged in self._derived(trial):
                 self._count(judged, example, recipe)
@@ -121,12 +126,12 @@ class _Judging:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
             self.error = _place_of(error)
-        self.seconds += time.perf_counter() - start
+        self.seconds += clock() - start
 
     def verdict(self) -> Verdict:
         """The verdict on all that was judged."""
         witnesses = []
-        start = time.perf_counter()
+        start = clock()
         try:
             witnesses = list(self._witnesses())
         except _StaleError as stale:
@@ -142,7 +147,7 @@ class _Judging:
             observed=observe(self.tally.worst.values()) if observe and not self.error else None,
             failing=self.tally.failing if status in SHOWN else None,
             deviations=witnesses,
-            seconds=self.seconds + time.perf_counter() - start,
+            seconds=self.seconds + clock() - start,
         )
 
     def _derived(self, trial: Trial) -> Iterable[Trial]:

@@ -48,7 +48,7 @@ class Requirement:
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
     OBSERVED requirement into the line that the report shows. The problems of one that is not ``reducible`` are too
     expensive to be tried again and again. ``foreign_labels``: its problems have labels of dtypes that a backend does
-    not claim.
+    not claim. ``in_a_row``: its calls come right after each other, with none of another problem between.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Requirement:
     once: bool = False
     reducible: bool = True
     foreign_labels: bool = False
+    in_a_row: bool = False
 
     @property
     def family(self) -> str:

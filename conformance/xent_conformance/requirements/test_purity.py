@@ -53,6 +53,7 @@ def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
     "the same call gives the same loss",
     source=PURITY,
     needs=[DETERMINISM],
+    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_the_same_call_gives_the_same_loss(trial: Trial) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ def long_sums(subject: Subject) -> Iterator[Problem]:
     "long sums are added in one order",
     source=long_sums,
     needs=[DETERMINISM, FREE_SHAPES],
+    in_a_row=True,
     references=[
         "https://github.com/pytorch/pytorch/issues/17350",
         "https://github.com/tensorflow/tensorflow/issues/38185",

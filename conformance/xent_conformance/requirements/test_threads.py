@@ -53,6 +53,7 @@ def _shown(outcome: Outcome, name: str) -> str:
     "calls from several threads",
     source=BESIDE,
     needs=[DETERMINISM],
+    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
@@ -79,6 +80,7 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     "a call leaves nothing behind for the next",
     source=AFTER,
     needs=[DETERMINISM],
+    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:

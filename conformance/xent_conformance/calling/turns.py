@@ -1,0 +1,57 @@
+"""Tasks that take turns: while a backend computes in its own process what one has asked for, another goes on.
+
+They are coroutines of one thread. Each runs until it gives way, so that for the same tasks everything happens in the
+same order, however long a call takes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+
+#: Tasks that are under way together: while one waits for its call, the other is worked on.
+AT_ONCE = 2
+
+
+class _Task(greenlet):
+    """A task with the seconds that were others' turn."""
+
+    away = 0.0
+
+
+def by_turns(tasks: Iterable[Callable[[], Any]], at_once: int = AT_ONCE) -> None:
+    """Carry out all tasks, each begun once fewer than ``at_once`` are under way. What a task raises ends the others."""
+    todo, waiting = iter(tasks), deque[_Task]()
+    try:
+        while True:
+            if len(waiting) < at_once and (task := next(todo, None)) is not None:
+                current = _Task(task)
+            elif waiting:
+                current = waiting.popleft()
+            else:
+                return
+            current.switch()
+            if not current.dead:
+                waiting.append(current)
+    finally:
+        for left in waiting:
+            left.throw()
+
+
+def give_way() -> None:
+    """Let the other tasks go on until they give way in turn; outside of tasks there is nobody to give way to."""
+    current = getcurrent()
+    if isinstance(current, _Task) and current.parent is not None:
+        start = perf_counter()
+        current.parent.switch()
+        current.away += perf_counter() - start
+
+
+def clock() -> float:
+    """Seconds from an arbitrary point, without those that were others' turn."""
+    current = getcurrent()
+    return perf_counter() - (current.away if isinstance(current, _Task) else 0.0)
