@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_verdicts_of_one_that
     while kills < KILLS:
         begun = (folder / "record.jsonl").is_file()
         resume = ["--resume"] if begun else []
-        done = cut_off(*RUN, "--output", "cut", *resume, after=moments.uniform(0.2, 4), number=signal.SIGKILL)
+        done = cut_off(*RUN, "--output", "cut", *resume, after=moments.uniform(0.2, 3), number=signal.SIGKILL)
         if done.returncode == -signal.SIGKILL:
             kills += 1
             *complete, _ = [*lines_of(folder), ""]
