@@ -125,21 +125,26 @@ class Session:
         A backend that does not work is left out, so that the others are judged: see ``left_out``.
         """
         session = cls(request)
+        executors = {} if request.in_process else {spec: session._isolated(spec) for spec in request.backends}
         try:
+            for executor in executors.values():
+                executor.start()
             for spec in request.backends:
-                session._add(spec)
+                session._add(spec, executors.get(spec))
             if request.resume is not None:
                 earlier = begun(request.resume, session.header())
                 session.done = frozenset(map(cell_of, earlier.verdicts))
                 session.finished = earlier.footer is not None
         except BaseException:
+            for executor in executors.values():
+                executor.close()
             session.close()
             raise
         return session
 
-    def _add(self, spec: str) -> None:
+    def _add(self, spec: str, executor: IsolatedExecutor | None) -> None:
         try:
-            opened = self._opened(spec)
+            opened = self._opened(spec, executor)
         except BackendUnavailableError as error:
             self.unavailable[spec] = str(error)
             return
@@ -173,14 +178,20 @@ class Session:
                 raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
         self._deviations[name] = entries
 
-    def _opened(self, spec: str) -> Opened:
+    def _opened(self, spec: str, executor: IsolatedExecutor | None) -> Opened:
+        """A backend in its own process, or in this one."""
+        if executor is not None:
+            return Opened(executor.open(), executor)
+        backend, description = load(spec, self._narrowing)
+        return Opened(description, LocalExecutor(backend))
+
+    def _isolated(self, spec: str) -> IsolatedExecutor:
+        return IsolatedExecutor(spec, self._narrowing, Limits.granted(self.request.timeout))
+
+    @property
+    def _narrowing(self) -> Narrowing:
         request = self.request
-        narrowing = Narrowing(request.dtypes or None, request.gradient, request.device)
-        if request.in_process:
-            backend, description = load(spec, narrowing)
-            return Opened(description, LocalExecutor(backend))
-        executor = IsolatedExecutor(spec, narrowing, Limits.granted(request.timeout))
-        return Opened(executor.open(), executor)
+        return Narrowing(request.dtypes or None, request.gradient, request.device)
 
     def close(self) -> None:
         """Let go of all backends."""

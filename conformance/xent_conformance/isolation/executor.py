@@ -72,12 +72,18 @@ class IsolatedExecutor:
         #: Workers that had to be replaced.
         self.restarts = 0
 
+    def start(self) -> WorkerProcess:
+        """Start a worker, which loads the backend while others load theirs."""
+        self._worker = WorkerProcess(self._spec, self._narrowing, self._limits)
+        return self._worker
+
     def open(self) -> Description:
-        """Start a worker; what the backend is.
+        """What the backend is, in a worker that is started now unless it has been.
 
         Raises UsageError, BrokenBackendError or BackendUnavailableError, whatever the worker found.
         """
-        worker = WorkerProcess(self._spec, self._narrowing, self._limits)
+        worker = self._worker or self.start()
+        self._worker = None
         try:
             kind, content = worker.opening()
         except DiedError as error:

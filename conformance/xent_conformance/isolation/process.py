@@ -88,7 +88,7 @@ class WorkerProcess:
     """A running worker. It answers requests in the order that they were sent in, AT_ONCE of them at most."""
 
     def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
-        """Start it; the backend is loaded by :meth:`opening`."""
+        """Start it, and let it load the backend."""
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         path = [entry or str(Path.cwd()) for entry in sys.path]
@@ -112,12 +112,14 @@ class WorkerProcess:
         self._listener.start()
         self._limits = limits
         self._asked = 0
-        self._setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory}
+        setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory}
+        # Where it is gone already, the answer is missing.
+        with contextlib.suppress(DiedError, HungError):
+            self.ask(lambda _: ("open", setup), limits.load)
 
     def opening(self) -> tuple[str, Any]:
         """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""
-        limit = self._limits.load
-        found: tuple[str, Any] = self.answer(self.ask(lambda _: ("open", self._setup), limit), _as_it_is, limit)
+        found: tuple[str, Any] = self.answer(self._asked, _as_it_is, self._limits.load)
         return found
 
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
