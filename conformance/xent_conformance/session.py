@@ -125,18 +125,19 @@ class Session:
         A backend that does not work is left out, so that the others are judged: see ``left_out``.
         """
         session = cls(request)
-        executors = {} if request.in_process else {spec: session._isolated(spec) for spec in request.backends}
+        executors = [None if request.in_process else session._isolated(spec) for spec in request.backends]
+        isolated = [executor for executor in executors if executor is not None]
         try:
-            for executor in executors.values():
+            for executor in isolated:
                 executor.start()
-            for spec in request.backends:
-                session._add(spec, executors.get(spec))
+            for spec, own in zip(request.backends, executors, strict=True):
+                session._add(spec, own)
             if request.resume is not None:
                 earlier = begun(request.resume, session.header())
                 session.done = frozenset(map(cell_of, earlier.verdicts))
                 session.finished = earlier.footer is not None
         except BaseException:
-            for executor in executors.values():
+            for executor in isolated:
                 executor.close()
             session.close()
             raise
