@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,10 +12,6 @@ import pytest
 import records
 
 import xent_reports
-from xent_conformance.records.record import read
-from xent_reports import html
-from xent_reports.failures import failures
-from xent_reports.model import run_of
 from xent_reports.visible import visible
 
 V = records.verdict
@@ -132,19 +127,10 @@ def test_hostile_text_does_not_act_on_a_terminal_or_in_markdown(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("size", "limit"), [((3, 80, 20), 200_000), ((16, 80, 40), 185_000), ((16, 200, 600), 900_000)], ids=str
 )
-def test_the_page_is_small_and_fast(tmp_path: Path, size: tuple[int, int, int], limit: int) -> None:
-    """Under 185 kB for 16 backends, 80 requirements and 40 failures, 900 kB for 200, 600; rendered in a second."""
+def test_the_page_is_small(tmp_path: Path, size: tuple[int, int, int], limit: int) -> None:
+    """Under 185 kB for 16 backends, 80 requirements and 40 failures, 900 kB for 200, 600."""
     path = records.written(tmp_path / "r.jsonl", *records.large(*size))
     assert xent_reports.render(path, tmp_path / "out").stat().st_size < limit
-    record = read(path)
-    seconds: list[float] = []
-    # On a busy machine the fastest of a few is still slowed down.
-    while len(seconds) < 12 and min(seconds, default=1.0) >= 1.0:
-        start = time.process_time()
-        run = run_of(record)
-        html.page(run, failures(run))
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < 1.0
 
 
 def test_the_page_fetches_nothing(tmp_path: Path) -> None:
