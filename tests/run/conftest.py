@@ -2,12 +2,23 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded():
+    """SIGINT is heeded: tests that are a job in the background ignore it, and so would all that they start."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
