@@ -64,6 +64,9 @@ def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
 
     record = folder / RECORD
     code = _exit_code(OK if session.finished else run_pytest(session, record, options.workers), record)
+    if not record.is_file():
+        # Interrupted before the header was written.
+        return code
     _summarise(record)
     page = _renderer("render")([record], folder)
     print(f"report: {page}")

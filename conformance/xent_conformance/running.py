@@ -53,10 +53,9 @@ class Console:
         if report.failed:
             self.internal.append(str(report.longrepr))
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep why the run ends before its end."""
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        self.stopped = session.shouldstop or (interrupted and "interrupted: finish the run with --resume")
+        self.stopped = session.shouldstop
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Keep what went wrong in pytest or in a plugin."""
@@ -93,7 +92,10 @@ def run(session: Session, record: Path, workers: int = 1, stream: TextIO | None 
     console = Console(session, stream or sys.stderr)
     with _own_environment():
         try:
-            return int(pytest.main(_arguments(session, record, workers), plugins=[console]))
+            code = pytest.main(_arguments(session, record, workers), plugins=[console])
+            if code == pytest.ExitCode.INTERRUPTED and not console.stopped:
+                console.stopped = "interrupted: finish the run with --resume" if record.is_file() else "interrupted"
+            return int(code)
         finally:
             console.close()
 

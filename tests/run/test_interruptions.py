@@ -102,6 +102,27 @@ def test_an_interruption_that_python_drops_comes_again(xent, adapter):
     assert "KeyboardInterrupt" not in done.stderr
 
 
+@pytest.mark.parametrize("hook", ["pytest_configure", "pytest_sessionstart"])
+def test_an_interruption_before_anything_is_judged_is_said(tmp_path, hook):
+    early = (
+        "import signal, sys\n"
+        "from xent_conformance import cli, running\n"
+        "class Early(running.Console):\n"
+        f"    def {hook}(self):\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "running.Console = Early\n"
+        "sys.exit(cli.main(['run', 'numpy', '--profile', 'quick']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", early], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 3, done.stderr
+    begun = (tmp_path / "xent-report" / "record.jsonl").is_file()
+    assert begun is (hook == "pytest_sessionstart")
+    assert done.stderr == ("xent: interrupted: finish the run with --resume\n" if begun else "xent: interrupted\n")
+    assert (tmp_path / "xent-report" / "index.html").is_file() is begun
+
+
 @pytest.mark.parametrize("moment", [0.4, 1.0, 2.0])
 def test_a_job_in_the_background_of_a_shell_ends_when_it_is_terminated_and_leaves_nothing_half_made(tmp_path, moment):
     # Such a job ignores SIGINT from its beginning.
