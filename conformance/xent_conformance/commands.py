@@ -60,11 +60,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
     """Judge, summarise, render; what a run leaves behind is shown however it ended."""
+    from xent_conformance.running import is_begun
     from xent_conformance.running import run as run_pytest
 
     record = folder / RECORD
     code = _exit_code(OK if session.finished else run_pytest(session, record, options.workers), record)
-    if not record.is_file():
+    if not is_begun(record):
         # Interrupted before the header was written.
         return code
     _summarise(record)

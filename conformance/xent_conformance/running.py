@@ -94,10 +94,15 @@ def run(session: Session, record: Path, workers: int = 1, stream: TextIO | None 
         try:
             code = pytest.main(_arguments(session, record, workers), plugins=[console])
             if code == pytest.ExitCode.INTERRUPTED and not console.stopped:
-                console.stopped = "interrupted: finish the run with --resume" if record.is_file() else "interrupted"
+                console.stopped = "interrupted: finish the run with --resume" if is_begun(record) else "interrupted"
             return int(code)
         finally:
             console.close()
+
+
+def is_begun(record: Path) -> bool:
+    """Whether the record has its header."""
+    return record.is_file() and record.stat().st_size > 0
 
 
 def _arguments(session: Session, record: Path, workers: int) -> list[str]:
