@@ -76,7 +76,7 @@ def _interruptions() -> Iterator[Callable[[], None]]:
 
     def repeat(lost: sys.UnraisableHookArgs) -> None:
         """Python drops what is raised in a finaliser or while it collects garbage: an interruption comes once more."""
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
+        if not wanted or not issubclass(lost.exc_type, KeyboardInterrupt):
             ignore(lost)
             return
         repeated.append(threading.Timer(MOMENT, signal.raise_signal, wanted[-1:]))

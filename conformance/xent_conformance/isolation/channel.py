@@ -165,8 +165,9 @@ class Channel:
         """Turn to the memories of the request of this number and its answer."""
         self._outbox, self._inbox = (boxes[number % len(boxes)] for boxes in (self._outboxes, self._inboxes))
 
-    def start(self) -> None:
-        """Begin to pack the arrays of a message."""
+    def start(self, number: int) -> None:
+        """Begin to pack the arrays of the message with this number."""
+        self.select(number)
         self._outbox.restart()
 
     def packed(self, array: AnyArray) -> tuple[Any, ...]:
@@ -226,7 +227,7 @@ class Channel:
         return {name: None if array is None else self.packed(array) for name, array in arrays.items()}
 
     def close(self) -> None:
-        """Close the connection and both memories."""
+        """Close the connection and all memories."""
         self._connection.close()
         for arena in (*self._outboxes, *self._inboxes):
             arena.close()

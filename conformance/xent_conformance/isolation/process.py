@@ -125,8 +125,7 @@ class WorkerProcess:
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
         """Send a request; its number. Raises DiedError or HungError, after which the worker is gone."""
         self._asked += 1
-        self._channel.select(self._asked)
-        self._channel.start()
+        self._channel.start(self._asked)
         packed = pack(self._channel)
         with self._ended_by_errors(limit):
             self._channel.send((self._asked, packed), limit)

@@ -36,8 +36,7 @@ def main(arguments: list[str]) -> None:
             number, request = channel.receive()
         except (EOFError, OSError):
             return
-        channel.select(number)
-        channel.start()
+        channel.start(number)
         channel.send((number, serve(request)))
 
 
