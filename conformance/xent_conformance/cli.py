@@ -9,20 +9,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xent_conformance import __version__, commands
+from xent_conformance import __version__, commands, interruptions
 from xent_conformance.commands import BROKEN, OK, USAGE, complain
-from xent_conformance.isolation import CALL_SECONDS
-
-#: Seconds after which an interruption that was lost comes again.
-MOMENT = 0.02
+from xent_conformance.request import add_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (obstacle := _obstacle()) is not None:
         raise SystemExit(complain(obstacle, USAGE))
     options = _parser().parse_args(arguments)
-    with _interruptions() as ready:
+    with interruptions.heeded() as ready:
         try:
             return _done(options, ready)
         except KeyboardInterrupt:
@@ -57,45 +51,6 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
     except OSError as error:
         return complain(f"{error.filename or 'output'}: {error.strerror or error}", BROKEN)
     return OK
-
-
-@contextmanager
-def _interruptions() -> Iterator[Callable[[], None]]:
-    """SIGTERM ends a command as Ctrl-C does: between two verdicts, with all workers.
-
-    Gives a function to call once numpy is imported. Until then there is nothing to clean up, and its modules in C would
-    print a traceback of their own.
-    """
-    imported: list[bool] = []
-    repeated: list[threading.Timer] = []
-
-    def interrupt(*_: object) -> None:
-        if not imported:
-            os._exit(complain("interrupted", BROKEN))
-        raise KeyboardInterrupt
-
-    def repeat(lost: sys.UnraisableHookArgs) -> None:
-        """Python drops what is raised in a finaliser or while it collects garbage: an interruption comes once more."""
-        if not wanted or not issubclass(lost.exc_type, KeyboardInterrupt):
-            ignore(lost)
-            return
-        repeated.append(threading.Timer(MOMENT, signal.raise_signal, wanted[-1:]))
-        repeated[-1].start()
-
-    # A job in the background of a shell ignores SIGINT, and goes on doing so.
-    wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
-    if threading.current_thread() is not threading.main_thread():
-        wanted = []
-    before = {number: signal.signal(number, interrupt) for number in wanted}
-    ignore, sys.unraisablehook = sys.unraisablehook, repeat
-    try:
-        yield lambda: imported.append(True)
-    finally:
-        sys.unraisablehook = ignore
-        for timer in repeated:
-            timer.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _obstacle() -> str | None:
@@ -180,17 +135,9 @@ def _add_run(subcommands: Any) -> None:
         " torch:package.function (jax:, numpy: likewise).",
     )
     run.add_argument("backends", nargs="+", metavar="BACKEND")
-    run.add_argument("--profile", default="default", metavar="PROFILE", help="quick, default, thorough or scale")
-    run.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same problems, same verdicts")
-    run.add_argument("--only", action="append", default=[], metavar="ID,ID", help="requirements or families")
-    run.add_argument("--dtypes", action="append", default=[], metavar="D,D", help="float16, bfloat16, float32, float64")
+    add_options(run.add_argument)
     run.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default 1)")
     run.add_argument("--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="default ./xent-report")
-    run.add_argument("--device", default="cpu", help="callables: device to compute on")
-    run.add_argument("--no-gradient", action="store_true", help="callables: claim no gradients")
-    run.add_argument("--in-process", action="store_true", help="no process of its own for each backend: for debuggers")
-    seconds = f"limit for one call (default {CALL_SECONDS:g})"
-    run.add_argument("--timeout", type=float, default=CALL_SECONDS, metavar="SECONDS", help=seconds)
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
     run.set_defaults(command=commands.run)
 

@@ -6,11 +6,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xent_conformance import interruptions
 from xent_conformance.output import check_file, output_folder
 
 if TYPE_CHECKING:
@@ -30,59 +33,92 @@ def complain(message: object, code: int) -> int:
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
     from xent_conformance.loading.loader import UsageError
-    from xent_conformance.session import Request, Session, names_in
+    from xent_conformance.request import Request
+    from xent_conformance.session import Session
 
     with output_folder(options.output) as folder:
-        request = Request(
-            backends=tuple(options.backends),
-            profile=options.profile,
-            seed=options.seed,
-            only=names_in(*options.only),
-            dtypes=names_in(*options.dtypes),
-            gradient=not options.no_gradient,
-            device=options.device,
-            in_process=options.in_process,
-            timeout=options.timeout,
-            resume=folder / RECORD if options.resume else None,
-        )
-        session = Session.open(request)
-        try:
+        record = folder / RECORD
+        request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
+        with Session.open(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
             if not session.opened:
                 return BROKEN
-            if not session.done and not any(session.cells(r) for r in session.requirements()):
+            if not session.done and not session.groups():
                 raise UsageError("nothing to judge: no backend claims these dtypes")
-            return _judged(session, folder, options)
-        finally:
-            session.close()
+            code = _judged(session, record, options.workers)
+            if not _is_begun(record):
+                # Interrupted before the header was written.
+                return code
+            # What a run leaves behind is shown however it ended.
+            _summarise(record)
+            print(f"report: {_renderer('render')([record], folder)}")
+            return BROKEN if session.left_out else code
 
 
-def _judged(session: Session, folder: Path, options: argparse.Namespace) -> int:
-    """Judge, summarise, render; what a run leaves behind is shown however it ended."""
-    from xent_conformance.running import is_begun
-    from xent_conformance.running import run as run_pytest
+def _judged(session: Session, record: Path, workers: int) -> int:
+    """Write the verdicts of a run to its record as they come; the exit code."""
+    from xent_conformance.console import Console
+    from xent_conformance.distribution import WorkerError
+    from xent_conformance.records.record import RecordWriter
+    from xent_conformance.running import run as verdicts
 
-    record = folder / RECORD
-    code = _exit_code(OK if session.finished else run_pytest(session, record, options.workers), record)
-    if not is_begun(record):
-        # Interrupted before the header was written.
+    if session.earlier is not None and session.earlier.footer is not None:
+        return _exit_code({verdict["status"] for verdict in session.earlier.verdicts})
+    start, request = time.perf_counter(), session.request
+    total = sum(len(group.requirements) for group in session.groups())
+    # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
+    console = Console(sys.stderr, total, live=not request.in_process)
+    try:
+        interruptions.check()
+        with _writing(record):
+            writer = RecordWriter(record, session.header(), resume=request.resume is not None)
+        with closing(verdicts(session, workers)) as lines:
+            for line in lines:
+                with _writing(record):
+                    writer.verdict(line)
+                console.show(line)
+                interruptions.check()
+        code = _exit_code(writer.counts)
+        with _writing(record):
+            writer.close(code, time.perf_counter() - start)
+    except KeyboardInterrupt as error:
+        message = str(error) or "interrupted"
+        trouble = f"{message}: finish the run with --resume" if _is_begun(record) else message
+    except WorkerError as error:
+        trouble = f"{error}; finish the run with --resume"
+    except _UnwrittenError as error:
+        trouble = str(error)
+    else:
+        console.clear()
         return code
-    _summarise(record)
-    page = _renderer("render")([record], folder)
-    print(f"report: {page}")
-    return BROKEN if session.left_out else code
+    console.clear()
+    return complain(trouble, BROKEN)
 
 
-def _exit_code(pytest_code: int, record: Path) -> int:
-    from xent_conformance.records.record import UNEXPECTED, Status, read
+class _UnwrittenError(Exception):
+    """The record cannot be written."""
 
-    if pytest_code not in (0, 1):
+
+@contextmanager
+def _writing(record: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _UnwrittenError(f"cannot write {record}: {error.strerror or error}") from error
+
+
+def _is_begun(record: Path) -> bool:
+    """Whether the record has its header."""
+    return record.is_file() and record.stat().st_size > 0
+
+
+def _exit_code(statuses: Collection[str]) -> int:
+    from xent_conformance.records.record import UNEXPECTED, Status
+
+    if not statuses or Status.ERROR in statuses:
         return BROKEN
-    found = {verdict["status"] for verdict in read(record).verdicts}
-    if Status.ERROR in found or not found:
-        return BROKEN
-    return FAILED if found & set(UNEXPECTED) else OK
+    return FAILED if set(UNEXPECTED) & set(statuses) else OK
 
 
 def _summarise(record: Path) -> None:
@@ -166,7 +202,7 @@ def mutants(options: argparse.Namespace) -> int:
     from xent_conformance.detection.baselines import baselines
     from xent_conformance.detection.kill_budget import spent
     from xent_conformance.detection.kill_matrix import Matrix, write
-    from xent_conformance.session import check_profile
+    from xent_conformance.request import check_profile
 
     check_profile(options.profile)
     check_file(options.output)

@@ -6,10 +6,11 @@ stream are evaluated together when the first of them is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from xent_conformance.calling.calls import Executor, forward
 from xent_conformance.calling.execution import LocalExecutor
@@ -17,64 +18,21 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.judging.evaluation import Verdict, evaluate
-from xent_conformance.judging.profiles import PROFILES, Settings
+from xent_conformance.judging.evaluation import Verdict, evaluate, in_error
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
+from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
 from xent_conformance.loading.smoke import first_call
 from xent_conformance.records import deviations
 from xent_conformance.records.header import catalogued, circumstances, described, not_judged
-from xent_conformance.records.record import begun, cell_of
+from xent_conformance.records.record import Record, begun, cell_of
+from xent_conformance.request import Request
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.witnesses.witness import verdict_line
 
 ALL_DTYPES = "all"
-#: Longest limit of a call, in seconds: eleven days.
-LONGEST = 10**6
-
-
-def check_profile(name: str) -> None:
-    """Raise UsageError for a profile there is not."""
-    if name not in PROFILES:
-        raise UsageError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
-
-
-def names_in(*texts: str) -> tuple[str, ...]:
-    """Names between commas, each once; a text that has none as it is."""
-    names = (name for text in texts for part in text.split(",") if (name := part.strip()))
-    return tuple(dict.fromkeys(names)) or texts
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for, as plain values; ``resume`` is the record of a run to be finished.
-
-    Raises UsageError for a profile, dtype or requirement there is not.
-    """
-
-    backends: tuple[str, ...]
-    profile: str = "default"
-    seed: int = 0
-    only: tuple[str, ...] = ()
-    dtypes: tuple[str, ...] = ()
-    gradient: bool = True
-    device: str = "cpu"
-    in_process: bool = False
-    resume: Path | None = None
-    timeout: float = Limits.call
-
-    def __post_init__(self) -> None:
-        """Check the values that have a fixed set."""
-        if not 0 < self.timeout <= LONGEST:
-            raise UsageError(f"a timeout is a number of seconds above 0 and up to {LONGEST:,}, not {self.timeout}")
-        check_profile(self.profile)
-        if unknown := [d for d in self.dtypes if d not in FLOATING]:
-            raise UsageError(f"unknown dtypes {_quoted(unknown)}; there are {', '.join(FLOATING)}")
-        if unknown := [i for i in self.only if not _chosen((i,), load_requirements())]:
-            raise UsageError(f"unknown requirement {_quoted(unknown)}; `xent list` prints them all")
-        if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
-            raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
 
 
 @dataclass(frozen=True)
@@ -87,7 +45,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Cell:
-    """One pytest item."""
+    """One requirement on a subject."""
 
     subject: Subject
 
@@ -101,41 +59,50 @@ class Cell:
         return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 
+@dataclass(frozen=True)
+class Group:
+    """Requirements that are evaluated together on a subject: those whose problems come from the same source."""
+
+    subject: Subject
+    requirements: tuple[Requirement, ...]
+
+
 @dataclass
 class Session:
     """Loaded backends and the verdicts found so far.
 
     ``unavailable`` and ``broken`` have what is wrong with each backend left out: this machine lacks something, or the
-    adapter does not work. ``done`` is what the run that is resumed has verdicts for; ``finished``: that is all.
+    adapter does not work. ``earlier`` is the record of the run that is resumed, ``done`` what it has verdicts for.
     """
 
     request: Request
     opened: list[Opened] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    earlier: Record | None = None
     done: frozenset[tuple[str, str, str]] = frozenset()
-    finished: bool = False
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, request: Request) -> Session:
-        """Load and look at every backend; raises UsageError for what cannot be asked for.
+    def open(cls, request: Request, without: Collection[str] = ()) -> Session:
+        """Load and look at every backend, ``without`` some; raises UsageError for what cannot be asked for.
 
-        A backend that does not work is left out, so that the others are judged: see ``left_out``.
+        RecordError for a record that cannot be resumed. A backend that does not work is left out, so that the others
+        are judged: see ``left_out``.
         """
         session = cls(request)
-        executors = [None if request.in_process else session._isolated(spec) for spec in request.backends]
+        specs = [spec for spec in request.backends if spec not in without]
+        executors = [None if request.in_process else session._isolated(spec) for spec in specs]
         isolated = [executor for executor in executors if executor is not None]
         try:
             for executor in isolated:
                 executor.start()
-            for spec, own in zip(request.backends, executors, strict=True):
+            for spec, own in zip(specs, executors, strict=True):
                 session._add(spec, own)
             if request.resume is not None:
-                earlier = begun(request.resume, session.header())
-                session.done = frozenset(map(cell_of, earlier.verdicts))
-                session.finished = earlier.footer is not None
+                session.earlier = begun(request.resume, session.header())
+                session.done = frozenset(map(cell_of, session.earlier.verdicts))
         except BaseException:
             for executor in isolated:
                 executor.close()
@@ -194,6 +161,14 @@ class Session:
         request = self.request
         return Narrowing(request.dtypes or None, request.gradient, request.device)
 
+    def __enter__(self) -> Self:
+        """Open already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
     def close(self) -> None:
         """Let go of all backends."""
         for opened in self.opened:
@@ -213,8 +188,8 @@ class Session:
     def requirements(self) -> list[Requirement]:
         """The requirements that are asked for."""
         registry = load_requirements()
-        if self.request.only:
-            return _chosen(self.request.only, registry)
+        if only := self.request.only:
+            return [r for r in registry.values() if r.id in only or r.family in only]
         return [r for r in registry.values() if r.opt_in == (self.request.profile == OPT_IN)]
 
     def cells(self, requirement: Requirement) -> list[Cell]:
@@ -229,16 +204,54 @@ class Session:
             found.extend(Cell(Subject(opened.description, opened.executor, dtype)) for dtype in chosen)
         return [cell for cell in found if cell.key(requirement) not in self.done]
 
+    def groups(self) -> list[Group]:
+        """All that is to be judged, in groups that share their problems."""
+        found: dict[Any, tuple[Subject, list[Requirement]]] = {}
+        for requirement in self.requirements():
+            for cell in self.cells(requirement):
+                key = (cell.subject.name, cell.subject.dtype, requirement.source, requirement.once)
+                found.setdefault(key, (cell.subject, []))[1].append(requirement)
+        return [Group(subject, tuple(requirements)) for subject, requirements in found.values()]
+
+    def group(self, backend: str, dtype: str, identifiers: Sequence[str]) -> Group:
+        """A group as another process has named it."""
+        (opened,) = (o for o in self.opened if o.description.name == backend)
+        registry = load_requirements()
+        subject = Subject(opened.description, opened.executor, dtype)
+        return Group(subject, tuple(registry[i] for i in identifiers))
+
+    def judged(self, group: Group) -> Iterator[dict[str, Any]]:
+        """The lines of a group's verdicts; an error of ours is the verdict of those that it keeps from having one."""
+        subject = group.subject
+        try:
+            verdicts = self._evaluated(group)
+        except Exception as error:  # noqa: BLE001 - it must not leave a hole in the record
+            verdicts = {r.id: in_error(r, subject, error) for r in group.requirements}
+        yield from map(self.line, verdicts.values())
+
+    def line(self, verdict: Verdict) -> dict[str, Any]:
+        """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
+        with _quiet():
+            try:
+                return verdict_line(verdict, self.settings)
+            except Exception as error:  # noqa: BLE001 - it must not leave a hole in the record
+                return verdict_line(in_error(verdict.requirement, verdict.subject, error), self.settings)
+
     def verdict(self, requirement: Requirement, cell: Cell) -> Verdict:
         """Verdict of one cell; evaluates its whole group when first asked."""
         subject = cell.subject
         key = (subject.name, subject.dtype, requirement.source, requirement.once)
         if key not in self._verdicts:
             alike = [r for r in self.requirements() if r.source == requirement.source and r.once == requirement.once]
-            group = [r for r in alike if cell.key(r) not in self.done]
-            known = self._deviations.get(subject.name, ())
-            self._verdicts[key] = evaluate(subject, group, self.settings, known, subject.description.version)
+            group = Group(subject, tuple(r for r in alike if cell.key(r) not in self.done))
+            self._verdicts[key] = self._evaluated(group)
         return self._verdicts[key][requirement.id]
+
+    def _evaluated(self, group: Group) -> dict[str, Verdict]:
+        subject = group.subject
+        known = self._deviations.get(subject.name, ())
+        with _quiet():
+            return evaluate(subject, group.requirements, self.settings, known, subject.description.version)
 
     def header(self) -> dict[str, Any]:
         """The header of the record."""
@@ -255,11 +268,9 @@ class Session:
         }
 
 
-def _quoted(names: Sequence[str]) -> str:
-    """Names as text, also those that nobody would see."""
-    return ", ".join(name if name.strip(" ,") else repr(name) for name in names)
-
-
-def _chosen(only: Sequence[str], registry: dict[str, Requirement]) -> list[Requirement]:
-    """Requirements named by id, or by family."""
-    return [r for r in registry.values() if r.id in only or r.family in only]
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Warnings are no business of a run, nor a reason to fail; stronger than python -W error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -29,7 +29,6 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
     for needed in (
         "xent_conformance/py.typed",
         "xent_conformance/records/record.schema.json",
-        "xent_conformance/requirements/pytest.ini",
         "xent_conformance/new_backend.py.txt",
         "xent_conformance/semantics.md",
         "xent_backends/deviations/torch.toml",

@@ -102,15 +102,12 @@ def test_an_interruption_that_python_drops_comes_again(xent, adapter):
     assert "KeyboardInterrupt" not in done.stderr
 
 
-@pytest.mark.parametrize("hook", ["pytest_configure", "pytest_sessionstart"])
-def test_an_interruption_before_anything_is_judged_is_said(tmp_path, hook):
+@pytest.mark.parametrize("moment", ["header", "judged"])
+def test_an_interruption_before_anything_is_judged_is_said(tmp_path, moment):
     early = (
         "import signal, sys\n"
-        "from xent_conformance import cli, running\n"
-        "class Early(running.Console):\n"
-        f"    def {hook}(self):\n"
-        "        signal.raise_signal(signal.SIGTERM)\n"
-        "running.Console = Early\n"
+        "from xent_conformance import cli, session\n"
+        f"session.Session.{moment} = lambda *_: signal.raise_signal(signal.SIGTERM)\n"
         "sys.exit(cli.main(['run', 'numpy', '--profile', 'quick']))\n"
     )
     done = subprocess.run(
@@ -118,7 +115,7 @@ def test_an_interruption_before_anything_is_judged_is_said(tmp_path, hook):
     )
     assert done.returncode == 3, done.stderr
     begun = (tmp_path / "xent-report" / "record.jsonl").is_file()
-    assert begun is (hook == "pytest_sessionstart")
+    assert begun is (moment == "judged")
     assert done.stderr == ("xent: interrupted: finish the run with --resume\n" if begun else "xent: interrupted\n")
     assert (tmp_path / "xent-report" / "index.html").is_file() is begun
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,10 @@ from xent_conformance.problem import AnyArray
 
 #: Seconds between two switches of Python's threads while calls are made beside each other.
 SWITCH = 1e-6
+
+
+class DebuggerQuitError(KeyboardInterrupt):
+    """A debugger was quit inside a call: an interruption, which nobody takes for an answer of the backend."""
 
 
 class MalformedError(TypeError):
@@ -122,6 +127,8 @@ class LocalExecutor:
         except BaseException as error:
             if isinstance(error, self._passed_on):
                 raise
+            if self._passed_on and _quits_debugger(error):
+                raise DebuggerQuitError("the debugger was quit") from error
             return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
         changed = tuple(name for name, (inside, _) in after.items() if inside)
         strayed = tuple(name for name, (_, beside) in after.items() if beside)
@@ -183,6 +190,12 @@ def _of_shape(name: str, array: Any, original: AnyArray) -> Any:
 def _same(array: Any) -> Any:
     """The bridge of a backend that computes on NumPy arrays."""
     return array
+
+
+def _quits_debugger(error: BaseException) -> bool:
+    """Whether an exception was raised by a debugger: BdbQuit, but SystemExit in Python 3.14, and pytest's own Exit."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") in ("bdb", "pdb") for frame, _ in frames)
 
 
 def message_of(error: BaseException) -> str:

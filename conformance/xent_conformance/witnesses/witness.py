@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -120,8 +121,10 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
 def failure(requirement: Requirement, subject: Subject, failing: Failing, settings: Settings) -> dict[str, Any]:
     """What a record says about one failing problem."""
     finding = located(failing.finding)
-    dtype = "" if requirement.once else f" --dtypes {subject.dtype}"
-    draw = f"--profile {settings.profile} --seed {settings.seed}"
+    # Not into the folder of the whole report.
+    again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
+    again += [] if requirement.once else ["--dtypes", subject.dtype]
+    again += ["--profile", settings.profile, "--seed", str(settings.seed)]
     return {
         "quantity": finding.quantity,
         "message": finding.message,
@@ -133,7 +136,7 @@ def failure(requirement: Requirement, subject: Subject, failing: Failing, settin
         "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
         "text": to_text(failing.problem),
         "reproducer": script(requirement, subject, failing.problem, finding),
-        "command": f"xent run {subject.description.spec} --only {requirement.id}{dtype} {draw}",
+        "command": shlex.join(again),
     }
 
 

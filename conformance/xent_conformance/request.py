@@ -1,0 +1,99 @@
+"""What a run is asked for: each option is declared once, for the command line and for pytest.
+
+It imports nothing heavy: the pytest plugin is loaded in every pytest run of its environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from xent_conformance.isolation import CALL_SECONDS
+
+#: Longest limit of a call, in seconds: eleven days.
+LONGEST = 10**6
+
+
+def _option(default: Any, description: str, **words: Any) -> Any:
+    """A field that is an option; ``words`` are what ``add_argument`` takes, and ``flag`` where it is not the name."""
+    return field(default=default, metadata={"help": description, **words})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for, as plain values; ``resume`` is the record of a run to be finished.
+
+    Raises UsageError for a profile, dtype or requirement there is not.
+    """
+
+    backends: tuple[str, ...]
+    profile: str = _option("default", "quick, default, thorough or scale", metavar="PROFILE")
+    seed: int = _option(0, "same seed, same problems, same verdicts", type=int, metavar="N")
+    only: tuple[str, ...] = _option((), "requirements or families", action="append", metavar="ID,ID")
+    dtypes: tuple[str, ...] = _option((), "float16, bfloat16, float32, float64", action="append", metavar="D,D")
+    device: str = _option("cpu", "callables: device to compute on", metavar="DEVICE")
+    gradient: bool = _option(True, "callables: claim no gradients", flag="no-gradient", action="store_false")
+    in_process: bool = _option(
+        False, "no process of its own for each backend: for debuggers and print", action="store_true"
+    )
+    timeout: float = _option(
+        CALL_SECONDS, f"limit for one call (default {CALL_SECONDS:g})", type=float, metavar="SECONDS"
+    )
+    resume: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values that have a fixed set."""
+        from xent_conformance.formats import FLOATING
+        from xent_conformance.loading.loader import UsageError, is_callable
+        from xent_conformance.requirements.registry import load
+
+        if not 0 < self.timeout <= LONGEST:
+            raise UsageError(f"a timeout is a number of seconds above 0 and up to {LONGEST:,}, not {self.timeout}")
+        check_profile(self.profile)
+        if unknown := [d for d in self.dtypes if d not in FLOATING]:
+            raise UsageError(f"unknown dtypes {_quoted(unknown)}; there are {', '.join(FLOATING)}")
+        registry = load()
+        if unknown := [i for i in self.only if i not in registry and i not in {r.family for r in registry.values()}]:
+            raise UsageError(f"unknown requirement {_quoted(unknown)}; `xent list` prints them all")
+        if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
+            raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
+
+    @classmethod
+    def of(cls, options: Any, backends: tuple[str, ...], prefix: str = "", **more: Any) -> Request:
+        """The request that parsed options make; those that were not given have the defaults of the fields."""
+        values = {option.name: getattr(options, f"{prefix}{option.name}") for option in fields(cls) if option.metadata}
+        given: dict[str, Any] = {
+            n: names_in(*v) if isinstance(v, list) else v for n, v in values.items() if v is not None
+        }
+        return cls(backends, **given | more)
+
+
+def add_options(add: Callable[..., Any], prefix: str = "") -> None:
+    """Declare all options to a parser through its ``add_argument`` or ``addoption``; ``prefix`` is "xent_" or none."""
+    for option in fields(Request):
+        if option.metadata:
+            words = dict(option.metadata)
+            flag = f"--{prefix}{words.pop('flag', option.name)}".replace("_", "-")
+            add(flag, dest=f"{prefix}{option.name}", default=None, **words)
+
+
+def check_profile(name: str) -> None:
+    """Raise UsageError for a profile there is not."""
+    from xent_conformance.judging.profiles import PROFILES
+    from xent_conformance.loading.loader import UsageError
+
+    if name not in PROFILES:
+        raise UsageError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+
+
+def names_in(*texts: str) -> tuple[str, ...]:
+    """Names between commas, each once; a text that has none as it is."""
+    names = (name for text in texts for part in text.split(",") if (name := part.strip()))
+    return tuple(dict.fromkeys(names)) or texts
+
+
+def _quoted(names: list[str]) -> str:
+    """Names as text, also those that nobody would see."""
+    return ", ".join(name if name.strip(" ,") else repr(name) for name in names)
