@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
+from test_deviations import DROPPED, ENTRY
 
 
 def run_pytest(folder, *arguments, **environment):
@@ -69,3 +71,32 @@ def test_importing_pulls_in_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in ('numpy', 'hypothesis', 'torch', 'jax') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_failing_item_says_what_is_wrong_and_how_to_see_it_again(tmp_path, adapter, workers):
+    path = adapter(changes={"if logits.dtype not in (np.float32, np.float64):": "if logits.dtype == complex:"})
+    chosen = (f"--xent-backend={path}", "--xent-profile=quick", "--xent-only=dtypes,weights", "--junitxml=items.xml")
+    if workers:
+        pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    done = run_pytest(tmp_path, "--pyargs", "xent_conformance.requirements", *chosen, *workers)
+    assert done.returncode == 1
+    assert "::dtypes.logits-must-be-floating[my-backend-all]" in done.stdout
+    assert "xent run ./my_backend.py --only dtypes.logits-must-be-floating --output xent-dtypes" in done.stdout
+    items = ET.parse(tmp_path / "items.xml").getroot().iter("testcase")
+    properties = [{p.get("name"): p.get("value") for p in item.iter("property")} for item in items]
+    assert {"fail", "pass", "vacuous"} <= {found["status"] for found in properties}
+    for found in properties:
+        assert set(found) == {"backend", "requirement", "dtype", "status", "level", "ratio"}
+        assert not any("{" in value for value in found.values())
+
+
+def test_a_known_deviation_is_an_expected_failure(tmp_path, adapter):
+    (tmp_path / "deviations").mkdir()
+    (tmp_path / "deviations" / "my-backend.toml").write_text(ENTRY.format(where='"weight"', last=3.0))
+    path = adapter(changes=DROPPED)
+    chosen = (f"--xent-backend={path}", "--xent-only=accuracy.loss", "--xent-dtypes=float32")
+    done = run_pytest(tmp_path, "-rx", "--pyargs", "xent_conformance.requirements", *chosen)
+    assert done.returncode == 0, done.stdout
+    assert "1 xfailed" in done.stdout
+    assert "known deviation: with weights the last class is missing" in done.stdout

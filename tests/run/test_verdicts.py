@@ -112,3 +112,18 @@ def test_a_wrong_mean_of_nothing_is_judged_by_the_declared_convention(xent, adap
     assert xent("run", adapter("a.py", changes=documented), *common).returncode == 0
     assert xent("run", adapter("b.py", changes=undocumented), *common).returncode == 1
     assert {v["requirement"] for v in verdicts() if v["status"] == "fail"} >= {"weights.total-weight-zero"}
+
+
+def test_the_printed_command_judges_the_failure_again_and_leaves_the_whole_report_alone(
+    xent, adapter, verdicts, tmp_path
+):
+    path = adapter("a name; with $odd 'characters'.py", changes=WRONG["integer logits accepted"][0])
+    assert xent("run", path, "--profile", "quick", "--only", "dtypes", "--dtypes", "float32").returncode == 1
+    whole = (tmp_path / "xent-report" / "record.jsonl").read_bytes()
+    (failing,) = (v for v in verdicts() if v["status"] == "fail")
+    command = failing["failure"]["command"].replace("xent", f'"{sys.executable}" -m xent_conformance.cli', 1)
+    again = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert again.returncode == 1, again.stderr
+    assert (tmp_path / "xent-report" / "record.jsonl").read_bytes() == whole
+    (found,) = verdicts(f"xent-{failing['requirement']}")
+    assert found["failure"]["message"] == failing["failure"]["message"]
