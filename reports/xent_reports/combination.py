@@ -58,7 +58,7 @@ def _header(records: Sequence[Record], runs: list[dict[str, Any]]) -> dict[str, 
     header["started"] = min(h["started"] for h in headers)
     header["seed"] = min(h["seed"] for h in headers)
     header["backends"] = _union(records, "backends", ("name", "device"), ignored=("spec", "unavailable", "broken"))
-    header["requirements"] = _union(records, "requirements", ("id",))
+    header["requirements"] = _union(records, "requirements", ("id",), ignored=("since",))
     libraries: dict[str, set[str]] = {}
     for name, version in (item for h in headers for item in h["libraries"].items()):
         libraries.setdefault(name, set()).add(str(version))

@@ -14,6 +14,7 @@ from xent_conformance.calling.foreign import printable
 from xent_conformance.conventions import described as conventions
 from xent_conformance.judging.subject import conventions_of
 from xent_conformance.loading.description import Description
+from xent_conformance.requirements.ledger import since
 from xent_conformance.requirements.registry import Requirement
 
 LIBRARIES = ("numpy", "ml_dtypes", "hypothesis", "pytest", "python-flint")
@@ -50,6 +51,7 @@ def catalogued(requirement: Requirement) -> dict[str, Any]:
         "statement": requirement.statement,
         "family": requirement.family,
         "references": list(requirement.references),
+        "since": since(requirement.id),
     }
 
 
