@@ -3,15 +3,37 @@
 import numpy as np
 import pytest
 
+from truth import worst
 from xent_conformance.bounds import Bounds
 from xent_conformance.conventions import Conventions
 from xent_conformance.formats import FLOATING, dtype_of, format_named
-from xent_conformance.judging.judge import compare
+from xent_conformance.judging import judge
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import TIERS, WEAKEST, Precision
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+
+#: Quantity to the largest share of its bound that the implementations of ``worst`` reach, in the order of FLOATING.
+MEASURED = {
+    "log_softmax": (0.94, 0.94, 0.60, 0.49),
+    "softmax": (0.59, 0.93, 0.58, 0.49),
+    "loss none": (0.63, 0.50, 0.60, 0.48),
+    "loss sum": (0.47, 0.52, 0.42, 0.47),
+    "loss mean": (0.46, 0.41, 0.40, 0.46),
+    "grad_logits": (0.58, 0.86, 0.56, 0.49),
+    "grad_target": (0.63, 0.46, 0.59, 0.48),
+    "hessian": (0.31, 0.24, 0.29, 0.32),
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_correct_implementations_reach_the_measured_share_of_each_bound(dtype):
+    """Another exp or log moves the shares a little; a bound twice too wide or too tight moves them more than that."""
+    for quantity, largest in worst.largest_shares(dtype).items():
+        measured = MEASURED[quantity][FLOATING.index(dtype)]
+        assert 0.6 * measured <= largest < 1.0, quantity
+        assert largest <= 1.6 * measured, quantity
 
 
 def in_sequence(values, dtype):
@@ -37,7 +59,7 @@ def test_a_sequential_sum_stays_within_the_bound(dtype, form):
         with np.errstate(all="ignore"):
             observed = log_softmax_in(problem.logits_by_row(), internal, form).astype(dtype_of(dtype))
         bound = Bounds(answer, precision).log_softmax
-        worst = max(worst, compare("lsm", observed, answer.log_softmax, bound, problem.format).ratio)
+        worst = max(worst, judge.compare("lsm", observed, answer.log_softmax, bound, problem.format).ratio)
     assert worst <= 1.0
 
 
@@ -53,7 +75,7 @@ def test_the_worst_admissible_implementation_reaches_a_fifth_of_the_bound(dtype)
             answer = Answer(Problem(logits, np.array([0]), reduction="none"), Conventions())
             observed = log_softmax_in(logits, np.dtype(dtype))
             bound = Bounds(answer, Precision()).log_softmax
-            worst = max(worst, compare("lsm", observed, answer.log_softmax, bound, format_named(dtype)).ratio)
+            worst = max(worst, judge.compare("lsm", observed, answer.log_softmax, bound, format_named(dtype)).ratio)
     assert 0.2 <= worst <= 1.0
 
 
@@ -79,7 +101,9 @@ def test_overflow_admits_a_signed_infinity_and_nothing_else():
     bounds = Bounds(answer, Precision())
 
     def ratio(value):
-        return compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, overflows=bounds.overflows)
+        return judge.compare(
+            "loss", np.array(value), answer.loss, bounds.loss, problem.format, overflows=bounds.overflows
+        )
 
     assert not ratio(np.inf).failed
     assert ratio(-np.inf).failed
@@ -93,7 +117,7 @@ def test_stored_bfloat16_sums_are_allowed_only_by_the_tiers_that_say_so():
     problem = Problem(logits, np.array([0]), reduction="none")
     answer = Answer(problem, Conventions())
     ratios = {
-        name: compare("loss", np.zeros(1), answer.loss, Bounds(answer, tier).loss, problem.format).ratio
+        name: judge.compare("loss", np.zeros(1), answer.loss, Bounds(answer, tier).loss, problem.format).ratio
         for name, tier in TIERS.items()
     }
     assert ratios["float32 internals, form B"] > 50
@@ -126,7 +150,7 @@ def test_negative_probabilities_that_smoothing_cancels_keep_their_rounding():
     computed = (1 - eps) * q + eps / 2
     gradient = 0.5 * computed.sum() - computed
     exact = Answer(problem, Conventions()).grad_logits
-    assert compare("grad", gradient, exact, bound.grad_logits, problem.format).ratio <= 1.0
+    assert judge.compare("grad", gradient, exact, bound.grad_logits, problem.format).ratio <= 1.0
 
 
 def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
@@ -139,7 +163,7 @@ def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
     divisor = in_sequence(np.full((1, rows), weight[0]), np.float32)[0, 0]
     exact = answer.hessian_times(v)
     observed = exact.value * (rows * float(weight[0])) / float(divisor)
-    ratio = compare("hvp", observed, exact, Bounds(answer, Precision()).hessian_times(v), problem.format).ratio
+    ratio = judge.compare("hvp", observed, exact, Bounds(answer, Precision()).hessian_times(v), problem.format).ratio
     assert 0.1 <= ratio <= 1.0
 
 
@@ -156,3 +180,86 @@ def test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree()
             exact = terms.astype(np.float64).sum()
             error = abs(in_sequence(terms[None], np.float32)[0, 0] - exact) / exact
             assert error <= model.batch(terms.astype(np.float64))
+
+
+TINY = np.float32(1e-39)  # subnormal: a unit that flushes makes 0 of it
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem(np.zeros((1, 2), np.float32), np.array([0]), np.array([TINY, 1], np.float32), reduction="none"),
+        Problem(np.zeros((1, 4097), np.float32), np.full((1, 4097), TINY), reduction="sum"),
+        Problem(np.zeros((1, 2), np.float16), np.array([0]), np.array([6e-8, 1], np.float16), reduction="none"),
+    ],
+)
+def test_what_underflows_may_be_zero(problem):
+    """The loss, each of its summands, and in float16 no more than a subnormal number."""
+    answer = Answer(problem, Conventions())
+    bounds = Bounds(answer, Precision())
+    assert judge.compare("loss", 0 * answer.loss.value, answer.loss, bounds.loss, problem.format).ratio <= 1
+    plain = Answer(problem.with_(weight=None, target=np.array([0])), Conventions())
+    loss = Bounds(plain, Precision()).loss
+    assert judge.compare("loss", 0 * plain.loss.value, plain.loss, loss, problem.format).ratio > 50
+
+
+def test_a_gradient_of_targets_that_underflows_may_be_zero():
+    weight = np.array([TINY, 1], np.float32)
+    problem = Problem(np.zeros((1, 2), np.float32), np.array([[0.5, 0.5]], np.float32), weight, reduction="sum")
+    answer = Answer(problem, Conventions())
+    bound, observed = Bounds(answer, Precision()).grad_target, answer.grad_target.value * [0, 1]
+    assert judge.compare("grad_target", observed, answer.grad_target, bound, problem.format).ratio <= 1
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_bounds_of_gradients_grow_with_the_cotangent(smoothing):
+    x = np.array([[1.0, 0.25, -2.0]], np.float32)
+    q, v = np.array([[0.5, 0.25, 0.25]], np.float32), np.array([[1.0, -0.5, 2.0]])
+    once, thousand = (
+        Problem(x, q, reduction="sum", label_smoothing=smoothing, cotangent=np.array(size, np.float32))
+        for size in (1, 1024)
+    )
+    small, large = (Bounds(Answer(p, Conventions()), Precision()) for p in (once, thousand))
+    assert large.grad_logits == pytest.approx(1024 * small.grad_logits)
+    assert large.grad_target == pytest.approx(1024 * small.grad_target)
+    assert large.hessian_times(v) == pytest.approx(1024 * small.hessian_times(v))
+
+
+def loss_accepts(problem, value, precision=Precision()):  # noqa: B008 - it is frozen
+    answer = Answer(problem, Conventions())
+    bounds = Bounds(answer, precision)
+    excuses = bounds.loss_excuses
+    return not judge.compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, **excuses).failed
+
+
+def half(logits, target, weight=None, reduction="sum"):
+    weight = None if weight is None else np.array(weight, np.float16)
+    target = np.array(target) if np.ndim(target) == 1 else np.array(target, np.float16)
+    return Problem(np.array(logits, np.float16), target, weight, reduction=reduction)
+
+
+def test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below():
+    over, below = half([[44992, -44992]], [1], [1, 0.25]), half([[31008, -31008]], [1], [1, 0.25])
+    assert loss_accepts(over, np.inf)
+    assert not loss_accepts(over, -np.inf)
+    assert not loss_accepts(over, np.nan)
+    assert not loss_accepts(below, np.inf)
+
+
+def test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored():
+    problem = half([[15000, -15000]] * 4, [1] * 4, reduction="mean")
+    assert loss_accepts(problem, np.inf, Precision(batch_sum="native"))
+    assert not loss_accepts(problem, np.inf)
+
+
+def test_nan_is_accepted_only_where_what_overflows_has_no_share():
+    assert loss_accepts(half([[60000, -60000]], [[1, 0]]), np.nan)
+    assert not loss_accepts(half([[3, -3]], [[1, 0]]), np.nan)
+    assert not loss_accepts(half([[15000, -15000]], [[0.5, 0.5]]), np.nan)
+
+
+def test_terms_that_overflow_with_both_signs_are_not_judged():
+    problem = half([[60000, -60000, -60000]], [[0, 0.5, 0.5]], [1, 1, -1])
+    assert np.isinf(Bounds(Answer(problem, Conventions()), Precision()).loss)
+    same_sign = problem.with_(weight=np.ones(3, np.float16))
+    assert np.isfinite(Bounds(Answer(same_sign, Conventions()), Precision()).loss)

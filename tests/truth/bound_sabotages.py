@@ -1,0 +1,85 @@
+"""Defects of the bounds: each ten times too wide or too tight, and terms of them forgotten.
+
+Some terms are missing here because no problem and no implementation of this repository needs them: log's error away
+from 1, an approximate log, the rounding of a native class sum, the stored logarithm, underflow of exp and of
+log_softmax, and single roundings of the loss, the mean and the gradients that are small beside their neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from truth.sabotage import Sabotage
+from xent_conformance.bounds import Bounds, class_sum, error_model, overflow
+from xent_conformance.bounds.error_model import ErrorModel
+
+SHARES = ("test_bounds.test_correct_implementations_reach_the_measured_share_of_each_bound",)
+BATCH = ("test_bounds.test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree",)
+#: Bound to its function and the start of the expression that is the bound.
+WHOLE = {
+    "log_softmax": (Bounds.log_softmax, "return self.log_probability_error"),
+    "softmax": (Bounds.softmax, "return np.asarray("),
+    "the row losses": (Bounds.row_losses, "return np.asarray("),
+    "the sum": (Bounds.loss, "return np.asarray(tolerance)"),
+    "the mean": (Bounds.loss, "return np.asarray((tolerance / divisor"),
+    "the gradient of the logits": (Bounds.grad_logits, "return np.asarray(np.where(judged"),
+    "the gradient of the targets": (Bounds.grad_target, "return np.asarray("),
+    "the second derivative": (Bounds.hessian_times, "return np.asarray("),
+    "a log-probability": (Bounds.log_probability_error, "return np.asarray("),
+    "the class sum": (class_sum.log_sum_error, "return np.asarray("),
+    "a sum over the batch": (ErrorModel.batch, "return (height + 1)"),
+}
+#: (name, function, old, new, tests that must fail): one term each.
+TERMS = [
+    ("exp's own error", class_sum.log_sum_error, "model.k_exp * u_i", "0", ("test_bounds.test_a_sequential_sum_stays_within_the_bound",)),
+    ("the height of the class sum", class_sum.log_sum_error, "model.u_a * _height(parts, model)", "0", SHARES),
+    ("the stored class sum", class_sum.log_sum_error, "theta = theta + (u_i if u_i > model.u_a else 0.0) + model.u_s", "theta = theta + (u_i if u_i > model.u_a else 0.0)", SHARES),
+    ("log's error near 1", class_sum.log_sum_error, "model.c_log * near_one", "0", SHARES),
+    ("the number of classes", class_sum._height, "model.classes(classes)", "1", SHARES),
+    ("the worst tree", class_sum._height, "parts.worst_tree", "1", SHARES),
+    ("the spacing of logsumexp in form B", Bounds.log_probability_error, "np.maximum(parts.distance, parts.log_sum_exp) if model.form_b else parts.distance", "parts.distance", SHARES),
+    ("the shift", Bounds.log_probability_error, "(distance + self.nlp)", "self.nlp", SHARES),
+    ("the stored log-probability of a loss", Bounds.stored_error, " + self.model.u_lp * self.nlp", "", SHARES),
+    ("the stored log_softmax", Bounds.log_softmax, " + self.model.u_narrow * self.nlp", "", SHARES),
+    ("the stored softmax", Bounds.softmax, " + model.u_narrow", "", SHARES),
+    ("underflow of softmax", Bounds.softmax, " + model.eta", "", SHARES),
+    ("roundings of the shares in the loss", Bounds.row_losses, "self.roundings * model.u_o * (q * self.nlp).sum(axis=1)", "0", SHARES),
+    ("the sum of the row's terms", Bounds.row_losses, "self._class_height() *", "0 *", SHARES),
+    ("underflow of summands", Bounds.row_losses, "self.problem.classes * model.eta_loss", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
+    ("underflow of the loss", Bounds.row_losses, "model.eta_loss * (2 + self.roundings) * (1 + self.mass)", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
+    ("rows that cancel at infinity", Bounds.row_losses, "overflow.cancelling_rows(self)", "False", ("test_bounds.test_terms_that_overflow_with_both_signs_are_not_judged",)),
+    ("the number of rows", ErrorModel.batch, "(height + 1)", "2", SHARES),
+    ("the sum over the batch", Bounds.loss, " + model.batch(values) * values.sum()", "", SHARES),
+    ("cancellation of the divisor", Bounds.divisor_error, "* float(magnitudes.sum() / total)", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
+    ("a divisor lost to cancellation", Bounds.divisor_error, "if error <= WORST_DIVISOR_ERROR else math.inf", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
+    ("cancellation of smoothed targets", Bounds.shares, "np.abs(weighted) + np.abs(shares - weighted)", "np.abs(shares)", ("test_bounds.test_negative_probabilities_that_smoothing_cancels_keep_their_rounding",)),
+    ("the stored log-probability of a gradient", Bounds.grad_logits, "_expm1(self.stored_error)", "0", SHARES),
+    ("roundings of the gradient", Bounds.grad_logits, "self._gradient_relative_error() * np.abs(self.answer.grad_logits.value)", "0", SHARES),
+    ("underflow of the gradient", Bounds.grad_logits, "model.eta * (2 + mass) * np.maximum(1.0, scale)", "0", SHARES),
+    ("the scale", Bounds.grad_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
+    ("the scale of the gradient of targets", Bounds.grad_target, "scale * error", "error", SHARES),
+    ("underflow of the gradient of targets", Bounds.grad_target, "4 * model.eta * np.maximum(1.0, scale)", "0", ("test_bounds.test_a_gradient_of_targets_that_underflows_may_be_zero",)),
+    ("the errors of p in the second derivative", Bounds.hessian_times, "2 * relative + height", "height", SHARES),
+    ("the roundings of the second derivative", Bounds.hessian_times, "2 * relative + height", "2 * relative", SHARES),
+    ("underflow of the second derivative", Bounds.hessian_times, "model.eta * (2 + scale + mean)", "0", SHARES),
+    ("the divisor of the second derivative", Bounds.hessian_times, " + centred * common", "", SHARES),
+    ("the largest number", Bounds.limit, "(1 - 64 * self.model.u_o)", "2", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
+    ("overflow of log-probabilities", overflow.of_loss, "rows >= bounds.limit", "rows > np.inf", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
+    ("overflow of the sum", overflow.of_loss, "over.any() or sums >= bounds.limit", "over.any()", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
+    ("a zero share of what overflows", overflow.without_share, "(shares == 0) & ", "(shares != 0) & ", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
+    ("subnormal float16", error_model.underflow, "2 * fmt.unit_roundoff * fmt.smallest_normal", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
+]  # fmt: skip
+
+
+def wide_and_tight() -> Iterator[Sabotage]:
+    for bound, (function, start) in WHOLE.items():
+        for factor, word in ((10, "wide"), (0.1, "tight")):
+            new = start.replace("return ", f"return {factor} * ", 1)
+            killers = BATCH if bound == "a sum over the batch" else SHARES
+            yield Sabotage(f"bounds: {bound} is ten times too {word}", function, start, new, killers)
+
+
+def catalogue() -> Iterator[Sabotage]:
+    yield from wide_and_tight()
+    for name, *rest in TERMS:
+        yield Sabotage(f"bounds: {name} is forgotten", *rest)
