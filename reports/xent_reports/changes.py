@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xent_conformance.records.record import GLYPHS, RecordError, Status
-from xent_reports.combination import combined
+from xent_reports.combination import combined, conditions
 from xent_reports.figures import counted, ratio
 from xent_reports.files import load
 from xent_reports.model import Run, Verdict, dtype_order, run_of
@@ -51,10 +51,12 @@ class Change:
 class Changes:
     """All changes by kind, the versions that changed, and how many verdicts are as they were.
 
-    ``started`` and ``before`` are when the earlier run began and its verdicts by requirement, backend and dtype.
+    ``conditions`` says what differs in what was asked for: nothing is then the same as before. ``started`` and
+    ``before`` are when the earlier run began and its verdicts by requirement, backend and dtype.
     """
 
     changes: Sequence[Change]
+    conditions: Sequence[str]
     versions: Sequence[str]
     same: int
     started: str
@@ -65,10 +67,16 @@ class Changes:
         return [c for c in self.changes if c.kind == kind]
 
     @property
+    def unchanged(self) -> str:
+        """How many verdicts are as before, as far as that can be said of runs under these conditions."""
+        verdicts = counted(self.same, "verdict")
+        return f"{verdicts} with the same status, not comparable" if self.conditions else f"{verdicts} as before"
+
+    @property
     def sentence(self) -> str:
         """How many changes there are of each kind, and since when."""
         parts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
-        return f"Since the record of {self.started}: {', '.join([*parts, f'{self.same:,} as before'])}"
+        return f"Since the record of {self.started}: {', '.join([*parts, self.unchanged, *self.conditions])}"
 
     def since(self, requirement: str, backend: str, dtype: str) -> str:
         """What a verdict was in the earlier record."""
@@ -96,7 +104,8 @@ def compared(old: Run, new: Run) -> Changes:
     found = [_change(key, before.get(key), after.get(key)) for key in keys]
     order = list(KINDS)
     listed = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
-    return Changes(listed, _versions(old, new), len(found) - len(listed), str(old.header["started"]), before)
+    different = conditions(old.header, new.header)
+    return Changes(listed, different, _versions(old, new), len(found) - len(listed), str(old.header["started"]), before)
 
 
 def _change(key: tuple[str, str, str], before: Verdict | None, after: Verdict | None) -> Change | None:
@@ -132,10 +141,10 @@ def state(verdict: Verdict | None) -> str:
 
 
 def _lines(found: Changes) -> list[str]:
-    lines = [one_line(version) for version in found.versions]
+    lines = [one_line(text) for text in (*found.conditions, *found.versions)]
     for kind in KINDS:
         for change in found.of_kind(kind):
             place = f"{change.requirement} on {change.backend} ({change.dtype})"
             lines.append(one_line(f"{kind}: {place}: {state(change.before)} → {state(change.after)}"))
     parts = [f"{len(found.of_kind(kind)):,} {kind}" for kind in KINDS if found.of_kind(kind)]
-    return [*lines, ", ".join([*parts, f"{counted(found.same, 'verdict')} as before"])]
+    return [*lines, ", ".join([*parts, found.unchanged])]

@@ -16,12 +16,42 @@ from xent_reports.joining import PER_RUN, canonical, joined, sources
 
 
 def merge(records: Sequence[Path] | Path, output_file: Path) -> Path:
-    """Write several records as one. Where one of them is truncated, so is the result: it gets no footer."""
-    merged = combined(load(records))
+    """Write several records as one. Where one of them is truncated, so is the result: it gets no footer.
+
+    Raises RecordError for records of different seeds, profiles or selections: their verdicts are not about the same.
+    """
+    loaded = load(records)
+    merged = combined(loaded)
+    for record in loaded[1:]:
+        if different := conditions(loaded[0].header, record.header):
+            what = "; ".join(different)
+            raise RecordError(
+                f"{loaded[0].path} and {record.path} cannot be merged: {what}. Compare them with `xent diff`"
+            )
     lines = [merged.header, *merged.verdicts, *([merged.footer] if merged.footer else [])]
     text = "".join(json.dumps(jsonable(x), ensure_ascii=False, separators=(",", ":")) + "\n" for x in lines)
     write(output_file, text)
     return output_file
+
+
+def conditions(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs between what two headers were asked to judge: seed, profile, selection of requirements."""
+    seeds, profiles = ([_of_runs(header, key) for header in (old, new)] for key in ("seed", "profile"))
+    listed = [{r["id"] for r in header["requirements"]} for header in (old, new)]
+    found = [
+        f"the {name}s differ ({before} and {after})"
+        for name, (before, after) in (("seed", seeds), ("profile", profiles))
+        if before != after
+    ]
+    first, second = len(listed[0] - listed[1]), len(listed[1] - listed[0])
+    if first or second:
+        found.append(f"the requirements selected differ ({first} only in the first, {second} only in the second)")
+    return found
+
+
+def _of_runs(header: dict[str, Any], key: str) -> str:
+    """The values that the runs behind a header have for a key."""
+    return ", ".join(sorted({str(run[key]) for run in header.get("merged") or [header]}))
 
 
 def combined(records: Sequence[Record]) -> Record:

@@ -11,7 +11,6 @@ from xent_conformance.records.record import GLYPHS, SEVERITY
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure
-from xent_reports.figures import counted
 from xent_reports.headline import counts_line, notices, sentence
 from xent_reports.model import Run
 from xent_reports.visible import abridged, one_line, shortened, visible, web_address
@@ -108,7 +107,7 @@ def _deviations(run: Run) -> list[str]:
 
 
 def _changes(changes: Changes) -> list[str]:
-    lines = [f"- {text(version)}" for version in changes.versions]
+    lines = [f"- {text(said)}" for said in (*changes.conditions, *changes.versions)]
     for kind in KINDS:
         found = changes.of_kind(kind)
         for change in found[:_DETAILED]:
@@ -118,5 +117,5 @@ def _changes(changes: Changes) -> list[str]:
             lines.append(f"- {kind}: {place}: {text(state(change.before))} → {text(state(change.after))}")
         if len(found) > _DETAILED:
             lines.append(f"- {kind}: {len(found) - _DETAILED:,} more")
-    lines.append(f"- {counted(changes.same, 'verdict')} as before")
+    lines.append(f"- {changes.unchanged}")
     return ["### Changes since the earlier record", "\n".join(lines)]

@@ -87,6 +87,31 @@ def test_records_that_cannot_be_compared_are_trouble(tmp_path: Path) -> None:
     assert (code, "bad.jsonl" in text) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("changes", "requirement", "message"),
+    [
+        ({"seed": 1}, "a.x", "the seeds differ (20261123 and 1)"),
+        ({"profile": "quick"}, "a.x", "the profiles differ (default and quick)"),
+        ({}, "a.y", "the requirements selected differ (0 only in the first, 1 only in the second)"),
+    ],
+    ids=["seed", "profile", "selection"],
+)
+def test_runs_that_were_asked_different_things_are_never_the_same(
+    tmp_path: Path, changes: dict[str, object], requirement: str, message: str
+) -> None:
+    """The difference is said first, on the terminal and on both pages; equal statuses are not "as before"."""
+    old = records.run(tmp_path / "old.jsonl", V("torch", "a.x"))
+    others = [V("torch", requirement)] if requirement != "a.x" else []
+    new = records.run(tmp_path / "new.jsonl", V("torch", "a.x"), *others, **changes)
+    text, _ = xent_reports.diff(old, new)
+    assert text.splitlines()[0] == message
+    assert text.splitlines()[-1].endswith("1 verdict with the same status, not comparable")
+    page = xent_reports.render(new, tmp_path / "out", baseline=old)
+    for told in (page.read_text("utf-8"), (page.parent / "summary.md").read_text("utf-8").replace("\\", "")):
+        assert message in told
+        assert "as before" not in told
+
+
 def test_the_page_shows_changes_against_a_baseline(tmp_path: Path) -> None:
     """Regressed, with both states, and library versions that changed; the same in Markdown."""
     old = records.run(

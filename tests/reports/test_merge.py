@@ -13,6 +13,7 @@ import records
 
 import xent_reports
 from xent_conformance.records.record import RecordError, read
+from xent_reports.combination import combined
 
 V = records.verdict
 
@@ -63,7 +64,7 @@ def test_merging_step_by_step_gives_the_same_verdicts(tmp_path: Path) -> None:
 
 
 def test_runs_with_different_seeds_add_up(tmp_path: Path) -> None:
-    """The worst status, the largest ratio, the shortest failure and all examples are kept."""
+    """In a report: the worst status, the largest ratio, the shortest failure and all examples are kept."""
     small, large = records.failure(classes=3), records.failure(classes=33)
     bins = [{"classes": 2, "count": 10, "ratio": 0.5, "ulp": 1.0}]
     wider = [
@@ -77,7 +78,7 @@ def test_runs_with_different_seeds_add_up(tmp_path: Path) -> None:
         ),
         records.run(tmp_path / "3.jsonl", V("torch", "a.x", status="fail", ratio=2.0, failure=small), seed=3),
     ]
-    merged = read(xent_reports.merge(paths, tmp_path / "merged.jsonl"))
+    merged = combined([read(path) for path in paths])
     (verdict,) = merged.verdicts
     assert (verdict["status"], verdict["ratio"], verdict["examples"], verdict["exercised"]) == ("fail", 3.0, 600, 561)
     assert verdict["failure"] == small
@@ -110,7 +111,7 @@ def test_a_truncated_shard_makes_the_merged_record_truncated(tmp_path: Path) -> 
     """The merged file has no footer, and names the shard that was cut."""
     paths = [
         records.run(tmp_path / "whole.jsonl", V("torch", "a.x")),
-        records.run(tmp_path / "cut.jsonl", V("torch", "a.y"), footer=False),
+        records.run(tmp_path / "cut.jsonl", V("jax", "a.x"), footer=False),
     ]
     merged = xent_reports.merge(paths, tmp_path / "merged.jsonl")
     assert read(merged).truncated
@@ -153,12 +154,24 @@ def test_a_backend_missing_on_one_machine_is_there_when_another_ran_it(tmp_path:
         assert [b["name"] for b in merged.header["backends"] if b.get("unavailable") is None] == ["torch", "torch-cuda"]
 
 
-def test_seeds_that_are_counted_in_two_merged_records_are_refused(tmp_path: Path) -> None:
-    """Overlapping merges would count problems twice."""
-    one, two, three = (records.run(tmp_path / f"{i}.jsonl", V("torch", "a.x"), seed=i) for i in range(3))
-    pairs = [xent_reports.merge(p, tmp_path / f"m{i}.jsonl") for i, p in enumerate([[one, two], [two, three]])]
-    with pytest.raises(RecordError, match="merge the original records"):
-        xent_reports.merge(pairs, tmp_path / "m.jsonl")
+@pytest.mark.parametrize(
+    ("changes", "requirement", "message"),
+    [
+        ({"seed": 1}, "a.x", "the seeds differ .20261123 and 1."),
+        ({"profile": "quick"}, "a.x", "the profiles differ .default and quick."),
+        ({}, "a.y", "the requirements selected differ .1 only in the first, 1 only in the second."),
+    ],
+    ids=["seed", "profile", "selection"],
+)
+def test_records_of_other_problems_are_not_merged(
+    tmp_path: Path, changes: dict[str, Any], requirement: str, message: str
+) -> None:
+    """Their verdicts are about different problems; the message names both files, and nothing is written."""
+    first = records.run(tmp_path / "1.jsonl", V("torch", "a.x"))
+    second = records.run(tmp_path / "2.jsonl", V("jax", requirement), **changes)
+    with pytest.raises(RecordError, match=rf"1\.jsonl and .*2\.jsonl cannot be merged: {message}\. Compare them"):
+        xent_reports.merge([first, second], tmp_path / "m.jsonl")
+    assert not (tmp_path / "m.jsonl").exists()
 
 
 def test_merging_writes_whole_files_only(tmp_path: Path) -> None:
