@@ -4,13 +4,14 @@ from importlib import import_module
 
 import pytest
 
-from truth import bound_sabotages, judge_sabotages, oracle_sabotages
+from truth import bound_sabotages, judge_sabotages, oracle_sabotages, tally_sabotages
 from truth.sabotage import fails, runs_of, unwrapped
 
 CATALOGUE = [
     *oracle_sabotages.catalogue(),
     *bound_sabotages.catalogue(),
     *judge_sabotages.catalogue(),
+    *tally_sabotages.catalogue(),
 ]
 
 
@@ -53,4 +54,4 @@ def test_the_catalogue_covers_every_module_of_the_truth():
     defective = {unwrapped(sabotage.function).__module__.removeprefix("xent_conformance.") for sabotage in CATALOGUE}
     assert {"oracle.log1p_form", "oracle.arb", "oracle.arithmetic", "oracle.normal_form", "oracle.answer"} <= defective
     assert {"bounds.class_sum", "bounds.error_model", "bounds.overflow", "bounds.tolerances"} <= defective
-    assert "judging.judge" in defective
+    assert {"judging.judge", "judging.tally"} <= defective
