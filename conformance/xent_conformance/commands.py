@@ -32,6 +32,7 @@ def complain(message: object, code: int) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
+    from xent_conformance.console import say
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.request import Request
     from xent_conformance.session import Session
@@ -51,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
                 # Interrupted before the header was written.
                 return code
             # What a run leaves behind is shown however it ended.
-            _summarise(record)
-            print(f"report: {_renderer('render')([record], folder)}")
+            color = _renderer("wants_color")(sys.stdout, os.environ)
+            say(sys.stdout, "\n".join(_renderer("terminal")([record], color=color)))
+            say(sys.stdout, f"report: {_renderer('render')([record], folder)}")
             return BROKEN if session.left_out else code
 
 
@@ -119,12 +121,6 @@ def _exit_code(statuses: Collection[str]) -> int:
     if not statuses or Status.ERROR in statuses:
         return BROKEN
     return FAILED if set(UNEXPECTED) & set(statuses) else OK
-
-
-def _summarise(record: Path) -> None:
-    color = _renderer("wants_color")(sys.stdout, os.environ)
-    for line in _renderer("terminal")([record], color=color):
-        print(line)
 
 
 def _renderer(name: str) -> Any:

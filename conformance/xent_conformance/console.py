@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
 from typing import Any, TextIO
 
 from xent_conformance.records.record import GLYPHS, Status
@@ -12,10 +12,7 @@ NAMED = (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR)
 
 
 class Console:
-    """Shows verdicts as they come. ``live``: with a progress line, where the stream is a terminal.
-
-    A stream that nobody reads any more is no reason to stop.
-    """
+    """Shows verdicts as they come. ``live``: with a progress line, where the stream is a terminal."""
 
     def __init__(self, stream: TextIO, total: int, *, live: bool = True) -> None:
         """``total`` is the number of verdicts that are expected."""
@@ -31,18 +28,23 @@ class Console:
             glyph, word = GLYPHS[status]
             first, *rest = summary(line).splitlines() or [""]
             self.clear()
-            self._print("\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
+            say(self._stream, "\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
         if self._live:
-            self._print(f"\r\x1b[K{f'[{self._shown}/{self._total}] {place}'[:78]}", end="")
+            say(self._stream, f"\r\x1b[K{f'[{self._shown}/{self._total}] {place}'[:78]}", end="")
 
     def clear(self) -> None:
         """Take the progress line away."""
         if self._live:
-            self._print("\r\x1b[K", end="")
+            say(self._stream, "\r\x1b[K", end="")
 
-    def _print(self, text: str, end: str = "\n") -> None:
-        with suppress(OSError):
-            print(text, end=end, file=self._stream, flush=True)
+
+def say(stream: TextIO, text: str, end: str = "\n") -> None:
+    """Print. A stream that nobody reads any more neither stops a run nor changes its exit code."""
+    try:
+        print(text, end=end, file=stream, flush=True)
+    except OSError:
+        # What is left in the stream's buffer must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def summary(line: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`xent run` on right and wrong implementations: verdicts, witnesses, scripts, exit codes."""
 
+import os
 import subprocess
 import sys
 
@@ -127,3 +128,19 @@ def test_the_printed_command_judges_the_failure_again_and_leaves_the_whole_repor
     assert (tmp_path / "xent-report" / "record.jsonl").read_bytes() == whole
     (found,) = verdicts(f"xent-{failing['requirement']}")
     assert found["failure"]["message"] == failing["failure"]["message"]
+
+
+@pytest.mark.parametrize("environment", [{"PYTHONUNBUFFERED": "1"}, {"PYTHONUNBUFFERED": ""}])
+@pytest.mark.parametrize("unread", ["stdout", "stderr"])
+def test_a_failure_is_the_exit_code_though_nobody_reads_what_is_printed(adapter, tmp_path, unread, environment):
+    command = [sys.executable, "-m", "xent_conformance.cli", "run", adapter(changes=WRONG["no max shift"][0])]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, unread: subprocess.PIPE}
+    process = subprocess.Popen(
+        [*command, "--profile", "quick", "--only", "accuracy"],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        **streams,
+    )
+    getattr(process, unread).close()
+    assert process.wait(60) == 1
+    assert (tmp_path / "xent-report" / "index.html").is_file()
