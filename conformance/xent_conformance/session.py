@@ -205,13 +205,16 @@ class Session:
         return [cell for cell in found if cell.key(requirement) not in self.done]
 
     def groups(self) -> list[Group]:
-        """All that is to be judged, in groups that share their problems."""
+        """All that is to be judged, in groups that share their problems, in the order in which pytest collects them.
+
+        What a backend carries from call to call depends on the order of the calls: it is the same however they are run.
+        """
         found: dict[Any, tuple[Subject, list[Requirement]]] = {}
-        for requirement in self.requirements():
+        for requirement in sorted(self.requirements(), key=_defined_at):
             for cell in self.cells(requirement):
                 key = (cell.subject.name, cell.subject.dtype, requirement.source, requirement.once)
                 found.setdefault(key, (cell.subject, []))[1].append(requirement)
-        return [Group(subject, tuple(requirements)) for subject, requirements in found.values()]
+        return [Group(subject, tuple(sorted(judged, key=lambda r: r.id))) for subject, judged in found.values()]
 
     def group(self, backend: str, dtype: str, identifiers: Sequence[str]) -> Group:
         """A group as another process has named it."""
@@ -274,3 +277,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _defined_at(requirement: Requirement) -> tuple[str, int]:
+    """Where a requirement is defined: its module, and the line there."""
+    return requirement.check.__module__, requirement.check.__code__.co_firstlineno
