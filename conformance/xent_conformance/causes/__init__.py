@@ -1,1 +1,0 @@
-"""Which failures are the same fault: what is special about problems, and the situation that failures share."""
