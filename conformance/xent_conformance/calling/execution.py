@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.exceptions import described, name_of
 from xent_conformance.calling.foreign import printable
 from xent_conformance.calling.guarded import BAND, Guarded
 from xent_conformance.calling.surroundings import seen, surroundings
@@ -122,7 +123,7 @@ class LocalExecutor:
         except BaseException as error:
             if isinstance(error, self._passed_on):
                 raise
-            return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
+            return Outcome({}, **described(error)), {}
         changed = tuple(name for name, (inside, _) in after.items() if inside)
         strayed = tuple(name for name, (_, beside) in after.items() if beside)
         memories = [guarded.memory for guarded in given.values()]
@@ -185,20 +186,6 @@ def _same(array: Any) -> Any:
     return array
 
 
-def message_of(error: BaseException) -> str:
-    """What an exception says, even if it cannot say it."""
-    try:
-        text = str(error)
-    except BaseException as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
-        text = f"<message not printable: {_name_of(type(failure))}>"
-    return printable(text)
-
-
-def _name_of(kind: type) -> str:
-    """The name of a class, whatever its own class says."""
-    return printable(type.__dict__["__name__"].__get__(kind))
-
-
 def _describe(value: Any) -> str:
-    name = _name_of(type(value))
+    name = name_of(type(value))
     return f"{name} ({printable(repr(value))})" if type(value) in (int, float, str, bool) else name

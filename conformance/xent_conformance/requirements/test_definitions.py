@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding, compare
 from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -111,9 +111,9 @@ def test_one_hot_probabilities_are_a_class_index(trial: Trial) -> Iterator[Findi
     shaped = np.moveaxis(one_hot.reshape(*problem.row_shape, problem.classes), -1, problem.class_axis)
     twin = trial.related(problem.with_(target=np.ascontiguousarray(shaped), ignore_index=None))
     otherwise = "with the target as one-hot probabilities"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
 
 
 def _gibbs(problem: Problem) -> Iterable[Problem]:
