@@ -79,7 +79,7 @@ def _exit_code(pytest_code: int, record: Path) -> int:
 
     if pytest_code not in (0, 1):
         return BROKEN
-    found = {verdict["status"] for verdict in read(record).verdicts}
+    found = {verdict.status for verdict in read(record).verdicts}
     if Status.ERROR in found or not found:
         return BROKEN
     return FAILED if found & set(UNEXPECTED) else OK
@@ -100,11 +100,16 @@ def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
     from xent_conformance.loading.loader import known
     from xent_conformance.records.header import catalogued
+    from xent_conformance.records.plain import as_data
     from xent_conformance.requirements.registry import load
 
     registry = load()
     if options.json:
-        print(json.dumps({"requirements": [catalogued(r) for r in registry.values()], "backends": known()}, indent=2))
+        print(
+            json.dumps(
+                {"requirements": [as_data(catalogued(r)) for r in registry.values()], "backends": known()}, indent=2
+            )
+        )
         return OK
     if options.spec:
         from xent_conformance.spec import specification
@@ -225,7 +230,7 @@ def new(options: argparse.Namespace) -> int:
 def campaign(options: argparse.Namespace) -> int:
     """Measure how near correct implementations come to the bounds."""
     from xent_conformance.detection.campaign import Campaign, entrants, table
-    from xent_conformance.records.record import jsonable
+    from xent_conformance.records.plain import jsonable
 
     check_file(options.output)
     measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, _progress)

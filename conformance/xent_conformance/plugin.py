@@ -15,10 +15,11 @@ import pytest
 from xent_conformance.isolation import CALL_SECONDS
 
 if TYPE_CHECKING:
+    from xent_conformance.records.lines import VerdictLine
     from xent_conformance.requirements.registry import Requirement
     from xent_conformance.session import Cell, Session
 
-#: Name under which an item carries the line of the record.
+#: Name under which an item carries the line of the record, as plain data: it crosses processes.
 PROPERTY = "xent"
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 #: Set once a module has said that no backend was chosen: the others need not say it again.
@@ -140,6 +141,7 @@ def _group(requirement: Requirement, cell: Cell) -> str:
 def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
     """Judge a requirement on this item's cell: fails, skips or passes as the verdict says."""
     from xent_conformance.judging.evaluation import in_error
+    from xent_conformance.records.plain import as_data
     from xent_conformance.records.record import Status
     from xent_conformance.witnesses.witness import verdict_line
 
@@ -152,8 +154,8 @@ def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
             line = verdict_line(session.verdict(requirement, cell), session.settings)
         except Exception as error:  # noqa: BLE001 - an error of ours must not leave a hole in the record
             line = verdict_line(in_error(requirement, cell.subject, error), session.settings)
-        request.node.user_properties.append((PROPERTY, line))
-        status, reason = line["status"], summary(line)
+        request.node.user_properties.append((PROPERTY, as_data(line)))
+        status, reason = line.status, summary(line)
         if status in (Status.NOT_APPLICABLE, Status.VACUOUS):
             pytest.skip(reason)
         if status in (Status.WEAK, Status.DEVIATION):
@@ -164,15 +166,17 @@ def xent_judge(request: pytest.FixtureRequest) -> Callable[[Requirement], None]:
     return judge
 
 
-def summary(line: dict[str, Any]) -> str:
+def summary(line: VerdictLine) -> str:
     """A verdict in a few lines: what is wrong, on which problem."""
-    failure = line["failure"]
-    if failure is None:
-        known = [f"known deviation: {d['reason']} ({d['issue']})" for d in line["deviations"]]
-        return line["reason"] or line["observed"] or "; ".join(known)
-    ratio = failure["ratio"]
-    over = f" ({ratio:.3g} times the bound)" if isinstance(ratio, float) and ratio < float("inf") else ""
-    return f"{failure['message']}{over}\n{failure['text']}"
+    if not line.failures:
+        known = [f"known deviation: {d.reason} ({d.issue})" for d in line.deviations]
+        return line.reason or line.observed or "; ".join(known)
+    return "\n".join(f"{failure.message}{_over(failure.ratio)}\n{failure.text}" for failure in line.failures)
+
+
+def _over(ratio: float | None) -> str:
+    """How far a failure is out, where a number says it."""
+    return f" ({ratio:.3g} times the bound)" if ratio is not None and ratio < float("inf") else ""
 
 
 class Recording:
@@ -204,14 +208,17 @@ class Recording:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the verdict that an item carries."""
         if report.when == "call" and self._writer is not None:
-            for name, line in report.user_properties:
-                if name == PROPERTY and isinstance(line, dict):
-                    self._write(line)
+            for name, data in report.user_properties:
+                if name == PROPERTY and isinstance(data, dict):
+                    self._write(data)
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, data: dict[str, Any]) -> None:
+        from xent_conformance.records.lines import VerdictLine
+        from xent_conformance.records.plain import from_data
+
         if self.broken is None:
             try:
-                self._writer.verdict(line)
+                self._writer.verdict(from_data(data, VerdictLine))
             except OSError as error:
                 self._stop(error)
 

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 import pytest
 
 from xent_conformance import plugin
+from xent_conformance.records.lines import VerdictLine
+from xent_conformance.records.plain import from_data
 from xent_conformance.records.record import GLYPHS, Status
 from xent_conformance.session import Session
 
@@ -44,9 +46,9 @@ class Console:
                 self.internal.append(str(report.longrepr))
             return
         self.done += 1
-        for name, line in report.user_properties:
-            if name == plugin.PROPERTY and isinstance(line, dict):
-                self._show(line)
+        for name, data in report.user_properties:
+            if name == plugin.PROPERTY and isinstance(data, dict):
+                self._show(from_data(data, VerdictLine))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what went wrong in collection."""
@@ -61,17 +63,16 @@ class Console:
         """Keep what went wrong in pytest or in a plugin."""
         self.internal.append(str(excrepr).splitlines()[-1])
 
-    def _show(self, line: dict[str, Any]) -> None:
-        status = Status(line["status"])
-        if status in (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR):
-            glyph, word = GLYPHS[status]
+    def _show(self, line: VerdictLine) -> None:
+        if line.status in (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR):
+            glyph, word = GLYPHS[line.status]
             self._clear()
             first, *rest = plugin.summary(line).splitlines() or [""]
-            print(f"{glyph} {word} {line['backend']} {line['dtype']} {line['requirement']}: {first}", file=self.stream)
+            print(f"{glyph} {word} {line.backend} {line.dtype} {line.requirement}: {first}", file=self.stream)
             for text in rest:
                 print(f"    {text}", file=self.stream)
         if self._live:
-            text = f"[{self.done}/{self.total}] {line['backend']} {line['dtype']} {line['requirement']}"
+            text = f"[{self.done}/{self.total}] {line.backend} {line.dtype} {line.requirement}"
             print(f"\r\x1b[K{text[:78]}", end="", file=self.stream, flush=True)
 
     def _clear(self) -> None:

@@ -24,8 +24,9 @@ from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, is_callable, load
 from xent_conformance.loading.smoke import first_call
 from xent_conformance.records import deviations
-from xent_conformance.records.header import catalogued, circumstances, described, not_judged
-from xent_conformance.records.record import begun, cell_of
+from xent_conformance.records.header import described, header, not_judged
+from xent_conformance.records.lines import Header
+from xent_conformance.records.record import begun
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 
@@ -97,7 +98,7 @@ class Cell:
         return f"{name}-{dtype}"
 
     def key(self, requirement: Requirement) -> tuple[str, str, str]:
-        """What its verdict is about, as :func:`~xent_conformance.records.record.cell_of` has it."""
+        """What its verdict is about, as :class:`~xent_conformance.records.lines.VerdictLine` has it."""
         return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 
@@ -134,7 +135,7 @@ class Session:
                 session._add(spec, own)
             if request.resume is not None:
                 earlier = begun(request.resume, session.header())
-                session.done = frozenset(map(cell_of, earlier.verdicts))
+                session.done = frozenset(line.cell for line in earlier.verdicts)
                 session.finished = earlier.footer is not None
         except BaseException:
             for executor in isolated:
@@ -240,19 +241,20 @@ class Session:
             self._verdicts[key] = evaluate(subject, group, self.settings, known, subject.description.version)
         return self._verdicts[key][requirement.id]
 
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The header of the record."""
         request = self.request
-        return {
-            "command": " ".join(["xent", "run", *request.backends]),
-            "seed": request.seed,
-            "profile": request.profile,
-            "backends": [described(opened.description) for opened in self.opened]
-            + [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
-            + [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()],
-            "requirements": [catalogued(r) for r in self.requirements()],
-            **circumstances(),
-        }
+        backends = [described(opened.description) for opened in self.opened]
+        backends += [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
+        backends += [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()]
+        return header(
+            backends,
+            self.requirements(),
+            command=" ".join(["xent", "run", *request.backends]),
+            seed=request.seed,
+            profile=request.profile,
+            dtypes=request.dtypes,
+        )
 
 
 def _quoted(names: Sequence[str]) -> str:

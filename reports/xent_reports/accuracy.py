@@ -56,8 +56,8 @@ def accuracy(run: Run, families: Sequence[str] = ("accuracy", "gradients")) -> l
     for family in families:
         binned = [v for v in run.verdicts if v.bins and v.level == "MUST" and v.requirement.family == family]
         if binned:
-            panels = [panel for panel in (_panel(b.label, binned) for b in run.available) if panel.points]
-            found.append(Accuracy(family, panels, sorted({v.requirement.id for v in binned})))
+            panels = [panel for panel in (_panel(b.name, binned) for b in run.available) if panel.points]
+            found.append(Accuracy(family, panels, sorted({v.requirement for v in binned})))
     return found
 
 
@@ -80,7 +80,7 @@ def _larger(point: Point | None, ratio: object, ulp: object, count: int) -> Poin
 
 def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """The tightest tier each backend meets: dtypes, and for each backend the tier under each."""
-    found = {(v.backend, v.dtype): v.observed or v.reason for v in run.verdicts if v.requirement.id == TIGHTEST_TIER}
+    found = {(v.backend, v.dtype): v.observed or v.reason for v in run.verdicts if v.requirement == TIGHTEST_TIER}
     dtypes = sorted({dtype for _, dtype in found}, key=dtype_order)
-    labels = [b.label for b in run.available if any(label == b.label for label, _ in found)]
+    labels = [b.name for b in run.available if any(label == b.name for label, _ in found)]
     return dtypes, [(label, [found.get((label, dtype), "") for dtype in dtypes]) for label in labels]

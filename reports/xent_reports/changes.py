@@ -91,7 +91,7 @@ def compared(old: Run, new: Run) -> Changes:
     if old.header["suite"] != new.header["suite"]:
         versions = f"{old.header['suite']} and {new.header['suite']}"
         raise RecordError(f"records of suite versions {versions} cannot be compared; run the older one again")
-    before, after = ({(v.requirement.id, v.backend, v.dtype): v for v in run.verdicts} for run in (old, new))
+    before, after = ({(v.requirement, v.backend, v.dtype): v for v in run.verdicts} for run in (old, new))
     keys = sorted(before.keys() | after.keys(), key=lambda k: (k[0], k[1], dtype_order(k[2])))
     found = [_change(key, before.get(key), after.get(key)) for key in keys]
     order = list(KINDS)
@@ -113,13 +113,13 @@ def _change(key: tuple[str, str, str], before: Verdict | None, after: Verdict | 
 
 def _versions(old: Run, new: Run) -> list[str]:
     """Libraries whose version changed, per backend."""
-    before = {b.label: b.versions for b in old.backends}
+    before = {b.name: b.versions for b in old.backends}
     found = []
     for backend in new.backends:
         for library, version in backend.versions.items():
-            earlier = before.get(backend.label, {}).get(library, version)
+            earlier = before.get(backend.name, {}).get(library, version)
             if earlier != version:
-                found.append(f"{backend.label}: {library} {earlier} → {version}")
+                found.append(f"{backend.name}: {library} {earlier} → {version}")
     return found
 
 

@@ -81,7 +81,7 @@ def observations(run: Run) -> list[Observation]:
     for requirement in run.requirements:
         if requirement.id == TIGHTEST_TIER:
             continue
-        columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+        columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
         seen = [[(v.dtype, v.observed) for v in c if v.status is Status.OBSERVED and v.observed] for c in columns]
         if any(seen):
             found.append(Observation(requirement, _side_by_side([_by_situation(answers) for answers in seen])))

@@ -35,7 +35,7 @@ def exercised(run: Run) -> dict[str, Exercised]:
     grouped: dict[str, list[Verdict]] = {}
     for verdict in run.verdicts:
         if verdict.status is not Status.NOT_APPLICABLE:
-            grouped.setdefault(verdict.requirement.id, []).append(verdict)
+            grouped.setdefault(verdict.requirement, []).append(verdict)
     found = {}
     for name, verdicts in grouped.items():
         least = min(verdicts, key=lambda v: v.exercised)
@@ -55,7 +55,7 @@ def unjudged(run: Run) -> list[Unjudged]:
         if verdict.status in {Status.NOT_APPLICABLE, Status.VACUOUS}:
             reason = verdict.reason.removeprefix(f"{verdict.backend} ") or "no reason recorded"
             key = (verdict.status is not Status.VACUOUS, reason, verdict.backend)
-            grouped.setdefault(key, {}).setdefault(verdict.requirement.id, []).append(verdict.dtype)
+            grouped.setdefault(key, {}).setdefault(verdict.requirement, []).append(verdict.dtype)
     alike: dict[tuple[bool, str, str], Unjudged] = {}
     for (applies, reason, backend), names in sorted(grouped.items()):
         status, listed = Status.NOT_APPLICABLE if applies else Status.VACUOUS, list(names.items())

@@ -39,7 +39,7 @@ class Deviation:
 
 def deviations(run: Run) -> list[Deviation]:
     """Listed deviations in the order of the requirements."""
-    backends = {b.label: b for b in run.backends}
+    backends = {b.name: b for b in run.backends}
     found: dict[tuple[str, str, str, str], list[tuple[Verdict, dict[str, Any] | None]]] = {}
     for verdict in run.verdicts:
         for entry in verdict.deviations:

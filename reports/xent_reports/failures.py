@@ -52,10 +52,10 @@ class Broken:
 def failures(run: Run) -> list[Failure]:
     """Failures by requirement and backend: those that make the run fail first, then broken SHOULDs."""
     limit = max(_MESSAGE, _MESSAGES // max(len(run.failing), 1))
-    backends = {b.label: b for b in run.backends}
+    backends = {b.name: b for b in run.backends}
     grouped: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in run.failing:
-        grouped.setdefault((verdict.requirement.id, verdict.backend), []).append(verdict)
+        grouped.setdefault((verdict.requirement, verdict.backend), []).append(verdict)
     found = []
     for verdicts in grouped.values():
         verdicts.sort(key=worst_first)

@@ -68,8 +68,8 @@ def _backends(run: Run) -> str:
     rows = ["| backend | " + " | ".join(" ".join(GLYPHS[s]) for s in statuses) + " |"]
     rows.append("| --- |" + " ---: |" * len(statuses))
     for backend in run.available:
-        found = Counter(v.status for v in run.verdicts if v.backend == backend.label)
-        rows.append(f"| {code(abridged(backend.label))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
+        found = Counter(v.status for v in run.verdicts if v.backend == backend.name)
+        rows.append(f"| {code(abridged(backend.name))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
     return "\n".join(rows)
 
 

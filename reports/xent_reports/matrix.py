@@ -120,7 +120,7 @@ def abbreviated(run: Run) -> bool:
 
 
 def _row(run: Run, requirement: Requirement) -> Row:
-    columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+    columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
     dtypes = sorted({v.dtype for column in columns for v in column}, key=dtype_order)
     lines = [_line(columns, dtype, brief=abbreviated(run)) for dtype in dtypes]
     issues = sum(v.status in FAILING for column in columns for v in column)
@@ -155,11 +155,11 @@ def _told(verdict: Verdict, largest: float | None) -> str:
 
 def _href(verdict: Verdict) -> str:
     if verdict.status in FAILING:
-        return f"#{anchor(verdict.requirement.id, verdict.backend, verdict.dtype)}"
+        return f"#{anchor(verdict.requirement, verdict.backend, verdict.dtype)}"
     if verdict.status is Status.DEVIATION and verdict.deviations:
-        return f"#known--{anchor(verdict.requirement.id, verdict.backend)}"
+        return f"#known--{anchor(verdict.requirement, verdict.backend)}"
     if verdict.status is Status.OBSERVED and verdict.observed:
-        return "#tiers" if verdict.requirement.id == TIGHTEST_TIER else "#observed"
+        return "#tiers" if verdict.requirement == TIGHTEST_TIER else "#observed"
     return ""
 
 

@@ -47,7 +47,7 @@ def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> lis
 
 
 def _backends(run: Run, *, color: bool) -> list[str]:
-    names = {b.label: abridged(one_line(b.label), 24) for b in run.available}
+    names = {b.name: abridged(one_line(b.name), 24) for b in run.available}
     width = max((len(name) for name in names.values()), default=0)
     lines = []
     for label, name in names.items():

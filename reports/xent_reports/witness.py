@@ -70,7 +70,7 @@ class Witness:
 def of_verdict(verdict: Verdict, backend: Backend, limit: int) -> Witness:
     """What the record has about a failing verdict; its texts are cut at ``limit`` characters."""
     if verdict.failure is None:
-        place = anchor(verdict.requirement.id, verdict.backend, verdict.dtype)
+        place = anchor(verdict.requirement, verdict.backend, verdict.dtype)
         return Witness(place, verdict.dtype, verdict.status, shortened(verdict.reason or "no detail recorded", limit))
     return of_failure(verdict.failure, verdict, backend, limit)
 
@@ -85,7 +85,7 @@ def of_failure(failure: dict[str, Any], verdict: Verdict, backend: Backend, limi
     call = Call(problem, ignored if ignored is not None else default if isinstance(default, int) else None)
     reason = f"\n{verdict.reason}" if verdict.reason and verdict.reason != failure["message"] else ""
     return Witness(
-        anchor=anchor(verdict.requirement.id, verdict.backend, verdict.dtype),
+        anchor=anchor(verdict.requirement, verdict.backend, verdict.dtype),
         dtype=verdict.dtype,
         status=verdict.status,
         message=shortened(failure["message"] + reason, limit),
