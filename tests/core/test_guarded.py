@@ -1,5 +1,7 @@
 """Guard bands: the same numbers in the same layout, and everything around them watched."""
 
+import warnings
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -109,3 +111,11 @@ def test_an_array_that_is_seen_otherwise_after_the_call_is_changed():
     # The strides of an axis of length 1 mean nothing.
     row = Guarded(np.arange(3.0).reshape(1, 3))
     assert row.after(np.lib.stride_tricks.as_strided(row.view, (1, 3), (800, 8))) == (False, False)
+
+
+@pytest.mark.parametrize(("name", "other"), [("shape", (3, 2)), ("dtype", np.dtype("int32"))])
+def test_an_array_object_that_is_given_another_shape_or_dtype_is_changed(name, other):
+    guarded = Guarded(np.arange(6, dtype=np.float32).reshape(2, 3))
+    with warnings.catch_warnings(action="ignore"):
+        setattr(guarded.view, name, other)
+    assert guarded.after(guarded.view) == (True, False)

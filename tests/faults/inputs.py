@@ -32,6 +32,14 @@ FAULTS = [
         message="overwrote its logits",
     ),
     Fault(
+        "logits of another shape",
+        "assigns to the shape of the logits that it is given",
+        "if logits.flags.c_contiguous: logits.shape = (logits.size,)",
+        when=ALL,
+        verdicts=CHANGED,
+        message="overwrote its logits",
+    ),
+    Fault(
         "target written over",
         "clears the labels",
         "if target.flags.writeable: target[...] = 0",

@@ -34,6 +34,9 @@ class Guarded:
         """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none."""
         self._original = array
         self.memory, self.view = _between_bands(array, band)
+        # The view is the backend's to change: its shape can be assigned to.
+        self._form = self.view.dtype, self.view.shape, self.view.strides
+        self._offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
         self._before = self.memory.tobytes()
 
     def after(self, there: AnyArray) -> tuple[bool, bool]:
@@ -44,7 +47,8 @@ class Guarded:
         held = self._memory_behind(there)
         if held is None:
             return not self._equals(there), False
-        moved = there.shape != self.view.shape or (there.strides != self.view.strides and not self._equals(there))
+        dtype, shape, strides = self._form
+        moved = (there.dtype, there.shape) != (dtype, shape) or (there.strides != strides and not self._equals(there))
         if held.tobytes() == self._before:
             # The same bytes, but perhaps seen in another way: transposed where it is, say.
             return moved, False
@@ -68,8 +72,7 @@ class Guarded:
 
     def _view_of(self, memory: Bytes) -> AnyArray:
         """The elements in another copy of the memory."""
-        offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
-        return view_of(memory, self.view.dtype, self.view.shape, self.view.strides, offset)
+        return view_of(memory, *self._form, self._offset)
 
 
 def poison(dtype: np.dtype[Any], count: int) -> bytes:
