@@ -57,13 +57,19 @@ def tensor_of(array: npt.NDArray[Any], device: str = "cpu") -> Tensor:
 
 
 def numpy_of(tensor: Any) -> npt.NDArray[Any]:
-    """A NumPy array with the tensor's values, dtype and strides. Raises TypeError for anything but a tensor."""
-    if not isinstance(tensor, Tensor):
+    """A NumPy array with the tensor's values, dtype and strides.
+
+    Raises TypeError for anything but a dense tensor of the class ``torch.Tensor`` itself: what a subclass adds, such as
+    the mask of a masked tensor, would be lost.
+    """
+    if type(tensor) is not Tensor:
         raise TypeError(f"expected a torch.Tensor, got {type(tensor).__name__}")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"expected a dense tensor, got {tensor.layout}")
     tensor = tensor.detach()
     name = str(tensor.dtype).removeprefix("torch.")
     dtype = getattr(ml_dtypes, name, None)
-    if tensor.device.type != "cpu" and tensor.layout == torch.strided and _little_around(tensor):
+    if tensor.device.type != "cpu" and _little_around(tensor):
         memory = torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage()).cpu().numpy()
         strides = tuple(step * tensor.element_size() for step in tensor.stride())
         start = tensor.storage_offset() * tensor.element_size()

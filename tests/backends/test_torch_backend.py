@@ -170,3 +170,23 @@ def test_missing_device_is_said_at_once() -> None:
         return
     with pytest.raises(BackendUnavailableError, match="CUDA"):
         torch_backend.cuda_backend()
+
+
+class Subclass(torch.Tensor):
+    """A tensor that might mean something else than its numbers."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: torch.zeros(2).as_subclass(Subclass),
+        lambda: torch.nn.Parameter(torch.zeros(2)),
+        lambda: torch.eye(2).to_sparse(),
+        lambda: np.zeros(2),
+    ],
+    ids=["subclass", "parameter", "sparse", "not-a-tensor"],
+)
+def test_only_a_dense_plain_tensor_crosses_the_border(torch_cpu: torch_backend.TorchBackend, made: Any) -> None:
+    """A class of its own or another layout would be lost on the way, and is a TypeError."""
+    with pytest.raises(TypeError, match="expected a"):
+        torch_cpu.asnumpy(made())

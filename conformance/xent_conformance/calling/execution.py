@@ -151,21 +151,28 @@ class LocalExecutor:
         return {name: self._floating(name, value, most) for name, value in named if value is not None}
 
     def _floating(self, name: str, value: Any, most: int) -> AnyArray:
-        """A result as a plain array of floating-point numbers in native byte order, of so many elements at most."""
+        """A result as a plain array of floating-point numbers, of so many elements at most."""
         try:
             array = self._asnumpy(value)
         except (TypeError, AttributeError) as error:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
         # Neither what a value says of its class nor what a class of its own answers is taken at its word.
-        if not issubclass(type(array), np.ndarray | np.generic):
+        kind = type(array)
+        if not issubclass(kind, np.ndarray | np.generic):
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
+        if kind is not np.ndarray and kind is not _dtype_of(array).type:
+            # Masked elements, another meaning of ``*``: what a class of its own adds would be lost here.
+            what = "" if array is value else f", which asnumpy made a {_name_of(kind)}"
+            raise MalformedError(f"returned {_describe(value)} for {name}{what}, expected a plain array")
         plain: AnyArray = np.asarray(array)
         if not is_floating(plain.dtype):
             raise MalformedError(f"returned {plain.dtype} for {name}, expected floating-point numbers")
+        if not plain.dtype.isnative:
+            raise MalformedError(f"returned {plain.dtype.str} for {name}, expected native byte order")
         if plain.size > most:
             # Not copied: a view can claim more elements than there is memory.
             raise MalformedError(f"returned {name} of shape {plain.shape}, which no result has")
-        return plain if plain.dtype.isnative else plain.astype(plain.dtype.newbyteorder("="))
+        return plain
 
 
 @contextmanager
@@ -210,6 +217,12 @@ def message_of(error: BaseException) -> str:
 def _name_of(kind: type) -> str:
     """The name of a class, whatever its own class says."""
     return printable(type.__dict__["__name__"].__get__(kind))
+
+
+def _dtype_of(array: AnyArray) -> np.dtype[Any]:
+    """The dtype of an array or scalar, whatever a class of its own says."""
+    found: np.dtype[Any] = (np.ndarray if issubclass(type(array), np.ndarray) else np.generic).dtype.__get__(array)
+    return found
 
 
 def _describe(value: Any) -> str:
