@@ -1,15 +1,15 @@
 """What the signature of a callable says of the options it takes.
 
-A missing ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction`` parameter is an unclaimed capability. One
-without a default is always passed, at its neutral value. A callable that takes ``**kwargs``, or has no signature that
-Python can read, claims every option, for the time being.
+A missing ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction`` parameter is an unclaimed capability, a
+named one is a claim. One without a default is always passed, at its neutral value. What only ``**kwargs`` takes, or a
+callable without a signature that Python can read, is claimed if a trial shows that it does something.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xent_backends.validation import DEFAULT_IGNORE_INDEX
@@ -21,15 +21,23 @@ OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
 class Signature:
     """The options a callable takes by keyword, and the sentinel it ignores unless told otherwise.
 
-    ``required`` are options without a default, at their neutral values; ``open`` is set where any keyword is taken;
-    ``only_reduction`` is what a callable without ``reduction`` computes.
+    ``required`` are options without a default, at their neutral values; ``unnamed`` are those of the options that are
+    taken without being named; ``only_reduction`` is what a callable without ``reduction`` computes.
     """
 
     options: frozenset[str]
     default_ignore_index: int | None
     required: tuple[tuple[str, Any], ...] = ()
-    open: bool = False
+    unnamed: frozenset[str] = frozenset()
     only_reduction: str = "mean"
+
+    def without(self, *options: str) -> Signature:
+        """The signature less some options."""
+        return replace(self, options=self.options.difference(options))
+
+    def computing(self, reduction: str) -> Signature:
+        """The signature of a callable without ``reduction`` that computes this one."""
+        return replace(self, only_reduction=reduction)
 
     def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options with those that must be given, and without the reduction that a callable has anyway."""
@@ -49,7 +57,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     try:
         parameters = inspect.signature(plain).parameters
     except (TypeError, ValueError):
-        return Signature(frozenset(OPTIONS), DEFAULT_IGNORE_INDEX, open=True)
+        return Signature(frozenset(OPTIONS), DEFAULT_IGNORE_INDEX, unnamed=frozenset(OPTIONS))
     by_keyword = {
         name: parameter
         for name, parameter in parameters.items()
@@ -65,4 +73,4 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     # A sentinel that must be given is always given: ours.
     sentinel = dict(required).get("ignore_index", sentinel)
     default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
-    return Signature(options, default, required, everything)
+    return Signature(options, default, required, options.difference(by_keyword))

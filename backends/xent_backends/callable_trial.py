@@ -1,185 +1,286 @@
 """What a callable claims that its signature does not say: it is tried on tiny batches.
 
-What is accepted and gives a loss of the right shape is claimed, and held to; any other is not claimed. A callable
-without ``reduction`` claims the one that it is seen to compute, one that takes any keyword those options that it does
-not refuse.
+Only what the callable refuses by an error, under each of its reductions, is not claimed, and it is left out with the
+reason. A wrong value, a wrong shape or an error that shows a fault keeps the claim: finding that out is up to the
+requirements. A callable without ``reduction`` claims the one that it is seen to compute. Options that are taken without
+being named are claimed if they change the answer, those that are named unless they are not implemented.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 import numpy.typing as npt
 
+from xent_backends.callable_attempt import attempted
 from xent_backends.callable_signature import Signature
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities, Conventions
 
-#: Logits with spatial dimensions, all axes of different length, and the shape of their labels.
-SPATIAL = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
+AnyArray = npt.NDArray[Any]
+Problem = tuple[AnyArray, AnyArray]
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+
+#: Shapes of logits and labels. With spatial dimensions all axes have different lengths.
+FLAT: Shapes = ((2, 3), (2,))
+UNBATCHED: Shapes = ((3,), ())
+SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
+#: Values of options that change the loss of ``FLAT``, whatever the reduction.
+EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
+#: How often the rows of a batch are repeated to tell a sum from a mean.
+REPEATS = 4
+#: Why an option is left out that is taken and not used.
+NO_EFFECT = "passing it changed nothing"
+
+
+class Answer(NamedTuple):
+    """What came of a call: its loss as float64, None where there is none to be read, and why it was refused, if so."""
+
+    loss: npt.NDArray[np.float64] | None = None
+    refusal: str | None = None
 
 
 class Trial:
-    """Calls on tiny batches, each accepted or refused; anything that a call raises is a refusal."""
+    """Calls on tiny batches, and what of them was refused: ``left_out`` has what and why."""
 
     def __init__(
-        self, function: Callable[..., Any], signature: Signature, convert: Callable[[npt.NDArray[Any]], Any]
+        self,
+        function: Callable[..., Any],
+        signature: Signature,
+        convert: Callable[[AnyArray], Any],
+        back: Callable[[Any], AnyArray],
     ) -> None:
-        """Nothing is called yet."""
-        self.function, self.signature, self.convert, self.dtype = function, signature, convert, "float32"
+        """Nothing is called yet. ``convert`` makes the callable's arrays of NumPy's, ``back`` the other way round."""
+        self.function, self.signature, self.convert, self.back = function, signature, convert, back
+        self.left_out: list[tuple[str, str]] = []
+        self.dtype = "float32"
+        self._ways: tuple[dict[str, Any], ...] = ({},)
 
-    def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool) -> tuple[Signature, Capabilities]:
-        """What the callable claims, and its signature with what it is seen to do."""
+    def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool, distributions: bool = False) -> Capabilities:
+        """What the callable claims. Logits dtypes that are given go untried; ``distributions`` is all that it takes."""
+        reductions = self._reductions(dtypes or FLOATING)
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-        claimed = dtypes or self.dtypes or ("float32",)
-        self.dtype = claimed[0]
-        reductions = self.reductions()
-        if self.signature.open:
-            self.signature = self.without_refused(expendable=expendable)
-        unbatched = self.gives((3,), ())
-        spatial = all(self.gives(x, y) for x, y in SPATIAL)
-        ranks = [((2, 3), (2,)), *([((3,), ())] if unbatched else []), *(SPATIAL if spatial else ())]
-        indices = {i: [self.gives(x, y, i) for x, y in ranks] for i in INTEGERS}
+        claimed = dtypes or self._accepted("logits", {d: self._refusal([_problem(d)]) for d in FLOATING}, "float32")
+        self.dtype = "float32" if "float32" in claimed else claimed[0]
+        if not self._ways[0]:
+            reductions = (self._computed(claimed),)
+        self._try_options()
+        sentinel = self._sentinel(expendable=expendable)
+        unbatched = self._kept("unbatched", self._refusal([_problem(self.dtype, UNBATCHED)]))
+        spatial = self._spatial(distributions=distributions)
+        indices, tolerated = self._labels([FLAT, *([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())])
+        shares = np.array([[0.25, 0.25, 0.5], [1, 0, 0]])
+        given = self._refusal([(_logits(FLAT[0], self.dtype), shares.astype(self.dtype))])
         options = self.signature.options
-        return self.signature, Capabilities(
+        return Capabilities(
             logits_dtypes=claimed,
-            target_dtypes=tuple(i for i, ranks in indices.items() if all(ranks)) or ("int64",),
-            tolerated_target_dtypes=tuple(i for i, ranks in indices.items() if any(ranks) and not all(ranks)),
-            probability_targets=self.gives((2, 3), (2, 3), self.dtype),
+            target_dtypes=indices,
+            tolerated_target_dtypes=tolerated,
+            probability_targets=self._kept("probability_targets", given),
             weight="weight" in options,
             ignore_index="ignore_index" in options,
-            default_ignore_index=self.signature.default_ignore_index,
+            default_ignore_index=sentinel,
             label_smoothing="label_smoothing" in options,
             reductions=reductions,
             unbatched=unbatched,
             spatial=spatial,
-            conventions=Conventions(invalid_label=self.invalid_label() if expendable else "abort"),
+            finite_logits_only=distributions and not self._takes_masks(),
+            validation="adapter" if distributions else "library",
+            conventions=Conventions(invalid_label=self._invalid_label() if expendable else "abort"),
+            left_out=tuple(self.left_out),
         )
 
-    @cached_property
-    def dtypes(self) -> tuple[str, ...]:
-        """Those of logits that are accepted with class indices."""
-        return tuple(d for d in FLOATING if self.loss(_logits((2, 3), d), _labels(2)) is not None)
+    def distributions_only(self) -> str | None:
+        """Why class indices are refused by a callable that gives a loss of distributions; None for any other."""
+        options = self.signature.options
+        ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in options))
+        for way in ways:
+            refused = self._refusal([_problem(d) for d in FLOATING], way)
+            if refused is None:
+                return None
+            for d in FLOATING:
+                loss = self.answer((_logits(FLAT[0], d), np.eye(3)[:2].astype(d)), way).loss
+                if loss is not None and loss.shape in ((2,), ()):
+                    return refused
+        return None
 
-    def takes_distributions_only(self) -> bool:
-        """Whether class indices are refused, and a loss of distributions is not: a number for each row, or for all."""
-        if self.dtypes:
-            return False
-        losses = [self.loss(_logits((2, 3), d), np.eye(3)[:2].astype(d)) for d in FLOATING]
-        return any(loss is not None and _shape(loss) in ((2,), ()) for loss in losses)
+    def answer(self, problem: Problem, options: Mapping[str, Any], refusals: type[Exception] = Exception) -> Answer:
+        """What comes of a call, with arrays of its own; which errors count as ``refusals`` is the caller's choice."""
 
-    def of_distributions(self, capabilities: Capabilities) -> Capabilities:
-        """What a callable claims that is given the distributions of labels.
+        def call() -> Any:
+            given = {k: self.convert(v.astype(self.dtype)) if k == "weight" else v for k, v in options.items()}
+            return self.function(*map(self.convert, problem), **self.signature.accepted(given))
 
-        It need not have its classes on axis 1 where a scalar loss does not tell, nor take infinite logits, which times
-        a share of zero are nan.
-        """
-        logits = _logits((2, 3, 2), self.dtype)
-        flat = np.moveaxis(logits, 1, -1).reshape(-1, 3)
-        # Both averages, so that it does not matter which of the three reductions it is.
-        found = self.loss(logits, np.array([[0, 1], [2, 2]]), **self.first)
-        expected = self.loss(flat, np.array([0, 1, 2, 2]), **self.first)
-        masked = self.loss(np.array([[0, -np.inf]]).astype(self.dtype), _labels(1), **self.first)
-        return replace(
-            capabilities,
-            ignore_index=False,
-            default_ignore_index=None,
-            validation="adapter",
-            spatial=capabilities.spatial and _close(found, expected),
-            finite_logits_only=not _close(masked, 0.0),
-        )
-
-    def loss(self, logits: npt.NDArray[Any], target: npt.NDArray[Any], **options: Any) -> Any:
-        """What a call returns, None where it is refused."""
+        loss, refusal = attempted(call, refusals)
         try:
-            accepted = self.signature.accepted(options)
-            return self.function(self.convert(logits), self.convert(target), **accepted)
-        except Exception:  # noqa: BLE001  (any refusal is a refusal)
-            return None
+            return Answer(None if loss is None else np.asarray(self.back(loss)).astype(np.float64), refusal)
+        except Exception:  # noqa: BLE001 - what cannot be read is no refusal, and will be judged
+            return Answer()
 
-    def numbers(self, target: list[int], **options: Any) -> npt.NDArray[Any] | None:
-        """The loss of equal rows with these labels, None where it is refused."""
-        rows = np.tile(_logits((1, 3), self.dtype), (len(target), 1))
-        loss = self.loss(rows, np.array(target), **self.first, **options)
-        try:
-            return None if loss is None else np.array([float(v) for v in (loss if _shape(loss) else [loss])])
-        except (TypeError, ValueError):
-            return None
+    def _refusal(
+        self,
+        problems: Iterable[Problem],
+        options: Mapping[str, Any] | None = None,
+        refusals: type[Exception] = Exception,
+    ) -> str | None:
+        """Why calls are refused, of all problems under all reductions; None: one is not."""
+        first = None
+        for problem in problems:
+            for way in self._ways:
+                found = self.answer(problem, {**way, **(options or {})}, refusals).refusal
+                if found is None:
+                    return None
+                first = first or found
+        return first
 
-    def gives(self, logits: tuple[int, ...], target: tuple[int, ...], dtype: str = "int64") -> bool:
-        """Whether a call is accepted and its loss has the right shape: broadcasting may accept what it garbles."""
-        shares = np.full(target, 0.5 if dtype == self.dtype else 0).astype(dtype)
-        loss = self.loss(_logits(logits, self.dtype), shares, **self.first)
-        reduction = self.first.get("reduction", self.signature.only_reduction)
-        rows = (logits[0], *logits[2:]) if len(logits) > 1 else ()
-        return loss is not None and _shape(loss) == (rows if reduction == "none" else ())
+    def _kept(self, what: str, why: str | None) -> bool:
+        """Whether something is claimed; it is left out where there is a reason to."""
+        if why is not None:
+            self.left_out.append((what, why))
+        return why is None
 
-    def reductions(self) -> tuple[str, ...]:
-        """Those that are accepted; of a callable without the option the one that it computes."""
-        self.first: dict[str, Any] = {}
-        if "reduction" in self.signature.options:
-            flat = _logits((2, 3), self.dtype)
-            found = tuple(r for r in REDUCTIONS if self.loss(flat, _labels(2), reduction=r) is not None)
-            # Behind **kwargs there may be no reduction at all.
-            if found or not self.signature.open:
-                self.first = {"reduction": found[0]} if found else {}
-                return found or REDUCTIONS
-            self.signature = replace(self.signature, options=self.signature.options - {"reduction"})
-        loss = self.loss(_logits((2, 3), self.dtype), _labels(2))
-        once, twice = self.numbers([0]), self.numbers([0] * 2)
-        only = "mean"
-        if loss is not None and _shape(loss) == (2,):
-            only = "none"
-        elif once is not None and twice is not None and np.allclose(twice, 2 * once, rtol=0.02):
-            only = "sum"
-        self.signature = replace(self.signature, only_reduction=only)
-        return (only,)
+    def _accepted(self, what: str, refused: Mapping[str, str | None], otherwise: str) -> tuple[str, ...]:
+        """The names without a refusal; those with one are left out together, with the first reason."""
+        names = [name for name, why in refused.items() if why is not None]
+        if names:
+            self._kept(f"{what} {', '.join(names)}", refused[names[0]])
+        return tuple(name for name in refused if name not in names) or (otherwise,)
 
-    def without_refused(self, *, expendable: bool) -> Signature:
-        """The signature less the options that a callable which takes any keyword refuses."""
-        values = {"weight": np.ones(3).astype(self.dtype), "ignore_index": 1, "label_smoothing": 0.5}
-        taken = {n: self.convert(np.asarray(v)) if n == "weight" else v for n, v in values.items()}
-        plain = self.numbers([0, 1]) is not None
-        refused = {n for n, v in taken.items() if plain and self.numbers([0, 1], **{n: v}) is None}
+    def _reductions(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
+        """Those that the option ``reduction`` may have; the option is dropped where it only seems to be one."""
+        signature = self.signature
+        if "reduction" not in signature.options:
+            return ()
+        problems = [_problem(d) for d in sorted(dtypes, key=lambda d: d != "float32")]
+        refused = {r: self._refusal(problems, {"reduction": r}) for r in REDUCTIONS}
+        taken = [r for r, why in refused.items() if why is None]
+        if "reduction" in signature.unnamed:
+            losses = [self.answer(problems[0], {"reduction": r}).loss for r in taken]
+            why = NO_EFFECT if len(taken) > 1 and all(_same(losses[0], loss) for loss in losses) else None
+            if not self._kept("reduction", why if taken else refused["mean"]):
+                self.signature = signature.without("reduction")
+                return ()
+        # One that takes no reduction at all is left to the suite's smoke test, like one that takes no dtype.
+        found = self._accepted("reduction", refused, "") if taken else REDUCTIONS
+        self._ways = tuple({"reduction": r} for r in found)
+        return found
+
+    def _computed(self, dtypes: tuple[str, ...]) -> str:
+        """What a callable without ``reduction`` computes, by most of its dtypes: the others are wrong."""
+        found = Counter(map(self._computed_for, sorted(dtypes, key=lambda d: d != self.dtype)))
+        ((only, _),) = found.most_common(1)
+        self.signature = self.signature.computing(only)
+        return only
+
+    def _computed_for(self, dtype: str) -> str:
+        """A loss for each row, or, of a number, whether it grows with the rows: its scale does not matter."""
+        logits, target = _problem(dtype)
+        once = self.answer((logits, target), {}).loss
+        if once is None or once.size > 1:
+            return "mean" if once is None else "none"
+        again = self.answer((np.tile(logits, (REPEATS, 1)), np.tile(target, REPEATS)), {}).loss
+        return "sum" if again is not None and abs(again.sum()) > np.sqrt(REPEATS) * abs(once.sum()) else "mean"
+
+    def _try_options(self) -> None:
+        """Leave out the options that are not implemented, and of those without a name what has no effect."""
+        problem = _problem(self.dtype)
+        for name, value in EFFECTIVE.items():
+            if name not in self.signature.options:
+                continue
+            unnamed, option = name in self.signature.unnamed, {name: value}
+            why = self._refusal([problem], option, Exception if unnamed else NotImplementedError)
+            if why is None and unnamed and not self._changes(problem, option):
+                why = NO_EFFECT
+            if not self._kept(name, why):
+                self.signature = self.signature.without(name)
+
+    def _changes(self, problem: Problem, option: Mapping[str, Any]) -> bool:
+        """Whether passing an option makes a difference under any reduction; so it is where there is no answer."""
+        for way in self._ways:
+            plain, other = (self.answer(problem, {**way, **more}).loss for more in ({}, option))
+            if plain is None or other is None or not _same(plain, other):
+                return True
+        return False
+
+    def _sentinel(self, *, expendable: bool) -> int | None:
+        """What is ignored unless told otherwise: where no signature says so, only what is seen to be accepted."""
         sentinel = self.signature.default_ignore_index
-        if "ignore_index" in refused or (expendable and plain and not self.ignores(sentinel)):
-            sentinel = None
-        return replace(self.signature, options=self.signature.options - refused, default_ignore_index=sentinel)
+        if sentinel is None or "ignore_index" not in self.signature.options:
+            return None
+        if expendable and "ignore_index" in self.signature.unnamed:
+            answer = self._with_label(sentinel)
+            nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
+            why = answer.refusal or (f"a label of {sentinel} gave nan" if nan else None)
+            return sentinel if self._kept("default_ignore_index", why) else None
+        return sentinel
 
-    def ignores(self, sentinel: int | None) -> bool:
-        """Whether a label is accepted as the sentinel that nobody has passed."""
-        loss = None if sentinel is None else self.numbers([0, sentinel])
-        return loss is not None and bool(np.isfinite(loss).all())
+    def _spatial(self, *, distributions: bool) -> bool:
+        """Whether spatial dimensions are accepted, one and two of them."""
+        for shapes in SPATIAL:
+            why = self._refusal([_problem(self.dtype, shapes)])
+            if why is not None:
+                return self._kept("spatial", f"{why} for logits {shapes[0]}")
+        return self._kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
 
-    def invalid_label(self) -> Literal["error", "nan"]:
+    def _last(self) -> bool:
+        """Whether a callable of distributions has its classes on the last axis instead of axis 1."""
+        logits = _logits((2, 3, 2), self.dtype)
+        shares = np.moveaxis(np.eye(3)[[[0, 1], [2, 2]]], -1, 1).astype(self.dtype)
+        found, last = (
+            self.answer(problem, self._ways[0]).loss
+            for problem in ((logits, shares), (logits.reshape(-1, 2), shares.reshape(-1, 2)))
+        )
+        return found is not None and last is not None and np.isclose(found.mean(), last.mean(), rtol=0.02, atol=1e-3)
+
+    def _takes_masks(self) -> bool:
+        """Whether a share of zero on a logit of -inf counts nothing."""
+        answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self._ways[0])
+        nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
+        why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
+        return self._kept("infinite logits", why)
+
+    def _labels(self, ranks: list[Shapes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Dtypes of labels that are accepted with logits of every rank, and those that are with some only."""
+        refused: dict[str, str | None] = {}
+        partly: dict[str, str] = {}
+        for name in INTEGERS:
+            found = [(shapes[0], self._refusal([_problem(self.dtype, shapes, name)])) for shapes in ranks]
+            reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]
+            if 0 < len(reasons) < len(ranks):
+                partly[name] = reasons[0]
+            else:
+                refused[name] = found[0][1]
+        claimed = self._accepted("labels", refused, "int64")
+        return claimed, tuple(name for name, why in partly.items() if not self._kept(f"labels {name}", why))
+
+    def _with_label(self, label: int) -> Answer:
+        """What comes of a batch whose last label is this one."""
+        logits, target = _problem(self.dtype)
+        target[-1] = label
+        return self.answer((logits, target), self._ways[0])
+
+    def _invalid_label(self) -> Literal["error", "nan"]:
         """What becomes of labels just outside the range: nan where all of them give it, else they must be refused."""
         outside = [label for label in (3, -1) if label != self.signature.default_ignore_index]
-        losses = [self.numbers([0, label]) for label in outside]
-        return "nan" if all(loss is not None and np.isnan(loss[-1]) for loss in losses) else "error"
+        losses = [self._with_label(label).loss for label in outside]
+        return "nan" if all(loss is not None and np.isnan(loss).any() for loss in losses) else "error"
 
 
-def _shape(loss: Any) -> tuple[int, ...]:
-    return tuple(loss.shape) if hasattr(loss, "shape") else np.shape(loss)
+def _same(loss: Any, other: Any) -> bool:
+    """Whether two losses are there, and equal."""
+    return loss is not None and other is not None and np.array_equal(loss, other, equal_nan=True)
 
 
-def _close(loss: Any, other: Any) -> bool:
-    """Whether two losses are about equal on average; nothing is close to none."""
-    try:
-        first, second = (float(x.mean() if hasattr(x, "mean") else x) for x in (loss, other))
-    except (TypeError, ValueError):
-        return False
-    return math.isclose(first, second, rel_tol=0.02, abs_tol=1e-3)
+def _problem(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
+    """Logits and labels, which are 0 and 1 in turn."""
+    rows = shapes[1]
+    return _logits(shapes[0], dtype), (np.arange(np.prod(rows, dtype=int)) % 2).reshape(rows).astype(labels)
 
 
-def _logits(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-    return np.linspace(-1.0, 1.0, int(np.prod(shape))).reshape(shape).astype(dtype)
-
-
-def _labels(rows: int) -> npt.NDArray[np.int64]:
-    return np.arange(rows, dtype=np.int64)
+def _logits(shape: tuple[int, ...], dtype: str) -> AnyArray:
+    """Logits that every format has, in which no two rows or classes are alike."""
+    return ((np.arange(np.prod(shape)) * 7 % 5 - 2) / 2).reshape(shape).astype(dtype)

@@ -1,8 +1,8 @@
 """A bare callable with the signature of ``torch.nn.functional.cross_entropy``, made fit to be judged.
 
-Its options are read off the signature (``callable_signature``), and all else that it claims is tried
-(``callable_trial``). A class is a layer: it is built from the options and then called. A callable that refuses class
-indices but takes distributions is given the distribution that has all on the class.
+Its options are read off the signature (``callable_signature``), and all else that it claims is tried; what it refuses
+is left out and said (``callable_trial``). A class is a layer: it is built from the options and then called. A callable
+that refuses class indices but takes distributions is given the distribution that has all on the class.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.callable_attempt import attempted
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
 from xent_backends.source_text import joined, plain_source
@@ -27,10 +29,14 @@ from xent_conformance.interface import Capabilities
 
 @dataclass(frozen=True)
 class Plugged:
-    """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's."""
+    """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's.
+
+    ``second_order``: it has been differentiated twice.
+    """
 
     call: Callable[..., Any]
     capabilities: Capabilities
+    second_order: bool
     setup: str
     expression: str
 
@@ -64,10 +70,12 @@ def plugged(
     arrays: Arrays,
     dtypes: tuple[str, ...] | None,
     *,
+    hvp: Callable[..., Any] | None = None,
     expendable: bool = True,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
 
+    ``hvp`` differentiates a loss twice, as ``cross_entropy_hvp`` of a backend does; None: nothing is differentiated.
     Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
     with one.
     """
@@ -79,19 +87,40 @@ def plugged(
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
 
-    trial = Trial(plain, found, arrays.convert)
-    distributions_only = trial.takes_distributions_only()
-    if distributions_only:
-        trial = Trial(spread, found, arrays.convert)
-    signature, capabilities = trial.claims(dtypes, expendable=expendable)
-    if distributions_only:
-        capabilities = trial.of_distributions(capabilities)
+    trial = Trial(plain, found, arrays.convert, arrays.back)
+    refused = trial.distributions_only()
+    if refused is not None:
+        trial = Trial(spread, found.without("ignore_index"), arrays.convert, arrays.back)
+        trial.left_out.append(("class indices", f"{refused}; they are given as distributions"))
+        if "ignore_index" in found.options - found.unnamed:
+            trial.left_out.append(("ignore_index", "class indices are given as distributions"))
+    capabilities = trial.claims(dtypes, expendable=expendable, distributions=refused is not None)
+    signature = trial.signature
 
     def call(logits: Any, target: Any, **options: Any) -> Any:
         return trial.function(logits, target, **signature.accepted(options))
 
-    shares = plain_source(arrays.one_hot) if distributions_only else None
-    return Plugged(call, capabilities, *_script(spec, signature, shares, layer=layer))
+    refusal = None if hvp is None else _refusal_of_hvp(partial(hvp, call), capabilities, arrays)
+    if refusal is not None:
+        left_out = (*capabilities.left_out, ("second derivatives", refusal))
+        capabilities = replace(capabilities, left_out=left_out)
+    shares = plain_source(arrays.one_hot) if refused is not None else None
+    second_order = hvp is not None and refusal is None
+    return Plugged(call, capabilities, second_order, *_script(spec, signature, shares, layer=layer))
+
+
+def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays: Arrays) -> str | None:
+    """Why second derivatives are refused; None: they are not. A fused kernel usually has none, and says so."""
+    first = None
+    for reduction in reversed(capabilities.reductions):
+        shapes = (2, 3), (2,) if reduction == "none" else (), (2, 3)
+        vector, cotangent, logits = (arrays.convert(np.ones(s, capabilities.logits_dtypes[0])) for s in shapes)
+        target, how = arrays.convert(np.zeros(2, np.int64)), {"reduction": reduction}
+        _, refusal = attempted(partial(hvp, vector, cotangent, logits, target, **how))
+        if refusal is None:
+            return None
+        first = first or refusal
+    return first
 
 
 def _script(spec: str, signature: Signature, one_hot: str | None, *, layer: bool) -> tuple[str, str]:

@@ -126,22 +126,10 @@ def callable_backend(
 ) -> JaxCallable:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
     arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
-    found = callables.plugged(function, spec, arrays, dtypes)
+    found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp if gradient else None)
     # Every new shape costs a compilation, of the callable or of each operation in it.
     capabilities = replace(found.capabilities, static_shapes=True)
-    kind = _kind(found.call, capabilities, device) if gradient else JaxCallable
+    differentiable = JaxTwiceDifferentiable if found.second_order else JaxDifferentiable
+    kind = differentiable if gradient else JaxCallable
     setup = f"{jax_arrays.SETUP}\n{found.setup}"
     return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression)
-
-
-def _kind(call: Loss, capabilities: Capabilities, device: str) -> type[JaxDifferentiable]:
-    """Whether a callable can be differentiated twice."""
-    logits = jax_arrays.array_of(np.zeros((2, 3), capabilities.logits_dtypes[0]), device)
-    target = jax_arrays.array_of(np.zeros(2, np.int64), device)
-    reduction = capabilities.reductions[-1]
-    cotangent = jnp.ones_like(logits[:, 0] if reduction == "none" else logits[0, 0])
-    try:
-        hvp(call, jnp.ones_like(logits), cotangent, logits, target, reduction=reduction)
-    except Exception:  # noqa: BLE001  (any refusal is a refusal)
-        return JaxDifferentiable
-    return JaxTwiceDifferentiable

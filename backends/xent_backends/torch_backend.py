@@ -152,23 +152,12 @@ def from_callable(
     with torch_state.defaults_kept():
         on_cpu = device == "cpu"
         arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
-        found = callables.plugged(function, spec, arrays, dtypes, expendable=on_cpu)
-        kind = _kind(found.call, found.capabilities, device) if gradient else TorchCallable
+        hvp = torch_calls.hvp if gradient else None
+        found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp, expendable=on_cpu)
+    differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
+    kind = differentiable if gradient else TorchCallable
     setup = f"{SETUP}\n{found.setup}"
     return kind(callables.backend_name(spec), found.capabilities, device, found.call, setup, found.expression)
-
-
-def _kind(call: torch_calls.Loss, capabilities: Capabilities, device: str) -> type[TorchDifferentiable]:
-    """Whether a callable can be differentiated twice: a fused kernel usually cannot, and says so by raising."""
-    logits = torch.zeros(2, 3, dtype=getattr(torch, capabilities.logits_dtypes[0]), device=device)
-    target = torch.zeros(2, dtype=torch.int64, device=device)
-    reduction = capabilities.reductions[-1]
-    cotangent = torch.ones_like(logits[:, 0] if reduction == "none" else logits[0, 0])
-    try:
-        torch_calls.hvp(call, torch.ones_like(logits), cotangent, logits, target, reduction=reduction)
-    except Exception:  # noqa: BLE001  (any refusal is a refusal)
-        return TorchDifferentiable
-    return TorchTwiceDifferentiable
 
 
 def _check_device(device: str) -> None:

@@ -95,6 +95,8 @@ class Capabilities:
     #: Precision promised, per dtype or for all; None: undeclared.
     precision: Precision | Mapping[str, Precision] | None = None
     conventions: Conventions = field(default_factory=Conventions)
+    #: What is not claimed although it might have been expected, each with the reason: ("spatial", "it raised ...").
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def precision_for(self, dtype: str) -> Precision | None:
         """Precision declared for a dtype of the logits, None where nothing is declared."""

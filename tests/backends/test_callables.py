@@ -55,6 +55,11 @@ def test_what_a_trial_refuses_is_unclaimed() -> None:
     assert claimed.logits_dtypes == ("float32", "float64")
     assert claimed.target_dtypes == ("int64",)
     assert (claimed.unbatched, claimed.spatial, claimed.probability_targets) == (False, False, False)
+    reasons = dict(claimed.left_out)
+    assert reasons["unbatched"] == "it raised TypeError: float32"
+    assert reasons["spatial"] == "it raised TypeError: float32 for logits (2, 3, 4)"
+    assert reasons["logits float16, bfloat16"] == "it raised TypeError: float16"
+    assert "labels int8, int16, int32, uint8, uint16, uint32, uint64" in reasons
 
 
 def test_the_default_sentinel_is_the_signatures() -> None:
@@ -62,6 +67,7 @@ def test_the_default_sentinel_is_the_signatures() -> None:
     claimed = from_callable(sentinel_of_minus_one, spec="numpy:losses.f").capabilities
     assert (claimed.ignore_index, claimed.default_ignore_index) == (True, -1)
     assert claimed.reductions == ("sum", "mean")
+    assert dict(claimed.left_out)["reduction none"] == "it raised NotImplementedError: none"
     assert (claimed.unbatched, claimed.spatial, claimed.probability_targets) == (True, True, True)
 
 
@@ -75,9 +81,9 @@ def test_open_signatures_claim_every_option(function: Any) -> None:
 
 
 def test_a_callable_without_a_readable_signature_claims_every_option() -> None:
-    """A C function whose signature Python cannot read claims everything."""
-    got = callable_signature.signature_of(min)
-    assert got == callable_signature.Signature(frozenset(callable_signature.OPTIONS), -100, open=True)
+    """A C function whose signature Python cannot read may take every option, and names none."""
+    every = frozenset(callable_signature.OPTIONS)
+    assert callable_signature.signature_of(min) == callable_signature.Signature(every, -100, unnamed=every)
 
 
 def test_named_dtypes_are_claimed_untried() -> None:
@@ -163,6 +169,7 @@ def test_options_that_an_open_signature_refuses_are_unclaimed() -> None:
     claimed = from_callable(wrapped, spec="numpy:losses.f").capabilities
     assert (claimed.weight, claimed.ignore_index, claimed.label_smoothing) == (False, False, False)
     assert (claimed.reductions, claimed.default_ignore_index) == (("none", "sum", "mean"), None)
+    assert "unexpected keyword argument 'weight'" in dict(claimed.left_out)["weight"]
 
 
 def test_nan_for_an_invalid_label_is_the_convention_that_is_seen() -> None:
@@ -175,6 +182,7 @@ def test_labels_taken_in_some_ranks_only_are_tolerated() -> None:
     """A dtype of labels is claimed where every claimed rank takes it."""
     claimed = from_callable(narrow_labels_flat, spec="numpy:losses.f").capabilities
     assert claimed.tolerated_target_dtypes == ("uint8",)
+    assert dict(claimed.left_out)["labels uint8"] == "it raised TypeError: uint8 for logits (2, 3, 4)"
     assert "uint8" not in claimed.target_dtypes
 
 
@@ -203,6 +211,10 @@ def test_a_callable_of_distributions_is_given_those_of_the_labels() -> None:
     claimed = adapter.capabilities
     assert (claimed.probability_targets, claimed.validation, claimed.reductions) == (True, "adapter", ("mean",))
     assert (claimed.spatial, claimed.finite_logits_only, claimed.default_ignore_index) == (False, True, None)
+    reasons = dict(claimed.left_out)
+    assert reasons["spatial"] == "its classes are on the last axis"
+    assert reasons["infinite logits"] == "a share of zero on a logit of -inf gave nan"
+    assert reasons["class indices"].endswith("they are given as distributions")
     logits = np.array([[0.0, 0.0, 3.0], [1.0, 2.0, 0.0]])
     loss = adapter.cross_entropy(logits, np.array([2, 1]), reduction="mean")
     assert np.isclose(loss, numpy_cross_entropy.cross_entropy(logits, np.array([2, 1])))

@@ -17,11 +17,13 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 #: Fields of Capabilities that are tuples, each with what it may hold, once.
 LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": REDUCTIONS}
 #: Fields of Capabilities that are not plain values.
-STRUCTURED = (*LISTED, "precision", "conventions")
+STRUCTURED = (*LISTED, "precision", "conventions", "left_out")
+#: Most entries of ``left_out``.
+MOST_LEFT_OUT = 100
 #: Characters that are shown of what is wrong.
 SHOWN = 200
-#: Longest URL of a convention's documentation.
-LONGEST_URL = 2000
+#: Longest text of a backend's own: the URL of a convention's documentation, the reason of something left out.
+LONGEST_TEXT = 2000
 
 
 def complaint(backend: Backend) -> str | None:
@@ -59,6 +61,9 @@ def _of_values(claims: Capabilities) -> str | None:
             return f"capabilities.{name} must be one of {', '.join(get_args(choices[name]))}, not {_shown(value)}"
         if not _plain(value, getattr(default, name)):
             return f"capabilities.{name} must be like {getattr(default, name)!r}, not {_shown(value)}"
+    left_out = claims.left_out
+    if type(left_out) is not tuple or len(left_out) > MOST_LEFT_OUT or not all(map(_named, left_out)):
+        return f"capabilities.left_out must be pairs of short printable texts, not {_shown(left_out)}"
     if claims.max_classes is not None and claims.max_classes < 1:
         return f"capabilities.max_classes must be 1 or more, or None, not {claims.max_classes}"
     sentinel = claims.default_ignore_index
@@ -88,8 +93,8 @@ def _of_conventions(conventions: Conventions) -> str | None:
     choices, links = conventions.choices(), conventions.documentation
     if not isinstance(links, Mapping) or not all(name in choices and type(links[name]) is str for name in links):
         return f"conventions.documentation must have names of conventions and URLs, not {_shown(links)}"
-    if any(len(url) > LONGEST_URL for url in links.values()):
-        return f"conventions.documentation must have URLs of at most {LONGEST_URL} characters"
+    if any(len(url) > LONGEST_TEXT for url in links.values()):
+        return f"conventions.documentation must have URLs of at most {LONGEST_TEXT} characters"
     hints = get_type_hints(Conventions)
     for name, value in choices.items():
         if value not in get_args(hints[name]):
@@ -102,6 +107,15 @@ def _plain(value: Any, default: Any) -> bool:
     if default is None:
         return value is None or type(value) is int
     return type(value) is type(default)
+
+
+def _named(pair: Any) -> bool:
+    """Whether a pair is a name and a reason, each of one short line."""
+    return (
+        type(pair) is tuple
+        and [type(text) for text in pair] == [str, str]
+        and all(len(text) <= LONGEST_TEXT and text.isprintable() for text in pair)
+    )
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,255 @@
+"""What a trial decides: a refusal is left out and said; a wrong value or shape, or a fault, keeps the claim."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xent_backends import numpy_cross_entropy
+from xent_backends.numpy_backend import from_callable
+from xent_conformance.interface import Capabilities
+from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.claims import complaint
+from xent_conformance.loading.description import as_data, describe, from_data
+from xent_conformance.requirements.twins import UNBATCHED
+
+Loss = Callable[..., Any]
+right = numpy_cross_entropy.cross_entropy
+
+
+def claims(function: Loss) -> tuple[Capabilities, dict[str, str]]:
+    """What a callable claims, and what is left out."""
+    found = from_callable(function, spec="numpy:losses.f").capabilities
+    return found, dict(found.left_out)
+
+
+def test_nothing_is_left_out_of_a_callable_that_takes_everything() -> None:
+    """Dtypes of labels that nobody takes are all that is said of it."""
+    assert claims(right)[1].keys() == {"labels uint16, uint32, uint64"}
+
+
+def test_a_wrong_shape_keeps_the_claim() -> None:
+    """Rows as a column, in every rank: a failure of the requirements, not an unclaimed option."""
+
+    def column(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        losses = right(logits, target, reduction=reduction)
+        return losses[..., None] if reduction == "none" else losses
+
+    found, reasons = claims(column)
+    assert (found.unbatched, found.spatial) == (True, True)
+    assert found.reductions == ("none", "sum", "mean")
+    assert not {"unbatched", "spatial"} & reasons.keys()
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_wrong_value_keeps_the_claim_of_spatial_distributions(factor: int) -> None:
+    """Only what is seen to have its classes on the last axis is left out for it."""
+
+    def garbled(logits: Any, target: Any) -> Any:
+        if target.dtype != logits.dtype:
+            raise TypeError(target.dtype)
+        return right(logits, target) * (factor if logits.ndim > 2 else 1)
+
+    found, reasons = claims(garbled)
+    assert found.spatial
+    assert "spatial" not in reasons
+
+
+@pytest.mark.parametrize("error", [NameError, ZeroDivisionError, AttributeError, RecursionError, SystemExit])
+def test_an_error_that_shows_a_fault_keeps_the_claim(error: type[BaseException]) -> None:
+    """It is no refusal, and it does not end the trial."""
+
+    def faulty(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        if logits.ndim == 1:
+            raise error("a fault")
+        return right(logits, target, reduction=reduction)
+
+    found, reasons = claims(faulty)
+    assert found.unbatched
+    assert "unbatched" not in reasons
+
+
+def test_what_is_accepted_under_one_reduction_only_is_claimed() -> None:
+    """Then the others fail where they are judged."""
+
+    def mean_of_a_vector(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        if logits.ndim == 1 and reduction != "mean":
+            raise ValueError(reduction)
+        return right(logits, target, reduction=reduction)
+
+    assert claims(mean_of_a_vector)[0].unbatched
+
+
+def test_a_named_option_without_effect_is_claimed() -> None:
+    """Its signature says that it is there; that it does nothing is a failure."""
+
+    def idle(
+        logits: Any, target: Any, weight: Any = None, label_smoothing: float = 0.0, reduction: str = "mean"
+    ) -> Any:
+        del weight, label_smoothing
+        return right(logits, target, reduction=reduction)
+
+    found, reasons = claims(idle)
+    assert (found.weight, found.label_smoothing) == (True, True)
+    assert not {"weight", "label_smoothing"} & reasons.keys()
+
+
+def test_a_swallowed_option_without_effect_is_left_out() -> None:
+    """Nobody has said that it is there."""
+
+    def swallows(logits: Any, target: Any, **options: Any) -> Any:
+        return right(logits, target, reduction=options.get("reduction", "mean"), weight=options.get("weight"))
+
+    found, reasons = claims(swallows)
+    assert (found.weight, found.ignore_index, found.label_smoothing) == (True, False, False)
+    assert reasons["label_smoothing"] == reasons["ignore_index"] == "passing it changed nothing"
+    assert found.default_ignore_index is None
+
+
+def test_a_swallowed_reduction_without_effect_is_left_out() -> None:
+    """The callable claims what it computes."""
+
+    def always_sum(logits: Any, target: Any, **_: Any) -> Any:
+        return right(logits, target, reduction="sum")
+
+    found, reasons = claims(always_sum)
+    assert found.reductions == ("sum",)
+    assert reasons["reduction"] == "passing it changed nothing"
+
+
+def test_a_named_reduction_without_effect_is_claimed() -> None:
+    """It fails for the two that it does not compute."""
+
+    def always_mean(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        del reduction
+        return right(logits, target)
+
+    assert claims(always_mean)[0].reductions == ("none", "sum", "mean")
+
+
+def test_a_named_option_that_is_not_implemented_is_left_out() -> None:
+    """Any other error of a named option is a failure where it is judged."""
+
+    def partial(
+        logits: Any, target: Any, weight: Any = None, label_smoothing: float = 0.0, reduction: str = "mean"
+    ) -> Any:
+        if label_smoothing:
+            raise NotImplementedError("later")
+        if weight is not None:
+            raise ValueError("operands could not be broadcast together")
+        return right(logits, target, reduction=reduction)
+
+    found, reasons = claims(partial)
+    assert (found.weight, found.label_smoothing) == (True, False)
+    assert reasons["label_smoothing"] == "it raised NotImplementedError: later"
+
+
+def test_a_callable_that_must_be_told_its_reduction_claims_all_its_dtypes() -> None:
+    """A reduction without a default is passed in every trial."""
+
+    def told(logits: Any, target: Any, reduction: str) -> Any:
+        return right(logits, target, reduction=reduction)
+
+    found, _ = claims(told)
+    assert found.logits_dtypes == ("float16", "bfloat16", "float32", "float64")
+    assert found.reductions == ("none", "sum", "mean")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reduction"),
+    [
+        (lambda x, y: right(x, y, reduction="sum" if x.dtype == np.float16 else "mean"), "mean"),
+        (lambda x, y: right(x, y, reduction="mean" if x.dtype == np.float16 else "sum"), "sum"),
+        (lambda x, y: right(x, y, reduction="none")[:, None], "none"),
+        (lambda x, y: right(x, y) * 3, "mean"),
+        (lambda x, y: right(x, y, reduction="sum") / 3, "sum"),
+        (lambda x, y: right(x, y, reduction="sum") / (len(x) + 1), "mean"),
+    ],
+    ids=[
+        "one dtype sums",
+        "one dtype averages",
+        "a column",
+        "three times the mean",
+        "a third of the sum",
+        "a row too many",
+    ],
+)
+def test_what_a_callable_computes_is_told_from_wrong_values(wrong: Loss, reduction: str) -> None:
+    """By most dtypes, by the number of losses and by how they grow: the wrong value is left to fail."""
+
+    def function(logits: Any, target: Any) -> Any:
+        return wrong(logits, target)
+
+    assert claims(function)[0].reductions == (reduction,)
+
+
+def test_targets_that_must_sum_to_one_are_claimed() -> None:
+    """A trial passes distributions."""
+
+    def strict(logits: Any, target: Any) -> Any:
+        if target.dtype == logits.dtype and not np.allclose(target.sum(axis=1).astype(float), 1):
+            raise ValueError("no distribution")
+        return right(logits, target)
+
+    assert claims(strict)[0].probability_targets
+
+
+def test_a_warning_is_no_refusal() -> None:
+    """Also where the surrounding project makes errors of them."""
+
+    def warns(logits: Any, target: Any) -> Any:
+        warnings.warn("slow", stacklevel=1)
+        return right(logits, target)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert claims(warns)[0].unbatched
+
+
+class _UnprintableError(ValueError):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("<object at 0x7f00aa11>\nmore"), "it raised ValueError: <object at 0x...>"),
+        (ValueError("red \x1b[31m\ttab"), "it raised ValueError: red \\x1b[31m tab"),
+        (ValueError(), "it raised ValueError"),
+        (ValueError("x" * 10_000), f"it raised ValueError: {'x' * 200}..."),
+        (_UnprintableError(), "it raised _UnprintableError"),
+    ],
+    ids=["an address", "an escape", "nothing", "too much", "no text"],
+)
+def test_a_reason_is_one_short_line_that_is_the_same_in_every_run(error: Exception, reason: str) -> None:
+    """A record can be resumed, and a terminal is not written to."""
+
+    def refuses(logits: Any, target: Any) -> Any:
+        if logits.ndim == 1:
+            raise error
+        return right(logits, target)
+
+    adapter = from_callable(refuses, spec="numpy:losses.f")
+    assert dict(adapter.capabilities.left_out)["unbatched"] == reason
+    assert complaint(adapter) is None
+
+
+def test_what_is_left_out_reaches_the_suite_and_its_reasons() -> None:
+    """It crosses from the backend's process, and a requirement that does not apply says it."""
+
+    def refuses(logits: Any, target: Any) -> Any:
+        if logits.ndim == 1:
+            raise ValueError("one row at least")
+        return right(logits, target)
+
+    adapter = from_callable(refuses, spec="numpy:losses.f")
+    description = describe(adapter)
+    assert from_data(as_data(description)) == description
+    reason = UNBATCHED.missing(Subject.of(adapter, "float32"))
+    assert reason is not None
+    assert reason.endswith("(left out, because it raised ValueError: one row at least)")
