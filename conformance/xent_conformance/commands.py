@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
                 return BROKEN
             if not session.done and not session.groups():
                 raise UsageError("nothing to judge: no backend claims these dtypes")
+            for line in _not_claimed(session):
+                say(sys.stdout, line)
             code = _judged(session, record, options.workers)
             if not _is_begun(record):
                 # Interrupted before the header was written.
@@ -56,6 +58,15 @@ def run(options: argparse.Namespace) -> int:
             say(sys.stdout, "\n".join(_renderer("terminal")([record], color=color)))
             say(sys.stdout, f"report: {_renderer('render')([record], folder)}")
             return BROKEN if session.left_out else code
+
+
+def _not_claimed(session: Session) -> list[str]:
+    """What backends leave out of their claims, a line each."""
+    return [
+        f"{opened.description.name}: {what}: left out, because {why}"
+        for opened in session.opened
+        for what, why in opened.description.capabilities.left_out
+    ]
 
 
 def _judged(session: Session, record: Path, workers: int) -> int:

@@ -71,8 +71,22 @@ def capabilities(run: Run) -> list[Comparison]:
     return [
         Comparison(name, "", [_claim(name, b.capabilities.get(name)) for b in run.available])
         for name in _fields(run, lambda b: b.capabilities)
-        if name != "conventions"
+        if name not in ("conventions", "left_out")
     ]
+
+
+def left_out(run: Run) -> list[Comparison]:
+    """What backends leave out of their claims, and why."""
+    columns = [_reasons(b.capabilities.get("left_out")) for b in run.available]
+    return _side_by_side(columns) if any(columns) else []
+
+
+def _reasons(listed: Any) -> dict[str, str]:
+    """What is left out with the reason; what a foreign record has in another form is no such list."""
+    pairs = listed if isinstance(listed, list) else []
+    return {
+        str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == len(("what", "why"))
+    }
 
 
 def observations(run: Run) -> list[Observation]:

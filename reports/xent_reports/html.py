@@ -61,6 +61,7 @@ def page(
         "tiers": tiers(run),
         "conventions": comparison.conventions(run),
         "capabilities": comparison.capabilities(run),
+        "left_out": comparison.left_out(run),
         "observations": comparison.observations(run),
         "exercised": coverage.exercised(run),
         "unjudged": coverage.unjudged(run),

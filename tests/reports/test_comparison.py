@@ -153,3 +153,18 @@ def test_exercise_is_counted_where_a_requirement_was_judged(tmp_path: Path) -> N
     assert list(found) == ["r.x"]
     assert (found["r.x"].examples, found["r.x"].exercised) == (200, 97)
     assert (found["r.x"].least, found["r.x"].least_exercised) == ("a, float32", 7)
+
+
+def test_what_is_left_out_stands_with_its_reason(tmp_path: Path) -> None:
+    """Beside the claims, by backend; not among them."""
+    backends = [
+        records.backend("a", capabilities={"left_out": [["spatial", "it raised ValueError: <no>"]]}),
+        records.backend("b", capabilities={"left_out": [["weight", "passing it changed nothing"], ["odd"], 3]}),
+        records.backend("c", capabilities={"left_out": {"spatial": "no list"}}),
+    ]
+    run = run_with(tmp_path, backends)
+    assert [(c.name, [choice.text for choice in c.choices]) for c in comparison.left_out(run)] == [
+        ("spatial", ["it raised ValueError: <no>", "", ""]),
+        ("weight", ["", "passing it changed nothing", ""]),
+    ]
+    assert not comparison.capabilities(run)

@@ -1,5 +1,6 @@
 """`xent run` on right and wrong implementations: verdicts, witnesses, scripts, exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,32 @@ def test_a_bare_callable_claims_what_its_signature_has(xent, tmp_path, verdicts)
     assert done.returncode in (0, 1), done.stderr
     assert found["accuracy.loss"] == "pass"
     assert found["weights.total-weight-zero"] == "not-applicable"
+
+
+def test_what_a_callable_refuses_is_said_before_judging_and_on_the_page(xent, tmp_path, output):
+    (tmp_path / "losses.py").write_text(
+        "import numpy as np\n"
+        "def loss(logits, target, **options):\n"
+        "    if logits.ndim != 2: raise ValueError('rows, please')\n"
+        "    x = logits - logits.max(axis=1, keepdims=True)\n"
+        "    return (np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), target]).mean()\n"
+    )
+    done = xent(
+        *("run", "numpy:losses.loss", "--profile", "quick", "--dtypes", "float32"),
+        *("--only", "identities.equal-logits,label_smoothing.loss"),
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    refused = "numpy-losses.loss: unbatched: left out, because it raised ValueError: rows, please"
+    assert said.index(refused) < said.index(next(line for line in said if "unexpected failure" in line))
+    assert "numpy-losses.loss: label_smoothing: left out, because passing it changed nothing" in said
+    page = (output / "index.html").read_text("utf-8")
+    assert "Left out of the claims" in page
+    assert "it raised ValueError: rows, please" in page
+    lines = [json.loads(line) for line in (output / "record.jsonl").read_text("utf-8").splitlines()]
+    assert ["label_smoothing", "passing it changed nothing"] in lines[0]["backends"][0]["capabilities"]["left_out"]
+    reasons = {line["requirement"]: line["reason"] for line in lines if line["kind"] == "verdict"}
+    assert reasons["label_smoothing.loss"].endswith("(left out, because passing it changed nothing)")
 
 
 def test_settings_of_the_surrounding_project_have_no_influence(xent, tmp_path):

@@ -128,29 +128,34 @@ class Subject:
 
 @dataclass(frozen=True)
 class Need:
-    """Something a requirement cannot be judged without."""
+    """Something a requirement cannot be judged without; ``claim`` is what it is called where it is left out."""
 
     name: str
     met_by: Callable[[Subject], bool]
+    claim: str = ""
 
     def missing(self, subject: Subject) -> str | None:
         """The reason it does not apply to a subject; None: it does."""
-        return None if self.met_by(subject) else f"{subject.name} does not claim {self.name}"
+        if self.met_by(subject):
+            return None
+        why = dict(subject.capabilities.left_out).get(self.claim)
+        return f"{subject.name} does not claim {self.name}" + (f" (left out, because {why})" if why else "")
 
 
 GRADIENT = Need("gradients (cross_entropy_vjp)", lambda s: s.has("gradient"))
-SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"))
+SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"), "second derivatives")
 PRIMITIVES = Need("softmax, log_softmax and nll_loss", lambda s: s.has("primitives"))
 LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))
 FUSED_LINEAR = Need("a fused linear map (linear_cross_entropy)", lambda s: s.has("fused linear"))
-WEIGHT = Need("class weights", lambda s: s.capabilities.weight)
-PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets)
-LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing)
+WEIGHT = Need("class weights", lambda s: s.capabilities.weight, "weight")
+PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets, "probability_targets")
+LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing, "label_smoothing")
 DETERMINISM = Need("deterministic results", lambda s: s.capabilities.deterministic)
 IGNORING = Need(
     "ignored rows",
     lambda s: s.capabilities.ignore_index or s.capabilities.default_ignore_index is not None,
+    "ignore_index",
 )
-NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only)
+NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only, "infinite logits")
 OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
 EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)

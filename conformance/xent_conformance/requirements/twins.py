@@ -19,12 +19,12 @@ Order = npt.NDArray[np.intp]
 COTANGENT = (1.0, -0.5, 2.0, 0.25, -1.5)
 
 FREE_SHAPES = Need("calls of any shape without compiling each", lambda s: not s.capabilities.static_shapes)
-UNBATCHED = Need("unbatched logits", lambda s: s.capabilities.unbatched)
-SPATIAL = Need("spatial dimensions", lambda s: s.capabilities.spatial)
+UNBATCHED = Need("unbatched logits", lambda s: s.capabilities.unbatched, "unbatched")
+SPATIAL = Need("spatial dimensions", lambda s: s.capabilities.spatial, "spatial")
 MEAN = Need("the mean reduction", lambda s: "mean" in s.capabilities.reductions)
 ROWS = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
 ALL_REDUCTIONS = Need("all three reductions", lambda s: {"none", "sum", "mean"} <= set(s.capabilities.reductions))
-CHOSEN_SENTINEL = Need("a choice of ignore_index", lambda s: s.capabilities.ignore_index)
+CHOSEN_SENTINEL = Need("a choice of ignore_index", lambda s: s.capabilities.ignore_index, "ignore_index")
 
 
 @dataclass(frozen=True, eq=False)
