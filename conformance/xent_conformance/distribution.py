@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from time import sleep
 from typing import Any
 
+from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
 from xent_conformance.request import Request
 from xent_conformance.session import Group, Session
@@ -111,13 +112,13 @@ def _end_of(code: int) -> str:
 
 def serve() -> None:
     """The whole of a worker process: judge the groups that are asked for, until the connection is closed."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     connection = Connection(int(sys.argv[2]))
     tasks: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
     sys.breakpointhook = _no_debugger
     # An interruption is how this process ends, and OSError that there is nobody to tell.
-    with suppress(KeyboardInterrupt, OSError):
+    with suppress(KeyboardInterrupt, OSError), interruptions.heeded() as ready:
+        ready()
+        threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
         request, left_out = tasks.get()
         with suppress(OSError), Session.open(request, left_out) as session:
             try:
@@ -138,8 +139,10 @@ def _judge(session: Session, connection: Connection, tasks: SimpleQueue[Any]) ->
         connection.send(WorkerError("; ".join(session.left_out)))
         return
     while True:
+        interruptions.check()
         connection.send(None)
         for line in session.judged(session.group(*tasks.get())):
+            interruptions.check()
             connection.send(line)
 
 
