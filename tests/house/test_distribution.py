@@ -28,6 +28,8 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
     assert packages == {"xent_conformance", "xent_backends", "xent_reports"}
     for needed in (
         "xent_conformance/py.typed",
+        "xent_backends/py.typed",
+        "xent_reports/py.typed",
         "xent_conformance/records/record.schema.json",
         "xent_conformance/new_backend.py.txt",
         "xent_conformance/semantics.md",
@@ -35,6 +37,7 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
         "xent_reports/templates/report.html.j2",
     ):
         assert needed in names
+    assert not [name for name in names if "screenshot" in name or name.endswith(".png")]
 
 
 def test_spec_is_what_the_registry_says():
