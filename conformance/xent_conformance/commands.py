@@ -73,6 +73,7 @@ def _judged(session: Session, record: Path, workers: int) -> int:
     """Write the verdicts of a run to its record as they come; the exit code."""
     from xent_conformance.console import Console
     from xent_conformance.distribution import WorkerError
+    from xent_conformance.loading.sources import ReplacedError
     from xent_conformance.records.record import RecordWriter
     from xent_conformance.running import run as verdicts
 
@@ -95,6 +96,8 @@ def _judged(session: Session, record: Path, workers: int) -> int:
         code = _exit_code(writer.counts)
         with _writing(record):
             writer.close(code, time.perf_counter() - start)
+    except ReplacedError as error:
+        trouble = f"{error}: run it anew, or undo that and finish the run with --resume"
     except KeyboardInterrupt as error:
         message = str(error) or "interrupted"
         trouble = f"{message}: finish the run with --resume" if _is_begun(record) else message

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import Any
 
 from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
+from xent_conformance.loading.description import as_data
+from xent_conformance.loading.sources import ReplacedError, check_unchanged
 from xent_conformance.request import Request
 from xent_conformance.session import Group, Session
 
@@ -40,7 +42,8 @@ def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iter
     left_out = {*session.unavailable, *session.broken}
     # What each of them opens for itself is not needed here.
     session.close()
-    todo, at_work = deque(groups), [_Worker(session.request, left_out) for _ in range(workers)]
+    opened = [as_data(one.description) for one in session.opened]
+    todo, at_work = deque(groups), [_Worker(session.request, left_out, opened) for _ in range(workers)]
     try:
         idle = {worker.connection: worker for worker in at_work}
         while idle:
@@ -62,7 +65,7 @@ def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iter
 class _Worker:
     """Our side of one process. It ends when its connection is closed."""
 
-    def __init__(self, request: Request, left_out: Collection[str]) -> None:
+    def __init__(self, request: Request, left_out: Collection[str], opened: Sequence[Mapping[str, Any]]) -> None:
         ours, theirs = socket.socketpair()
         path = [entry or str(Path.cwd()) for entry in sys.path]
         with theirs:
@@ -76,7 +79,7 @@ class _Worker:
         self.connection = Connection(ours.detach())
         self._task = "opening its backends"
         with suppress(OSError):
-            self.connection.send((request, left_out))
+            self.connection.send((request, left_out, opened))
 
     def ask(self, group: Group) -> None:
         """Have a group judged."""
@@ -92,7 +95,7 @@ class _Worker:
         except (EOFError, OSError):
             self.end()
             raise WorkerError(f"a process of the run {_end_of(self._process.returncode)} while {self._task}") from None
-        if isinstance(found, WorkerError):
+        if isinstance(found, WorkerError | ReplacedError):
             raise found
         line: dict[str, Any] | None = found
         return line
@@ -119,12 +122,16 @@ def serve() -> None:
     with suppress(KeyboardInterrupt, OSError), interruptions.heeded() as ready:
         ready()
         threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
-        request, left_out = tasks.get()
+        request, left_out, opened = tasks.get()
         with suppress(OSError), Session.open(request, left_out) as session:
             try:
+                for before, now in zip(opened, session.opened, strict=False):
+                    check_unchanged(now.description.name, before, vars(now.description))
                 _judge(session, connection, tasks)
             except DebuggerQuitError as error:
                 connection.send(WorkerError(str(error)))
+            except ReplacedError as error:
+                connection.send(error)
     # Whatever threads a backend has left behind must not keep the process.
     os._exit(0)
 

@@ -16,6 +16,7 @@ from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
 from xent_conformance.loading.description import Description, from_data
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError
+from xent_conformance.loading.sources import ReplacedError, check_unchanged
 from xent_conformance.problem import AnyArray
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class IsolatedExecutor:
         """Nothing is started yet."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
         self._worker: WorkerProcess | None = None
+        self._description: Description | None = None
         self._under_way: deque[_Request] = deque()
         self._warm: set[Any] = set()
         self._hangs = self._failed_starts = self._pardoned = 0
@@ -95,8 +97,15 @@ class IsolatedExecutor:
         if kind != "description":
             worker.close()
             raise REFUSALS.get(kind, BrokenBackendError)(content)
-        self._worker = worker
-        return from_data(content)
+        found = from_data(content)
+        if self._description is not None:
+            try:
+                check_unchanged(found.name, vars(self._description), vars(found))
+            except ReplacedError:
+                worker.close()
+                raise
+        self._worker, self._description = worker, self._description or found
+        return found
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""

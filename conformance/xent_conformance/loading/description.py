@@ -56,12 +56,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Description:
-    """A backend as the suite sees it. ``imports_suite``: its module needs ours, which a script has to stand in for."""
+    """A backend as the suite sees it.
+
+    ``imports_suite``: its module needs ours, which a script has to stand in for. ``sources``: see ``sources.py``.
+    """
 
     name: str
     capabilities: Capabilities
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     forms: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     reproducer: ReproducerParts | None = None
@@ -149,6 +153,7 @@ def as_data(description: Description) -> dict[str, Any]:
             "conventions": conventions,
         },
         "versions": dict(description.versions),
+        "sources": dict(description.sources),
         "reproducer": None if parts is None else {**parts._asdict(), "calls": dict(parts.calls)},
         "origin": None if description.origin is None else asdict(description.origin),
     }

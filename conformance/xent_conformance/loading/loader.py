@@ -11,9 +11,9 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -25,6 +25,7 @@ from xent_conformance.calling.surroundings import kept
 from xent_conformance.interface import Backend, BackendUnavailableError
 from xent_conformance.loading.claims import complaint
 from xent_conformance.loading.description import Description, Origin, describe
+from xent_conformance.loading.sources import FILE, sources_of
 
 BACKENDS = "xent_conformance.backends"
 CALLABLES = "xent_conformance.callables"
@@ -67,7 +68,9 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
     found = _guarded(spec, point.load)
     backend = _made(spec, found)
     module, _, attribute = point.value.partition(":")
-    return _described(spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]))
+    return _described(
+        spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]), defined_in=[module]
+    )
 
 
 def is_file(spec: str) -> bool:
@@ -118,7 +121,7 @@ def _from_file(spec: str) -> tuple[Backend, Description]:
     name, colon, attribute = spec.rpartition(":")
     path = _file(name if colon and not spec.endswith(".py") else spec)
     attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
-    name = f"xent_file_{path.stem}"
+    name = FILE + path.stem
     # Whatever the name ends with: it is Python.
     loader = SourceFileLoader(name, str(path))
     module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
@@ -136,7 +139,7 @@ def _from_file(spec: str) -> tuple[Backend, Description]:
             " `xent new my_backend.py` writes an example"
         )
     backend = _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
-    return _described(spec, backend, ("file", str(path), attribute), path.parent)
+    return _described(spec, backend, ("file", str(path), attribute), path.parent, defined_in=[name])
 
 
 def _file(name: str) -> Path:
@@ -164,7 +167,15 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         backend = _guarded(spec, lambda: make(function, **details))
     # A framework's own function has the known deviations of that framework.
     library = framework if path.partition(".")[0] == framework else None
-    return _described(spec, backend, ("callable", framework, path), _folder(inspect.getmodule(make)), library)
+    place = "callable", framework, path
+    return _described(
+        spec,
+        backend,
+        place,
+        _folder(inspect.getmodule(make)),
+        library,
+        defined_in=_guarded(spec, lambda: _modules(function)),
+    )
 
 
 def _attribute(spec: str, path: str) -> Any:
@@ -187,8 +198,21 @@ def _attribute(spec: str, path: str) -> Any:
     raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
 
 
+def _modules(function: Any) -> list[str]:
+    """Modules that define a callable: as it was written, and as what wraps it."""
+    plain = getattr(function, "func", inspect.unwrap(function))
+    names = [getattr(part, "__module__", None) for part in (function, plain, type(function), type(plain))]
+    return [name for name in names if isinstance(name, str)]
+
+
 def _described(
-    spec: str, backend: Backend, place: tuple[str, str, str], folder: Path, library: str | None = None
+    spec: str,
+    backend: Backend,
+    place: tuple[str, str, str],
+    folder: Path,
+    library: str | None = None,
+    *,
+    defined_in: Iterable[str],
 ) -> tuple[Backend, Description]:
     """The backend with its description; raises BrokenBackendError where it lacks what each must have.
 
@@ -198,7 +222,9 @@ def _described(
     if wrong is not None:
         raise BrokenBackendError(f"{spec}: {wrong}")
     listed = folder / "deviations" / f"{library or backend.name}.toml"
-    return backend, _guarded(spec, lambda: describe(backend, Origin(spec, *place, str(listed.absolute()))))
+    described = _guarded(spec, lambda: describe(backend, Origin(spec, *place, str(listed.absolute()))))
+    modules = [*defined_in, *(kind.__module__ for kind in type(backend).__mro__)]
+    return backend, replace(described, sources=_guarded(spec, lambda: sources_of(modules, described.versions)))
 
 
 def _made(spec: str, found: Any) -> Backend:

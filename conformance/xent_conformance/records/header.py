@@ -65,6 +65,7 @@ def described(backend: Description) -> dict[str, Any]:
         "spec": backend.spec,
         "device": backend.device,
         "versions": dict(backend.versions),
+        "sources": dict(backend.sources),
         "capabilities": {**plain, "precision": {d: p and asdict(p) for d, p in precision.items()}},
         "forms": list(backend.forms),
         "conventions": conventions_of(claims).choices(),

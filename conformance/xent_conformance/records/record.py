@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
+from xent_conformance.loading.sources import changed
 from xent_conformance.records.strict_json import MAX_VALUES, OddFileError, opened, parsed, values_in
 
 SCHEMA_VERSION = 1
@@ -147,8 +148,15 @@ def begun(path: Path, header: dict[str, Any]) -> Record:
     if _headless(path):
         return Record(path, header)
     record = read(path)
-    here = jsonable(header)
-    if different := [key for key in SAME if record.header.get(key) != here[key]]:
+    there, here = jsonable(record.header), jsonable(header)
+    for before, now in zip(there["backends"], here["backends"], strict=False):
+        if before["name"] != now["name"]:
+            break
+        if change := changed({"sources": {}, **before}, now):
+            raise RecordError(f"{path} cannot be resumed: {now['name']} is another one, {change}")
+        # Those that are in one only are not the same twice: see ``changed``.
+        before["sources"] = now["sources"]
+    if different := [key for key in SAME if there.get(key) != here[key]]:
         raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
     return record
 

@@ -1,0 +1,88 @@
+"""Which files a backend is made of, and whether a backend opened again is still the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+#: Most files that are hashed.
+MOST = 1000
+#: Prefix of the module that a file given by its path is loaded as.
+FILE = "xent_file_"
+#: Folders of installed packages, wherever they are.
+INSTALLED = frozenset(["site-packages", "dist-packages"])
+SUITE = __name__.partition(".")[0]
+
+
+class ReplacedError(KeyboardInterrupt):
+    """A backend is not what it was when the run began: it ends the run, and is no answer of the backend."""
+
+
+def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, str]:
+    """SHA-256 of the files that a backend consists of, by module.
+
+    ``modules`` define it. With each belong the loaded modules of its package, and those of its folder unless packages
+    are installed there. Left out are Python, this suite, and installed packages that are ``versioned``.
+    """
+    loaded = {name: file for name, module in tuple(sys.modules.items()) if (file := _file_of(module)) is not None}
+    roots = {n.partition(".")[0]: _folder(n, loaded[n]) for n in modules if n in loaded and not _of_python(loaded[n])}
+    folders = {folder for name, folder in roots.items() if name != SUITE and not INSTALLED.intersection(folder.parts)}
+    packages = {name for name, folder in roots.items() if folder in folders or name not in versioned} - {SUITE}
+
+    def belongs(name: str, file: Path) -> bool:
+        package = name.partition(".")[0]
+        near = any(f in file.parents and not INSTALLED.intersection(file.relative_to(f).parts) for f in folders)
+        return package in packages or (near and package != SUITE and not _of_python(file))
+
+    found = {}
+    for name, file in islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST):
+        # What lies in an archive, or is gone.
+        with suppress(OSError):
+            found[name.removeprefix(FILE)] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """What of its ``device``, ``versions`` and ``sources`` differs, as a phrase; None: nothing.
+
+    Only files that both have are compared: which others are loaded depends on what else is in the process.
+    """
+    if before["device"] != now["device"]:
+        return f"its device was {before['device']}, and is {now['device']}"
+    for name in {**before["versions"], **now["versions"]}:
+        old, new = (place["versions"].get(name, "missing") for place in (before, now))
+        if old != new:
+            return f"its version of {name} was {old}, and is {new}"
+    files = [n for n, digest in before["sources"].items() if now["sources"].get(n, digest) != digest]
+    return f"the source of {', '.join(files)} has changed" if files else None
+
+
+def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise ReplacedError where a backend opened again in a run is another one."""
+    if (change := changed(before, now)) is not None:
+        raise ReplacedError(f"{name}: {change} since the run began")
+
+
+def _file_of(module: Any) -> Path | None:
+    """The file that a module was loaded from. Modules are foreign: their attributes are not asked for."""
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+    return Path(file) if isinstance(file, str) else None
+
+
+def _folder(name: str, file: Path) -> Path:
+    """The folder that a module was imported from."""
+    depth = name.count(".") + (file.stem == "__init__")
+    return file.parents[min(depth, len(file.parents) - 1)]
+
+
+def _of_python(file: Path) -> bool:
+    """Whether a file is of the standard library."""
+    library = Path(sysconfig.get_path("stdlib"))
+    return library in file.parents and not INSTALLED.intersection(file.parts)
