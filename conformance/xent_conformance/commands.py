@@ -164,6 +164,17 @@ def listing(options: argparse.Namespace) -> int:
     return OK
 
 
+def explain(options: argparse.Namespace) -> int:
+    """Say what requirements mean."""
+    from xent_conformance.explain import explanation
+    from xent_conformance.request import names_in
+    from xent_conformance.requirements.registry import load
+    from xent_conformance.selection import selected
+
+    print("\n\n\n".join(map(explanation, selected(names_in(*options.only), load().values()))))
+    return OK
+
+
 def report(options: argparse.Namespace) -> int:
     """Render records."""
     records = _records(options.records)

@@ -29,17 +29,36 @@ class Request:
     """
 
     backends: tuple[str, ...]
-    profile: str = _option("default", "quick, default, thorough or scale", metavar="PROFILE")
-    seed: int = _option(0, "same seed, same problems, same verdicts", type=int, metavar="N")
-    only: tuple[str, ...] = _option((), "requirements or families", action="append", metavar="ID,ID")
-    dtypes: tuple[str, ...] = _option((), "float16, bfloat16, float32, float64", action="append", metavar="D,D")
-    device: str = _option("cpu", "callables: device to compute on", metavar="DEVICE")
-    gradient: bool = _option(True, "callables: claim no gradients", flag="no-gradient", action="store_false")
+    profile: str = _option(
+        "default",
+        "how much is judged: quick, default, thorough, or scale, which judges only what takes gigabytes"
+        " (default: default)",
+        metavar="PROFILE",
+    )
+    seed: int = _option(
+        0, "seed of the problems: the same seed gives the same verdicts (default: 0)", type=int, metavar="N"
+    )
+    only: tuple[str, ...] = _option(
+        (),
+        "judge these requirements alone: ids, families or patterns such as 'gradients.*' (default: all)",
+        action="append",
+        metavar="ID,ID",
+    )
+    dtypes: tuple[str, ...] = _option(
+        (),
+        "judge these dtypes of logits alone: float16, bfloat16, float32, float64 (default: all that are claimed)",
+        action="append",
+        metavar="D,D",
+    )
+    device: str = _option("cpu", "for callables: the device to compute on (default: cpu)", metavar="DEVICE")
+    gradient: bool = _option(True, "for callables: claim no gradients", flag="no-gradient", action="store_false")
     in_process: bool = _option(
-        False, "no process of its own for each backend: for debuggers and print", action="store_true"
+        False,
+        "run the backend in this process, for a debugger or print; a crash then ends the run",
+        action="store_true",
     )
     timeout: float = _option(
-        CALL_SECONDS, f"limit for one call (default {CALL_SECONDS:g})", type=float, metavar="SECONDS"
+        CALL_SECONDS, f"limit for one call, in seconds (default: {CALL_SECONDS:g})", type=float, metavar="SECONDS"
     )
     resume: Path | None = None
 
@@ -48,15 +67,15 @@ class Request:
         from xent_conformance.formats import FLOATING
         from xent_conformance.loading.loader import UsageError, is_callable
         from xent_conformance.requirements.registry import load
+        from xent_conformance.selection import selected
+        from xent_conformance.suggestions import instead, quoted
 
         if not 0 < self.timeout <= LONGEST:
             raise UsageError(f"a timeout is a number of seconds above 0 and up to {LONGEST:,}, not {self.timeout}")
         check_profile(self.profile)
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
-            raise UsageError(f"unknown dtypes {_quoted(unknown)}; there are {', '.join(FLOATING)}")
-        registry = load()
-        if unknown := [i for i in self.only if i not in registry and i not in {r.family for r in registry.values()}]:
-            raise UsageError(f"unknown requirement {_quoted(unknown)}; `xent list` prints them all")
+            raise UsageError(f"unknown dtypes {quoted(unknown)}; {instead(unknown[0], FLOATING)}")
+        selected(self.only, load().values())
         if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
             raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
 
@@ -83,17 +102,13 @@ def check_profile(name: str) -> None:
     """Raise UsageError for a profile there is not."""
     from xent_conformance.judging.profiles import PROFILES
     from xent_conformance.loading.loader import UsageError
+    from xent_conformance.suggestions import instead
 
     if name not in PROFILES:
-        raise UsageError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+        raise UsageError(f"unknown profile {name!r}; {instead(name, PROFILES)}")
 
 
 def names_in(*texts: str) -> tuple[str, ...]:
     """Names between commas, each once; a text that has none as it is."""
     names = (name for text in texts for part in text.split(",") if (name := part.strip()))
     return tuple(dict.fromkeys(names)) or texts
-
-
-def _quoted(names: list[str]) -> str:
-    """Names as text, also those that nobody would see."""
-    return ", ".join(name if name.strip(" ,") else repr(name) for name in names)

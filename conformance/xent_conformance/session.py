@@ -30,6 +30,7 @@ from xent_conformance.records.record import Record, begun, cell_of
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.selection import selected
 from xent_conformance.witnesses.witness import verdict_line
 
 ALL_DTYPES = "all"
@@ -188,8 +189,8 @@ class Session:
     def requirements(self) -> list[Requirement]:
         """The requirements that are asked for."""
         registry = load_requirements()
-        if only := self.request.only:
-            return [r for r in registry.values() if r.id in only or r.family in only]
+        if self.request.only:
+            return selected(self.request.only, registry.values())
         return [r for r in registry.values() if r.opt_in == (self.request.profile == OPT_IN)]
 
     def cells(self, requirement: Requirement) -> list[Cell]:

@@ -28,6 +28,26 @@ FAMILIES = {
     "fused_linear": "Fused linear maps",
     "scale": "Scale",
 }
+#: The numbered paragraphs of the semantics that say what the requirements of a family are about.
+SECTIONS = {
+    "identities": ("2.1", "2.3", "3.1"),
+    "accuracy": ("2.1", "2.3", "6.1", "6.2", "6.4"),
+    "gradients": ("3.1", "3.2", "3.3", "3.4"),
+    "reduction": ("2.3", "3.1"),
+    "weights": ("1.3", "2.1", "2.3"),
+    "ignore_index": ("1.4", "2.2", "2.3", "3.2"),
+    "label_smoothing": ("1.5", "2.1"),
+    "probability_targets": ("1.2", "2.1", "3.3"),
+    "dtypes": ("1.1", "1.2", "2.4", "8.1"),
+    "invalid_calls": ("8.1",),
+    "extremes": ("4.1", "4.2", "4.3"),
+    "layout": ("1.1", "7.2"),
+    "purity": ("7.1",),
+    "edges": ("1.1", "2.2", "2.3"),
+    "conventions": ("2.1", "2.2", "2.3", "4.1", "4.2"),
+    "fused_linear": ("3.5",),
+    "scale": ("2.1", "3.1"),
+}
 
 
 def specification(requirements: Iterable[Requirement]) -> str:

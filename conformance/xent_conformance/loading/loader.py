@@ -26,6 +26,7 @@ from xent_conformance.interface import Backend, BackendUnavailableError
 from xent_conformance.loading.claims import complaint
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.loading.sources import FILE, sources_of
+from xent_conformance.suggestions import instead
 
 BACKENDS = "xent_conformance.backends"
 CALLABLES = "xent_conformance.callables"
@@ -110,9 +111,11 @@ def _unknown(spec: str) -> str:
     frameworks = sorted(_points(CALLABLES))
     prefix, colon, _ = spec.partition(":")
     if colon:
-        return f"unknown framework {prefix!r} in {spec!r}; callables can be given for {', '.join(frameworks)}"
+        given_for = f"callables can be given for {', '.join(frameworks)}"
+        return f"unknown framework {prefix!r} in {spec!r}; {instead(prefix, frameworks, given_for)}"
+    every = f"known: {', '.join(known())}."
     return (
-        f"unknown backend {spec!r}; known: {', '.join(known())}."
+        f"unknown backend {spec!r}; {instead(spec, known(), every)}"
         f" A file is given as ./{spec}.py, a callable as {frameworks[0] if frameworks else 'torch'}:package.function"
     )
 
@@ -192,7 +195,8 @@ def _attribute(spec: str, path: str) -> Any:
         found: Any = _guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
         for part in parts[length:]:
             if not hasattr(found, part):
-                raise UsageError(f"{name} has no {'.'.join(parts[length:])!r}")
+                what = f"{name} has no {'.'.join(parts[length:])!r}"
+                raise UsageError("; ".join(filter(None, (what, instead(part, dir(found), otherwise="")))))
             found = getattr(found, part)
         return found
     raise UsageError(f"no module for {path!r}: expected package.function, importable from here")

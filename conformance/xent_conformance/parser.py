@@ -1,0 +1,244 @@
+"""The commands of `xent` and their options, with all that ``--help`` says. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from xent_conformance import __version__, commands
+from xent_conformance.commands import USAGE, complain
+from xent_conformance.request import add_options
+from xent_conformance.suggestions import instead
+
+EXAMPLES = """\
+examples:
+  xent run torch                          judge a registered backend; the report is in ./xent-report
+  xent run numpy torch jax -n 2           several side by side, in two processes
+  xent new my_backend.py                  write an adapter to start from ...
+  xent run ./my_backend.py                ... and judge it
+  xent run torch:my_kernels.fused_loss    judge any callable with the signature of F.cross_entropy
+  xent run torch --only 'gradients.*'     some of the requirements
+  xent explain accuracy.loss              what a requirement says, and why
+"""
+EXIT_CODES = """\
+exit codes:
+  0  nothing failed that is not a known deviation
+  1  something failed
+  2  wrong use: an option, a file or a backend that does not exist
+  3  the suite or an adapter broke, a framework or device is missing, or the run was interrupted
+"""
+DIFF_EXIT_CODES = """\
+exit codes, as of diff(1):
+  0  nothing changed for the worse
+  1  something changed for the worse
+  2  a record cannot be read
+"""
+RUN_EXAMPLES = """\
+examples:
+  xent run torch --profile quick                     a first impression in seconds
+  xent run torch --only accuracy,gradients.linear*   families and patterns
+  xent run ./my_backend.py:other                     another name than `backend` in the file
+  xent run jax:my_losses.cross_entropy --dtypes float32,bfloat16
+  xent run torch --output nightly --resume           finish a run that was cut off
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as those of all commands are."""
+
+    def __init__(self, *, epilog: str = EXIT_CODES, **options: Any) -> None:
+        """Options are written out in full, and the epilog is printed as it stands."""
+        super().__init__(
+            epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end the process."""
+        raise SystemExit(complain(f"{message} (`{self.prog} --help` says more)", USAGE))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line; ``command`` is the function that carries it out.
+
+    Raises SystemExit for a wrong command line, after saying what is wrong with it; without any arguments after printing
+    the help, with the exit code of a wrong one, so that no script takes a run of nothing for a success.
+    """
+    parser = Parser(
+        prog="xent",
+        description="Is this implementation of softmax cross-entropy right, and how do you know?",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}\n`xent COMMAND --help` has the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _mutants, _campaign):
+        add(parsers.add_parser)
+    if not arguments:
+        parser.print_help()
+        raise SystemExit(USAGE)
+    name, known = arguments[0], parsers.choices
+    if not name.startswith("-") and name not in known:
+        parser.error(f"unknown command {name!r}; {instead(name, known)}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known[name].error(_unrecognized(unknown, known[name]))
+    return options
+
+
+def _unrecognized(arguments: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    first = next((a for a in arguments if a.startswith("-")), arguments[0])
+    flags = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001 - no public way
+    near = instead(first.partition("=")[0], flags, otherwise="") if first.startswith("-") else ""
+    return "; ".join(filter(None, (f"unrecognized argument {first!r}", near)))
+
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def _run(add: Add) -> None:
+    run = add(
+        "run",
+        help="judge backends and render the report",
+        description="Judge backends, write the record and render the report.",
+        epilog=f"{RUN_EXAMPLES}\n{EXIT_CODES}",
+    )
+    run.add_argument(
+        "backends",
+        nargs="+",
+        metavar="BACKEND",
+        help="a registered name (`xent list` prints them), a file ./my_backend.py[:name], or a callable"
+        " torch:package.function (jax:, numpy: likewise)",
+    )
+    add_options(run.add_argument)
+    _add_workers(run, "processes that judge (default: 1)")
+    run.add_argument(
+        "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
+    )
+    run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
+    run.set_defaults(command=commands.run)
+
+
+def _list(add: Add) -> None:
+    what = "print the requirements and the registered backends"
+    listing = add("list", help=what, description=_sentence(what))
+    form = listing.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--spec", action="store_true", help="as the specification, conformance/SPEC.md")
+    listing.set_defaults(command=commands.listing)
+
+
+def _explain(add: Add) -> None:
+    what = "say what a requirement means, why it is there, and what to do about it"
+    explain = add("explain", help=what, description=_sentence(what))
+    explain.add_argument(
+        "only", nargs="+", metavar="ID", help="ids, families or patterns such as 'gradients.*'; `xent list` prints them"
+    )
+    explain.set_defaults(command=commands.explain)
+
+
+def _report(add: Add) -> None:
+    what = "render records as HTML, Markdown and a badge"
+    report = add("report", help=what, description=_sentence(what))
+    report.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="files, or folders that hold them")
+    report.add_argument(
+        "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
+    )
+    report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
+    report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
+    report.add_argument("--speed", type=Path, metavar="FILE", help="what pytest --benchmark-json=FILE wrote")
+    report.set_defaults(command=commands.report)
+
+
+def _merge(add: Add) -> None:
+    what = "merge the records of one run's shards"
+    merge = add("merge", help=what, description=_sentence(what))
+    merge.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="same seed, profile and requirements")
+    merge.add_argument("--output", type=Path, required=True, metavar="FILE", help="the record to write")
+    merge.set_defaults(command=commands.merge)
+
+
+def _diff(add: Add) -> None:
+    what = "print what changed between two records"
+    diff = add("diff", help=what, description=_sentence(what), epilog=DIFF_EXIT_CODES)
+    diff.add_argument("old", type=Path, metavar="OLD", help="the earlier record")
+    diff.add_argument("new", type=Path, metavar="NEW", help="the later record")
+    diff.set_defaults(command=commands.diff)
+
+
+def _new(add: Add) -> None:
+    what = "write a commented adapter to start from"
+    new = add("new", help=what, description=_sentence(what))
+    new.add_argument("file", type=Path, metavar="FILE", help="the file to write; one that exists is left as it is")
+    new.set_defaults(command=commands.new)
+
+
+def _mutants(add: Add) -> None:
+    what = "measure which requirement finds which wrong backend"
+    mutants = add("mutants", help=what, description=_sentence(what))
+    mutants.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_mutants()"
+    )
+    mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
+    mutants.add_argument("--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)")
+    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="these mutants alone, by name")
+    _add_workers(mutants, "processes (default: 1)")
+    mutants.add_argument("--resume", action="store_true", help="continue where the same command was cut off")
+    mutants.add_argument(
+        "--output",
+        type=Path,
+        default=Path("kill-matrix.json"),
+        metavar="FILE",
+        help="the matrix to write (default: ./kill-matrix.json)",
+    )
+    mutants.set_defaults(command=commands.mutants)
+
+
+def _campaign(add: Add) -> None:
+    what = "measure how near correct implementations come to the bounds"
+    campaign = add("campaign", help=what, description=_sentence(what))
+    campaign.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_correct()"
+    )
+    campaign.add_argument("backends", nargs="*", metavar="BACKEND", help="backends to judge beside, as for `xent run`")
+    campaign.add_argument(
+        "--comparisons",
+        type=_positive,
+        default=1_000_000,
+        metavar="N",
+        help="continue until so many comparisons are made (default: 1000000)",
+    )
+    campaign.add_argument(
+        "--output",
+        type=Path,
+        default=Path("campaign.json"),
+        metavar="FILE",
+        help="what was measured, as JSON (default: ./campaign.json)",
+    )
+    campaign.set_defaults(command=commands.campaign)
+
+
+def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help=what)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _positive(text: str) -> int:
+    """A whole number from 1 on."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is expected, not {text!r}")
+    return value
+
+
+def _folder(text: str) -> Path:
+    """A folder with a name: an empty text is a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a folder is expected, not ''")
+    return Path(text)
