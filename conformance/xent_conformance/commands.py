@@ -292,3 +292,19 @@ def campaign(options: argparse.Namespace) -> int:
     options.output.write_text(json.dumps(jsonable(measured.as_data()), indent=1) + "\n", encoding="utf-8")
     print(f"campaign: {options.output}")
     return FAILED if measured.alarms else OK
+
+
+def coverage(options: argparse.Namespace) -> int:
+    """Print what runs try of all combinations that a backend claims."""
+    from xent_conformance.coverage.measure import requested
+    from xent_conformance.coverage.table import table
+    from xent_conformance.request import Request, names_in
+
+    request = Request((options.backend,), options.profile, options.seed, dtypes=names_in(*options.dtypes))
+    if options.output is not None:
+        check_file(options.output)
+    found = requested(request, options.seeds)
+    print("\n".join(table(found)))
+    if options.output is not None:
+        options.output.write_text(json.dumps(found.as_data(), indent=1) + "\n", encoding="utf-8")
+    return OK

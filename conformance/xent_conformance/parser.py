@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
-    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _mutants, _campaign):
+    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _mutants, _campaign, _coverage):
         add(parsers.add_parser)
     if not arguments:
         parser.print_help()
@@ -216,6 +216,24 @@ def _campaign(add: Add) -> None:
         help="what was measured, as JSON (default: ./campaign.json)",
     )
     campaign.set_defaults(command=commands.campaign)
+
+
+def _coverage(add: Add) -> None:
+    what = "print which combinations of sizes, options, dtypes and layouts a run tries"
+    coverage = add(
+        "coverage", help=what, description=f"{_sentence(what)} Nothing is judged, the backend is not called."
+    )
+    coverage.add_argument("backend", metavar="BACKEND", help="whose claims count, as for `xent run`")
+    coverage.add_argument(
+        "--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)"
+    )
+    coverage.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (default: 0)")
+    coverage.add_argument("--seeds", type=_positive, default=1, metavar="N", help="seeds taken together (default: 1)")
+    coverage.add_argument(
+        "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
+    )
+    coverage.add_argument("--output", type=Path, metavar="FILE", help="write the same as JSON, too")
+    coverage.set_defaults(command=commands.coverage)
 
 
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:

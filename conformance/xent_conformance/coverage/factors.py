@@ -1,0 +1,194 @@
+"""The factors of a call, and the levels of each that a problem has.
+
+Rows of one problem may differ in where their label is, in what their logits are like, and in their distribution. A
+problem has no level of a factor that its call does not take: a loss has no cotangent, a softmax no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.formats import FLOATING, INTEGER
+from xent_conformance.problem import AnyArray, F64Array, Problem
+
+#: Rows and classes, by the first number of each coarse band.
+ROWS = {"1": 1, "2-8": 2, "9-64": 9, "65-1024": 65, "1025-8192": 1025, "8193-": 8193}
+CLASSES = {"1": 1, "2-8": 2, "9-64": 9, "65-512": 65, "513-4097": 513, "4098-": 4098}
+LABELS = {"first": 0, "1-127": 1, "128-4095": 128, "4096-": 4096}
+LAYOUTS = ("contiguous", "gaps", "permuted", "reversed", "repeated")
+#: Distances between the largest and the smallest logit of a row; past the last exp underflows in float32.
+NARROW, WIDE, RANGE = 2.0**-6, 20.0, 88.0
+
+FACTORS: dict[str, tuple[str, ...]] = {
+    "form": ("loss", "gradient", "layer", "second order", "primitives", "fused linear"),
+    "dtype": FLOATING,
+    "rows": tuple(ROWS),
+    "classes": tuple(CLASSES),
+    "rank": ("unbatched", "flat", "one more axis", "more axes"),
+    "logits": ("mild", "tied", "wide", "beyond exp", "masked", "far from zero", "narrow"),
+    "logits layout": LAYOUTS,
+    "target": ("labels", "one-hot", "distribution", "not normalised"),
+    "label position": (*LABELS, "last"),
+    "label dtype": INTEGER,
+    "target layout": LAYOUTS,
+    "ignored": ("none", "default", "outside", "class", "all"),
+    "weight": ("none", "positive", "some zero", "all zero", "negative"),
+    "smoothing": ("off", "on", "full"),
+    "reduction": ("none", "sum", "mean"),
+    "cotangent": ("ones", "one number", "repeated", "varied", "some zero", "strided"),
+    "cotangent size": ("tiny", "usual", "large", "mixed"),
+}
+#: What each form of a call does not take.
+WITHOUT: dict[str, tuple[str, ...]] = {
+    "loss": ("cotangent", "cotangent size"),
+    "gradient": (),
+    "layer": (),
+    "second order": (),
+    "primitives": (
+        *("target", "label position", "label dtype", "target layout", "ignored", "weight", "smoothing", "reduction"),
+        *("cotangent", "cotangent size"),
+    ),
+    # Its logits are made of small integers and never stored.
+    "fused linear": ("logits", "logits layout", "weight"),
+}
+#: Sizes of a cotangent beyond which it is no usual one.
+SMALL, LARGE = 2.0**-10, 2.0**4
+
+Rows = npt.NDArray[np.bool_]
+Level = tuple[str, str]
+
+
+def levels_of(problem: Problem) -> tuple[set[Level], list[set[Level]]]:
+    """Levels of a problem that all of its rows have, whatever the form of the call; those of each kind of row it has.
+
+    Rows that are ignored are of no kind.
+    """
+    whole = {
+        ("dtype", problem.dtype),
+        ("rows", _band(problem.rows, ROWS)),
+        ("classes", _band(problem.classes, CLASSES)),
+        ("rank", FACTORS["rank"][min(problem.logits.ndim - 1, 3)]),
+        ("logits layout", layout_of(problem.logits)),
+        ("target layout", layout_of(problem.target)),
+        ("weight", _weights(problem)),
+        ("smoothing", "off" if not problem.label_smoothing else "full" if problem.label_smoothing == 1 else "on"),
+        ("reduction", problem.reduction),
+    }
+    if not problem.has_probabilities:
+        whole |= {("target", "labels"), ("label dtype", problem.target.dtype.name), ("ignored", _ignored(problem))}
+    if problem.cotangent is not None:
+        whole |= _of_cotangent(problem.cotangent)
+    return whole, _kinds_of_rows(problem)
+
+
+def _band(size: int, bands: Mapping[str, int]) -> str:
+    return [name for name, first in bands.items() if size >= first][-1]
+
+
+def layout_of(array: AnyArray) -> str:
+    """How the elements of an array lie in memory."""
+    steps = [s for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    if array.flags.c_contiguous:
+        return "contiguous"
+    if 0 in steps:
+        return "repeated"
+    if min(steps) < 0:
+        return "reversed"
+    return "gaps" if steps == sorted(steps, reverse=True) else "permuted"
+
+
+def _kinds_of_rows(problem: Problem) -> list[set[Level]]:
+    """The different sets of levels that rows have."""
+    met = {("logits", name): rows for name, rows in _spreads(problem.logits_by_row()).items()}
+    if problem.has_probabilities:
+        met |= {("target", name): rows for name, rows in _shares(problem).items()}
+    else:
+        met |= {("label position", name): rows for name, rows in _positions(problem).items()}
+    judged = ~problem.ignored()
+    bits = sum((rows[judged].astype(np.int64) << place for place, rows in enumerate(met.values())), np.int64(0))
+    listed = list(met)
+    return [{level for place, level in enumerate(listed) if kind >> place & 1} for kind in np.unique(bits).tolist()]
+
+
+def _spreads(x: F64Array) -> dict[str, Rows]:
+    """What the logits (rows, C) of rows are like; a row without a finite one is like nothing."""
+    finite = np.isfinite(x)
+    top = np.where(finite, x, -np.inf).max(axis=1)
+    bottom = np.where(finite, x, np.inf).min(axis=1)
+    seen = finite.any(axis=1)
+    with np.errstate(invalid="ignore"):
+        spread = top - bottom
+    found = {
+        "mild": (spread <= WIDE) & (np.abs(top) <= WIDE) & ((spread >= NARROW) | (x.shape[1] == 1)),
+        "tied": (x == top[:, None]).sum(axis=1) > 1,
+        "wide": (spread > WIDE) & (spread <= RANGE),
+        "beyond exp": spread > RANGE,
+        "masked": np.isneginf(x).any(axis=1),
+        "far from zero": (np.abs(top) > RANGE) & (np.abs(bottom) > RANGE),
+        "narrow": (spread > 0) & (spread < NARROW),
+    }
+    return {name: rows & seen for name, rows in found.items()}
+
+
+def _positions(problem: Problem) -> dict[str, Rows]:
+    """Where the labels of rows are."""
+    labels, last = problem.labels(), problem.classes - 1
+    starts = np.array(list(LABELS.values()))
+    bands = np.searchsorted(starts, labels, side="right") - 1
+    at_end = (labels == last) & (last > 0)
+    return {name: (bands == place) & ~at_end for place, name in enumerate(LABELS)} | {"last": at_end}
+
+
+def _shares(problem: Problem) -> dict[str, Rows]:
+    """What the distributions of rows are like."""
+    q = problem.probabilities()
+    total = q.sum(axis=1)
+    whole = (np.abs(total - 1) <= problem.classes * problem.format.unit_roundoff) & (q >= 0).all(axis=1)
+    hot = whole & (q == 1).any(axis=1)
+    return {"one-hot": hot, "distribution": whole & ~hot, "not normalised": ~whole}
+
+
+def _ignored(problem: Problem) -> str:
+    ignored = problem.ignored()
+    if not ignored.any():
+        return "none"
+    if ignored.all():
+        return "all"
+    if problem.ignore_index is None:
+        return "default"
+    return "class" if 0 <= problem.ignore_index < problem.classes else "outside"
+
+
+def _weights(problem: Problem) -> str:
+    if problem.weight is None:
+        return "none"
+    weight = problem.class_weights()
+    if not weight.any():
+        return "all zero"
+    if (weight < 0).any():
+        return "negative"
+    return "positive" if weight.all() else "some zero"
+
+
+def _of_cotangent(cotangent: AnyArray) -> set[Level]:
+    values = np.abs(cotangent.astype(np.float64))
+    used = values[values > 0]
+    if not used.size:
+        return {("cotangent", "some zero")}
+    small, large = used.min() < SMALL, used.max() > LARGE
+    size = "mixed" if small and large else "tiny" if small else "large" if large else "usual"
+    return {("cotangent", _kind(cotangent)), ("cotangent size", size)}
+
+
+def _kind(cotangent: AnyArray) -> str:
+    layout = layout_of(cotangent)
+    if layout != "contiguous":
+        return "repeated" if layout == "repeated" else "strided"
+    if (cotangent == 0).any():
+        return "some zero"
+    if (cotangent == cotangent.reshape(-1)[0]).all():
+        return "ones" if (cotangent == 1).all() else "one number"
+    return "varied"

@@ -1,0 +1,175 @@
+"""Counting what the problems of a run meet: levels, pairs and triples of levels, and bands of sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.coverage.bands import BANDS, band_of
+from xent_conformance.coverage.factors import WITHOUT, Level, levels_of
+from xent_conformance.coverage.possible import possible_levels, possible_pairs, possible_triples
+from xent_conformance.formats import is_floating
+from xent_conformance.interface import Backend
+from xent_conformance.judging.evaluation import grouped
+from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.judging.subject import FUSED_LINEAR, GRADIENT, LAYER, PRIMITIVES, SECOND_ORDER, Need, Subject
+from xent_conformance.loading.description import Description
+from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.loader import load as load_backend
+from xent_conformance.problem import Problem
+from xent_conformance.request import Request
+from xent_conformance.requirements.registry import Requirement, load
+
+#: What a requirement needs to the form of the call that it then makes.
+FORMS: dict[str, Need] = {
+    "gradient": GRADIENT,
+    "layer": LAYER,
+    "second order": SECOND_ORDER,
+    "primitives": PRIMITIVES,
+    "fused linear": FUSED_LINEAR,
+}
+#: Requirements whose calls are to be rejected.
+REJECTED = ("invalid_calls", "invalid_options")
+
+
+@dataclass
+class Coverage:
+    """What has been met of the possible levels of each factor."""
+
+    possible: dict[str, tuple[str, ...]]
+    calls: int = 0
+    rows: set[tuple[int, int]] = field(default_factory=set)
+    classes: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Nothing is met yet."""
+        self.levels: list[Level] = [(f, level) for f, levels in self.possible.items() for level in levels]
+        self._place = {level: number for number, level in enumerate(self.levels)}
+        size = len(self.levels)
+        self._possible = possible_pairs(self.levels)
+        self._met = np.zeros((size, size, size), dtype=bool)
+
+    def add(self, problem: Problem, forms: Iterable[str]) -> None:
+        """Count a problem that is put to some forms of a call."""
+        whole, rows = levels_of(problem)
+        for form in forms:
+            for kind in rows or [set()]:
+                found = {level for level in whole | kind if level[0] not in WITHOUT[form]} | {("form", form)}
+                places = [self._place[level] for level in found if level in self._place]
+                self._met[np.ix_(places, places, places)] = True
+            self.calls += 1
+        for size, bands in ((problem.rows, self.rows), (problem.classes, self.classes)):
+            if (band := band_of(size)) is not None:
+                bands.add(band)
+
+    def merge(self, other: Coverage) -> None:
+        """Count what another one with the same possible levels has met."""
+        self._met |= other._met
+        self.calls += other.calls
+        self.rows |= other.rows
+        self.classes |= other.classes
+
+    def pairs(self) -> tuple[int, int]:
+        """Pairs of levels met, and possible."""
+        possible = np.triu(self._possible)
+        return int((possible & self._met_pairs()).sum()), int(possible.sum())
+
+    def triples(self) -> tuple[int, int]:
+        """Triples of levels met, and possible: those of which all pairs are."""
+        possible = possible_triples(self.levels, self._possible)
+        return int((possible & self._met).sum()), int(possible.sum())
+
+    def missing(self) -> list[tuple[Level, Level]]:
+        """Pairs that are possible and were not met; of a level that never was, none."""
+        seen = self._met_levels()
+        left = np.triu(self._possible & seen[:, None] & seen[None, :]) & ~self._met_pairs()
+        return [(self.levels[i], self.levels[j]) for i, j in np.argwhere(left)]
+
+    def never(self) -> list[Level]:
+        """Levels that were not met."""
+        return [level for level, met in zip(self.levels, self._met_levels(), strict=True) if not met]
+
+    def untouched(self, met: set[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Bands of sizes that were not met."""
+        return [band for band in BANDS if band not in met]
+
+    def as_data(self) -> dict[str, Any]:
+        """The figures as JSON data."""
+        (pairs, all_pairs), (triples, all_triples) = self.pairs(), self.triples()
+        return {
+            "calls": self.calls,
+            "pairs": {"met": pairs, "possible": all_pairs},
+            "triples": {"met": triples, "possible": all_triples},
+            "never": [list(level) for level in self.never()],
+            "missing_pairs": [[list(a), list(b)] for a, b in self.missing()],
+            "untouched_rows": self.untouched(self.rows),
+            "untouched_classes": self.untouched(self.classes),
+        }
+
+    def _met_levels(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._met_pairs().any(axis=1))
+
+    def _met_pairs(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._met.any(axis=2))
+
+
+def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, set[str]]]:
+    """Every problem of a subject, with the forms of the call that the requirements about it need."""
+    for source, group in grouped(r for r in load().values() if not r.opt_in and r.family not in REJECTED).items():
+        asked: dict[Any, set[str]] = {}
+        for requirement in (r for r in group if r.not_applicable(subject) is None and not r.foreign_labels):
+            asked.setdefault(requirement.derive, set()).update(forms_of(requirement))
+        for drawn, _ in problems(subject, source, settings) if asked else ():
+            problem = subject.posed(drawn)
+            if problem is None:
+                continue
+            for derive, forms in asked.items():
+                derived = [problem] if derive is None else derive(problem)
+                yield from ((one, forms) for one in derived if well_formed(one))
+
+
+def forms_of(requirement: Requirement) -> set[str]:
+    """The forms of the call that a requirement is about: those it needs, and the plain one where it needs none."""
+    return {form for form, need in FORMS.items() if need in requirement.needs} or {"loss"}
+
+
+def well_formed(problem: Problem) -> bool:
+    """Whether a call has an answer: shapes that fit, labels in range, logits that are numbers."""
+    if not is_floating(problem.logits.dtype) or not problem.rows or not problem.classes:
+        return False
+    weight = problem.weight
+    if weight is not None and (weight.shape != (problem.classes,) or weight.dtype != problem.logits.dtype):
+        return False
+    if problem.has_probabilities:
+        return problem.target.shape == problem.logits.shape
+    if problem.target.shape != problem.row_shape or problem.target.dtype.kind not in "iu":
+        return False
+    used = problem.labels()[~problem.ignored()]
+    return bool(((used >= 0) & (used < problem.classes)).all())
+
+
+def measured(
+    backend: Backend, description: Description, dtypes: Sequence[str], profile: str, seeds: Iterable[int]
+) -> Coverage:
+    """What runs with some seeds meet of what a backend claims. The backend is not called."""
+    found = Coverage(possible_levels(description.capabilities, description.forms, tuple(dtypes)))
+    for seed in seeds:
+        for dtype in dtypes:
+            subject = Subject.of(backend, dtype)
+            for problem, forms in exercised(subject, Settings(profile, seed)):
+                found.add(problem, forms)
+    return found
+
+
+def requested(request: Request, seeds: int) -> Coverage:
+    """What runs of one backend with so many seeds meet; raises what loading it raises, and UsageError for no dtype."""
+    backend, description = load_backend(request.backends[0])
+    claimed = description.capabilities.logits_dtypes
+    dtypes = [dtype for dtype in claimed if not request.dtypes or dtype in request.dtypes]
+    if not dtypes:
+        raise UsageError(f"{description.name} claims none of these dtypes but {', '.join(claimed)}")
+    return measured(backend, description, dtypes, request.profile, range(request.seed, request.seed + seeds))

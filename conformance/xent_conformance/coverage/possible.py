@@ -1,0 +1,144 @@
+"""Which levels a backend can be asked for at all, and which exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.coverage.factors import CLASSES, FACTORS, LABELS, LAYOUTS, ROWS, WITHOUT, Level
+from xent_conformance.interface import Capabilities
+
+#: Elements of the largest problem of a profile that is not about scale: rows times classes.
+MOST = 2**18
+
+SOFT = FACTORS["target"][1:]
+SOME = ("default", "outside", "class")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+
+Levels = tuple[str, Sequence[str]]
+Flags = npt.NDArray[np.bool_]
+
+#: Levels of one factor and of another that no call has together.
+EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
+    *(("target", SOFT, factor, FACTORS[factor]) for factor in ("label position", "label dtype", "ignored")),
+    ("form", ("fused linear",), "target", SOFT),
+    ("form", ("fused linear",), "rank", ("unbatched", "one more axis", "more axes")),
+    # A lone row is ignored or not, and its label and its cotangent are one number.
+    ("rows", ("1",), "ignored", SOME),
+    ("rows", ("1",), "cotangent", ("repeated", "varied", "strided")),
+    ("rows", ("1",), "cotangent size", ("mixed",)),
+    ("rank", ("unbatched",), "rows", tuple(ROWS)[1:]),
+    ("rank", ("unbatched",), "ignored", SOME),
+    ("rank", ("unbatched",), "cotangent", ("repeated", "varied", "strided")),
+    ("rank", ("unbatched",), "cotangent size", ("mixed",)),
+    ("rank", ("unbatched",), "logits layout", ("permuted",)),
+    ("reduction", ("sum", "mean"), "cotangent", ("repeated", "varied", "strided")),
+    ("reduction", ("sum", "mean"), "cotangent size", ("mixed",)),
+    ("cotangent size", ("mixed",), "cotangent", ("ones", "one number", "repeated")),
+    ("cotangent size", ("tiny", "large"), "cotangent", ("ones",)),
+    ("classes", ("1",), "logits", ("tied", "wide", "beyond exp", "masked", "narrow")),
+    ("classes", ("1",), "target", ("distribution",)),
+    ("classes", ("1",), "weight", ("some zero",)),
+    ("classes", ("1",), "label position", ("last",)),
+    ("label dtype", ("int8",), "label position", ("128-4095", "4096-")),
+    ("label dtype", ("uint8",), "label position", ("4096-",)),
+    ("label dtype", UNSIGNED, "ignored", ("default",)),
+    ("ignored", ("all",), "label position", FACTORS["label position"]),
+    ("ignored", ("all",), "logits", FACTORS["logits"]),
+)
+VIEWS = LAYOUTS[1:]
+_SIZES = ("cotangent size", FACTORS["cotangent size"])
+_OF_LABELS: tuple[Levels, ...] = (
+    ("target", ("labels",)),
+    *((factor, FACTORS[factor]) for factor in ("label dtype", "label position", "ignored")),
+)
+#: Levels of three factors that no call has together, though it has any two of them.
+EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
+    # The layouts of single numbers and of vectors.
+    (("rows", ("1",)), ("classes", ("1",)), ("logits layout", VIEWS)),
+    (("rows", ("1",)), ("classes", ("1",)), ("target layout", VIEWS)),
+    *((("rows", ("1",)), of, ("target layout", VIEWS)) for of in _OF_LABELS),
+    *((("rank", ("unbatched",)), of, ("target layout", VIEWS)) for of in _OF_LABELS),
+    *((("rank", ("flat",)), of, ("target layout", ("permuted",))) for of in _OF_LABELS),
+    # Repeated labels are all ignored or none.
+    (("rank", ("flat",)), ("target layout", ("repeated",)), ("ignored", SOME)),
+    # A zero that is alone has no size.
+    (("rows", ("1",)), ("cotangent", ("some zero",)), _SIZES),
+    (("reduction", ("sum", "mean")), ("cotangent", ("some zero",)), _SIZES),
+)
+
+
+def possible_levels(
+    claims: Capabilities, forms: tuple[str, ...], dtypes: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Factor to the levels that a backend with these claims and forms can be asked for."""
+    left_out = {
+        "form": {form for form in FACTORS["form"] if form not in ("loss", *forms)},
+        "dtype": set(FACTORS["dtype"]) - set(dtypes),
+        "reduction": set(FACTORS["reduction"]) - set(claims.reductions),
+        "label dtype": set(FACTORS["label dtype"]) - set(claims.target_dtypes),
+        "target": _soft_unclaimed(claims),
+        "weight": set() if claims.weight else set(FACTORS["weight"]) - {"none"},
+        "smoothing": set() if claims.label_smoothing else {"on", "full"},
+        "rank": ({"unbatched"} if not claims.unbatched else set())
+        | ({"one more axis", "more axes"} if not claims.spatial else set()),
+        "logits": {"masked"} if claims.finite_logits_only else set(),
+        "ignored": _sentinels_unclaimed(claims),
+        "classes": {name for name, least in CLASSES.items() if least > (claims.max_classes or least)},
+    }
+    return {f: tuple(level for level in levels if level not in left_out.get(f, ())) for f, levels in FACTORS.items()}
+
+
+def _soft_unclaimed(claims: Capabilities) -> set[str]:
+    if not claims.probability_targets:
+        return set(SOFT)
+    return set() if claims.conventions.unnormalised_targets == "accepted" else {"not normalised"}
+
+
+def _sentinels_unclaimed(claims: Capabilities) -> set[str]:
+    default = claims.default_ignore_index is not None
+    if claims.ignore_index:
+        return set() if default else {"default"}
+    return {"outside", "class"} if default else {"default", "outside", "class", "all"}
+
+
+def possible_pairs(listed: Sequence[Level]) -> Flags:
+    """Which two of the listed levels a call can have together; False for two of one factor."""
+    place = {level: number for number, level in enumerate(listed)}
+    factor = np.array([list(FACTORS).index(name) for name, _ in listed])
+    found = factor[:, None] != factor[None, :]
+    for one, other in _excluded():
+        if one in place and other in place:
+            found[place[one], place[other]] = found[place[other], place[one]] = False
+    return np.asarray(found)
+
+
+def possible_triples(listed: Sequence[Level], pairs: Flags) -> Flags:
+    """Which three of the listed levels a call can have together, each triple once: in ascending order."""
+    place = {level: number for number, level in enumerate(listed)}
+    after = np.triu(np.ones(pairs.shape, dtype=bool), 1)
+    found = (pairs & after)[:, :, None] & (pairs & after)[None, :, :] & pairs[:, None, :]
+    for triple in EXCLUDED_TRIPLES:
+        for levels in product(*([(factor, level) for level in some] for factor, some in triple)):
+            if all(level in place for level in levels):
+                found[tuple(sorted(place[level] for level in levels))] = False
+    return np.asarray(found)
+
+
+def _excluded() -> Iterator[tuple[Level, Level]]:
+    for first, some, second, others in EXCLUDED:
+        yield from (((first, a), (second, b)) for a in some for b in others)
+    for form, factors in WITHOUT.items():
+        yield from ((("form", form), (factor, level)) for factor in factors for level in FACTORS[factor])
+    for rows, fewest in ROWS.items():
+        yield from ((("rows", rows), ("classes", c)) for c, least in CLASSES.items() if fewest * least > MOST)
+    for (classes, _), high in zip(CLASSES.items(), [*list(CLASSES.values())[1:], None], strict=True):
+        # The last class is a level of its own.
+        yield from (
+            (("classes", classes), ("label position", label))
+            for label, first in LABELS.items()
+            if high is not None and first and first >= high - 2
+        )
