@@ -72,17 +72,21 @@ def plugged(
     *,
     hvp: Callable[..., Any] | None = None,
     expendable: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
 
     ``hvp`` differentiates a loss twice, as ``cross_entropy_hvp`` of a backend does; None: nothing is differentiated.
     Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
-    with one.
+    with one. ``check`` is called before each call and after it.
     """
     found, layer = signature_of(function), inspect.isclass(function)
 
     def plain(logits: Any, target: Any, **options: Any) -> Any:
-        return function(**options)(logits, target) if layer else function(logits, target, **options)
+        check()
+        loss = function(**options)(logits, target) if layer else function(logits, target, **options)
+        check()
+        return loss
 
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)

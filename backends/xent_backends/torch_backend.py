@@ -25,7 +25,7 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import callables, torch_calls, torch_linear, torch_state
+from xent_backends import callables, torch_calls, torch_compiler, torch_linear, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_backends.torch_callable import SETUP, TorchCallable, TorchDifferentiable, TorchTwiceDifferentiable
@@ -153,11 +153,15 @@ def from_callable(
         on_cpu = device == "cpu"
         arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
         hvp = torch_calls.hvp if gradient else None
-        found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp, expendable=on_cpu)
+        check, before = torch_compiler.check, torch_compiler.compiled_frames()
+        found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp, expendable=on_cpu, check=check)
+    capabilities = found.capabilities
+    if (why := torch_compiler.not_compiled(function, before)) is not None:
+        capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))
     differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
     setup = f"{SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), found.capabilities, device, found.call, setup, found.expression)
+    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression)
 
 
 def _check_device(device: str) -> None:
