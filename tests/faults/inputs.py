@@ -3,9 +3,12 @@
 from faults.catalogue import VICTIM, Fault
 
 CHANGED = {"purity.inputs-unchanged": "fail"}
+LATER = {"purity.surroundings": "fail"}
 ALL = "True"
 #: A pointer past the end and before the beginning of an array's elements.
 WRITE = "ctypes.memset(logits.ctypes.data {}, 0x41, 4)"
+#: A write through a pointer a while after the call. The thread holds the array.
+LATE = "threading.Timer(0.05, lambda: ctypes.memset({}.ctypes.data, 0x41, 4)).start()"
 STRAYED = {
     VICTIM: "fail",
     "identities.softplus": "fail",
@@ -104,6 +107,27 @@ FAULTS = [
         "return super().cross_entropy(np.ascontiguousarray(wide), target, **options)",
         verdicts={VICTIM: "fail"},
         message="loss",
+    ),
+    Fault(
+        "an input written late",
+        "writes to the logits in a thread, 50 ms after the call has returned",
+        LATE.format("logits"),
+        when="logits.size",
+        verdicts=LATER,
+        message="changed the logits of an earlier call",
+    ),
+    Fault(
+        "a cotangent written late",
+        "does so after every third gradient",
+        when="False",
+        before="calls = []",
+        methods="def cross_entropy_vjp(self, cotangent, *args, **kwargs):\n"
+        "    calls.append(None)\n"
+        "    if len(calls) % 3 == 0 and cotangent.size: "
+        + LATE.format("cotangent")
+        + "\n    return super().cross_entropy_vjp(cotangent, *args, **kwargs)",
+        verdicts=LATER,
+        message="changed the cotangent of an earlier call",
     ),
     Fault(
         "a workspace left dirty",

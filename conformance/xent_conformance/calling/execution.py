@@ -21,6 +21,7 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation, Outcome
 from xent_conformance.calling.foreign import printable
 from xent_conformance.calling.guarded import BAND, Guarded
+from xent_conformance.calling.late import Held
 from xent_conformance.calling.surroundings import seen, surroundings
 from xent_conformance.formats import is_floating
 from xent_conformance.interface import ArrayBridge, Backend, Surroundings
@@ -50,6 +51,7 @@ class LocalExecutor:
         bridged = isinstance(backend, ArrayBridge)
         self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
         self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
+        self._held = Held()
         self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
         # In a process of our own all kinds of things change between two calls.
         self._beginning = seen(self._own) if guest else None
@@ -57,6 +59,7 @@ class LocalExecutor:
     def perform(self, invocation: Invocation) -> Outcome:
         """One call, with warnings and floating-point errors kept from everybody else."""
         with _quiet():
+            self._held.look()
             return self._outcome(invocation)[0]
 
     def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
@@ -89,10 +92,13 @@ class LocalExecutor:
             return self._outcome(invocation)[0]
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
-        """One call, and what of the process it leaves changed; for a guest, what calls before it have changed too."""
+        """One call, and what of the process it leaves changed; for a guest, what calls before it have changed too.
+
+        So are inputs of calls before it that were written to after those had returned.
+        """
         with surroundings(self._own, self._beginning) as changes:
             outcome = self._outcome(invocation)[0]
-            return outcome, changes()
+            return outcome, changes() + self._held.changed()
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
@@ -132,6 +138,7 @@ class LocalExecutor:
             return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
         changed = tuple(name for name, (inside, _) in after.items() if inside)
         strayed = tuple(name for name, (_, beside) in after.items() if beside)
+        self._held.add({name: guarded for name, guarded in given.items() if not any(after[name])})
         memories = [guarded.memory for guarded in given.values()]
         aliases = tuple(n for n, array in results.items() if any(np.may_share_memory(array, m) for m in memories))
         return Outcome(outputs, changed=changed, strayed=strayed, aliases=aliases), results

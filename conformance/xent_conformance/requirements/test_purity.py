@@ -145,7 +145,8 @@ def _plain(subject: Subject) -> Iterable[Problem]:
 @requirement("purity.surroundings", "a call leaves the process as it was", source=_plain)
 def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
     """A call, with any option and also where it raises, changes no working directory, environment variable, locale,
-    warning filter, random state, default dtype, floating-point error state or standard stream of the process.
+    warning filter, random state, default dtype, floating-point error state or standard stream of the process, and no
+    input of a call before it that has returned.
     """
     methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
     for call in methods:

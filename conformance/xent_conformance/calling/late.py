@@ -1,0 +1,52 @@
+"""Inputs of some calls that have returned, compared once more after a while: a call may have left a thread behind.
+
+Only a few at a time are held. Others are let go at once, so that their memory is used again by the next calls: what
+tells its inputs apart by their addresses is found by that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from time import monotonic, sleep
+
+from xent_conformance.calling.guarded import Guarded
+
+#: Seconds after which inputs are looked at again, and between two calls whose inputs are held for that.
+AFTER, EVERY = 0.1, 0.005
+#: Most calls whose inputs are held, and most bytes of one input.
+MOST, LARGEST = 20, 1 << 20
+
+
+class Held:
+    """Inputs of some calls, and when each returned. Several threads may add to them, one looks at them."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._inputs: deque[tuple[float, Mapping[str, Guarded]]] = deque(maxlen=MOST)
+        self._next = 0.0
+        self._found: dict[str, None] = {}
+        self._has_waited = False
+
+    def add(self, inputs: Mapping[str, Guarded]) -> None:
+        """The inputs of a call that has returned and left them as they were; not every call's are held."""
+        now = monotonic()
+        if now >= self._next and all(guarded.memory.nbytes <= LARGEST for guarded in inputs.values()):
+            self._next = now + EVERY
+            self._inputs.append((now, inputs))
+
+    def look(self) -> None:
+        """Look at the inputs for which it is time, once at each, and let them go."""
+        due = monotonic() - AFTER
+        while self._inputs and self._inputs[0][0] <= due:
+            _, inputs = self._inputs.popleft()
+            # Inputs that the backend has copied lie unchanged in this memory.
+            self._found |= {f"{n} of an earlier call": None for n, g in inputs.items() if any(g.after(g.view))}
+
+    def changed(self) -> tuple[str, ...]:
+        """Inputs that were found written to, as phrases. The first time it waits for those that are held."""
+        if self._inputs and not self._has_waited:
+            self._has_waited = True
+            sleep(max(0.0, self._inputs[-1][0] + AFTER - monotonic()))
+        self.look()
+        return tuple(self._found)
