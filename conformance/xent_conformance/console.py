@@ -1,10 +1,10 @@
-"""What a run prints while it goes: a progress line on a terminal, and a line for each problem."""
+"""What a run prints while it goes: how far it is, and a few lines for each problem."""
 
 from __future__ import annotations
 
-import os
-from typing import Any, TextIO
+from typing import Any
 
+from xent_conformance.progress import Progress
 from xent_conformance.records.record import GLYPHS, Status
 
 #: Statuses that are named at once.
@@ -12,39 +12,22 @@ NAMED = (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR)
 
 
 class Console:
-    """Shows verdicts as they come. ``live``: with a progress line, where the stream is a terminal."""
+    """Shows verdicts as they come; ``total`` of them are expected."""
 
-    def __init__(self, stream: TextIO, total: int, *, live: bool = True) -> None:
-        """``total`` is the number of verdicts that are expected."""
-        self._stream, self._total = stream, total
-        self._shown = 0
-        self._live = live and stream.isatty()
+    def __init__(self, progress: Progress, total: int) -> None:
+        """Nothing has come yet."""
+        self._progress, self._total, self._count = progress, total, 0
+        progress.update("", 0, total)
 
     def show(self, line: dict[str, Any]) -> None:
         """Count a verdict; name what is wrong."""
-        self._shown += 1
+        self._count += 1
         status, place = Status(line["status"]), f"{line['backend']} {line['dtype']} {line['requirement']}"
         if status in NAMED:
             glyph, word = GLYPHS[status]
             first, *rest = summary(line).splitlines() or [""]
-            self.clear()
-            say(self._stream, "\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
-        if self._live:
-            say(self._stream, f"\r\x1b[K{f'[{self._shown}/{self._total}] {place}'[:78]}", end="")
-
-    def clear(self) -> None:
-        """Take the progress line away."""
-        if self._live:
-            say(self._stream, "\r\x1b[K", end="")
-
-
-def say(stream: TextIO, text: str, end: str = "\n") -> None:
-    """Print. A stream that nobody reads any more neither stops a run nor changes its exit code."""
-    try:
-        print(text, end=end, file=stream, flush=True)
-    except OSError:
-        # What is left in the stream's buffer must not fail once more when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            self._progress.print("\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
+        self._progress.update(place, self._count, self._total)
 
 
 def summary(line: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from xent_conformance import __version__, commands
+from xent_conformance import __version__, commands, measuring
 from xent_conformance.commands import USAGE, complain
 from xent_conformance.request import add_options
 from xent_conformance.suggestions import instead
@@ -191,7 +191,7 @@ def _mutants(add: Add) -> None:
         metavar="FILE",
         help="the matrix to write (default: ./kill-matrix.json)",
     )
-    mutants.set_defaults(command=commands.mutants)
+    mutants.set_defaults(command=measuring.mutants)
 
 
 def _campaign(add: Add) -> None:
@@ -215,7 +215,7 @@ def _campaign(add: Add) -> None:
         metavar="FILE",
         help="what was measured, as JSON (default: ./campaign.json)",
     )
-    campaign.set_defaults(command=commands.campaign)
+    campaign.set_defaults(command=measuring.campaign)
 
 
 def _coverage(add: Add) -> None:
@@ -233,7 +233,7 @@ def _coverage(add: Add) -> None:
         "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
     )
     coverage.add_argument("--output", type=Path, metavar="FILE", help="write the same as JSON, too")
-    coverage.set_defaults(command=commands.coverage)
+    coverage.set_defaults(command=measuring.coverage)
 
 
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:

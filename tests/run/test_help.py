@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import PosixPath
 
 import pytest
 
@@ -10,7 +11,7 @@ from xent_conformance import parser
 from xent_conformance.cli import main
 from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
 
-COMMANDS = ("run", "list", "explain", "report", "merge", "diff", "new", "mutants", "campaign")
+COMMANDS = ("run", "list", "explain", "report", "merge", "diff", "new", "mutants", "campaign", "coverage")
 
 
 @pytest.fixture
@@ -61,9 +62,9 @@ def test_every_option_of_every_command_says_what_it_is_for(capsys):
         assert command.description, name
         for action in command._actions:
             assert action.help, f"{name} {action.dest}"
-            if action.default not in (None, False, True, argparse.SUPPRESS) and action.option_strings:
+            if type(action.default) in (int, float, str, PosixPath) and action.dest != "help" and action.option_strings:
                 default = str(action.default)
-                assert f"(default: {default}" in action.help or f"(default: ./{default}" in action.help or not default
+                assert not default or f"(default: {default})" in action.help.replace("./", ""), f"{name} {action.dest}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,95 @@
+"""How far a long command is: one line that changes on a terminal, elsewhere a line every ten seconds."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+from typing import Self, TextIO
+
+#: Seconds between two lines in a file or a pipe, and between two states of the line on a terminal.
+LINES, REPAINTED = 10.0, 1.0
+#: Share of the work from which on the expected time is worth saying.
+ENOUGH = 0.02
+#: Columns of the line on a terminal.
+COLUMNS = 78
+
+
+class Progress:
+    """Tells how far a command is, between ``with`` and its end. ``shown``: not at all where it is false.
+
+    A thread prints, so that a step which takes long is no silence.
+    """
+
+    def __init__(self, stream: TextIO, *, shown: bool = True, clock: Callable[[], float] = monotonic) -> None:
+        """``clock`` gives seconds."""
+        self.stream = stream
+        self._shown, self._live = shown, shown and stream.isatty()
+        self._clock, self._start = clock, clock()
+        self._done = self._total = 0
+        self._doing = ""
+        self._ended, self._lock = threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self.repeat, args=(self._ended.wait,), daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to tell."""
+        if self._shown:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Tell no more, and take the line away."""
+        if self._shown:
+            self._ended.set()
+            self._thread.join()
+            self._clear()
+
+    def update(self, doing: str, done: int = 0, total: int = 0) -> None:
+        """Remember what is being done, and how many steps are; a total of 0 is not known."""
+        self._doing, self._done, self._total = doing, done, total
+        if self._live:
+            self._paint()
+
+    def print(self, text: str) -> None:
+        """Print lines between those that tell how far the command is."""
+        with self._lock:
+            self._clear()
+            say(self.stream, text)
+
+    def repeat(self, waited: Callable[[float], bool]) -> None:
+        """Print the state again and again, each time after ``waited`` for so many seconds, until that gives true."""
+        while not waited(REPAINTED if self._live else LINES):
+            self._paint()
+
+    def _paint(self) -> None:
+        with self._lock:
+            say(self.stream, f"\r\x1b[K{self._state()[:COLUMNS]}" if self._live else self._state(), self._live)
+
+    def _state(self) -> str:
+        elapsed, share = self._clock() - self._start, self._done / self._total if self._total else 0.0
+        steps = f"[{self._done}/{self._total}] " if self._total else ""
+        left = f", about {_clock_time(elapsed / share - elapsed)} left" if share >= ENOUGH else ""
+        return f"{steps}{_clock_time(elapsed)}{left}  {self._doing}"
+
+    def _clear(self) -> None:
+        if self._live:
+            say(self.stream, "\r\x1b[K", stays=True)
+
+
+def say(stream: TextIO, text: str, stays: bool = False) -> None:  # noqa: FBT001, FBT002 - of the line
+    """Print, and end the line unless the cursor ``stays`` in it.
+
+    A stream that nobody reads any more neither stops a run nor changes its exit code.
+    """
+    try:
+        print(text, end="" if stays else "\n", file=stream, flush=True)
+    except OSError:
+        # What is left in the stream's buffer must not fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _clock_time(seconds: float) -> str:
+    """Seconds as ``0:01:10``."""
+    return str(timedelta(seconds=round(seconds)))
