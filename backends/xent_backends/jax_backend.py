@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.interface import BackendUnavailableError, Capabilities, Precision, ReproducerParts, Vjp
+from xent_backends.missing import unavailable
+from xent_conformance.interface import Capabilities, Precision, ReproducerParts, Vjp
 
 try:
     import jax
 except ImportError as error:
-    raise BackendUnavailableError(
-        f"jax cannot be imported ({error}); install it with: pip install 'xent-conformance[jax]'"
-    ) from error
+    raise unavailable("jax", error) from error
 
 from jax import Array
 

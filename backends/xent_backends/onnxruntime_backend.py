@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.interface import BackendUnavailableError, Capabilities, Conventions, ReproducerParts
+from xent_backends.missing import unavailable
+from xent_conformance.interface import Capabilities, Conventions, ReproducerParts
 
 try:
     import onnx
     import onnxruntime
 except ImportError as error:
-    raise BackendUnavailableError(
-        f"onnxruntime cannot be imported ({error}); install it with: pip install 'xent-conformance[onnxruntime]'"
-    ) from error
+    raise unavailable("onnxruntime", error) from error
 
 from xent_backends import validation
 from xent_backends.source_text import plain_source

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from xent_backends.missing import unavailable
 from xent_conformance.interface import (
-    BackendUnavailableError,
     Capabilities,
     Conventions,
     Precision,
@@ -21,9 +21,7 @@ try:
     import jax
     import optax
 except ImportError as error:
-    raise BackendUnavailableError(
-        f"optax cannot be imported ({error}); install it with: pip install 'xent-conformance[optax]'"
-    ) from error
+    raise unavailable("optax", error) from error
 
 import jax.numpy as jnp
 import numpy as np

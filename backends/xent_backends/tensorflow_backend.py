@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.interface import BackendUnavailableError, Capabilities, Conventions, ReproducerParts, Vjp
+from xent_conformance.interface import Capabilities, Conventions, ReproducerParts, Vjp
 
 # Read when TensorFlow is loaded: its C++ code greets on standard error otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from xent_backends.missing import unavailable
 
 try:
     import tensorflow as tf
 except ImportError as error:
-    raise BackendUnavailableError(
-        f"tensorflow cannot be imported ({error}); install it with: pip install 'xent-conformance[tensorflow]'"
-    ) from error
+    raise unavailable("tensorflow", error) from error
 
 from xent_backends import validation
 from xent_backends.source_text import joined, plain_source

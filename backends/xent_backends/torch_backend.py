@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from xent_backends.missing import unavailable
 from xent_conformance.interface import (
     BackendUnavailableError,
     Capabilities,
@@ -18,9 +19,7 @@ from xent_conformance.interface import (
 try:
     import torch
 except ImportError as error:
-    raise BackendUnavailableError(
-        f"torch cannot be imported ({error}); install it with: pip install 'xent-conformance[torch]'"
-    ) from error
+    raise unavailable("torch", error) from error
 
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
