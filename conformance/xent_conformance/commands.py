@@ -76,7 +76,7 @@ def _judged(session: Session, record: Path, workers: int) -> int:
     from xent_conformance.distribution import WorkerError
 
     if session.earlier is not None and session.earlier.footer is not None:
-        return _exit_code({verdict["status"] for verdict in session.earlier.verdicts})
+        return _exit_code({verdict.status for verdict in session.earlier.verdicts})
     try:
         interruptions.check()
         # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
@@ -147,11 +147,13 @@ def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
     from xent_conformance.loading.loader import known
     from xent_conformance.records.header import catalogued
+    from xent_conformance.records.plain import as_data
     from xent_conformance.requirements.registry import load
 
     registry = load()
     if options.json:
-        print(json.dumps({"requirements": [catalogued(r) for r in registry.values()], "backends": known()}, indent=2))
+        requirements = [as_data(catalogued(r)) for r in registry.values()]
+        print(json.dumps({"requirements": requirements, "backends": known()}, indent=2))
         return OK
     if options.spec:
         from xent_conformance.spec import specification

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from xent_conformance.progress import Progress
+from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
 
 #: Statuses that are named at once.
@@ -19,10 +18,10 @@ class Console:
         self._progress, self._total, self._count = progress, total, 0
         progress.update("", 0, total)
 
-    def show(self, line: dict[str, Any]) -> None:
+    def show(self, line: VerdictLine) -> None:
         """Count a verdict; name what is wrong."""
         self._count += 1
-        status, place = Status(line["status"]), f"{line['backend']} {line['dtype']} {line['requirement']}"
+        status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
         if status in NAMED:
             glyph, word = GLYPHS[status]
             first, *rest = summary(line).splitlines() or [""]
@@ -30,12 +29,15 @@ class Console:
         self._progress.update(place, self._count, self._total)
 
 
-def summary(line: dict[str, Any]) -> str:
-    """A verdict in a few lines: what is wrong, on which problem."""
-    failure = line["failure"]
-    if failure is None:
-        known = [f"known deviation: {d['reason']} ({d['issue']})" for d in line["deviations"]]
-        return line["reason"] or line["observed"] or "; ".join(known)
-    ratio = failure["ratio"]
-    over = f" ({ratio:.3g} times the bound)" if isinstance(ratio, float) and ratio < float("inf") else ""
-    return f"{failure['message']}{over}\n{failure['text']}"
+def summary(line: VerdictLine) -> str:
+    """A verdict in a few lines: what is wrong, on which problem, for each of its failures."""
+    if not line.failures:
+        known = [f"known deviation: {d.reason} ({d.issue})" for d in line.deviations]
+        return line.reason or line.observed or "; ".join(known)
+    return "\n".join(map(_failed, line.failures))
+
+
+def _failed(failure: Failure) -> str:
+    ratio = failure.ratio
+    over = "" if ratio is None or not ratio < float("inf") else f" ({ratio:.3g} times the bound)"
+    return f"{failure.message}{over}\n{failure.text}"

@@ -25,6 +25,7 @@ from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
 from xent_conformance.loading.description import as_data
 from xent_conformance.loading.sources import ReplacedError, check_unchanged
+from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
 from xent_conformance.session import Group, Session
 
@@ -37,7 +38,7 @@ class WorkerError(Exception):
     """A process of the run has ended before its work, or could not begin it."""
 
 
-def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iterator[dict[str, Any]]:
+def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iterator[VerdictLine]:
     """Verdicts of groups as they come from so many processes; raises WorkerError where one is lost."""
     left_out = {*session.unavailable, *session.broken}
     # What each of them opens for itself is not needed here.
@@ -88,7 +89,7 @@ class _Worker:
         with suppress(OSError):
             self.connection.send((group.subject.name, group.subject.dtype, [r.id for r in group.requirements]))
 
-    def answer(self) -> dict[str, Any] | None:
+    def answer(self) -> VerdictLine | None:
         """The next verdict; None: it waits for a group."""
         try:
             found: Any = self.connection.recv()
@@ -97,7 +98,7 @@ class _Worker:
             raise WorkerError(f"a process of the run {_end_of(self._process.returncode)} while {self._task}") from None
         if isinstance(found, WorkerError | ReplacedError):
             raise found
-        line: dict[str, Any] | None = found
+        line: VerdictLine | None = found
         return line
 
     def end(self) -> None:

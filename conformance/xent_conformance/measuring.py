@@ -65,7 +65,7 @@ def _said(matrix: Matrix, output: Path) -> int:
 def campaign(options: argparse.Namespace) -> int:
     """Measure how near correct implementations come to the bounds."""
     from xent_conformance.detection.campaign import Campaign, entrants, table
-    from xent_conformance.records.record import jsonable
+    from xent_conformance.records.plain import jsonable
 
     check_file(options.output)
     with Progress(sys.stderr) as progress:

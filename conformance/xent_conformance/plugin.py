@@ -97,19 +97,21 @@ class RequirementItem(pytest.Item):
     def runtest(self) -> None:
         """Judge it."""
         from xent_conformance.console import summary
-        from xent_conformance.records.record import Status
+        from xent_conformance.records.plain import as_data
+        from xent_conformance.records.status import Status
 
         session = session_of(self.config)
         line = session.line(session.verdict(self.requirement, self.cell))
-        self.user_properties.extend((name, line[name]) for name in PROPERTIES)
-        status, reason = line["status"], summary(line)
+        data = as_data(line)
+        self.user_properties.extend((name, data[name]) for name in PROPERTIES)
+        status, reason = line.status, summary(line)
         if status in (Status.NOT_APPLICABLE, Status.VACUOUS):
             pytest.skip(reason)
         if status in (Status.WEAK, Status.DEVIATION):
             pytest.xfail(reason)
         if status not in (Status.PASS, Status.OBSERVED):
-            failure = line["failure"]
-            pytest.fail(f"{reason}\n{failure['command']}" if failure else reason, pytrace=False)
+            commands = dict.fromkeys(failure.command for failure in line.failures)
+            pytest.fail("\n".join([reason, *commands]), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the requirement is written, and the headline of its failure."""

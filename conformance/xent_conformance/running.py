@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 from xent_conformance.distribution import distributed
+from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
 from xent_conformance.session import Session
 
 
-def run(asked: Request | Session, workers: int = 1) -> Generator[dict[str, Any], None, None]:
+def run(asked: Request | Session, workers: int = 1) -> Generator[VerdictLine, None, None]:
     """The verdicts of a run as lines of its record, in this process or in so many of their own.
 
     A session stays open, and gives its cells that are not done yet. Raises what :meth:`Session.open` does for a

@@ -25,8 +25,9 @@ from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
 from xent_conformance.loading.smoke import first_call
 from xent_conformance.records import deviations
-from xent_conformance.records.header import catalogued, circumstances, described, not_judged
-from xent_conformance.records.record import Record, begun, cell_of
+from xent_conformance.records.header import described, header, not_judged
+from xent_conformance.records.lines import Header, VerdictLine
+from xent_conformance.records.record import Record, begun
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import OPT_IN, Requirement
 from xent_conformance.requirements.registry import load as load_requirements
@@ -56,7 +57,7 @@ class Cell:
         return f"{name}-{dtype}"
 
     def key(self, requirement: Requirement) -> tuple[str, str, str]:
-        """What its verdict is about, as :func:`~xent_conformance.records.record.cell_of` has it."""
+        """What its verdict is about, as :class:`~xent_conformance.records.lines.VerdictLine` has it."""
         return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 
@@ -103,7 +104,7 @@ class Session:
                 session._add(spec, own)
             if request.resume is not None:
                 session.earlier = begun(request.resume, session.header())
-                session.done = frozenset(map(cell_of, session.earlier.verdicts))
+                session.done = frozenset(line.cell for line in session.earlier.verdicts)
         except BaseException:
             for executor in isolated:
                 executor.close()
@@ -224,7 +225,7 @@ class Session:
         subject = Subject(opened.description, opened.executor, dtype)
         return Group(subject, tuple(registry[i] for i in identifiers))
 
-    def judged(self, group: Group) -> Iterator[dict[str, Any]]:
+    def judged(self, group: Group) -> Iterator[VerdictLine]:
         """The lines of a group's verdicts; an error of ours is the verdict of those that it keeps from having one."""
         subject = group.subject
         try:
@@ -233,7 +234,7 @@ class Session:
             verdicts = {r.id: in_error(r, subject, error) for r in group.requirements}
         yield from map(self.line, verdicts.values())
 
-    def line(self, verdict: Verdict) -> dict[str, Any]:
+    def line(self, verdict: Verdict) -> VerdictLine:
         """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
         with _quiet():
             try:
@@ -257,19 +258,20 @@ class Session:
         with _quiet():
             return evaluate(subject, group.requirements, self.settings, known, subject.description.version)
 
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The header of the record."""
         request = self.request
-        return {
-            "command": " ".join(["xent", "run", *request.backends]),
-            "seed": request.seed,
-            "profile": request.profile,
-            "backends": [described(opened.description) for opened in self.opened]
-            + [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
-            + [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()],
-            "requirements": [catalogued(r) for r in self.requirements()],
-            **circumstances(),
-        }
+        backends = [described(opened.description) for opened in self.opened]
+        backends += [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
+        backends += [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()]
+        return header(
+            backends,
+            self.requirements(),
+            command=" ".join(["xent", "run", *request.backends]),
+            seed=request.seed,
+            profile=request.profile,
+            dtypes=request.dtypes,
+        )
 
 
 @contextmanager

@@ -5,9 +5,11 @@ It reads the record format and nothing else of the suite.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from xent_conformance.records.record import Record
 from xent_reports import badge, benchmarks, files, html, markdown
@@ -54,4 +56,6 @@ def render(
 
 def _timed(record: Record, speed: Path | None) -> Record:
     """The record with the times of a file in place of its own."""
-    return record if speed is None else replace(record, header={**record.header, "speed": benchmarks.speed(speed)})
+    if speed is None:
+        return record
+    return dataclasses.replace(record, header=replace(record.header, speed=tuple(benchmarks.speed(speed))))

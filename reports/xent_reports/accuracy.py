@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xent_conformance.records.record import number
+from xent_conformance.records.lines import Bin, VerdictLine
 from xent_reports.figures import size
-from xent_reports.model import Run, Verdict, dtype_order
+from xent_reports.model import Run, dtype_order
 
 #: The requirement whose observation names the tightest precision tier a backend meets.
 TIGHTEST_TIER = "accuracy.tightest-tier"
@@ -54,33 +54,34 @@ def accuracy(run: Run, families: Sequence[str] = ("accuracy", "gradients")) -> l
     """Panels by family: only of MUST requirements, whose ratios are all about the bound of the declared precision."""
     found = []
     for family in families:
-        binned = [v for v in run.verdicts if v.bins and v.level == "MUST" and v.requirement.family == family]
+        binned = [
+            v for v in run.verdicts if v.bins and v.level == "MUST" and run.catalogue[v.requirement].family == family
+        ]
         if binned:
-            panels = [panel for panel in (_panel(b.label, binned) for b in run.available) if panel.points]
-            found.append(Accuracy(family, panels, sorted({v.requirement.id for v in binned})))
+            panels = [panel for panel in (_panel(b.name, binned) for b in run.available) if panel.points]
+            found.append(Accuracy(family, panels, sorted({v.requirement for v in binned})))
     return found
 
 
-def _panel(backend: str, verdicts: Sequence[Verdict]) -> Panel:
+def _panel(backend: str, verdicts: Sequence[VerdictLine]) -> Panel:
     points: dict[tuple[str, int], Point] = {}
     for verdict in verdicts:
         for entry in verdict.bins if verdict.backend == backend else ():
-            key = (verdict.dtype, entry["classes"])
-            points[key] = _larger(points.get(key), entry["ratio"], entry["ulp"], entry["count"])
+            key = (verdict.dtype, entry.classes)
+            points[key] = _larger(points.get(key), entry)
     dtypes = sorted({dtype for dtype, _ in points}, key=dtype_order)
     return Panel(backend, points, dtypes, sorted({classes for _, classes in points}))
 
 
-def _larger(point: Point | None, ratio: object, ulp: object, count: int) -> Point:
-    new = Point(number(ratio), number(ulp), count)
+def _larger(point: Point | None, new: Bin) -> Point:
     if point is None:
-        return new
-    return Point(max(point.ratio, new.ratio, key=size), max(point.ulp, new.ulp, key=size), point.count + count)
+        return Point(new.ratio, new.ulp, new.count)
+    return Point(max(point.ratio, new.ratio, key=size), max(point.ulp, new.ulp, key=size), point.count + new.count)
 
 
 def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """The tightest tier each backend meets: dtypes, and for each backend the tier under each."""
-    found = {(v.backend, v.dtype): v.observed or v.reason for v in run.verdicts if v.requirement.id == TIGHTEST_TIER}
+    found = {(v.backend, v.dtype): v.observed or v.reason or "" for v in run.verdicts if v.requirement == TIGHTEST_TIER}
     dtypes = sorted({dtype for _, dtype in found}, key=dtype_order)
-    labels = [b.label for b in run.available if any(label == b.label for label, _ in found)]
+    labels = [b.name for b in run.available if any(label == b.name for label, _ in found)]
     return dtypes, [(label, [found.get((label, dtype), "") for dtype in dtypes]) for label in labels]

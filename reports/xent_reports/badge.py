@@ -30,7 +30,7 @@ def badge(run: Run) -> str:
         message, color = "nothing judged", "lightgrey"
     elif run.footer is None:
         message, color = f"truncated at {message}", "lightgrey"
-    names = [b.label for b in run.available]
+    names = [b.name for b in run.available]
     who = abridged(one_line(names[0]), 24) if len(names) == 1 else f"{len(names)} backends"
     content = {"schemaVersion": 1, "label": f"cross-entropy: {who}", "message": message, "color": color}
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"

@@ -5,44 +5,62 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from xent_conformance.records.record import RecordError
+import msgspec
+from msgspec import Meta
+from msgspec.structs import asdict
+
+from xent_conformance.records.lines import Count, Name, Timing
+from xent_conformance.records.plain import from_data
+from xent_conformance.records.record import RecordError, brief
 from xent_reports.files import json_object
-from xent_reports.shapes import Count, Name, OddError, Shape, has
 
-WHAT: Shape = {"backend": Name, "quantity": Name, "dtype": Name, "rows": Count, "classes": Count}
-STATS: Shape = {"median": (int, float), "iqr": (int, float)}
+Seconds = Annotated[float, Meta(ge=0)]
 
 
-def speed(path: Path) -> list[dict[str, Any]]:
+class Stats(msgspec.Struct):
+    """The times of a benchmark."""
+
+    median: Seconds
+    iqr: Seconds
+
+
+class Timed(msgspec.Struct):
+    """What one of our benchmarks timed."""
+
+    backend: Name
+    quantity: Name
+    dtype: Name
+    rows: Count
+    classes: Count
+
+
+class Benchmark(msgspec.Struct):
+    """An entry of the file."""
+
+    stats: dict[str, Any]
+    extra_info: dict[str, Any] = {}
+
+
+class BenchmarkFile(msgspec.Struct):
+    """The file that pytest-benchmark writes."""
+
+    benchmarks: list[Benchmark]
+
+
+def speed(path: Path) -> list[Timing]:
     """The entries of a file; raises RecordError, naming it, where it is damaged or has no benchmark of a backend."""
     content = json_object(path)
     try:
-        has(content, "the file", {"benchmarks": list}, {})
-        found = [_entry(b, place) for place, b in enumerate(content["benchmarks"]) if _is_ours(b)]
-    except OddError as error:
-        raise RecordError(f"{path}: not a result of pytest-benchmark: {error}") from error
-    if not found:
+        listed = from_data(content, BenchmarkFile).benchmarks
+        ours = [
+            (from_data(b.extra_info, Timed), from_data(b.stats, Stats)) for b in listed if "backend" in b.extra_info
+        ]
+    except ValueError as error:
+        raise RecordError(f"{path}: not a result of pytest-benchmark: {brief(error)}") from error
+    if not ours:
         command = "pytest benchmarks/test_backend_speed.py --benchmark-json=FILE"
         raise RecordError(f"{path}: no benchmark of a backend; `{command}` has them")
-    return found
-
-
-def _is_ours(benchmark: Any) -> bool:
-    """Whether a benchmark says what it timed, or is too odd to tell."""
-    extra = benchmark.get("extra_info") or {} if isinstance(benchmark, dict) else None
-    return not isinstance(extra, dict) or "backend" in extra
-
-
-def _entry(benchmark: Any, place: int) -> dict[str, Any]:
-    where = f"benchmarks[{place}]"
-    has(benchmark, where, {"extra_info": dict, "stats": dict}, {})
-    what, stats = benchmark["extra_info"], benchmark["stats"]
-    has(what, f"extra_info of {where}", WHAT, {})
-    has(stats, f"stats of {where}", STATS, {})
-    if not all(math.isfinite(stats[key]) and stats[key] >= 0 for key in STATS):
-        raise OddError(f"the times of {where} are not times")
-    return {key: what[key] for key in WHAT} | {key: stats[key] for key in STATS}
+    return [Timing(**asdict(what), **asdict(times)) for what, times in ours]

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from xent_conformance.records.lines import ArrayLine, ProblemLine
 from xent_reports.figures import element
 
 #: Arrays with more elements than this are described, not listed, where they do not fit the table.
 _LISTED = 12
+_ARRAYS = ("logits", "target", "weight", "cotangent")
 
 
 @dataclass(frozen=True)
 class Call:
     """A problem of a record. Rows are as in the suite: N*d1*...*dk of them, in the order of the target's elements."""
 
-    content: Mapping[str, Any]
+    content: ProblemLine
     #: The class index whose rows are ignored, passed or by default.
     ignored: int | None = None
+    #: Whether it takes nothing else, as softmax does.
+    logits_only: bool = False
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the logits."""
-        return tuple(self.content["logits"]["shape"])
+        return self.content.logits.shape
 
     @cached_property
     def classes(self) -> int:
@@ -42,21 +46,23 @@ class Call:
         """Number of rows."""
         return math.prod(self.row_shape) if self.shape else 0
 
-    def array(self, name: str) -> dict[str, Any] | None:
+    def array(self, name: str) -> ArrayLine | None:
         """An array of the problem as the record has it, None where it is absent.
 
         A cotangent of ones, which is none, counts as absent.
         """
-        found: dict[str, Any] | None = self.content.get(name)
-        values = (found or {}).get("values") if name == "cotangent" else None
-        return None if values and all(v == 1 for v in values) else found
+        if self.logits_only and name != "logits":
+            return None
+        found: ArrayLine | None = getattr(self.content, name)
+        ones = name == "cotangent" and found is not None and found.values and all(v == 1 for v in found.values)
+        return None if ones else found
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
         return {
-            name: _elements(array.get("values") or (), array["dtype"])
-            for name in self.content
-            if isinstance(array := self.array(name), dict)
+            name: _elements(array.values or (), array.dtype)
+            for name in _ARRAYS
+            if (array := self.array(name)) is not None
         }
 
     def texts(self, name: str) -> list[str]:
@@ -65,8 +71,8 @@ class Call:
 
     def by_row(self, name: str) -> list[list[str]]:
         """Elements of an array of the logits' shape as (rows, C); nothing where it has another shape or no values."""
-        texts = self.texts(name)
-        if not texts or tuple((self.array(name) or {})["shape"]) != self.shape:
+        texts, array = self.texts(name), self.array(name)
+        if not texts or array is None or array.shape != self.shape:
             return []
         inner = math.prod(self.shape[2:])
         whole = self.classes * inner
@@ -75,8 +81,8 @@ class Call:
 
     def per_row(self, name: str) -> list[str]:
         """Elements of an array with one for each row; nothing where it has another size."""
-        texts = self.texts(name)
-        return texts if len(texts) == self.rows and tuple((self.array(name) or {})["shape"]) == self.row_shape else []
+        texts, array = self.texts(name), self.array(name)
+        return texts if array is not None and len(texts) == self.rows and array.shape == self.row_shape else []
 
     def per_class(self, name: str) -> list[str]:
         """Elements of an array with one for each class; nothing where it has another size."""
@@ -117,8 +123,9 @@ class Call:
 
     def facts(self) -> list[tuple[str, str]]:
         """The arguments of the call in words: each array's dtype and shape, each option's value."""
-        arrays = [(name, self._described(name)) for name in ("logits", "target", "weight", "cotangent")]
-        options = [(k, self.content.get(k)) for k in ("reduction", "ignore_index", "label_smoothing")]
+        arrays = [(name, self._described(name)) for name in _ARRAYS]
+        names = () if self.logits_only else ("reduction", "ignore_index", "label_smoothing")
+        options = [(name, getattr(self.content, name)) for name in names]
         written = [(k, element(v, "float64")) for k, v in options if v is not None and (k, v) != ("label_smoothing", 0)]
         return [fact for fact in arrays if fact[1]] + written
 
@@ -126,11 +133,9 @@ class Call:
         array = self.array(name)
         if array is None:
             return ""
-        shape = f"({', '.join(map(str, array['shape']))}{',' if len(array['shape']) == 1 else ''})"
-        strides = f", strides {tuple(array['strides'])} in elements" if array.get("strides") else ""
-        if "recipe" in array:
-            return f"{array['dtype']} {shape}{strides}, by recipe: {array['recipe']}"
-        return f"{array['dtype']} {shape}{strides}{self._listed(name)}"
+        strides = f", strides {array.strides} in elements" if array.strides else ""
+        values = self._listed(name) if array.recipe is None else f", by recipe: {array.recipe}"
+        return f"{array.dtype} {array.shape}{strides}{values}"
 
     def _listed(self, name: str) -> str:
         """The elements of an array that has no place in the table."""

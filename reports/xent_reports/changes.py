@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.record import GLYPHS, RecordError, Status
 from xent_reports.combination import combined, conditions
 from xent_reports.figures import counted, ratio
 from xent_reports.files import load
-from xent_reports.model import Run, Verdict, dtype_order, run_of
+from xent_reports.model import Run, dtype_order, run_of
 from xent_reports.visible import one_line
 
 #: Exit codes, as diff(1)'s.
@@ -37,8 +38,8 @@ class Change:
     requirement: str
     backend: str
     dtype: str
-    before: Verdict | None
-    after: Verdict | None
+    before: VerdictLine | None
+    after: VerdictLine | None
 
     @property
     def worse(self) -> bool:
@@ -60,7 +61,7 @@ class Changes:
     versions: Sequence[str]
     same: int
     started: str
-    before: Mapping[tuple[str, str, str], Verdict]
+    before: Mapping[tuple[str, str, str], VerdictLine]
 
     def of_kind(self, kind: str) -> list[Change]:
         """The changes of one kind."""
@@ -96,19 +97,19 @@ def diff(old: Sequence[Path] | Path, new: Sequence[Path] | Path) -> tuple[str, i
 
 def compared(old: Run, new: Run) -> Changes:
     """What differs between two runs; raises RecordError for different suite versions."""
-    if old.header["suite"] != new.header["suite"]:
-        versions = f"{old.header['suite']} and {new.header['suite']}"
+    if old.header.suite != new.header.suite:
+        versions = f"{old.header.suite} and {new.header.suite}"
         raise RecordError(f"records of suite versions {versions} cannot be compared; run the older one again")
-    before, after = ({(v.requirement.id, v.backend, v.dtype): v for v in run.verdicts} for run in (old, new))
+    before, after = ({(v.requirement, v.backend, v.dtype): v for v in run.verdicts} for run in (old, new))
     keys = sorted(before.keys() | after.keys(), key=lambda k: (k[0], k[1], dtype_order(k[2])))
     found = [_change(key, before.get(key), after.get(key)) for key in keys]
     order = list(KINDS)
     listed = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
     different = conditions(old.header, new.header)
-    return Changes(listed, different, _versions(old, new), len(found) - len(listed), str(old.header["started"]), before)
+    return Changes(listed, different, _versions(old, new), len(found) - len(listed), old.header.started, before)
 
 
-def _change(key: tuple[str, str, str], before: Verdict | None, after: Verdict | None) -> Change | None:
+def _change(key: tuple[str, str, str], before: VerdictLine | None, after: VerdictLine | None) -> Change | None:
     if before is None or after is None:
         return Change("new" if before is None else "gone", *key, before, after)
     if before.status is after.status:
@@ -122,17 +123,17 @@ def _change(key: tuple[str, str, str], before: Verdict | None, after: Verdict | 
 
 def _versions(old: Run, new: Run) -> list[str]:
     """Libraries whose version changed, per backend."""
-    before = {b.label: b.versions for b in old.backends}
+    before = {b.name: b.versions for b in old.backends}
     found = []
     for backend in new.backends:
         for library, version in backend.versions.items():
-            earlier = before.get(backend.label, {}).get(library, version)
+            earlier = before.get(backend.name, {}).get(library, version)
             if earlier != version:
-                found.append(f"{backend.label}: {library} {earlier} → {version}")
+                found.append(f"{backend.name}: {library} {earlier} → {version}")
     return found
 
 
-def state(verdict: Verdict | None) -> str:
+def state(verdict: VerdictLine | None) -> str:
     """A verdict in a word: glyph, word, ratio, and what was observed."""
     if verdict is None:
         return "not run"

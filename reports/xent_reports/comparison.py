@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xent_conformance.records.lines import BackendLine, RequirementLine
 from xent_conformance.records.record import Status
 from xent_reports.accuracy import TIGHTEST_TIER
-from xent_reports.model import Backend, Requirement, Run
+from xent_reports.model import Run
 from xent_reports.visible import web_address
 
 #: Situations of one observation that are shown.
@@ -45,24 +46,22 @@ class Comparison:
 class Observation:
     """What one requirement saw: by situation each backend's answer, with the dtypes where they differ."""
 
-    requirement: Requirement
+    requirement: RequirementLine
     situations: Sequence[Comparison]
 
 
 def conventions(run: Run) -> list[Comparison]:
     """Declared choices. The usual one is the header's default where it names one, else what most backends choose."""
-    described: dict[str, Any] = run.header.get("conventions") or {}
     found = []
     for name in _fields(run, lambda b: b.conventions):
-        details = described.get(name)
-        details = details if isinstance(details, dict) else {}
-        chosen = [str(b.conventions.get(name, "")) for b in run.available]
-        usual = str(details.get("default") or _commonest(chosen))
+        asked = run.header.conventions.get(name)
+        chosen = [b.conventions.get(name, "") for b in run.available]
+        usual = asked.default if asked else _commonest(chosen)
         choices = [
             Choice(text, bool(text) and text != usual, text in {"undefined", "abort"}, _documentation(backend, name))
             for backend, text in zip(run.available, chosen, strict=True)
         ]
-        found.append(Comparison(name, str(details.get("question") or ""), choices))
+        found.append(Comparison(name, asked.question if asked else "", choices))
     return found
 
 
@@ -95,7 +94,7 @@ def observations(run: Run) -> list[Observation]:
     for requirement in run.requirements:
         if requirement.id == TIGHTEST_TIER:
             continue
-        columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+        columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
         seen = [[(v.dtype, v.observed) for v in c if v.status is Status.OBSERVED and v.observed] for c in columns]
         if any(seen):
             found.append(Observation(requirement, _side_by_side([_by_situation(answers) for answers in seen])))
@@ -127,9 +126,9 @@ def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return told
 
 
-def _fields(run: Run, part: Callable[[Backend], dict[str, Any]]) -> list[str]:
+def _fields(run: Run, part: Callable[[BackendLine], dict[str, Any]]) -> list[str]:
     """Field names of all backends in the order of their declaration."""
-    return list(dict.fromkeys(str(name) for backend in run.available for name in part(backend)))
+    return list(dict.fromkeys(name for backend in run.available for name in part(backend)))
 
 
 def _commonest(chosen: Sequence[str]) -> str:
@@ -137,8 +136,8 @@ def _commonest(chosen: Sequence[str]) -> str:
     return min(counts, key=lambda text: (-counts[text], text), default="")
 
 
-def _documentation(backend: Backend, field: str) -> str | None:
-    return web_address(str(backend.documentation.get(field) or ""))
+def _documentation(backend: BackendLine, field: str) -> str | None:
+    return web_address(backend.documentation.get(field, ""))
 
 
 def _claim(name: str, value: Any) -> Choice:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.record import Status
-from xent_reports.model import Requirement, Run, Verdict
+from xent_reports.model import Run
 
 
 @dataclass(frozen=True)
 class Exercised:
     """How often the problems of a requirement met the condition it is about, over all backends and dtypes."""
 
-    requirement: Requirement
     examples: int
     exercised: int
     least: str
@@ -32,16 +32,16 @@ class Unjudged:
 
 def exercised(run: Run) -> dict[str, Exercised]:
     """Counts by requirement id, for requirements that were judged at all."""
-    grouped: dict[str, list[Verdict]] = {}
+    grouped: dict[str, list[VerdictLine]] = {}
     for verdict in run.verdicts:
         if verdict.status is not Status.NOT_APPLICABLE:
-            grouped.setdefault(verdict.requirement.id, []).append(verdict)
+            grouped.setdefault(verdict.requirement, []).append(verdict)
     found = {}
     for name, verdicts in grouped.items():
         least = min(verdicts, key=lambda v: v.exercised)
         examples, met = sum(v.examples for v in verdicts), sum(v.exercised for v in verdicts)
         where = f"{least.backend}, {least.dtype}"
-        found[name] = Exercised(verdicts[0].requirement, examples, met, where, least.exercised)
+        found[name] = Exercised(examples, met, where, least.exercised)
     return found
 
 
@@ -53,9 +53,9 @@ def unjudged(run: Run) -> list[Unjudged]:
     grouped: dict[tuple[bool, str, str], dict[str, list[str]]] = {}
     for verdict in run.verdicts:
         if verdict.status in {Status.NOT_APPLICABLE, Status.VACUOUS}:
-            reason = verdict.reason.removeprefix(f"{verdict.backend} ") or "no reason recorded"
+            reason = (verdict.reason or "").removeprefix(f"{verdict.backend} ") or "no reason recorded"
             key = (verdict.status is not Status.VACUOUS, reason, verdict.backend)
-            grouped.setdefault(key, {}).setdefault(verdict.requirement.id, []).append(verdict.dtype)
+            grouped.setdefault(key, {}).setdefault(verdict.requirement, []).append(verdict.dtype)
     alike: dict[tuple[bool, str, str], Unjudged] = {}
     for (applies, reason, backend), names in sorted(grouped.items()):
         status, listed = Status.NOT_APPLICABLE if applies else Status.VACUOUS, list(names.items())

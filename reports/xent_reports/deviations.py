@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from xent_reports.model import Requirement, Run, Verdict
+from xent_conformance.records.lines import DeviationLine, RequirementLine, VerdictLine
+from xent_reports.model import Run
 from xent_reports.visible import anchor, shortened
 from xent_reports.witness import Witness, briefly, of_failure
 
@@ -21,7 +21,7 @@ class Place:
     """A requirement that a deviation concerns, and the dtypes it was seen in there."""
 
     anchor: str
-    requirement: Requirement
+    requirement: RequirementLine
     dtypes: Sequence[str]
 
 
@@ -39,33 +39,33 @@ class Deviation:
 
 def deviations(run: Run) -> list[Deviation]:
     """Listed deviations in the order of the requirements."""
-    backends = {b.label: b for b in run.backends}
-    found: dict[tuple[str, str, str, str], list[tuple[Verdict, dict[str, Any] | None]]] = {}
+    backends = {b.name: b for b in run.backends}
+    found: dict[tuple[str, str, str, str], list[tuple[VerdictLine, DeviationLine]]] = {}
     for verdict in run.verdicts:
         for entry in verdict.deviations:
-            key = (verdict.backend, shortened(entry["reason"], _TEXT), entry["issue"], entry.get("versions") or "")
-            found.setdefault(key, []).append((verdict, entry.get("witness")))
+            key = (verdict.backend, shortened(entry.reason, _TEXT), entry.issue, entry.versions)
+            found.setdefault(key, []).append((verdict, entry))
     taken: dict[str, int] = {}
     room, result = _SCRIPTS, []
     for (backend, reason, issue, versions), seen in found.items():
-        shown = next(((v, w) for v, w in seen if w), None)
-        witness = of_failure(shown[1], shown[0], backends[backend], _TEXT) if shown and shown[1] else None
+        known = ((verdict, entry.witness) for verdict, entry in seen)
+        witness = next((of_failure(w, v, backends[backend], _TEXT) for v, w in known if w is not None), None)
         if witness is not None and len(witness.script) > room:
             witness = briefly(witness, table=True, script=False)
         room -= len(witness.script) if witness else 0
-        places = _places([verdict for verdict, _ in seen], taken)
+        places = _places(run, [verdict for verdict, _ in seen], taken)
         result.append(Deviation(backend, reason, issue, versions, places, witness))
     return result
 
 
-def _places(verdicts: Sequence[Verdict], taken: dict[str, int]) -> list[Place]:
+def _places(run: Run, verdicts: Sequence[VerdictLine], taken: dict[str, int]) -> list[Place]:
     """The requirements of some verdicts; ``taken`` counts how often each anchor was given."""
-    dtypes: dict[Requirement, list[str]] = {}
+    dtypes: dict[str, list[str]] = {}
     for verdict in verdicts:
         dtypes.setdefault(verdict.requirement, []).append(verdict.dtype)
     places = []
     for requirement, names in dtypes.items():
-        place = f"known--{anchor(requirement.id, verdicts[0].backend)}"
+        place = f"known--{anchor(requirement, verdicts[0].backend)}"
         again = taken[place] = taken.get(place, 0) + 1
-        places.append(Place(place if again == 1 else f"{place}--{again}", requirement, names))
+        places.append(Place(place if again == 1 else f"{place}--{again}", run.catalogue[requirement], names))
     return places

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import Status
-from xent_reports.model import Requirement, Run, Verdict, worst_first
+from xent_reports.model import Run, worst_first
 from xent_reports.witness import Witness, briefly, of_verdict
 
 #: Bytes that scripts, and tables, may take on one page; past it the later dtypes of a failure go without. Scripts have
@@ -19,9 +20,9 @@ _MESSAGES, _MESSAGE = 300_000, 500
 
 @dataclass(frozen=True)
 class Failure:
-    """A requirement that one backend breaks, with a witness for each dtype; the worst status first."""
+    """A requirement that one backend breaks, with a witness for each failure of each dtype; the worst status first."""
 
-    requirement: Requirement
+    requirement: RequirementLine
     backend: str
     witnesses: Sequence[Witness]
 
@@ -29,6 +30,11 @@ class Failure:
     def status(self) -> Status:
         """The worst status of its dtypes."""
         return self.witnesses[0].status
+
+    @property
+    def leading(self) -> Sequence[Witness]:
+        """The witnesses of the first dtype, which are shown in full; of the others only the dtype is named."""
+        return [w for w in self.witnesses if w.dtype == self.witnesses[0].dtype]
 
     @property
     def brief(self) -> bool:
@@ -45,23 +51,23 @@ class Failure:
 class Broken:
     """A requirement and everyone who breaks it."""
 
-    requirement: Requirement
+    requirement: RequirementLine
     failures: Sequence[Failure]
 
 
 def failures(run: Run) -> list[Failure]:
     """Failures by requirement and backend: those that make the run fail first, then broken SHOULDs."""
     limit = max(_MESSAGE, _MESSAGES // max(len(run.failing), 1))
-    backends = {b.label: b for b in run.backends}
-    grouped: dict[tuple[str, str], list[Verdict]] = {}
+    backends = {b.name: b for b in run.backends}
+    grouped: dict[tuple[str, str], list[VerdictLine]] = {}
     for verdict in run.failing:
-        grouped.setdefault((verdict.requirement.id, verdict.backend), []).append(verdict)
+        grouped.setdefault((verdict.requirement, verdict.backend), []).append(verdict)
     found = []
     for verdicts in grouped.values():
         verdicts.sort(key=worst_first)
-        first = verdicts[0]
-        witnesses = [of_verdict(v, backends[v.backend], limit) for v in verdicts]
-        found.append(Failure(first.requirement, first.backend, witnesses))
+        requirement, backend = run.catalogue[verdicts[0].requirement], verdicts[0].backend
+        witnesses = [witness for v in verdicts for witness in of_verdict(v, backends[backend], limit)]
+        found.append(Failure(requirement, backend, witnesses))
     broken_must = {f.requirement.id for f in found if f.status is not Status.WEAK}
     found.sort(key=lambda f: f.requirement.id not in broken_must)
     cells = len(run.requirements) * len(run.available)
@@ -70,7 +76,7 @@ def failures(run: Run) -> list[Failure]:
 
 def broken(failures: Sequence[Failure]) -> list[Broken]:
     """Failures by requirement, in their order."""
-    grouped: dict[Requirement, list[Failure]] = {}
+    grouped: dict[RequirementLine, list[Failure]] = {}
     for failure in failures:
         grouped.setdefault(failure.requirement, []).append(failure)
     return [Broken(requirement, found) for requirement, found in grouped.items()]
@@ -85,7 +91,7 @@ def _within(failures: Sequence[Failure], room: int) -> list[Failure]:
         places += [(depth, nth, witness) for depth, witness in enumerate(failure.witnesses)]
     places.sort(key=lambda place: place[:2])
     order = [witness for _, _, witness in places]
-    scripts = _fitting([(w.anchor, len(w.script)) for w in order], room)
+    scripts = _fitting([(w.anchor, len(w.script) + len(w.traceback)) for w in order], room)
     tables = _fitting([(w.anchor, w.drawing) for w in order], _TABLES)
 
     def fitted(witness: Witness) -> Witness:

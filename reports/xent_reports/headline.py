@@ -38,7 +38,7 @@ def sentence(run: Run) -> str:
     errors = sum(v.status is Status.ERROR for v in run.verdicts)
     if errors:
         parts.append(f"the suite or an adapter broke on {counted(errors, 'verdict')}")
-    if run.footer is not None and run.footer.get("error"):
+    if run.footer is not None and run.footer.error:
         parts.append("the run ended with an error")
     text = "; ".join(parts)
     return text if run.footer is not None else f"Truncated: the run did not reach its end. Until then: {text}"
@@ -47,12 +47,12 @@ def sentence(run: Run) -> str:
 def _outcome(run: Run) -> str:
     """Broken requirements of those that were judged, and by whom."""
     broken = [v for v in run.verdicts if v.status in UNEXPECTED]
-    judged = {v.requirement.id for v in run.verdicts if v.status is not Status.NOT_APPLICABLE}
+    judged = {v.requirement for v in run.verdicts if v.status is not Status.NOT_APPLICABLE}
     if not broken:
         size = f"{counted(len(run.available), 'backend')}, {counted(len(judged), 'requirement')}"
         return f"No unexpected failure: {size}, {counted(len(run.verdicts), 'verdict')}"
-    requirements = {v.requirement.id for v in broken}
-    names = [b.label for b in run.available if any(v.backend == b.label for v in broken)]
+    requirements = {v.requirement for v in broken}
+    names = [b.name for b in run.available if any(v.backend == b.name for v in broken)]
     who = listed([abridged(one_line(name)) for name in names])
     if len(names) > _NAMED:
         who = f"{len(names)} of {len(run.available)} backends"
@@ -75,18 +75,18 @@ def notices(run: Run) -> list[str]:
     """What a reader must know before trusting the numbers: cut, copied or mixed records, backends that did not run."""
     said = []
     for source in run.sources:
-        name = source["name"]
-        if source.get("truncated"):
-            reached = counted(source.get("verdicts") or 0, "verdict")
+        name = source.name
+        if source.truncated:
+            reached = counted(source.verdicts, "verdict")
             said.append(f"{name} is truncated: its run did not reach its end. {reached} written; the rest is unknown.")
-        if source.get("error"):
-            said.append(f"{name} ended with an error: {source['error']}")
-        said += [f"{copy} is the same record as {name}: counted once." for copy in source.get("copies") or ()]
-    seeds = {source.get("seed") for source in run.sources}
+        if source.error:
+            said.append(f"{name} ended with an error: {source.error}")
+        said += [f"{copy} is the same record as {name}: counted once." for copy in source.copies]
+    seeds = {source.seed for source in run.sources}
     if len(seeds) > 1:
         said.append(f"{len(seeds)} seeds: backends that ran under different ones did not see the same problems.")
-    said += [f"{b.label} {b.absence}" for b in run.backends if b.absence is not None]
-    silent = [b.label for b in run.available if not any(v.backend == b.label for v in run.verdicts)]
+    said += [f"{b.name} {b.absence}" for b in run.backends if b.absence is not None]
+    silent = [b.name for b in run.available if not any(v.backend == b.name for v in run.verdicts)]
     said += [f"{label} has no verdict: it was announced and never judged." for label in silent]
     pairs = len(run.requirements) * (len(run.available) - len(silent))
     missing = pairs - len(run.cells)

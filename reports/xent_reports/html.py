@@ -51,7 +51,7 @@ def page(
         "totals": totals(run),
         "families": families(run),
         "abbreviated": abbreviated(run),
-        "labels": [b.label for b in run.available],
+        "labels": [b.name for b in run.available],
         "broken": broken(found),
         "deviations": deviations(run),
         "accuracy": measured,

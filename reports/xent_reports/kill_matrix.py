@@ -4,28 +4,90 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from xent_conformance.records.record import RecordError
+import msgspec
+from msgspec import Meta
+
+from xent_conformance.records.lines import Count
+from xent_conformance.records.plain import from_data
+from xent_conformance.records.record import RecordError, brief
 from xent_reports.files import json_object
-from xent_reports.shapes import Count, OddError, Shape, at_most, has
 
-MATRIX: Shape = {"seeds": list, "survivors": list, "mutants": list, "requirements": list, "baselines": dict}
-MUTANT: Shape = {"name": str, "idea": str, "bug": str, "link": str, "declared": list, "kills": dict}
-STREAM: Shape = {
-    "name": str,
-    "median": (int, float),
-    "hardest": list,
-    **dict.fromkeys(("examples", "pairs", "most", "needed"), Count),
-}
-REQUIREMENT: Shape = {"id": str, "level": str, "kills": int, "unique": list}
 #: Seeds and baselines are columns of every mutant.
 MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
 #: Killers that are named for each mutant: those declared, then the quickest.
 NAMED = 3
+
+Examples = Annotated[int, Meta(gt=0)]
+#: By requirement the examples that a mutant takes with each seed, None where it survives.
+Kills = dict[str, list[int | None]]
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """How many examples of a stream a run judges, and how many the kills declared for its requirements take.
+
+    ``needed`` is what the ``hardest`` of them, a mutant and a requirement, needs to be missed with one seed in 1000.
+    """
+
+    name: str
+    examples: Count
+    pairs: Count
+    median: float
+    most: Count
+    needed: Count
+    hardest: tuple[str, str]
+
+
+class MutantEntry(msgspec.Struct):
+    """A mutant in the file: by killer the examples it takes with each seed, or one number for all seeds."""
+
+    name: str
+    idea: str
+    bug: str
+    link: str
+    declared: list[str]
+    kills: dict[str, Examples | list[Examples | None]]
+
+    def by_seed(self, seeds: int) -> Kills:
+        """The kills, one for each seed."""
+        return {name: [found] * seeds if isinstance(found, int) else found for name, found in self.kills.items()}
+
+
+class RequirementEntry(msgspec.Struct):
+    """A requirement in the file."""
+
+    id: str
+    level: str
+    kills: int
+    unique: list[str]
+
+
+class MatrixFile(msgspec.Struct):
+    """The file that ``xent mutants`` writes."""
+
+    seeds: Annotated[list[int], Meta(min_length=1, max_length=MAX_SEEDS)]
+    mutants: Annotated[list[MutantEntry], Meta(min_length=1, max_length=MAX_MUTANTS)]
+    requirements: list[RequirementEntry]
+    baselines: Annotated[dict[str, list[str]], Meta(max_length=MAX_BASELINES)]
+    streams: Annotated[list[Stream], Meta(max_length=MAX_MUTANTS)] = []
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for kills of other seeds, and for mutants that are named and not there."""
+        names = [m.name for m in self.mutants]
+        if len(set(names)) < len(names):
+            raise ValueError("a mutant is there twice")
+        for mutant in self.mutants:
+            for identifier, examples in mutant.by_seed(len(self.seeds)).items():
+                if len(examples) != len(self.seeds) or not any(examples):
+                    raise ValueError(f"{mutant.name}: kills by {identifier} are not one for each seed")
+        unique = (name for requirement in self.requirements for name in requirement.unique)
+        killed = (name for listed in self.baselines.values() for name in listed)
+        if absent := {*unique, *killed, *(stream.hardest[0] for stream in self.streams)} - set(names):
+            raise ValueError(f"it names mutants that are not there: {', '.join(sorted(absent))}")
 
 
 @dataclass(frozen=True)
@@ -67,22 +129,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Stream:
-    """How many examples of a stream a run judges, and how many the kills declared for its requirements take.
-
-    ``needed`` is what the ``hardest`` of them, a mutant and a requirement, needs to be missed with one seed in 1000.
-    """
-
-    name: str
-    examples: int
-    pairs: int
-    median: float
-    most: int
-    needed: int
-    hardest: Sequence[str]
-
-
-@dataclass(frozen=True)
 class KillMatrix:
     """The whole page."""
 
@@ -110,45 +156,40 @@ class KillMatrix:
 
 def read(path: Path) -> KillMatrix:
     """The matrix that ``xent mutants`` wrote; raises RecordError, naming the file, for anything else."""
-    data = json_object(path)
+    content = json_object(path)
     try:
-        _check(data)
-    except OddError as error:
-        raise RecordError(f"{path}: not a kill matrix: {error}") from error
-    seeds: list[int] = data["seeds"]
-    for entry in data["mutants"]:
-        entry["kills"] = {k: [v] * len(seeds) if type(v) is int else v for k, v in entry["kills"].items()}
-    killed = {name: set(names) for name, names in data["baselines"].items()}
-    mutants = [_mutant(entry, seeds, list(killed.values())) for entry in data["mutants"]]
-    firsts = _first_kills(data["mutants"], len(seeds))
-    spent, quickest = _examples(data["mutants"])
-    rows = [
-        Row(r["id"], r["level"], r["kills"], r["unique"], spent.get(r["id"]), quickest[r["id"]])
-        for r in data["requirements"]
-    ]
+        data = from_data(content, MatrixFile)
+    except ValueError as error:
+        raise RecordError(f"{path}: not a kill matrix: {brief(error)}") from error
+    killed = {name: set(names) for name, names in data.baselines.items()}
+    kills = {mutant.name: mutant.by_seed(len(data.seeds)) for mutant in data.mutants}
+    mutants = [_mutant(m, kills[m.name], data.seeds, list(killed.values())) for m in data.mutants]
+    firsts = _first_kills(kills.values(), len(data.seeds))
+    spent, quickest = _examples(kills.values())
+    rows = [Row(r.id, r.level, r.kills, r.unique, spent.get(r.id), quickest[r.id]) for r in data.requirements]
     return KillMatrix(
-        seeds=seeds,
+        seeds=data.seeds,
         median=statistics.median(firsts) if firsts else None,
         mutants=sorted(mutants, key=lambda m: m.name),
         requirements=sorted(rows, key=lambda r: (-r.kills, -len(r.unique), r.name)),
         baselines=[Row(name, "baseline", len(names), ()) for name, names in killed.items()],
-        streams=[Stream(**{key: stream[key] for key in STREAM}) for stream in _streams(data)],
+        streams=data.streams,
     )
 
 
-def _first_kills(mutants: Sequence[Mapping[str, Any]], seeds: int) -> list[int]:
+def _first_kills(mutants: Iterable[Kills], seeds: int) -> list[int]:
     """Examples to the first kill, one number for each mutant and seed."""
-    columns = [[k[seed] for k in m["kills"].values() if k[seed] is not None] for m in mutants for seed in range(seeds)]
+    columns = [[found for k in kills.values() if (found := k[seed])] for kills in mutants for seed in range(seeds)]
     return [min(column) for column in columns if column]
 
 
-def _examples(mutants: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], Counter[str]]:
+def _examples(mutants: Iterable[Kills]) -> tuple[dict[str, float], Counter[str]]:
     """Median of the examples that each requirement's kills take, and how many mutants it is the quickest to kill."""
     spent: dict[str, list[int]] = {}
     quickest: Counter[str] = Counter()
-    for mutant in mutants:
+    for kills in mutants:
         medians = {}
-        for identifier, examples in mutant["kills"].items():
+        for identifier, examples in kills.items():
             counted = [e for e in examples if e is not None]
             spent.setdefault(identifier, []).extend(counted)
             medians[identifier] = (-len(counted), statistics.median(counted))
@@ -157,69 +198,21 @@ def _examples(mutants: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], C
     return {identifier: statistics.median(examples) for identifier, examples in spent.items()}, quickest
 
 
-def _mutant(entry: Mapping[str, Any], seeds: Sequence[int], baselines: Sequence[set[str]]) -> Mutant:
+def _mutant(entry: MutantEntry, kills: Kills, seeds: Sequence[int], baselines: Sequence[set[str]]) -> Mutant:
     found = []
-    for identifier, examples in entry["kills"].items():
+    for identifier, examples in kills.items():
         counted = [e for e in examples if e is not None]
         found.append(Killer(identifier, statistics.median(counted), len(counted)))
-    declared = entry["declared"]
-    place = {identifier: number for number, identifier in enumerate(declared)}
-    found.sort(key=lambda k: (place.get(k.requirement, len(declared)), -k.seeds, k.examples, k.requirement))
-    missed = [all(kills[n] is None for kills in entry["kills"].values()) for n in range(len(seeds))]
+    place = {identifier: number for number, identifier in enumerate(entry.declared)}
+    found.sort(key=lambda k: (place.get(k.requirement, len(place)), -k.seeds, k.examples, k.requirement))
+    missed = [not any(examples[n] for examples in kills.values()) for n in range(len(seeds))]
     return Mutant(
-        **{key: entry[key] for key in ("name", "idea", "bug", "link")},
+        name=entry.name,
+        idea=entry.idea,
+        bug=entry.bug,
+        link=entry.link,
         killers=found[:NAMED],
         more=max(0, len(found) - NAMED),
         survived=[seed for seed, survived in zip(seeds, missed, strict=True) if survived],
-        baselines=[entry["name"] in names for names in baselines],
+        baselines=[entry.name in names for names in baselines],
     )
-
-
-def _check(data: dict[str, Any]) -> None:
-    has(data, "the file", MATRIX, {"streams": list})
-    if not data["seeds"] or not data["mutants"] or not all(type(s) is int for s in data["seeds"]):
-        raise OddError("it has no seeds or no mutants")
-    at_most(MAX_SEEDS, data["seeds"], "the seeds")
-    at_most(MAX_MUTANTS, data["mutants"], "the mutants")
-    at_most(MAX_BASELINES, data["baselines"], "the baselines")
-    at_most(MAX_MUTANTS, _streams(data), "the streams")
-    for place, mutant in enumerate(data["mutants"]):
-        where = f"mutants[{place}]"
-        has(mutant, where, MUTANT, {})
-        if not all(isinstance(identifier, str) for identifier in mutant["declared"]):
-            raise OddError(f"'declared' of {where} is not a list of ids")
-        for identifier, examples in mutant["kills"].items():
-            _check_examples(examples, len(data["seeds"]), f"the kills by {identifier!r} of {where}")
-    names = {m["name"] for m in data["mutants"]}
-    if len(names) < len(data["mutants"]):
-        raise OddError("a mutant is there twice")
-    for place, requirement in enumerate(data["requirements"]):
-        has(requirement, f"requirements[{place}]", REQUIREMENT, {})
-        _check_names(requirement["unique"], names, f"'unique' of requirements[{place}]")
-    for place, stream in enumerate(_streams(data)):
-        has(stream, f"streams[{place}]", STREAM, {})
-        if [type(name) for name in stream["hardest"]] != [str, str]:
-            raise OddError(f"'hardest' of streams[{place}] is not a mutant and a requirement")
-        _check_names(stream["hardest"][:1], names, f"'hardest' of streams[{place}]")
-    for name, killed in data["baselines"].items():
-        _check_names(killed, names, f"the baseline {name!r}")
-
-
-def _streams(data: Mapping[str, Any]) -> list[Any]:
-    """What a file says of streams; earlier ones say nothing."""
-    return data.get("streams") or []
-
-
-def _check_examples(examples: Any, seeds: int, where: str) -> None:
-    """One number or null for each seed, and not nulls alone; or one number for all."""
-    if type(examples) is int and examples > 0:
-        return
-    if not isinstance(examples, list) or len(examples) != seeds or not any(examples):
-        raise OddError(f"{where} are not one for each of {seeds} seeds")
-    if not all(e is None or (type(e) is int and e > 0) for e in examples):
-        raise OddError(f"{where} are not numbers of examples")
-
-
-def _check_names(found: Any, names: set[str], where: str) -> None:
-    if not isinstance(found, list) or not all(isinstance(n, str) and n in names for n in found):
-        raise OddError(f"{where} names mutants that are not there")

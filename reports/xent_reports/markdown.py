@@ -67,22 +67,23 @@ def _backends(run: Run) -> str:
     rows = ["| backend | " + " | ".join(" ".join(GLYPHS[s]) for s in statuses) + " |"]
     rows.append("| --- |" + " ---: |" * len(statuses))
     for backend in run.available:
-        found = Counter(v.status for v in run.verdicts if v.backend == backend.label)
-        rows.append(f"| {code(abridged(backend.label))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
+        found = Counter(v.status for v in run.verdicts if v.backend == backend.name)
+        rows.append(f"| {code(abridged(backend.name))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
     return "\n".join(rows)
 
 
 def _failure(failure: Failure) -> str:
     first = failure.witnesses[0]
-    others = [f"{w.glyph} {w.word} {text(w.dtype)}" for w in failure.witnesses[1:]]
+    others = dict.fromkeys(f"{w.glyph} {w.word} {text(w.dtype)}" for w in failure.witnesses if w.dtype != first.dtype)
     title = f"#### {first.glyph} {first.word}: {code(failure.requirement.id)} on {code(abridged(failure.backend))}"
-    said = [title, text(failure.requirement.statement), _witness(first)]
+    said = [title, text(failure.requirement.statement), *map(_witness, failure.leading)]
     return "\n\n".join([*said, *([f"Also: {', '.join(others)}."] if others else [])])
 
 
 def _witness(witness: Witness) -> str:
     facts = ", ".join(f"{name} {code(value)}" for name, value in witness.facts if name in witness.added)
-    lines = [f"**{text(witness.dtype)}**: {text(witness.message)}" + (f" ({facts})" if facts else "")]
+    place = f"{text(witness.dtype)}, {witness.part}" if witness.part else text(witness.dtype)
+    lines = [f"**{place}**: {text(witness.message)}" + (f" ({facts})" if facts else "")]
     if witness.text:
         lines.append(block(witness.text))
     if witness.script:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import ratio
 from xent_reports.headline import NOT_RUN
-from xent_reports.model import FAILING, Requirement, Run, Verdict, dtype_order, largest_ratio, worst
+from xent_reports.model import FAILING, Run, dtype_order, largest_ratio, worst
 from xent_reports.standing import standings
 from xent_reports.visible import abridged, anchor, one_line
 
@@ -77,7 +78,7 @@ class Row:
     Lines that have one cell for all backends stand together in ``briefly``.
     """
 
-    requirement: Requirement
+    requirement: RequirementLine
     cells: Sequence[Cell]
     by_dtype: Sequence[Line]
     issues: int
@@ -119,15 +120,15 @@ def abbreviated(run: Run) -> bool:
     return len(run.verdicts) > _IN_FULL
 
 
-def _row(run: Run, requirement: Requirement) -> Row:
-    columns = [run.cells.get((requirement.id, b.label), []) for b in run.available]
+def _row(run: Run, requirement: RequirementLine) -> Row:
+    columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
     dtypes = sorted({v.dtype for column in columns for v in column}, key=dtype_order)
     lines = [_line(columns, dtype, brief=abbreviated(run)) for dtype in dtypes]
     issues = sum(v.status in FAILING for column in columns for v in column)
     return Row(requirement, [cell(column) for column in columns], _grouped(lines), issues)
 
 
-def _line(columns: Sequence[Sequence[Verdict]], dtype: str, *, brief: bool) -> Line:
+def _line(columns: Sequence[Sequence[VerdictLine]], dtype: str, *, brief: bool) -> Line:
     verdicts = [[v for v in column if v.dtype == dtype] for column in columns]
     cells = [cell(found) if found else None for found in verdicts]
     statuses = {c.status if c else None for c in cells}
@@ -138,7 +139,7 @@ def _line(columns: Sequence[Sequence[Verdict]], dtype: str, *, brief: bool) -> L
     return Line(dtype, cells, cell([v for found in verdicts for v in found]) if one else None, passing)
 
 
-def cell(verdicts: Sequence[Verdict]) -> Cell:
+def cell(verdicts: Sequence[VerdictLine]) -> Cell:
     """The worst status of the dtypes and the largest ratio, leading to what there is to read about it."""
     found = worst(verdicts)
     if found is None:
@@ -146,20 +147,20 @@ def cell(verdicts: Sequence[Verdict]) -> Cell:
     return Cell(found.status, _told(found, largest_ratio(verdicts)), _href(found))
 
 
-def _told(verdict: Verdict, largest: float | None) -> str:
+def _told(verdict: VerdictLine, largest: float | None) -> str:
     """The largest ratio, where it says something: an observation has no bound, and far below it all are alike."""
     if verdict.status is Status.OBSERVED:
         return ""
     return "≈0" if largest is not None and 0 < largest < _NEXT_TO_NOTHING else ratio(largest)
 
 
-def _href(verdict: Verdict) -> str:
+def _href(verdict: VerdictLine) -> str:
     if verdict.status in FAILING:
-        return f"#{anchor(verdict.requirement.id, verdict.backend, verdict.dtype)}"
+        return f"#{anchor(verdict.requirement, verdict.backend, verdict.dtype)}"
     if verdict.status is Status.DEVIATION and verdict.deviations:
-        return f"#known--{anchor(verdict.requirement.id, verdict.backend)}"
+        return f"#known--{anchor(verdict.requirement, verdict.backend)}"
     if verdict.status is Status.OBSERVED and verdict.observed:
-        return "#tiers" if verdict.requirement.id == TIGHTEST_TIER else "#observed"
+        return "#tiers" if verdict.requirement == TIGHTEST_TIER else "#observed"
     return ""
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from xent_conformance.records.record import number
+from xent_conformance.records import lines
 from xent_reports.model import Run
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -32,9 +31,9 @@ class Race:
 
 def races(run: Run) -> list[Race]:
     """The header's ``speed`` entries by quantity, dtype and size; backends by name in each."""
-    grouped: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
-    for entry in run.header.get("speed") or ():
-        key = (entry["quantity"], entry["dtype"], entry["classes"], entry["rows"])
+    grouped: dict[tuple[str, str, int, int], list[lines.Timing]] = {}
+    for entry in run.header.speed:
+        key = (entry.quantity, entry.dtype, entry.classes, entry.rows)
         grouped.setdefault(key, []).append(entry)
     return [
         Race(f"{what}, {dtype}, {rows:,} × {classes:,}", _timings(entries))
@@ -42,16 +41,16 @@ def races(run: Run) -> list[Race]:
     ]
 
 
-def _timings(entries: Sequence[dict[str, Any]]) -> list[Timing]:
-    fastest = min(number(e["median"]) for e in entries)
+def _timings(entries: Sequence[lines.Timing]) -> list[Timing]:
+    fastest = min(e.median for e in entries)
     return [
         Timing(
-            entry["backend"],
-            duration(number(entry["median"])),
-            "" if entry.get("iqr") is None else duration(number(entry["iqr"])),
-            _factor(number(entry["median"]) / fastest) if fastest > 0 else "",
+            entry.backend,
+            duration(entry.median),
+            "" if entry.iqr is None else duration(entry.iqr),
+            _factor(entry.median / fastest) if fastest > 0 else "",
         )
-        for entry in sorted(entries, key=lambda e: str(e["backend"]))
+        for entry in sorted(entries, key=lambda e: e.backend)
     ]
 
 

@@ -37,7 +37,7 @@ class Standing:
 
 def standings(run: Run, level: str) -> dict[str, Standing]:
     """Each backend's standing by its label."""
-    return {backend.label: _standing(run, backend.label, level) for backend in run.available}
+    return {backend.name: _standing(run, backend.name, level) for backend in run.available}
 
 
 def _standing(run: Run, label: str, level: str) -> Standing:

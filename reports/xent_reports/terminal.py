@@ -47,7 +47,7 @@ def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> lis
 
 
 def _backends(run: Run, *, color: bool) -> list[str]:
-    names = {b.label: abridged(one_line(b.label), 24) for b in run.available}
+    names = {b.name: abridged(one_line(b.name), 24) for b in run.available}
     width = max((len(name) for name in names.values()), default=0)
     lines = []
     for label, name in names.items():
@@ -63,17 +63,17 @@ def _backends(run: Run, *, color: bool) -> list[str]:
 
 def _failure(failure: Failure, *, color: bool) -> list[str]:
     first = failure.witnesses[0]
-    dtypes = ", ".join(abridged(one_line(w.dtype), 24) for w in failure.witnesses)
+    dtypes = ", ".join(dict.fromkeys(abridged(one_line(w.dtype), 24) for w in failure.witnesses))
     head = f"{first.glyph} {first.word}"
     place = f"{abridged(one_line(failure.requirement.id))} on {abridged(one_line(failure.backend))} ({dtypes})"
-    lines = [
-        f"{_painted(head, _COLORS.get(first.status), color=color)} {place}",
-        f"  {shortened(one_line(first.message), 300)}",
-    ]
-    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in first.facts if name in first.added)
-    lines += [f"  {facts}"] if facts else []
-    lines += [f"  {one_line(first.command)}"] if first.command else []
-    return lines
+    lines = [f"{_painted(head, _COLORS.get(first.status), color=color)} {place}"]
+    for witness in failure.leading:
+        lines.append(f"  {shortened(one_line(witness.message), 300)}")
+        shown = [(name, value) for name, value in witness.facts if name in witness.added]
+        facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in shown)
+        lines += [f"  {facts}"] if facts else []
+    commands = dict.fromkeys(one_line(w.command) for w in failure.leading if w.command)
+    return [*lines, *(f"  {command}" for command in commands)]
 
 
 def _painted(text: str, style: str | None, *, color: bool) -> str:

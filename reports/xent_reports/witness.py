@@ -6,20 +6,18 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from xent_conformance.records.record import GLYPHS, Status, number
+from xent_conformance.records.lines import BackendLine, Failure, Found, VerdictLine
+from xent_conformance.records.record import GLYPHS, Status
 from xent_reports.call import Call
 from xent_reports.figures import counted, difference, quantity, ratio
-from xent_reports.model import Backend, Verdict
 from xent_reports.problem_table import Table, table_of
-from xent_reports.shapes import NOT_FINITE
 from xent_reports.visible import anchor, shortened
 
 #: A message that only puts the facts into a sentence.
 _RETOLD = re.compile(r"[\w ]+(\[[\d, ]*\])? is \S+, expected \S+( within \S+)?")
-#: Characters that are shown of a value.
-_VALUE = 400
+#: Characters that are shown of a value, and of a traceback.
+_VALUE, _TRACEBACK = 400, 4000
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,9 @@ class Witness:
     command: str = ""
     found: str = ""
     text: str = ""
+    traceback: str = ""
+    #: Which of the failures of its verdict it is, where there are several.
+    part: str = ""
     #: Whether script or table was left out for the size of the page.
     brief: bool = False
 
@@ -67,74 +68,77 @@ class Witness:
         return 60 + 14 * (len(self.table.columns) + 1) * (len(self.table.lines) + 1) if self.table else 0
 
 
-def of_verdict(verdict: Verdict, backend: Backend, limit: int) -> Witness:
-    """What the record has about a failing verdict; its texts are cut at ``limit`` characters."""
-    if verdict.failure is None:
-        place = anchor(verdict.requirement.id, verdict.backend, verdict.dtype)
-        return Witness(place, verdict.dtype, verdict.status, shortened(verdict.reason or "no detail recorded", limit))
-    return of_failure(verdict.failure, verdict, backend, limit)
-
-
-def of_failure(failure: dict[str, Any], verdict: Verdict, backend: Backend, limit: int) -> Witness:
-    """A failure, or a deviation's witness, of a verdict."""
-    problem = failure["problem"]
-    if failure["quantity"].startswith(("softmax", "log_softmax")):
-        problem = {"logits": problem["logits"]}  # they take nothing else
-    ignored = problem.get("ignore_index")
-    default = backend.capabilities.get("default_ignore_index")
-    call = Call(problem, ignored if ignored is not None else default if isinstance(default, int) else None)
-    reason = f"\n{verdict.reason}" if verdict.reason and verdict.reason != failure["message"] else ""
-    return Witness(
-        anchor=anchor(verdict.requirement.id, verdict.backend, verdict.dtype),
-        dtype=verdict.dtype,
-        status=verdict.status,
-        message=shortened(failure["message"] + reason, limit),
-        facts=_facts(failure, call, limit),
-        call=[(name, shortened(text, min(limit, _VALUE))) for name, text in call.facts()],
-        table=table_of(call, failure.get("index"), failure["quantity"]),
-        script=failure.get("reproducer") or "",
-        command=shortened(failure.get("command") or "", 2 * _VALUE),
-        found=_origin(failure.get("found") or {}),
-        text=failure.get("text") or "",
+def of_verdict(verdict: VerdictLine, backend: BackendLine, limit: int) -> list[Witness]:
+    """What the record has about a failing verdict, each failure by itself; texts are cut at ``limit`` characters."""
+    place = anchor(verdict.requirement, verdict.backend, verdict.dtype)
+    if not verdict.failures:
+        return [Witness(place, verdict.dtype, verdict.status, shortened(verdict.reason or "no detail recorded", limit))]
+    shown = [of_failure(failure, verdict, backend, limit) for failure in verdict.failures]
+    return (
+        shown[:1]
+        if len(shown) == 1
+        else [
+            replace(witness, anchor=place if number == 1 else f"{place}--{number}", part=f"{number} of {len(shown)}")
+            for number, witness in enumerate(shown, start=1)
+        ]
     )
 
 
-def _facts(failure: dict[str, Any], call: Call, limit: int) -> list[tuple[str, str]]:
-    """What was looked at, expected and found, and by how much it is out."""
-    place = call.index_text(failure.get("index") or ())
-    what = failure["quantity"] + (f"[{place}]" if place else "")
-    values = {k: failure.get(k) for k in ("expected", "got", "bound")}
+def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, limit: int) -> Witness:
+    """A failure, or a deviation's witness, of a verdict."""
+    ignored, default = failure.problem.ignore_index, backend.capabilities.get("default_ignore_index")
+    call = Call(
+        failure.problem,
+        ignored if ignored is not None else default if isinstance(default, int) else None,
+        logits_only=failure.quantity.startswith(("softmax", "log_softmax")),
+    )
+    reason = f"\n{verdict.reason}" if verdict.reason and verdict.reason != failure.message else ""
+    return Witness(
+        anchor=anchor(verdict.requirement, verdict.backend, verdict.dtype),
+        dtype=verdict.dtype,
+        status=verdict.status,
+        message=shortened(failure.message + reason, limit),
+        facts=_facts(failure, call, limit),
+        call=[(name, shortened(text, min(limit, _VALUE))) for name, text in call.facts()],
+        table=table_of(call, failure.index, failure.quantity),
+        script=failure.reproducer or "",
+        command=shortened(failure.command, 2 * _VALUE),
+        found=_origin(failure.found or Found()),
+        text=failure.text,
+        traceback=shortened(failure.exception.traceback, _TRACEBACK) if failure.exception else "",
+    )
+
+
+def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
+    """What was looked at, expected and found, by how much it is out, and what all such problems share."""
+    place = call.index_text(failure.index or ())
+    raised, not_finite = failure.exception, quantity(failure.expected) in ("∞", "-∞", "nan")
     facts = [
-        ("quantity", what),
-        ("expected", quantity(values["expected"])),
-        ("got", quantity(values["got"])),
-        ("error", difference(values["expected"], values["got"])),
-        ("bound", "" if values["expected"] in NOT_FINITE else _bound(values["bound"])),
-        ("error / bound", _multiple(failure.get("ratio"), values["bound"])),
+        ("quantity", failure.quantity + (f"[{place}]" if place else "")),
+        ("expected", quantity(failure.expected)),
+        ("got", quantity(failure.got)),
+        ("error", difference(failure.expected, failure.got)),
+        ("bound", "" if not_finite else difference(0.0, failure.bound) or quantity(failure.bound)),
+        ("error / bound", _multiple(failure.ratio, failure.bound)),
+        ("raised in", f"{raised.file}:{raised.line}" if raised and raised.file else ""),
+        ("only with", ", ".join(failure.situation)),
     ]
     return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text]
 
 
-def _bound(value: Any) -> str:
-    return difference(0.0, value) or quantity(value)
-
-
-def _multiple(found: Any, bound: Any) -> str:
+def _multiple(found: float | None, bound: float | None) -> str:
     """How many times the bound an error is; nothing where there is no bound, and no number describes the failure."""
-    large = None if found is None else number(found)
-    return "" if large is None or (bound is None and math.isinf(large)) else ratio(large)
+    return "" if found is None or (bound is None and math.isinf(found)) else ratio(found)
 
 
-def _origin(found: dict[str, Any]) -> str:
+def _origin(found: Found) -> str:
     """How the problem was found, as a sentence; without its recipe, which is long and in the record."""
-    failing, tries = found.get("failing_examples"), found.get("tries")
-    shape, large = found.get("logits_shape"), found.get("ratio")
     parts = [
-        f"{counted(failing, 'problem')} failed" if isinstance(failing, int) else "",
-        f"this is number {found['example']}" if isinstance(found.get("example"), int) else "",
-        f"reduced in {counted(tries, 'try', 'tries')}" if isinstance(tries, int) else "",
-        f"from logits ({', '.join(map(str, shape))})" if isinstance(shape, list) else "",
-        f"from {ratio(large)} times the bound" if isinstance(large, int | float) and math.isfinite(large) else "",
+        "" if found.failing_examples is None else f"{counted(found.failing_examples, 'problem')} failed",
+        "" if found.example is None else f"this is number {found.example}",
+        "" if found.tries is None else f"reduced in {counted(found.tries, 'try', 'tries')}",
+        "" if found.logits_shape is None else f"from logits ({', '.join(map(str, found.logits_shape))})",
+        f"from {ratio(found.ratio)} times the bound" if found.ratio is not None and math.isfinite(found.ratio) else "",
     ]
     said = ", ".join(part for part in parts if part)
     return f"{said[:1].upper()}{said[1:]}." if said else ""
@@ -146,6 +150,7 @@ def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:
         witness,
         table=witness.table if table else None,
         script=witness.script if script else "",
+        traceback=witness.traceback if script else "",
         found=witness.found if script else "",
         brief=bool((witness.script and not script) or (witness.table and not table)),
     )

@@ -36,16 +36,16 @@ def judged(folder, answer, **request):
 
 def test_calls_that_end_their_process_hold_the_convention(tmp_path):
     (line, search), restarts = judged(tmp_path, "os.abort()")
-    assert (line["status"], line["exercised"]) == (Status.PASS, 4)
+    assert (line.status, line.exercised) == (Status.PASS, 4)
     # Each call alone ends a process, and no search adds to them.
     assert restarts == 6
-    assert search["status"] == Status.NOT_APPLICABLE
-    assert "abort" in search["reason"]
+    assert search.status == Status.NOT_APPLICABLE
+    assert "abort" in search.reason
 
 
 def test_calls_that_raise_hold_it_too(tmp_path):
     (line, _), restarts = judged(tmp_path, "raise")
-    assert (line["status"], restarts) == (Status.PASS, 0)
+    assert (line.status, restarts) == (Status.PASS, 0)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_calls_that_raise_hold_it_too(tmp_path):
 )
 def test_a_number_or_a_hang_does_not(tmp_path, answer, status, message):
     (line, _), _ = judged(tmp_path, answer, timeout=0.25)
-    assert line["status"] == status
-    assert message in line["failure"]["message"]
+    assert line.status == status
+    assert message in line.failures[0].message
 
 
 def test_in_the_process_of_the_run_it_is_not_tried(tmp_path):
     (line, _), _ = judged(tmp_path, "os.abort()", in_process=True)
-    assert line["status"] == Status.NOT_APPLICABLE
-    assert "--in-process" in line["reason"]
+    assert line.status == Status.NOT_APPLICABLE
+    assert "--in-process" in line.reason

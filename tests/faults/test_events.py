@@ -141,8 +141,8 @@ def test_reducing_a_crash_uses_up_so_many_workers(hostile, tmp_path, monkeypatch
     (cell,) = session.cells(requirement)
     line = verdict_line(session.verdict(requirement, cell), session.settings)
     session.close()
-    assert line["status"] == Status.CRASH
-    assert "died of SIGABRT" in line["failure"]["message"]
+    assert line.status == Status.CRASH
+    assert "died of SIGABRT" in line.failures[0].message
     starts = len((tmp_path / "starts").read_text("ascii").splitlines())
     # One for the run, one after the crash, those that reducing may use up, and one for its last look.
     assert 5 < starts <= 5 + 3
@@ -159,8 +159,8 @@ def test_a_backend_that_can_be_loaded_once_alone_loses_its_calls_but_not_the_run
         for cell in session.cells(r)
     }
     session.close()
-    assert {line["status"] for line in found.values()} == {Status.CRASH}
-    message = found["purity.repeatable"]["failure"]["message"]
+    assert {line.status for line in found.values()} == {Status.CRASH}
+    message = found["purity.repeatable"].failures[0].message
     assert "it cannot be started again" in message
     assert "ZeroDivisionError" in message
 
@@ -187,9 +187,9 @@ def test_the_command_reports_the_call_in_flight_and_finishes(hostile, xent, tmp_
     assert f"{status} my-backend float32 identities.worked-example: cross_entropy {message}" in err
     assert "2.888" in err
     record = read(tmp_path / "xent-report" / "record.jsonl")
-    assert record.footer["exit"] == 1
-    (failing,) = (v for v in record.verdicts if v["status"] == status)
-    assert failing["failure"]["problem"]
+    assert record.footer.exit == 1
+    (failing,) = (v for v in record.verdicts if v.status == status)
+    assert failing.failures[0].problem
     assert (tmp_path / "xent-report" / "index.html").stat().st_size
     assert "Traceback" not in out + err
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from faults.catalogue import ONLY, Fault, all_faults
 from faults.table import survived
@@ -38,8 +39,7 @@ def lines(path):
     """Verdicts of a complete record by requirement, without what differs from run to run."""
     record = read(path)
     assert record.footer is not None
-    assert record.footer["verdicts"] == len(record.verdicts)
-    return {v["requirement"]: {k: v[k] for k in v if k not in ("seconds", "device")} for v in record.verdicts}
+    return {v.requirement: replace(v, seconds=0.0, device="") for v in record.verdicts}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[f.name.replace(" ", "-") for f in FAULTS])
@@ -50,14 +50,14 @@ def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd)
         assert fault.message in capfd.readouterr().err
         return
     found = lines(record)
-    assert {i: v["status"] for i, v in found.items() if v["status"] != clean[i]["status"]} == fault.verdicts
+    assert {i: v.status for i, v in found.items() if v.status != clean[i].status} == fault.verdicts
     assert code == (commands.FAILED if fault.verdicts else commands.OK)
     for identifier, verdict in found.items():
         if identifier not in fault.verdicts:
             assert fault.everywhere or verdict == clean[identifier]
         else:
-            assert verdict["status"] == "vacuous" or verdict["failure"]["text"]
-    failures = [found[i]["failure"]["message"] for i in fault.verdicts if found[i]["failure"]]
+            assert verdict.status == "vacuous" or verdict.failures[0].text
+    failures = [failure.message for i in fault.verdicts for failure in found[i].failures]
     assert not failures or any(fault.message in message for message in failures)
 
 

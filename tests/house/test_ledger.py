@@ -32,4 +32,4 @@ def test_versions_of_the_ledger_are_in_order():
 
 def test_the_catalogue_says_since_when_a_requirement_is_there():
     for requirement in load().values():
-        assert catalogued(requirement)["since"] == since(requirement.id) != ""
+        assert catalogued(requirement).since == since(requirement.id) != ""

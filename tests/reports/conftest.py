@@ -46,13 +46,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     known = {"reason": "Ignored rows are multiplied by zero.", "issue": "https://github.com/a/b/issues/1"}
     spare = [v for v in verdicts if v["status"] == "pass" and v["level"] == "MUST"]
     spare[0].update(status="deviation", deviations=[{**known, "witness": records.failure()}])
-    spare[1].update(status="crash", failure=records.failure(message="The process died.\n" + "trace " * 2000))
+    spare[1].update(status="crash", failures=[records.failure(message="The process died.\n" + "trace " * 2000)])
     spare[2].update(status="vacuous", reason="no problem with two equal logits")
     spare[3].update(status="not-applicable", reason="does not claim spatial")
     twice = next(v for v in verdicts if v["status"] == "fail" and v["dtype"] != "float64")
     for v in verdicts:
         if (v["backend"], v["requirement"], v["dtype"]) == (twice["backend"], twice["requirement"], "float64"):
-            v.update(status="fail", ratio=1.5, failure=records.failure("float64", ratio=1.5))
+            v.update(status="fail", ratio=1.5, failures=[records.failure("float64", ratio=1.5)])
     small = records.written(folder / "small.jsonl", header, verdicts)
     old = [v if v is not spare[1] else records.verdict(v["backend"], v["requirement"], v["dtype"]) for v in verdicts]
     baseline = records.written(folder / "old.jsonl", header, old)

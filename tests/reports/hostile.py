@@ -21,7 +21,7 @@ def lines_of_a_run(folder: Path) -> list[Any]:
     bins = [{"classes": 2, "count": 1, "ratio": 0.5, "ulp": 1.0}]
     known = {"reason": "r", "issue": "https://github.com/a/b/issues/1", "versions": ">=1", "witness": records.failure()}
     verdicts = [
-        V("torch", "a.x", "float16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.x", "float16", "fail", ratio=98.2, failures=[records.failure()]),
         V("torch", "a.x", "float32", ratio=0.5, bins=bins),
         V("torch", "a.y", "float16", "deviation", deviations=[known]),
         V("jax", "a.y", "float16", "not-applicable", examples=0, exercised=0, reason="does not claim spatial"),

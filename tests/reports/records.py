@@ -111,7 +111,7 @@ def header(
     """A header line."""
     base = {
         "kind": "header",
-        "schema": 1,
+        "schema": 2,
         "suite": "0.1.0",
         "started": "2026-11-23T03:14:15Z",
         "seed": 20261123,
@@ -137,7 +137,7 @@ def verdict(
         **counts,
         "reason": None,
         "observed": None,
-        "failure": None,
+        "failures": [],
         "deviations": [],
         "seconds": 0.1,
         **changes,
@@ -162,6 +162,8 @@ def failure(dtype: str = "float16", classes: int = 3, **changes: Any) -> dict[st
         "label_smoothing": 0.1,
     }
     base = {
+        "kind": "wrong-value",
+        "call": "loss_and_gradient",
         "quantity": "grad_logits",
         "message": "The gradient of the target class is off by 98 times the bound.",
         "index": [0, classes - 1],
@@ -173,7 +175,7 @@ def failure(dtype: str = "float16", classes: int = 3, **changes: Any) -> dict[st
         "text": f"logits = {logits}\ntarget = [{classes - 1}, -100]",
         "reproducer": _SCRIPT % dtype,
         "command": f"xent run torch --only gradients.loss --dtypes {dtype} --seed 20261123",
-        "found": {"stream": "covering", "example": 17, "shape": [64, 1000], "reductions": 41},
+        "found": {"failing_examples": 9, "example": 17, "logits_shape": [64, 1000], "ratio": 120.5, "tries": 41},
     }
     return {**base, **changes}
 
@@ -275,4 +277,4 @@ def requirement_named(name: str) -> dict[str, Any]:
 def _broken(source: random.Random, line: dict[str, Any]) -> None:
     ratio = round(10 ** source.uniform(0.05, 4), 3)
     detail = failure(line["dtype"], source.choice([3, 3, 5, 33]), ratio=ratio)
-    line.update(status="weak" if line["level"] == "SHOULD" else "fail", ratio=ratio, failure=detail)
+    line.update(status="weak" if line["level"] == "SHOULD" else "fail", ratio=ratio, failures=[detail])

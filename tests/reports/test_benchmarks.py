@@ -71,7 +71,7 @@ def test_the_speed_section_is_fed_by_our_own_benchmarks(tmp_path: Path) -> None:
     alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     ended = subprocess.run(command, check=False, capture_output=True, text=True, env=alone)
     assert ended.returncode == 0, ended.stdout[-2000:]
-    assert {(row["backend"], row["quantity"]) for row in benchmarks.speed(written)} == {
+    assert {(row.backend, row.quantity) for row in benchmarks.speed(written)} == {
         ("numpy", "loss"),
         ("numpy", "loss and gradient"),
     }

@@ -125,7 +125,7 @@ def test_hostile_text_does_not_run(page: Any, tmp_path: Path) -> None:
     name = "<img src=x onerror='window.pwned=1'>\u202e\x1b\"--"
     text = "<script>window.pwned=1</script>" + "y" * 10_000
     verdicts = [
-        V(name, "a.x", "float16", "fail", failure=records.failure(message=text, reproducer=text, command=text)),
+        V(name, "a.x", "float16", "fail", failures=[records.failure(message=text, reproducer=text, command=text)]),
         V(name, "a.y", "float16", "error", reason=text),
         V(name, "a.z", "float16", "deviation", deviations=[{"reason": text, "issue": "javascript:window.pwned=1"}]),
     ]

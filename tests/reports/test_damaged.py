@@ -19,7 +19,7 @@ V = records.verdict
 def lines_of_a_run(tmp_path: Path) -> list[Any]:
     """The lines of a small sound record, as data."""
     verdicts = [
-        V("torch", "a.x", "float16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.x", "float16", "fail", ratio=98.2, failures=[records.failure()]),
         V("torch", "a.x", bins=[{"classes": 2, "count": 1, "ratio": 0.5, "ulp": 1.0}], ratio=0.5),
         V("torch", "a.y", status="deviation", deviations=[{"reason": "r", "issue": "unreported"}]),
     ]
@@ -54,42 +54,78 @@ def without(*path: Any) -> Callable[[list[Any]], None]:
 
 
 DAMAGES: dict[str, tuple[Callable[[list[Any]], None], str]] = {
-    "a header without backends": (without(0, "backends"), "the header has no 'backends'"),
-    "a backend that is no object": (set_to(0, "backends", 0, "torch"), r"backends\[0\] of the header is not an object"),
-    "a backend without a device": (without(0, "backends", 0, "device"), "has no 'device'"),
-    "a requirement without a statement": (without(0, "requirements", 0, "statement"), "has no 'statement'"),
-    "a seed that is a text": (set_to(0, "seed", "1"), "'seed' of the header is '1'"),
-    "a merged run without a name": (set_to(0, "merged", [{"seed": 1}]), r"merged\[0\] of the header has no 'name'"),
-    "a speed that is no number": (set_to(0, "speed", [{"backend": "torch"}]), "has no 'quantity'"),
+    "a header without backends": (without(0, "backends"), r":1: damaged: Object missing required field `backends`"),
+    "a backend that is no object": (
+        set_to(0, "backends", 0, "torch"),
+        r":1: damaged: Expected `object`, got `str` - at `\$\.backends\[0\]`",
+    ),
+    "a backend without a device": (
+        without(0, "backends", 0, "device"),
+        r":1: damaged: Object missing required field `device` - at `\$\.backends\[0\]`",
+    ),
+    "a requirement without a statement": (
+        without(0, "requirements", 0, "statement"),
+        r":1: damaged: Object missing required field `statement` - at `\$\.requirements\[0\]`",
+    ),
+    "a seed that is a text": (set_to(0, "seed", "1"), r":1: damaged: Expected `int`, got `str` - at `\$\.seed`"),
+    "a merged run without a name": (
+        set_to(0, "merged", [{"seed": 1}]),
+        r":1: damaged: Object missing required field `name` - at `\$\.merged\[0\]`",
+    ),
+    "a speed that is no number": (
+        set_to(0, "speed", [{"backend": "torch"}]),
+        r":1: damaged: Object missing required field `quantity` - at `\$\.speed\[0\]`",
+    ),
     "a verdict about nobody": (set_to(1, "backend", "jax"), "the header does not list what it is about"),
     "a verdict about nothing": (set_to(1, "requirement", "a.z"), "the header does not list what it is about"),
     "a verdict that is there twice": (
         lambda lines: lines.insert(2, lines[1]),
-        ":3: damaged: the verdict on 'a.x', 'torch', 'float16': it is there twice",
+        r":3: damaged: the verdict on torch, a\.x, float16: it is there twice",
     ),
-    "an unknown status": (set_to(1, "status", "passed"), "unknown status 'passed'"),
+    "an unknown status": (set_to(1, "status", "passed"), r":2: damaged: Invalid enum value 'passed' - at `\$\.status`"),
     "a ratio that is no number": (
         set_to(1, "ratio", "large"),
-        r"damaged\.jsonl:2: damaged: 'ratio' of the verdict is 'large'",
+        r":2: damaged: Expected `number`, got 'large' - at `\$\.ratio`",
     ),
-    "a ratio that is a list": (set_to(1, "ratio", [1]), r":2: damaged: 'ratio' of the verdict is \[1\]"),
-    "examples that are true": (set_to(1, "examples", True), "'examples' of the verdict is True"),
-    "a failure without a problem": (without(1, "failure", "problem"), "has no 'problem'"),
-    "an index that is no index": (set_to(1, "failure", "index", ["a"]), "the index of its failure"),
+    "a ratio that is a list": (set_to(1, "ratio", [1]), r":2: damaged: Expected `number`, got \[1\] - at `\$\.ratio`"),
+    "examples that are true": (
+        set_to(1, "examples", True),
+        r":2: damaged: Expected `int`, got `bool` - at `\$\.examples`",
+    ),
+    "a failure without a problem": (
+        without(1, "failures", 0, "problem"),
+        r":2: damaged: Object missing required field `problem` - at `\$\.failures\[0\]`",
+    ),
+    "an index that is no index": (
+        set_to(1, "failures", 0, "index", ["a"]),
+        r":2: damaged: Expected `int`, got `str` - at `\$\.failures\[0\]\.index\[0\]`",
+    ),
     "logits of another size": (
-        set_to(1, "failure", "problem", "logits", "shape", [7]),
+        set_to(1, "failures", 0, "problem", "logits", "shape", [7]),
         r"6 values for the shape \[7\]",
     ),
-    "a negative shape": (set_to(1, "failure", "problem", "logits", "shape", [-1]), "the shape of logits"),
-    "values that are lists": (set_to(1, "failure", "problem", "target", "values", [[], []]), "not numbers"),
-    "a bin without a count": (without(2, "bins", 0, "count"), "a bin has no 'count'"),
-    "a deviation without an issue": (without(3, "deviations", 0, "issue"), "has no 'issue'"),
+    "a negative shape": (
+        set_to(1, "failures", 0, "problem", "logits", "shape", [-1]),
+        r":2: damaged: Expected `int` >= 0 - at `\$\.failures\[0\]\.problem\.logits\.shape\[0\]`",
+    ),
+    "values that are lists": (
+        set_to(1, "failures", 0, "problem", "target", "values", [[], []]),
+        r":2: damaged: Expected an array of numbers - at `\$\.failures\[0\]\.problem\.target\.values`",
+    ),
+    "a bin without a count": (
+        without(2, "bins", 0, "count"),
+        r":3: damaged: Object missing required field `count` - at `\$\.bins\[0\]`",
+    ),
+    "a deviation without an issue": (
+        without(3, "deviations", 0, "issue"),
+        r":4: damaged: Object missing required field `issue` - at `\$\.deviations\[0\]`",
+    ),
     "a footer that counts otherwise": (set_to(4, "verdicts", 4), "counts 4 verdicts, there are 3"),
     "a footer that passes failures": (set_to(4, "counts", {"pass": 3}), "counts 3 of pass, there are 1"),
     "a missing verdict": (without(2), "counts 3 verdicts, there are 2"),
     "lines after the footer": (lambda lines: lines.append(lines[1]), "a line after the footer"),
     "an unknown kind of line": (set_to(1, "kind", "score"), "unknown kind of line 'score'"),
-    "another schema": (set_to(0, "schema", 2), "record schema 2"),
+    "another schema": (set_to(0, "schema", 3), "record schema 3, this suite reads 1 to 2"),
     "a list for a line": (set_to(1, []), "not a JSON object"),
 }
 

@@ -119,7 +119,9 @@ def test_the_page_shows_changes_against_a_baseline(tmp_path: Path) -> None:
         V("torch", "a.x", ratio=0.4),
         backends=[records.backend("torch", versions={"torch": "2.8"})],
     )
-    new = records.run(tmp_path / "new.jsonl", V("torch", "a.x", status="fail", ratio=40.0, failure=records.failure()))
+    new = records.run(
+        tmp_path / "new.jsonl", V("torch", "a.x", status="fail", ratio=40.0, failures=[records.failure()])
+    )
     page = xent_reports.render(new, tmp_path / "out", baseline=old).read_text("utf-8")
     assert "▲ regressed" in page
     assert "<td>✗ fail 40" in page.replace("<bdi>", "").replace("</bdi>", "")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import records
 
+import xent_reports
+from xent_conformance.console import summary
 from xent_conformance.records.record import read
 from xent_reports.deviations import deviations
 from xent_reports.failures import broken, failures
@@ -23,9 +25,9 @@ def test_what_makes_the_run_fail_comes_before_broken_shoulds(tmp_path: Path) -> 
     """Requirements with a fail, crash, timeout or error come first; the worst dtype of each comes first."""
     run = run_with(
         tmp_path,
-        V("torch", "a.weak", status="weak", failure=records.failure()),
-        V("torch", "b.fail", "float32", "fail", ratio=3.0, failure=records.failure("float32")),
-        V("torch", "b.fail", "float16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.weak", status="weak", failures=[records.failure()]),
+        V("torch", "b.fail", "float32", "fail", ratio=3.0, failures=[records.failure("float32")]),
+        V("torch", "b.fail", "float16", "fail", ratio=98.2, failures=[records.failure()]),
         V("torch", "b.fail", "bfloat16", "timeout", reason="no answer after 10 s"),
     )
     found = failures(run)
@@ -48,7 +50,7 @@ def test_failures_of_one_requirement_stand_together(tmp_path: Path) -> None:
 
 def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> None:
     """The facts of a failure are all there, in the order they are read."""
-    run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failure=records.failure()))
+    run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failures=[records.failure()]))
     ((witness,),) = (f.witnesses for f in failures(run))
     assert dict(witness.facts) == {
         "quantity": "grad_logits[0, 2]",
@@ -61,6 +63,51 @@ def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> 
     assert witness.command.startswith("xent run torch --only")
     assert witness.script.startswith("import torch")
     assert [line.ignored for line in witness.table.lines] == [False, True, False] if witness.table else False
+
+
+def several(tmp_path: Path) -> Path:
+    """A record with a verdict that has two failures, one of them an exception, and another dtype with one."""
+    exception = {"type": "ValueError", "message": "no", "file": "/home/a/loss.py", "line": 12, "traceback": "In loss:"}
+    raised = records.failure(kind="raised", message="It raised.", exception=exception, situation=["smoothing", "sum"])
+    two = V("torch", "a.x", "float16", "fail", ratio=98.2, failures=[records.failure(), raised])
+    one = V("torch", "a.x", "float32", "fail", ratio=3.0, failures=[records.failure("float32")])
+    return records.run(tmp_path / "r.jsonl", two, one)
+
+
+def test_each_failure_of_a_verdict_is_a_witness_with_a_place_of_its_own(tmp_path: Path) -> None:
+    """In their order; where it was raised and what all such problems have in common are facts."""
+    (failure,) = failures(run_of(read(several(tmp_path))))
+    assert [(w.anchor, w.part) for w in failure.witnesses] == [
+        ("a.x--torch--float16", "1 of 2"),
+        ("a.x--torch--float16--2", "2 of 2"),
+        ("a.x--torch--float32", ""),
+    ]
+    facts = dict(failure.witnesses[1].facts)
+    assert (facts["raised in"], facts["only with"]) == ("/home/a/loss.py:12", "smoothing, sum")
+    assert "raised in" not in dict(failure.witnesses[0].facts)
+
+
+def test_every_output_shows_each_failure_of_a_verdict(tmp_path: Path) -> None:
+    """The page all of them, the others those of the first dtype and the names of the rest."""
+    path = several(tmp_path)
+    page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
+    assert '<details id="a.x--torch--float16--2"><summary>' in page
+    assert page.count("float16 (2 of 2)") == 1
+    assert "<details><summary>Traceback</summary><pre tabindex=0>In loss:</pre></details>" in page
+    assert page.count("1 of 1 requirement broken") == 2
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    assert "**float16, 1 of 2**: The gradient" in markdown
+    assert "**float16, 2 of 2**: It raised." in markdown
+    assert "Also: ✗ fail float32." in markdown
+    terminal = "\n".join(xent_reports.summary_lines(path))
+    assert "a.x on torch (float16, float32)\n  The gradient" in terminal
+    assert "\n  It raised.\n" in terminal
+    assert terminal.count("xent run") == 1
+    first, *_ = read(path).verdicts
+    assert [line for line in summary(first).splitlines() if "It raised." in line or "The gradient" in line] == [
+        "The gradient of the target class is off by 98 times the bound. (98.2 times the bound)",
+        "It raised. (98.2 times the bound)",
+    ]
 
 
 def test_a_large_page_keeps_a_script_for_every_requirement_first(tmp_path: Path) -> None:

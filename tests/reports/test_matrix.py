@@ -29,7 +29,7 @@ def test_a_cell_has_the_worst_status_and_the_largest_ratio_of_its_dtypes(tmp_pat
     run = run_with(
         tmp_path,
         V("torch", "a.x", "float16", ratio=0.5),
-        V("torch", "a.x", "bfloat16", "fail", ratio=98.2, failure=records.failure()),
+        V("torch", "a.x", "bfloat16", "fail", ratio=98.2, failures=[records.failure()]),
         V("torch", "a.x", "float32", "not-applicable"),
     )
     (row,) = rows(run)
@@ -52,7 +52,7 @@ def test_a_cell_without_a_verdict_is_not_run(tmp_path: Path) -> None:
     """What was not judged has a glyph of its own, never that of a pass."""
     run = run_with(tmp_path, V("torch", "a.x"), V("jax", "a.y"))
     cells = {row.requirement.id: [cell.status for cell in row.cells] for row in rows(run)}
-    assert [b.label for b in run.available] == ["jax", "torch"]
+    assert [b.name for b in run.available] == ["jax", "torch"]
     assert cells == {"a.x": [None, Status.PASS], "a.y": [Status.PASS, None]}
     assert rows(run)[0].cells[0].word == "not run"
 
@@ -66,7 +66,7 @@ def test_rows_with_issues_come_first_in_their_family_and_backends_with_fewest_fi
         V("torch", "b.z", status="fail"),
         *(V("numpy", name) for name in ("a.x", "a.y", "b.z")),
     )
-    assert [b.label for b in run.available] == ["numpy", "torch"]
+    assert [b.name for b in run.available] == ["numpy", "torch"]
     assert [(family, [r.requirement.id for r in found]) for family, found in families(run)] == [
         ("a", ["a.y", "a.x"]),
         ("b", ["b.z"]),
@@ -84,7 +84,7 @@ def test_dtypes_that_agree_share_a_line(tmp_path: Path) -> None:
 def test_a_large_run_keeps_every_issue_by_dtype(tmp_path: Path) -> None:
     """Only dtypes that all backends pass are given as one cell, with the largest ratio."""
     run = run_of(read(records.written(tmp_path / "r.jsonl", *records.large(16, 80, 40))))
-    issues = {(v.requirement.id, v.dtype) for v in run.failing}
+    issues = {(v.requirement, v.dtype) for v in run.failing}
     shown = {
         (row.requirement.id, dtype)
         for row in rows(run)
@@ -101,7 +101,7 @@ def test_a_large_run_keeps_every_issue_by_dtype(tmp_path: Path) -> None:
 def test_one_name_on_two_devices_is_two_columns(tmp_path: Path) -> None:
     """The label has the device where the name alone does not tell."""
     run = run_with(tmp_path, V("torch", "a.x"), V("torch", "a.x", device="cuda", status="fail"))
-    assert [b.label for b in run.available] == ["torch (cpu)", "torch (cuda)"]
+    assert [b.name for b in run.available] == ["torch (cpu)", "torch (cuda)"]
     assert [cell.status for cell in rows(run)[0].cells] == [Status.PASS, Status.FAIL]
 
 
@@ -130,9 +130,9 @@ def test_a_dtype_is_told_in_words_for_many_backends(tmp_path: Path) -> None:
     run = run_with(
         tmp_path,
         V("torch", "a.x", ratio=0.5),
-        V("jax", "a.x", status="fail", ratio=98.0, failure=records.failure()),
+        V("jax", "a.x", status="fail", ratio=98.0, failures=[records.failure()]),
         V("numpy", "a.x", ratio=0.25),
         V("optax", "a.x", status="not-applicable", examples=0, exercised=0, reason="r"),
     )
     (line,) = rows(run)[0].by_dtype
-    assert line.told([b.label for b in run.available]) == "– optax; ✗ 98 jax; others ✓ ≤ 0.5"
+    assert line.told([b.name for b in run.available]) == "– optax; ✗ 98 jax; others ✓ ≤ 0.5"

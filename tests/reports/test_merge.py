@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import records
 
 import xent_reports
+from xent_conformance.records.lines import Bin
 from xent_conformance.records.record import RecordError, read
 from xent_reports.combination import combined
 
@@ -60,7 +62,7 @@ def test_merging_step_by_step_gives_the_same_verdicts(tmp_path: Path) -> None:
     stepwise = read(xent_reports.merge([partly, third], tmp_path / "stepwise.jsonl"))
     at_once = read(xent_reports.merge([first, second, third], tmp_path / "at-once.jsonl"))
     assert stepwise.verdicts == at_once.verdicts
-    assert [run["name"] for run in stepwise.header["merged"]] == [run["name"] for run in at_once.header["merged"]]
+    assert [run.name for run in stepwise.header.merged] == [run.name for run in at_once.header.merged]
 
 
 def test_runs_with_different_seeds_add_up(tmp_path: Path) -> None:
@@ -74,20 +76,20 @@ def test_runs_with_different_seeds_add_up(tmp_path: Path) -> None:
     paths = [
         records.run(tmp_path / "1.jsonl", V("torch", "a.x", ratio=0.5, bins=bins), seed=1),
         records.run(
-            tmp_path / "2.jsonl", V("torch", "a.x", status="fail", ratio=3.0, failure=large, bins=wider), seed=2
+            tmp_path / "2.jsonl", V("torch", "a.x", status="fail", ratio=3.0, failures=[large], bins=wider), seed=2
         ),
-        records.run(tmp_path / "3.jsonl", V("torch", "a.x", status="fail", ratio=2.0, failure=small), seed=3),
+        records.run(tmp_path / "3.jsonl", V("torch", "a.x", status="fail", ratio=2.0, failures=[small]), seed=3),
     ]
     merged = combined([read(path) for path in paths])
     (verdict,) = merged.verdicts
-    assert (verdict["status"], verdict["ratio"], verdict["examples"], verdict["exercised"]) == ("fail", 3.0, 600, 561)
-    assert verdict["failure"] == small
-    assert verdict["bins"] == [
-        {"classes": 2, "count": 15, "ratio": 0.5, "ulp": 2.0},
-        {"classes": 3, "count": 1, "ratio": "inf", "ulp": 9.0},
-    ]
+    assert (verdict.status, verdict.ratio, verdict.examples, verdict.exercised) == ("fail", 3.0, 600, 561)
+    assert [len(failure.problem.weight.values) for failure in verdict.failures] == [3]
+    assert verdict.bins == (
+        Bin(classes=2, count=15, ratio=0.5, ulp=2.0),
+        Bin(classes=3, count=1, ratio=math.inf, ulp=9.0),
+    )
     assert merged.footer is not None
-    assert merged.footer["counts"] == {"fail": 1}
+    assert merged.footer.counts == {"fail": 1}
 
 
 def test_the_same_record_given_twice_counts_once_and_is_named(tmp_path: Path) -> None:
@@ -98,13 +100,13 @@ def test_the_same_record_given_twice_counts_once_and_is_named(tmp_path: Path) ->
     page = xent_reports.render([copy, path], tmp_path / "out").read_text("utf-8")
     assert "b.jsonl is the same record as a.jsonl: counted once." in page
     merged = read(xent_reports.merge([path, copy], tmp_path / "m.jsonl"))
-    assert merged.verdicts[0]["examples"] == 200
+    assert merged.verdicts[0].examples == 200
 
 
 def test_a_rerun_under_the_same_seed_does_not_count_twice(tmp_path: Path) -> None:
     """The same seed means the same problems: their number stays."""
     paths = [records.run(tmp_path / f"{i}.jsonl", V("torch", "a.x", seconds=float(i))) for i in range(2)]
-    assert read(xent_reports.merge(paths, tmp_path / "m.jsonl")).verdicts[0]["examples"] == 200
+    assert read(xent_reports.merge(paths, tmp_path / "m.jsonl")).verdicts[0].examples == 200
 
 
 def test_a_truncated_shard_makes_the_merged_record_truncated(tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_a_backend_missing_on_one_machine_is_there_when_another_ran_it(tmp_path:
     ]
     for order in (paths, paths[::-1]):
         merged = read(xent_reports.merge(order, tmp_path / "m.jsonl"))
-        assert [b["name"] for b in merged.header["backends"] if b.get("unavailable") is None] == ["torch", "torch-cuda"]
+        assert [b.name for b in merged.header.backends if b.unavailable is None] == ["torch", "torch-cuda"]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def hostile_record(path: Path, text: str) -> Path:
             "float16",
             "fail",
             ratio=98.2,
-            failure=records.failure(expected="x", got="y"),
+            failures=[records.failure(expected="x", got="y")],
             reason="r",
             bins=bins,
         ),

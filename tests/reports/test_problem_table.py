@@ -6,15 +6,17 @@ from typing import Any
 
 import records
 
+from xent_conformance.records.lines import ProblemLine
+from xent_conformance.records.plain import from_data
 from xent_reports.call import Call
 from xent_reports.problem_table import Table, table_of
 
 A = records.array
 
 
-def problem(logits: dict[str, Any], target: dict[str, Any], **others: Any) -> dict[str, Any]:
+def problem(logits: dict[str, Any], target: dict[str, Any], **others: Any) -> ProblemLine:
     """A problem of a record."""
-    return {"logits": logits, "target": target, "reduction": "none", **others}
+    return from_data({"logits": logits, "target": target, "reduction": "none", **others}, ProblemLine)
 
 
 def drawn(table: Table | None) -> list[str]:
@@ -32,7 +34,7 @@ def drawn(table: Table | None) -> list[str]:
 def test_target_weight_ignored_rows_and_the_wrong_element_are_marked() -> None:
     """A small problem is shown whole."""
     found = records.failure("float16", 3)
-    call = Call(found["problem"], ignored=-100)
+    call = Call(from_data(found["problem"], ProblemLine), ignored=-100)
     assert drawn(table_of(call, found["index"], found["quantity"])) == [
         "class   0   1   2",
         "0   20   0   [0]!   2",

@@ -20,8 +20,8 @@ def sample(tmp_path: Path) -> Path:
     backends = [records.backend("torch"), records.backend("cuda", unavailable="no device")]
     return records.run(
         tmp_path / "r.jsonl",
-        V("torch", "a.x", "float16", "fail", ratio=98.2, failure=records.failure()),
-        V("torch", "a.x", "bfloat16", "fail", ratio=3.0, failure=records.failure("bfloat16")),
+        V("torch", "a.x", "float16", "fail", ratio=98.2, failures=[records.failure()]),
+        V("torch", "a.x", "bfloat16", "fail", ratio=3.0, failures=[records.failure("bfloat16")]),
         V("torch", "a.y", status="deviation", deviations=[known]),
         V("torch", "a.z"),
         backends=backends,

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from xent_conformance.records.record import read
 from xent_conformance.request import Request
@@ -104,8 +105,8 @@ def test_modules_of_the_folder_pass_for_none_of_pythons_own_in_any_process(xent,
 def test_a_run_is_an_iterator_of_the_same_verdicts_in_any_number_of_processes():
     def told(workers):
         request = Request(("numpy",), profile="quick", only=("identities", "purity"), dtypes=("float32", "float64"))
-        lines = [{**line, "seconds": 0} for line in run(request, workers)]
-        return sorted(lines, key=lambda line: (line["requirement"], line["dtype"]))
+        lines = [replace(line, seconds=0) for line in run(request, workers)]
+        return sorted(lines, key=lambda line: line.cell)
 
     assert told(1) == told(2) == told(3)
     assert len(told(1)) > 20

@@ -53,9 +53,9 @@ def test_backends_beside_a_broken_one_are_judged_and_it_is_reported(xent, tmp_pa
     assert "Traceback" not in done.stderr
     record = read(output / "record.jsonl")
     assert record.footer is not None
-    assert {v["backend"] for v in record.verdicts} == {"numpy", "my-backend"}
-    assert {v["status"] for v in record.verdicts} == {"pass"}
-    said = {b["spec"]: b["unavailable"] for b in record.header["backends"] if b.get("broken")}
+    assert {v.backend for v in record.verdicts} == {"numpy", "my-backend"}
+    assert {v.status for v in record.verdicts} == {"pass"}
+    said = {b.spec: b.unavailable for b in record.header.backends if b.broken}
     assert sorted(said) == sorted(broken)
     assert "RuntimeError: boom" in said["./raises_on_import.py"]
     page = (output / "index.html").read_text("utf-8")
@@ -63,7 +63,7 @@ def test_backends_beside_a_broken_one_are_judged_and_it_is_reported(xent, tmp_pa
         assert f"{spec} broken: " in page
         assert sum(spec.removeprefix("./") in line for line in done.stderr.splitlines()) == 1 or spec == "./listed.py"
     schema = json.loads(files("xent_conformance.records").joinpath("record.schema.json").read_text("utf-8"))
-    assert "broken" in schema["$defs"]["backend"]["properties"]
+    assert "broken" in schema["$defs"]["BackendLine"]["properties"]
 
 
 def test_a_wrong_name_beside_good_ones_is_said_before_anything_is_judged(xent, adapter, output):

@@ -52,7 +52,7 @@ def test_a_wrong_implementation_fails_with_a_witness_that_a_person_can_read(xent
     assert done.returncode == 1, done.stdout + done.stderr
     (verdict,) = verdicts()
     assert verdict["status"] == "fail"
-    failure = verdict["failure"]
+    (failure,) = verdict["failures"]
     logits = failure["problem"]["logits"]
     assert logits["shape"][0] <= 2
     numbers = [v for v in logits["values"] if v not in (0, False)]
@@ -149,12 +149,12 @@ def test_the_printed_command_judges_the_failure_again_and_leaves_the_whole_repor
     assert xent("run", path, "--profile", "quick", "--only", "dtypes", "--dtypes", "float32").returncode == 1
     whole = (tmp_path / "xent-report" / "record.jsonl").read_bytes()
     (failing,) = (v for v in verdicts() if v["status"] == "fail")
-    command = failing["failure"]["command"].replace("xent", f'"{sys.executable}" -m xent_conformance.cli', 1)
+    command = failing["failures"][0]["command"].replace("xent", f'"{sys.executable}" -m xent_conformance.cli', 1)
     again = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert again.returncode == 1, again.stderr
     assert (tmp_path / "xent-report" / "record.jsonl").read_bytes() == whole
     (found,) = verdicts(f"xent-{failing['requirement']}")
-    assert found["failure"]["message"] == failing["failure"]["message"]
+    assert found["failures"][0]["message"] == failing["failures"][0]["message"]
 
 
 @pytest.mark.parametrize("environment", [{"PYTHONUNBUFFERED": "1"}, {"PYTHONUNBUFFERED": ""}])

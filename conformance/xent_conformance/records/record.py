@@ -1,77 +1,50 @@
 """The record of a run: a JSON Lines file with a header, one line for each verdict, and a footer.
 
-The format is published as ``record.schema.json`` beside this module. Numbers that JSON cannot hold are the strings
-"inf", "-inf" and "nan". A file without a footer is truncated: the run did not reach its end.
+What is on each line say the classes in ``lines``; the JSON Schema made of them is ``record.schema.json`` beside this
+module. A file without a footer is truncated: the run did not reach its end.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
+from msgspec.structs import asdict
+
 from xent_conformance.loading.sources import changed
+from xent_conformance.records import version1
+from xent_conformance.records.consistency import Consistency
+from xent_conformance.records.lines import KINDS, SCHEMA_VERSION, Footer, Header, Line, VerdictLine
+from xent_conformance.records.plain import as_data, from_data
+from xent_conformance.records.status import GLYPHS, SEVERITY, UNEXPECTED, Level, Status
 from xent_conformance.records.strict_json import MAX_VALUES, OddFileError, opened, parsed, values_in
 
-SCHEMA_VERSION = 1
+__all__ = [
+    "GLYPHS",
+    "MAX_BYTES",
+    "MAX_LINE",
+    "SEVERITY",
+    "UNEXPECTED",
+    "Level",
+    "Record",
+    "RecordError",
+    "RecordWriter",
+    "Status",
+    "begun",
+    "brief",
+    "read",
+    "text_of",
+]
+
 #: Longest line that is read. A verdict with its problem stays far below; more is not a record of ours.
 MAX_LINE = 4 << 20
 #: Largest file that is read: a hundred times what a run over a few backends writes.
 MAX_BYTES = 128 << 20
-
-
-class Status(StrEnum):
-    """What a verdict says."""
-
-    PASS = "pass"  # noqa: S105 - a status
-    FAIL = "fail"
-    WEAK = "weak"
-    CRASH = "crash"
-    TIMEOUT = "timeout"
-    ERROR = "error"
-    DEVIATION = "deviation"
-    NOT_APPLICABLE = "not-applicable"
-    OBSERVED = "observed"
-    VACUOUS = "vacuous"
-
-
-#: One glyph and one word for each status, the same on the terminal, in Markdown and in HTML.
-GLYPHS: dict[Status, tuple[str, str]] = {
-    Status.PASS: ("✓", "pass"),
-    Status.FAIL: ("✗", "fail"),
-    Status.WEAK: ("△", "weak"),
-    Status.CRASH: ("☠", "crash"),
-    Status.TIMEOUT: ("◷", "timeout"),
-    Status.ERROR: ("!", "error"),
-    Status.DEVIATION: ("≠", "deviation"),
-    Status.NOT_APPLICABLE: ("–", "not applicable"),
-    Status.OBSERVED: ("·", "observed"),
-    Status.VACUOUS: ("∅", "vacuous"),
-}
-
-#: From what needs attention first to what needs none.
-SEVERITY = (
-    Status.ERROR,
-    Status.CRASH,
-    Status.TIMEOUT,
-    Status.FAIL,
-    Status.WEAK,
-    Status.DEVIATION,
-    Status.VACUOUS,
-    Status.PASS,
-    Status.OBSERVED,
-    Status.NOT_APPLICABLE,
-)
-
-_STATUSES = frozenset(Status)
-
-#: Statuses that make a run fail: exit code 1.
-UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
+#: Characters of what is said about a damaged line.
+MAX_MESSAGE = 200
 
 
 class RecordError(ValueError):
@@ -80,12 +53,13 @@ class RecordError(ValueError):
 
 @dataclass
 class Record:
-    """A record in memory. ``footer`` is None where the file is truncated."""
+    """A record in memory. ``footer`` is None where the file is truncated, ``version`` the schema of the file."""
 
     path: Path
-    header: dict[str, Any]
-    verdicts: list[dict[str, Any]] = field(default_factory=list)
-    footer: dict[str, Any] | None = None
+    header: Header
+    verdicts: list[VerdictLine] = field(default_factory=list)
+    footer: Footer | None = None
+    version: int = SCHEMA_VERSION
 
     @property
     def truncated(self) -> bool:
@@ -93,39 +67,46 @@ class Record:
         return self.footer is None
 
 
+def text_of(line: Line) -> str:
+    """A line as the file has it."""
+    return json.dumps(as_data(line), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
 class RecordWriter:
     """Writes a record line by line, each complete on disk before the next begins."""
 
-    def __init__(self, path: Path, header: dict[str, Any], *, resume: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, *, resume: bool = False) -> None:
         """Create the file, or go on after the last complete line of a truncated one.
 
         Raises OSError where the folder cannot be written, RecordError for a file that cannot be gone on with.
         """
         self.counts: dict[str, int] = {}
         if not resume or _headless(path):
-            self._file: TextIO = path.open("w", encoding="utf-8")
-            self._line({"kind": "header", "schema": SCHEMA_VERSION, **header})
+            self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._write(header)
             return
         for line in begun(path, header).verdicts:
-            self.counts[line["status"]] = self.counts.get(line["status"], 0) + 1
+            self._count(line)
         with path.open("rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
 
-    def verdict(self, line: dict[str, Any]) -> None:
+    def verdict(self, line: VerdictLine) -> None:
         """Append one verdict."""
-        self.counts[line["status"]] = self.counts.get(line["status"], 0) + 1
-        self._line({"kind": "verdict", **line})
+        self._count(line)
+        self._write(line)
 
     def close(self, exit_code: int, seconds: float, error: str | None = None) -> None:
         """Append the footer and close the file."""
-        footer = {"kind": "footer", "exit": exit_code, "verdicts": sum(self.counts.values()), "counts": self.counts}
-        self._line({**footer, "seconds": round(seconds, 3), **({"error": error} if error else {})})
+        total, took = sum(self.counts.values()), round(seconds, 3)
+        self._write(Footer(exit=exit_code, verdicts=total, counts=self.counts, seconds=took, error=error or None))
         self._file.close()
 
-    def _line(self, content: dict[str, Any]) -> None:
-        text = json.dumps(jsonable(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        self._file.write(text + "\n")
+    def _count(self, line: VerdictLine) -> None:
+        self.counts[line.status] = self.counts.get(line.status, 0) + 1
+
+    def _write(self, line: Line) -> None:
+        self._file.write(text_of(line))
         self._file.flush()
 
 
@@ -135,10 +116,10 @@ def _headless(path: Path) -> bool:
 
 
 #: What two headers have in common whose verdicts belong together.
-SAME = ("suite", "seed", "profile", "python", "libraries", "backends", "requirements")
+SAME = ("suite", "seed", "profile", "python", "libraries", "backends", "requirements", "dtypes")
 
 
-def begun(path: Path, header: dict[str, Any]) -> Record:
+def begun(path: Path, header: Header) -> Record:
     """The record of a run that would go on with this header, complete or not.
 
     Raises RecordError where there is no record, or one of another run.
@@ -148,78 +129,67 @@ def begun(path: Path, header: dict[str, Any]) -> Record:
     if _headless(path):
         return Record(path, header)
     record = read(path)
-    there, here = jsonable(record.header), jsonable(header)
-    for before, now in zip(there["backends"], here["backends"], strict=False):
-        if before["name"] != now["name"]:
+    if record.version != SCHEMA_VERSION:
+        raise RecordError(f"{path} is of record schema {record.version}; it cannot be resumed")
+    for before, now in zip(record.header.backends, header.backends, strict=False):
+        if before.name != now.name:
             break
-        if change := changed({"sources": {}, **before}, now):
-            raise RecordError(f"{path} cannot be resumed: {now['name']} is another one, {change}")
-        # Those that are in one only are not the same twice: see ``changed``.
-        before["sources"] = now["sources"]
-    if different := [key for key in SAME if there.get(key) != here[key]]:
+        if change := changed(asdict(before), asdict(now)):
+            raise RecordError(f"{path} cannot be resumed: {now.name} is another one, {change}")
+    there, here = as_data(record.header), as_data(header)
+    for backend in (*there["backends"], *here["backends"]):
+        # Files that are in one only do not make it another one: see ``changed``.
+        backend.pop("sources", None)
+    if different := [key for key in SAME if there.get(key) != here.get(key)]:
         raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
     return record
 
 
-def cell_of(verdict: dict[str, Any]) -> tuple[str, str, str]:
-    """What a verdict is about: backend, requirement and dtype."""
-    return verdict["backend"], verdict["requirement"], verdict["dtype"]
-
-
-def jsonable(value: Any) -> Any:
-    """A value with its non-finite numbers as strings and its tuples as lists."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else ("nan" if math.isnan(value) else ("inf" if value > 0 else "-inf"))
-    if isinstance(value, dict):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(v) for v in value]
-    return value
-
-
-def number(value: Any) -> float:
-    """A number of a record as a float; the inverse of :func:`jsonable`. None is nan."""
-    return math.nan if value is None else float(value)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of one line of a record."""
-    loaded: dict[str, Any] = json.loads(
-        files("xent_conformance.records").joinpath("record.schema.json").read_text("utf-8")
-    )
-    return loaded
-
-
 def read(path: Path) -> Record:
-    """Read a record; raises RecordError, naming file and line, for anything else than one."""
-    lines = _lines(path)
-    header = next(lines, None)
-    if header is None:
-        raise RecordError(f"{path}: empty, no header line")
-    if header.get("kind") != "header":
-        raise RecordError(f"{path}:1: not a record: the first line is not a header")
-    if header.get("schema") != SCHEMA_VERSION:
-        raise RecordError(f"{path}:1: record schema {header.get('schema')!r}, this suite reads {SCHEMA_VERSION}")
-    record = Record(path, header)
-    for place, line in enumerate(lines, start=2):
-        if record.footer is not None:
+    """Read a record, of this schema version or an earlier one.
+
+    Raises RecordError, naming file and line, for anything else than one.
+    """
+    record: Record | None = None
+    for place, data in enumerate(_lines(path), start=1):
+        if record is None:
+            version = _version(path, data)
+        elif record.footer is not None:
             raise RecordError(f"{path}:{place}: a line after the footer")
-        if line.get("kind") == "footer":
-            record.footer = line
-        elif line.get("kind") == "verdict":
-            _check_verdict(path, place, line)
-            record.verdicts.append(line)
-        else:
-            raise RecordError(f"{path}:{place}: unknown kind of line {line.get('kind')!r}")
+        elif data.get("kind") not in ("verdict", "footer"):
+            raise RecordError(f"{path}:{place}: unknown kind of line {brief(data.get('kind'))}")
+        try:
+            line = from_data(version1.upgraded(data) if version == 1 else data, KINDS[data["kind"]])
+            if isinstance(line, Header):
+                record, consistency = Record(path, line, version=version), Consistency(line)
+            elif isinstance(line, VerdictLine) and record is not None:
+                consistency.verdict(line)
+                record.verdicts.append(line)
+            elif isinstance(line, Footer) and record is not None:
+                consistency.footer(line)
+                record.footer = line
+        except ValueError as error:
+            raise RecordError(f"{path}:{place}: damaged: {brief(error)}") from error
+    if record is None:
+        raise RecordError(f"{path}: empty, no header line")
     return record
 
 
-def _check_verdict(path: Path, place: int, line: dict[str, Any]) -> None:
-    missing = [k for k in ("backend", "requirement", "dtype", "status", "level") if not isinstance(line.get(k), str)]
-    if missing:
-        raise RecordError(f"{path}:{place}: a verdict without {', '.join(missing)}")
-    if line["status"] not in _STATUSES:
-        raise RecordError(f"{path}:{place}: unknown status {line['status']!r}")
+def _version(path: Path, data: dict[str, Any]) -> int:
+    """Schema version of a file by its first line."""
+    if data.get("kind") != "header":
+        raise RecordError(f"{path}:1: not a record: the first line is not a header")
+    version = data.get("schema")
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise RecordError(f"{path}:1: record schema {brief(version)}, this suite reads 1 to {SCHEMA_VERSION}")
+    return version
+
+
+def brief(content: object) -> str:
+    """What is wrong, on one line of bounded length."""
+    shown = str(content) if isinstance(content, Exception) else repr(content)
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= MAX_MESSAGE else f"{shown[:60]} … {shown[60 - MAX_MESSAGE :]}"
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

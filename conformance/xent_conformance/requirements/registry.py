@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -18,20 +17,15 @@ from xent_conformance.judging.judge import Finding
 from xent_conformance.judging.subject import Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.records.status import Level
 from xent_conformance.strategies.streams import JOINT, Stream
+
+__all__ = ["OPT_IN", "REGISTRY", "Check", "Enumerated", "Level", "Requirement", "load", "requirement"]
 
 #: The family that needs memory and minutes, and the profile that judges it and nothing else.
 OPT_IN = "scale"
 
 Check = Callable[[Trial], Iterable[Finding]]
-
-
-class Level(StrEnum):
-    """How binding a requirement is."""
-
-    MUST = "MUST"
-    SHOULD = "SHOULD"
-    OBSERVED = "OBSERVED"
 
 
 class Enumerated(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from xent_conformance.judging.tally import Failing, located
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_data, to_text
+from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
+from xent_conformance.records.plain import from_data
+from xent_conformance.records.version1 import UNKNOWN
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
 from xent_conformance.witnesses.reproduce import script
@@ -30,44 +32,49 @@ AGAIN, MORE = 2, 8
 RESTARTS = {CRASH: 20, TIMEOUT: 3}
 
 
-def verdict_line(verdict: Verdict, settings: Settings) -> dict[str, Any]:
+def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
     """The line of a record for a verdict; reduces the failing problem first."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
-    line: dict[str, Any] = {
-        "backend": subject.name,
-        "requirement": requirement.id,
-        "dtype": "all" if requirement.once else subject.dtype,
-        "device": subject.device,
-        "status": str(verdict.status),
-        "level": str(requirement.level),
-        "examples": tally.examples,
-        "exercised": tally.exercised,
-        "excused": tally.excused,
-        "ratio": tally.ratio,
-        "bins": tally.bins(),
-        "reason": verdict.reason,
-        "observed": verdict.observed,
-        "failure": None,
-        "deviations": [],
-    }
+    failures = []
     if verdict.failing is not None:
         reduced, tries = reduce(requirement, subject, verdict.failing)
-        line["failure"] = failure(requirement, subject, reduced, settings)
-        found = verdict.failing
-        line["failure"]["found"] = {
-            "failing_examples": tally.failed,
-            "example": found.example,
-            "recipe": None if found.recipe is None else str(found.recipe),
-            "logits_shape": list(found.problem.logits.shape),
-            "ratio": found.finding.ratio,
-            "tries": tries,
-        }
-    for deviation, witness in verdict.deviations:
-        shown = failure(requirement, subject, witness, settings)
-        entry = {"reason": deviation.reason, "issue": deviation.issue, "versions": deviation.versions}
-        line["deviations"].append({**entry, "where": list(deviation.where), "witness": shown})
-    line["seconds"] = round(verdict.seconds, 3)
-    return line
+        first = verdict.failing
+        found = Found(
+            failing_examples=tally.failed,
+            example=first.example,
+            recipe=None if first.recipe is None else str(first.recipe),
+            logits_shape=first.problem.logits.shape,
+            ratio=first.finding.ratio,
+            tries=tries,
+        )
+        failures.append(failure(requirement, subject, reduced, settings, found))
+    return VerdictLine(
+        backend=subject.name,
+        requirement=requirement.id,
+        dtype="all" if requirement.once else subject.dtype,
+        device=subject.device,
+        status=verdict.status,
+        level=requirement.level,
+        examples=tally.examples,
+        exercised=tally.exercised,
+        excused=tally.excused,
+        ratio=tally.ratio,
+        bins=tuple(Bin(**entry) for entry in tally.bins()),
+        reason=verdict.reason,
+        observed=verdict.observed,
+        failures=tuple(failures),
+        deviations=tuple(
+            DeviationLine(
+                reason=deviation.reason,
+                issue=deviation.issue,
+                versions=deviation.versions,
+                where=deviation.where,
+                witness=failure(requirement, subject, witness, settings),
+            )
+            for deviation, witness in verdict.deviations
+        ),
+        seconds=round(verdict.seconds, 3),
+    )
 
 
 def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Failing, int]:
@@ -118,26 +125,41 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tupl
     return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
 
 
-def failure(requirement: Requirement, subject: Subject, failing: Failing, settings: Settings) -> dict[str, Any]:
-    """What a record says about one failing problem."""
+def failure(
+    requirement: Requirement, subject: Subject, failing: Failing, settings: Settings, found: Found | None = None
+) -> Failure:
+    """What a record says about one failing problem; ``found``: the one that it was reduced from."""
     finding = located(failing.finding)
     # Not into the folder of the whole report.
     again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
     again += [] if requirement.once else ["--dtypes", subject.dtype]
     again += ["--profile", settings.profile, "--seed", str(settings.seed)]
-    return {
-        "quantity": finding.quantity,
-        "message": finding.message,
-        "index": None if finding.index is None else list(finding.index),
-        "expected": finding.expected,
-        "got": finding.got,
-        "bound": finding.bound,
-        "ratio": finding.ratio,
-        "problem": to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)),
-        "text": to_text(failing.problem),
-        "reproducer": script(requirement, subject, failing.problem, finding),
-        "command": shlex.join(again),
-    }
+    return Failure(
+        kind=_kind(finding),
+        call=finding.call,
+        quantity=finding.quantity,
+        message=finding.message,
+        index=None if finding.index is None else tuple(map(int, finding.index)),
+        expected=finding.expected,
+        got=finding.got,
+        bound=finding.bound,
+        ratio=finding.ratio,
+        problem=from_data(
+            to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)), ProblemLine
+        ),
+        text=to_text(failing.problem),
+        reproducer=script(requirement, subject, failing.problem, finding),
+        command=shlex.join(again),
+        found=found,
+    )
+
+
+def _kind(finding: Finding) -> str:
+    """The type of a finding, as far as a finding that has no type of its own tells it."""
+    if finding.fate is not None:
+        return "lost"
+    numbers = isinstance(finding.expected, float) and isinstance(finding.got, float)
+    return "wrong-value" if numbers else UNKNOWN
 
 
 def _row_of(failing: Failing) -> int | None:

@@ -1,0 +1,60 @@
+"""What a verdict says, how binding a requirement is, and how both are shown everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How binding a requirement is."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    OBSERVED = "OBSERVED"
+
+
+class Status(StrEnum):
+    """What a verdict says."""
+
+    PASS = "pass"  # noqa: S105 - a status
+    FAIL = "fail"
+    WEAK = "weak"
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    DEVIATION = "deviation"
+    NOT_APPLICABLE = "not-applicable"
+    OBSERVED = "observed"
+    VACUOUS = "vacuous"
+
+
+#: One glyph and one word for each status, the same on the terminal, in Markdown and in HTML.
+GLYPHS: dict[Status, tuple[str, str]] = {
+    Status.PASS: ("✓", "pass"),
+    Status.FAIL: ("✗", "fail"),
+    Status.WEAK: ("△", "weak"),
+    Status.CRASH: ("☠", "crash"),
+    Status.TIMEOUT: ("◷", "timeout"),
+    Status.ERROR: ("!", "error"),
+    Status.DEVIATION: ("≠", "deviation"),
+    Status.NOT_APPLICABLE: ("–", "not applicable"),
+    Status.OBSERVED: ("·", "observed"),
+    Status.VACUOUS: ("∅", "vacuous"),
+}
+
+#: From what needs attention first to what needs none.
+SEVERITY = (
+    Status.ERROR,
+    Status.CRASH,
+    Status.TIMEOUT,
+    Status.FAIL,
+    Status.WEAK,
+    Status.DEVIATION,
+    Status.VACUOUS,
+    Status.PASS,
+    Status.OBSERVED,
+    Status.NOT_APPLICABLE,
+)
+
+#: Statuses that make a run fail: exit code 1.
+UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
