@@ -10,7 +10,8 @@ import pytest
 
 import frozen_baseline
 from xent_conformance.judging.evaluation import evaluate, grouped
-from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.judging.judge import trials
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.loader import load
 from xent_conformance.requirements.registry import load as load_requirements
@@ -35,7 +36,7 @@ def test_this_suite(benchmark, subject):
     rows = 0
     for source, verdicts in benchmark.pedantic(judge, args=(subject,), rounds=1, warmup_rounds=0).items():
         judged = sum(bool(v.tally.examples) for v in verdicts.values())
-        rows += judged * sum(p.rows for p, _ in problems(subject, source, SETTINGS))
+        rows += judged * sum(trial.problem.rows for trial in trials(subject, source, SETTINGS))
     benchmark.extra_info["row_verdicts_per_second"] = rows / benchmark.stats.stats.min
 
 

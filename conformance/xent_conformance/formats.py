@@ -51,6 +51,11 @@ def dtype_of(name: str) -> np.dtype[np.generic]:
     return np.dtype(name if extension is None else extension)
 
 
+def is_extension(name: str) -> bool:
+    """Whether a dtype is one of ml_dtypes, which NumPy alone does not know."""
+    return hasattr(ml_dtypes, name)
+
+
 @cache
 def format_named(name: str) -> Format:
     """Format for a dtype name; raises KeyError for a name that is not a floating-point format."""

@@ -91,8 +91,7 @@ class RequirementItem(pytest.Item):
         """Items that share problems go to one worker of pytest-xdist."""
         super().__init__(**more)
         self.requirement, self.cell = requirement, cell
-        source = getattr(requirement.source, "name", requirement.id)
-        self.add_marker(pytest.mark.xdist_group(f"{cell.id(requirement)}-{source}"))
+        self.add_marker(pytest.mark.xdist_group(f"{cell.id(requirement)}-{requirement.source.name}"))
 
     def runtest(self) -> None:
         """Judge it."""

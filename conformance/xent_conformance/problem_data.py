@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import INTEGER, dtype_of, is_floating, name_of
 from xent_conformance.problem import AnyArray, Problem, by_row
 
@@ -114,26 +115,29 @@ def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
     return data
 
 
-def to_text(problem: Problem) -> str:
-    """A problem as lines: its call, then one line for each array."""
-    options = {k: v for k, v in problem.options().items() if not isinstance(v, np.ndarray)}
-    lines = ["cross_entropy(logits, target, " + ", ".join(f"{k}={v!r}" for k, v in options.items()) + ")"]
-    for name, array in problem.arrays().items():
+def to_text(call: Invocation) -> str:
+    """A call as lines: its method with the options, then one line for each array."""
+    passed = [*call.inputs, *(f"{k}={k if isinstance(v, np.ndarray) else repr(v)}" for k, v in call.options.items())]
+    lines = [f"{call.method}({', '.join(passed)})"]
+    rank = next((a.ndim for n, a in call.arrays.items() if n in ("logits", "log_probs", "hidden")), 0)
+    for name, array in call.arrays.items():
         if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
             continue
         layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
-        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, problem)}")
+        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, rank)}")
     return "\n".join(lines)
 
 
-def array_text(array: AnyArray, problem: Problem) -> str:
-    """Values of an array; of a long row only what differs from its commonest value."""
+def array_text(array: AnyArray, rank: int) -> str:
+    """Values of an array, by row; of a long row only what differs from its commonest value.
+
+    ``rank``: the classes are the second axis of arrays of so many, and the last of any other.
+    """
     if array.ndim == 0:
         return number_text(array[()])
     if array.ndim == 1:
         return _row_text(array)
-    axis = problem.class_axis if array.ndim == problem.logits.ndim else array.ndim - 1
-    rows = by_row(array, axis)
+    rows = by_row(array, 1 if array.ndim == rank else array.ndim - 1)
     shown = [_row_text(row) for row in rows[:MOST_ROWS]]
     more = [f"... {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
     return "[" + ", ".join(shown + more) + "]"

@@ -7,7 +7,7 @@ from truth import worst
 from xent_conformance.bounds import Bounds
 from xent_conformance.conventions import Conventions
 from xent_conformance.formats import FLOATING, dtype_of, format_named
-from xent_conformance.judging import judge
+from xent_conformance.judging.findings import compare
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import TIERS, WEAKEST, Precision
 from xent_conformance.problem import Problem
@@ -59,7 +59,7 @@ def test_a_sequential_sum_stays_within_the_bound(dtype, form):
         with np.errstate(all="ignore"):
             observed = log_softmax_in(problem.logits_by_row(), internal, form).astype(dtype_of(dtype))
         bound = Bounds(answer, precision).log_softmax
-        worst = max(worst, judge.compare("lsm", observed, answer.log_softmax, bound, problem.format).ratio)
+        worst = max(worst, compare("lsm", observed, answer.log_softmax, bound, problem.format).ratio)
     assert worst <= 1.0
 
 
@@ -75,7 +75,7 @@ def test_the_worst_admissible_implementation_reaches_a_fifth_of_the_bound(dtype)
             answer = Answer(Problem(logits, np.array([0]), reduction="none"), Conventions())
             observed = log_softmax_in(logits, np.dtype(dtype))
             bound = Bounds(answer, Precision()).log_softmax
-            worst = max(worst, judge.compare("lsm", observed, answer.log_softmax, bound, format_named(dtype)).ratio)
+            worst = max(worst, compare("lsm", observed, answer.log_softmax, bound, format_named(dtype)).ratio)
     assert 0.2 <= worst <= 1.0
 
 
@@ -101,9 +101,7 @@ def test_overflow_admits_a_signed_infinity_and_nothing_else():
     bounds = Bounds(answer, Precision())
 
     def ratio(value):
-        return judge.compare(
-            "loss", np.array(value), answer.loss, bounds.loss, problem.format, overflows=bounds.overflows
-        )
+        return compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, overflows=bounds.overflows)
 
     assert not ratio(np.inf).failed
     assert ratio(-np.inf).failed
@@ -117,7 +115,7 @@ def test_stored_bfloat16_sums_are_allowed_only_by_the_tiers_that_say_so():
     problem = Problem(logits, np.array([0]), reduction="none")
     answer = Answer(problem, Conventions())
     ratios = {
-        name: judge.compare("loss", np.zeros(1), answer.loss, Bounds(answer, tier).loss, problem.format).ratio
+        name: compare("loss", np.zeros(1), answer.loss, Bounds(answer, tier).loss, problem.format).ratio
         for name, tier in TIERS.items()
     }
     assert ratios["float32 internals, form B"] > 50
@@ -150,7 +148,7 @@ def test_negative_probabilities_that_smoothing_cancels_keep_their_rounding():
     computed = (1 - eps) * q + eps / 2
     gradient = 0.5 * computed.sum() - computed
     exact = Answer(problem, Conventions()).grad_logits
-    assert judge.compare("grad", gradient, exact, bound.grad_logits, problem.format).ratio <= 1.0
+    assert compare("grad", gradient, exact, bound.grad_logits, problem.format).ratio <= 1.0
 
 
 def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
@@ -163,7 +161,7 @@ def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
     divisor = in_sequence(np.full((1, rows), weight[0]), np.float32)[0, 0]
     exact = answer.hessian_times(v)
     observed = exact.value * (rows * float(weight[0])) / float(divisor)
-    ratio = judge.compare("hvp", observed, exact, Bounds(answer, Precision()).hessian_times(v), problem.format).ratio
+    ratio = compare("hvp", observed, exact, Bounds(answer, Precision()).hessian_times(v), problem.format).ratio
     assert 0.1 <= ratio <= 1.0
 
 
@@ -197,10 +195,10 @@ def test_what_underflows_may_be_zero(problem):
     """The loss, each of its summands, and in float16 no more than a subnormal number."""
     answer = Answer(problem, Conventions())
     bounds = Bounds(answer, Precision())
-    assert judge.compare("loss", 0 * answer.loss.value, answer.loss, bounds.loss, problem.format).ratio <= 1
+    assert compare("loss", 0 * answer.loss.value, answer.loss, bounds.loss, problem.format).ratio <= 1
     plain = Answer(problem.with_(weight=None, target=np.array([0])), Conventions())
     loss = Bounds(plain, Precision()).loss
-    assert judge.compare("loss", 0 * plain.loss.value, plain.loss, loss, problem.format).ratio > 50
+    assert compare("loss", 0 * plain.loss.value, plain.loss, loss, problem.format).ratio > 50
 
 
 def test_a_gradient_of_targets_that_underflows_may_be_zero():
@@ -208,7 +206,7 @@ def test_a_gradient_of_targets_that_underflows_may_be_zero():
     problem = Problem(np.zeros((1, 2), np.float32), np.array([[0.5, 0.5]], np.float32), weight, reduction="sum")
     answer = Answer(problem, Conventions())
     bound, observed = Bounds(answer, Precision()).grad_target, answer.grad_target.value * [0, 1]
-    assert judge.compare("grad_target", observed, answer.grad_target, bound, problem.format).ratio <= 1
+    assert compare("grad_target", observed, answer.grad_target, bound, problem.format).ratio <= 1
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -229,7 +227,7 @@ def loss_accepts(problem, value, precision=Precision()):  # noqa: B008 - it is f
     answer = Answer(problem, Conventions())
     bounds = Bounds(answer, precision)
     excuses = bounds.loss_excuses
-    return not judge.compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, **excuses).failed
+    return not compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, **excuses).failed
 
 
 def half(logits, target, weight=None, reduction="sum"):

@@ -40,7 +40,8 @@ def numbered(count):
 
 
 def taken(profile, count, seed=0):
-    return [int(p.logits[0, 0]) for p in Settings(profile, seed).share(numbered(count), SUBJECT)]
+    problems = Settings(profile, seed).share(lambda _: numbered(count), SUBJECT)
+    return [int(p.logits[0, 0]) for p in problems]
 
 
 @pytest.mark.parametrize("profile", ["default", "thorough"])
@@ -67,7 +68,7 @@ def test_the_seed_decides_which_and_every_problem_has_its_turn():
 
 def test_quick_keeps_to_one_shape_where_each_is_compiled():
     subject = Subject.of(Compiling(), "float32")
-    every, quick = list(every_lane(subject)), list(Settings("quick", 0).share(every_lane(subject), subject))
+    every, quick = list(every_lane(subject)), list(Settings("quick", 0).share(every_lane, subject))
     assert len({p.logits.shape for p in every}) == 2
     assert {p.logits.shape for p in quick} == {every[0].logits.shape}
 

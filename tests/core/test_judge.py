@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from xent_conformance.formats import format_named
-from xent_conformance.judging import judge
-from xent_conformance.judging.judge import broken, held
+from xent_conformance.judging.findings import Finding, Held, NoResult, compare
 from xent_conformance.oracle import Exact
 
 F32 = format_named("float32")
 
 
 def one(got, exact, bound, **more):
-    return judge.compare("loss", np.array([got]), Exact(np.array([exact])), np.array([bound]), F32, **more)
+    return compare("loss", np.array([got]), Exact(np.array([exact])), np.array([bound]), F32, **more)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +42,15 @@ def test_ratio(got, exact, bound, ratio):
 
 
 def test_a_ratio_of_nan_would_fail():
-    assert judge.Finding("x", np.nan).failed
-    assert broken("x", "y", index=None).failed
-    assert not held("x").failed
+    assert Finding(quantity="x", ratio=np.nan).failed
+    assert NoResult(quantity="x", how="y").failed
+    assert not Held(quantity="x").failed
 
 
 def test_residual_of_the_exact_value_counts():
     """float64 alone could not tell an error of half a unit roundoff from none."""
     exact = Exact(np.array([1.0]), np.array([2.0**-60]))
-    finding = judge.compare("loss", np.array([1.0]), exact, np.array([2.0**-59]), format_named("float64"))
+    finding = compare("loss", np.array([1.0]), exact, np.array([2.0**-59]), format_named("float64"))
     assert finding.ratio == pytest.approx(0.5)
 
 
@@ -69,13 +68,13 @@ def test_a_bound_as_large_as_the_effect_does_not_count_as_exercised():
 
 
 def test_nothing_to_compare_is_not_exercised():
-    nothing = judge.compare("loss", np.zeros(0), Exact(np.zeros(0)), 1.0, F32)
+    nothing = compare("loss", np.zeros(0), Exact(np.zeros(0)), 1.0, F32)
     assert not nothing.exercised
     assert not nothing.failed
 
 
 def test_the_worst_element_is_named():
-    finding = judge.compare("x", np.array([[0.0, 3.0]]), Exact(np.zeros((1, 2))), 1.0, F32)
+    finding = compare("x", np.array([[0.0, 3.0]]), Exact(np.zeros((1, 2))), 1.0, F32)
     assert finding.index == (0, 1)
     assert (finding.got, finding.expected, finding.bound) == (3.0, 0.0, 1.0)
 
@@ -86,7 +85,7 @@ def test_ulps_are_counted_in_the_format_of_the_logits():
 
 
 def grid(got, exact, bound, **more):
-    return judge.compare("x", np.array(got), Exact(np.array(exact)), np.array(bound), F32, **more)
+    return compare("x", np.array(got), Exact(np.array(exact)), np.array(bound), F32, **more)
 
 
 @pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])

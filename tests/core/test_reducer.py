@@ -1,15 +1,18 @@
 """The reducer: any failing problem ends as one that a person can read."""
 
 import random
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
-from xent_conformance.judging.evaluation import findings_of
-from xent_conformance.judging.judge import broken, held
-from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.calling.calls import forward
+from xent_conformance.judging.findings import Accepted, Held
+from xent_conformance.judging.judge import findings, judge, trials
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.tally import Failing
 from xent_conformance.judging.trial import Trial
@@ -86,7 +89,7 @@ def test_the_same_failure_reduces_to_the_same_problem():
         return problem.classes > 5 and problem.rows > 1
 
     problem = failing(fails)[0]
-    texts = {to_text(reduced(problem, fails)[0]) for _ in range(2)}
+    texts = {to_text(forward(reduced(problem, fails)[0])) for _ in range(2)}
     assert len(texts) == 1
 
 
@@ -131,12 +134,13 @@ def test_no_step_makes_a_correct_implementation_fail(requirement):
         pytest.skip("not applicable")
 
     def wandering(candidate):
-        assert not [found for found in findings_of(requirement, Trial(subject, candidate)) if found.failed], candidate
+        assert not [f for f in findings(requirement, Trial(subject, candidate)) if f.failed], candidate
         return chance.random() < 0.4
 
-    for problem, _ in islice(problems(subject, requirement.source, Settings("quick")), 2):
-        for derived in [problem] if requirement.derive is None else islice(requirement.derive(problem), 1):
-            reduced(derived, wandering, limit=30)
+    for trial in islice(trials(subject, requirement.source, Settings("quick")), 2):
+        for derived, _ in islice(judge(requirement, trial), 1):
+            within = partial(witness.within_claims, requirement, subject, derived.problem)
+            Reducer(derived.problem, wandering, 30, within).run()
 
 
 def test_values_become_round_behind_the_strides_that_a_failure_needs():
@@ -151,18 +155,39 @@ def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_hol
     """Each problem fails as often as it is tried, and not once more."""
     seen = []
 
-    def findings(requirement, trial):
+    def accepted(problem):
+        return Accepted(quantity="rows", calls=(forward(problem),), what=f"{problem.rows} rows", got="")
+
+    def found(requirement, trial):
         seen.append(trial.problem)
         times = sum(problem is trial.problem for problem in seen)
-        if times > AGAIN:
-            return [held("rows")]
-        return [broken("rows", f"{trial.problem.rows} rows", got="", expected="")]
+        return [Held(quantity="rows") if times > AGAIN else accepted(trial.problem)]
 
-    monkeypatch.setattr(witness, "findings_of", findings)
+    monkeypatch.setattr(witness, "findings", found)
     subject = Subject.of(NumpyBackend(), "float32")
     large = Problem(np.zeros((5, 3), np.float32), np.zeros(5, np.int64), reduction="sum")
-    small, _ = witness.reduce(
-        load()["accuracy.loss"], subject, Failing(large, broken("rows", "5 rows", got="", expected=""), None, 0)
-    )
+    small = witness.reduce(load()["accuracy.loss"], subject, Failing(Trial(subject, large), accepted(large)))
     assert small.problem.rows == 1
-    assert small.finding.message == "1 rows"
+    assert small.message.startswith("1 rows accepted")
+
+
+def test_reducing_stays_within_what_is_claimed():
+    """Without the reduction that reducing prefers, and with targets that must be distributions."""
+    everything = NumpyBackend().capabilities
+    documented = {"unnormalised_targets": "https://example.org"}
+    conventions = replace(everything.conventions, unnormalised_targets="undefined", documentation=documented)
+    claims = replace(everything, reductions=("none", "mean"), conventions=conventions)
+    subject, tried = Subject.of(NumpyBackend(capabilities=claims), "float32"), []
+    target = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]], np.float32)
+    problem = Problem(np.ones((3, 2), np.float32), target, reduction="mean", cotangent=np.float32(1))
+
+    def fails(candidate):
+        tried.append(candidate)
+        return True
+
+    within = partial(witness.within_claims, load()["accuracy.loss"], subject, problem)
+    Reducer(problem, fails, LIMIT, within).run()
+    assert len(tried) > 3
+    assert {p.reduction for p in tried} <= {"none", "mean"}
+    for p in tried:
+        assert p.target.astype(float).sum(axis=-1) == pytest.approx(1, abs=1e-6)

@@ -41,7 +41,7 @@ def test_windows_of_one_row_are_as_many_rows(small):
     (finding,) = _findings(small, NumpyBackend())
     assert not finding.failed
     assert finding.exercised
-    assert finding.inputs["logits"].shape == (700, 643)
+    assert finding.calls[0].inputs["logits"].shape == (700, 643)
 
 
 def test_rows_that_wrap_around_are_seen(small):

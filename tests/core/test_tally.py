@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xent_conformance.formats import format_named
-from xent_conformance.judging import judge
+from xent_conformance.judging.findings import Declined, compare
 from xent_conformance.judging.tally import Tally
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
@@ -17,7 +17,7 @@ F32 = format_named("float32")
 
 def found(ratio, quantity="loss", bound=2.0**-10):
     """A comparison with this ratio; a bound of 1 makes it one that could not have failed."""
-    return judge.compare(quantity, np.array([1 + ratio * bound]), Exact(np.array([1.0])), np.array([bound]), F32)
+    return compare(quantity, np.array([1 + ratio * bound]), Exact(np.array([1.0])), np.array([bound]), F32)
 
 
 def counted(*trials, excused=()):
@@ -25,7 +25,7 @@ def counted(*trials, excused=()):
     tally = Tally()
     for number, findings in enumerate(trials):
         trial = SimpleNamespace(problem=Problem(np.zeros((1, number + 2), np.float32), np.array([0])))
-        tally.count(trial, findings, None, number, excused=number in excused)
+        tally.count(trial, findings, excused=number in excused)
     return tally
 
 
@@ -60,7 +60,7 @@ def test_an_example_counts_as_exercised_where_a_finding_could_have_failed():
 
 
 def test_what_was_not_compared_is_not_judged():
-    tally = counted([], [judge.declined("loss", "gives none")])
+    tally = counted([], [Declined(quantity="loss", reason="gives none")])
     assert (tally.examples, tally.exercised, tally.ratio, tally.declined) == (2, 0, None, "gives none")
 
 

@@ -33,7 +33,13 @@ FAULTS = [
         verdicts=FAIL,
         message="returned Lazy for loss, expected an array",
     ),
-    Fault("a wrong shape", "returns (1,) for ()", "return loss.reshape(1)", verdicts=FAIL, message="shape (1,)"),
+    Fault(
+        "a wrong shape",
+        "returns (1,) for ()",
+        "return loss.reshape(1)",
+        verdicts=FAIL,
+        message="as (1,), expected ()",
+    ),
     Fault("integers", "returns whole numbers", "return np.asarray(2)", verdicts=FAIL, message="returned int64"),
     Fault(
         "objects",
@@ -177,7 +183,7 @@ FAULTS = [
             "layout.square-loss": "fail",
             "identities.softplus": "fail",
         },
-        message="call gives",
+        message="gives another loss",
     ),
     Fault(
         "wrong one time in three",
@@ -201,6 +207,6 @@ FAULTS = [
         "return loss + 1",
         when="threading.current_thread() is not threading.main_thread()",
         verdicts={"purity.threads": "fail"},
-        message="beside three others",
+        message="beside 3 others",
     ),
 ]

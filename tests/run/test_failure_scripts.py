@@ -1,13 +1,10 @@
 """Every script that a failure comes with shows that failure, on its own, where this suite is not installed.
 
-A mutant is reproduced by the first requirement that is declared to kill it, on the first problem of seed 0 that does,
-reduced as a run reduces it. One clean process executes all scripts. The whole catalogue takes over a minute: one NumPy
-mutant stands for all that die first by the same requirement, unless ``XENT_ALL_REPRODUCERS`` is set; torch's are all
-there.
+A mutant is reproduced by each requirement that is declared to kill it, on the first problem of seed 0 that does,
+reduced as a run reduces it. Each script runs in a clean process of its own.
 """
 
 import json
-import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -17,16 +14,16 @@ import pytest
 
 from mutants.catalogue import all_mutants
 from xent_conformance.detection.kills import Corpus
-from xent_conformance.judging.evaluation import findings_of
+from xent_conformance.judging.judge import findings, judge
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.judging.tally import Failing, located
+from xent_conformance.judging.tally import Failing
 from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.description import Origin
 from xent_conformance.loading.loader import Narrowing, load
 from xent_conformance.records import deviations
 from xent_conformance.requirements.registry import load as load_requirements
-from xent_conformance.witnesses.reproduce import script
+from xent_conformance.witnesses.script import script
 from xent_conformance.witnesses.witness import reduce
 
 #: The oracle may overflow where a bound is infinite; a run does not look at that either.
@@ -54,34 +51,29 @@ def corpus():
 
 
 def executed(scripts, *folders):
-    """What each script prints and raises in a process without the suite."""
+    """What each script prints and exits with in a process without the suite."""
+    libraries = ["numpy", "ml_dtypes", *(["torch"] if any("import torch" in text for text in scripts) else [])]
     result = subprocess.run(
         [sys.executable, "-I", HERE / "clean_process.py"],
-        input=json.dumps({"scripts": scripts, "folders": [str(folder) for folder in folders]}),
+        input=json.dumps({"scripts": scripts, "folders": [*map(str, folders)], "libraries": libraries}),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
     return json.loads(result.stdout)
 
 
-def shows_it(finding, outcome):
-    """Whether a script shows what a finding says."""
-    if isinstance(finding.got, str) and finding.got.startswith("raised "):
-        return outcome["raised"].partition(":")[0] == finding.got.partition(":")[0]
-    if outcome["raised"]:
-        return False
-    if finding.expected == "an error":
-        return outcome["printed"].startswith("accepted:")
-    return outcome["printed"].endswith("WRONG\n")
+def shows_it(outcome):
+    """Whether a script shows its failure, in words and by its exit code."""
+    return outcome["code"] == 1 and outcome["printed"].endswith("WRONG\n")
 
 
-def worst(requirement, subject, problem):
+def worst(requirement, trial):
     """The worst failure of a requirement on a problem, None where it holds."""
-    failed = [f for f in findings_of(requirement, Trial(subject, problem)) if f.failed]
-    return located(max(failed, key=lambda f: f.ratio)) if failed else None
+    failed = [f for f in findings(requirement, trial) if f.failed]
+    return max(failed, key=lambda f: f.ratio) if failed else None
 
 
 def first_failure(requirement, backend, corpus, origin):
@@ -90,57 +82,59 @@ def first_failure(requirement, backend, corpus, origin):
         subject = Subject.of(backend, dtype, origin)
         if requirement.not_applicable(subject):
             continue
-        for example, (drawn, _) in enumerate(corpus.of(subject, requirement.source)):
-            for problem in [drawn] if requirement.derive is None else requirement.derive(drawn):
-                if (finding := worst(requirement, subject, problem)) is not None:
-                    return subject, Failing(problem, finding, None, example)
+        for drawn in corpus.of(subject, requirement.source):
+            for trial, found in judge(requirement, drawn):
+                if failed := [f for f in found if f.failed]:
+                    return subject, Failing(trial, max(failed, key=lambda f: f.ratio))
     return None
 
 
-def sampled(mutants):
-    """All mutants on torch, and one of those that the same requirement is declared to kill first."""
-    if os.environ.get("XENT_ALL_REPRODUCERS"):
-        return mutants
-    alike = {m.name if m.name.startswith("torch") else m.killed_by[0]: m for m in mutants}
-    return list(alike.values())
+def shown(requirement, subject, failing):
+    """The reduced failure and its script."""
+    witness = reduce(requirement, subject, failing)
+    text = script(requirement, subject, witness.problem, witness.finding, sometimes=witness.sometimes)
+    return witness, text
 
 
-def of_mutant(mutant, corpus):
-    """Its failure, and the script for that; None where it survives, which is not judged here."""
-    for identifier in mutant.killed_by:
-        backend = mutant.backend()
-        kind = type(backend)
-        origin = Origin(mutant.name, "entry point", kind.__module__, kind.__name__, "")
-        found = first_failure(REQUIREMENTS[identifier], backend, corpus, origin)
-        if found is not None:
-            subject, failing = found
-            failing, _ = reduce(REQUIREMENTS[identifier], subject, failing)
-            text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
-            return REQUIREMENTS[identifier], subject, failing, text
-    return None
+#: Mutants that carry state from call to call: a requirement that looks at one call alone sees what the calls of the
+#: run before it left behind. Others, of the family purity, show these faults by a script.
+NEEDS_THE_RUN = {
+    (name, "accuracy.loss")
+    for name in ("scratch-keeps-old-lanes", "third-call-differs", "torch-cached-by-pointer", "weights-cached-by-length")
+}
 
 
-def needs_other_calls(requirement, subject, outcome):
-    """Whether a mutant is about what calls do to each other, and was seen by a requirement that is not.
-
-    Its failure needs the calls of that run; the script says that it may.
-    """
-    about_calls = subject.description.origin.place in ("mutants.state", "mutants.aliasing", "mutants.torch_memory")
-    return about_calls and requirement.family != "purity" and "right: unlike in the run" in outcome["printed"]
-
-
-def test_every_script_of_a_mutant_shows_its_failure(corpus):
+def test_every_script_of_every_mutant_shows_its_failure(corpus):
     """In the mutant's words: a wrong value, an accepted call, inputs written over, a second call that differs."""
-    mutants = sampled(all_mutants())
-    found = {m: made for m in mutants if (made := of_mutant(m, corpus)) is not None}
-    assert len(found) >= 0.9 * len(mutants)
-    outcomes = executed([text for *_, text in found.values()], HERE.parent)
-    silent = {
-        mutant.name: (requirement.id, outcome)
-        for (mutant, (requirement, subject, failing, _)), outcome in zip(found.items(), outcomes, strict=True)
-        if not shows_it(failing.finding, outcome) and not needs_other_calls(requirement, subject, outcome)
-    }
-    assert silent == {}
+    made = {}
+    for mutant in all_mutants():
+        for identifier in mutant.killed_by:
+            backend = mutant.backend()
+            kind = type(backend)
+            origin = Origin(mutant.name, "entry point", kind.__module__, kind.__name__, "")
+            found = first_failure(REQUIREMENTS[identifier], backend, corpus, origin)
+            if found is not None:
+                _, made[mutant.name, identifier] = shown(REQUIREMENTS[identifier], *found)
+    assert len(made) > 300
+    outcomes = executed(list(made.values()), HERE.parent)
+    silent = {pair: outcome for pair, outcome in zip(made, outcomes, strict=True) if not shows_it(outcome)}
+    assert {pair: outcome["printed"] for pair, outcome in silent.items() if pair not in NEEDS_THE_RUN} == {}
+    assert set(silent) <= NEEDS_THE_RUN
+    assert all(o["code"] == 0 and o["printed"].endswith("NOT REPRODUCED\n") for o in silent.values())
+
+
+def test_a_script_imports_nothing_that_its_dtypes_do_not_need(corpus):
+    requirement = REQUIREMENTS["accuracy.loss"]
+    for mutant in all_mutants():
+        if "accuracy.loss" in mutant.killed_by and not mutant.name.startswith("torch"):
+            backend = mutant.backend()
+            origin = Origin(mutant.name, "entry point", type(backend).__module__, type(backend).__name__, "")
+            found = first_failure(requirement, backend, corpus, origin)
+            if found is not None:
+                subject, failing = found
+                text = script(requirement, subject, failing.trial.problem, failing.finding)
+                assert ("import ml_dtypes" in text) == (subject.dtype == "bfloat16")
+                return
 
 
 def test_every_script_of_a_known_deviation_shows_it():
@@ -154,13 +148,13 @@ def test_every_script_of_a_known_deviation_shows_it():
                 if deviation.concerns(identifier, dtype, version):
                     subject = Subject.of(backend, dtype, description.origin)
                     problem = deviation.witness_for(dtype, description.capabilities.default_ignore_index)
-                    finding = worst(REQUIREMENTS[identifier], subject, problem)
+                    finding = worst(REQUIREMENTS[identifier], Trial(subject, problem))
                     text = script(REQUIREMENTS[identifier], subject, problem, finding)
-                    cases.append((identifier, dtype, finding, text))
+                    cases.append((identifier, dtype, text))
     outcomes = executed([text for *_, text in cases])
     assert cases
-    for (identifier, dtype, finding, _), outcome in zip(cases, outcomes, strict=True):
-        assert shows_it(finding, outcome), (identifier, dtype, outcome)
+    for (identifier, dtype, text), outcome in zip(cases, outcomes, strict=True):
+        assert shows_it(outcome), (identifier, dtype, outcome, text)
 
 
 def test_scripts_of_a_wrong_callable_speak_plain_torch(monkeypatch, corpus):
@@ -172,13 +166,12 @@ def test_scripts_of_a_wrong_callable_speak_plain_torch(monkeypatch, corpus):
         backend, description = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
         found = first_failure(REQUIREMENTS[identifier], backend, corpus, description.origin)
         assert found is not None, name
-        subject, failing = found
-        text = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
+        _, text = shown(REQUIREMENTS[identifier], *found)
         assert "import xent" not in text
         assert "from xent" not in text
-        cases.append((name, failing.finding, text))
-    for (name, finding, text), outcome in zip(cases, executed([c[2] for c in cases], HERE), strict=True):
-        assert shows_it(finding, outcome), (name, outcome, text)
+        cases.append((name, text))
+    for (name, text), outcome in zip(cases, executed([text for _, text in cases], HERE), strict=True):
+        assert shows_it(outcome), (name, outcome, text)
 
 
 def test_bands_are_in_a_script_only_where_the_failure_needs_them(monkeypatch, corpus):
@@ -189,10 +182,10 @@ def test_bands_are_in_a_script_only_where_the_failure_needs_them(monkeypatch, co
     for name, identifier in (("drifts", "accuracy.loss"), ("writes_beside", "accuracy.loss")):
         backend, description = load(f"torch:wrong_on_torch.{name}", Narrowing(dtypes=("float32",)))
         subject, failing = first_failure(REQUIREMENTS[identifier], backend, corpus, description.origin)
-        made[name] = script(REQUIREMENTS[identifier], subject, failing.problem, failing.finding)
+        made[name] = script(REQUIREMENTS[identifier], subject, failing.trial.problem, failing.finding)
     assert "as_strided" not in made["drifts"]
     (outcome,) = executed([made["writes_beside"]], HERE)
-    assert outcome["printed"].endswith("WRONG\n"), (outcome, made["writes_beside"])
+    assert shows_it(outcome), (outcome, made["writes_beside"])
 
 
 def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):
@@ -202,7 +195,7 @@ def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):
     path.write_text(text.replace("0, logits)", "0, logits) * 2"), "utf-8")
     backend, description = load(str(path))
     subject, failing = first_failure(REQUIREMENTS["accuracy.loss"], backend, corpus, description.origin)
-    made = script(REQUIREMENTS["accuracy.loss"], subject, failing.problem, failing.finding)
+    made = script(REQUIREMENTS["accuracy.loss"], subject, failing.trial.problem, failing.finding)
     assert str(path) in made
     (outcome,) = executed([made])
-    assert shows_it(failing.finding, outcome), (outcome, made)
+    assert shows_it(outcome), (outcome, made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.judging import judge
+from xent_conformance.judging.findings import Finding, numbers
 
 RATIO, ANYWHERE, OWN_BOUND, SIGN, OWN_EXCUSE, OWN_INFINITY, EXERCISED = (
     f"test_judge.test_{name}"
@@ -19,7 +19,7 @@ RATIO, ANYWHERE, OWN_BOUND, SIGN, OWN_EXCUSE, OWN_INFINITY, EXERCISED = (
         "a_bound_as_large_as_the_effect_does_not_count_as_exercised",
     )
 )
-COMPARE, RATIOS = judge.compare, judge._ratios
+COMPARE, RATIOS = numbers.compare, numbers._ratios
 
 #: (name, function, old, new, tests that must fail).
 DEFECTS = [
@@ -55,8 +55,8 @@ DEFECTS = [
     ("an infinite bound excuses all elements", RATIOS, "np.where(judged, result, 0.0)", "np.where(judged.all(), result, 0.0)", (OWN_INFINITY,)),
     ("an infinite bound excuses nothing", RATIOS, "np.where(judged, result, 0.0)", "result", (RATIO, OWN_INFINITY)),
     ("finite elements beside infinite ones are not judged", RATIOS, "np.where(wrong, np.inf, ratio)", "np.where(wrong, np.inf, 0.0)", (ANYWHERE,)),
-    ("ulps are half as many", judge._ulp, "2 * fmt.unit_roundoff", "4 * fmt.unit_roundoff", ("test_judge.test_ulps_are_counted_in_the_format_of_the_logits",)),
-    ("a ratio of nan holds", judge.Finding.failed, "not self.ratio <= 1.0", "self.ratio > 1.0", ("test_judge.test_a_ratio_of_nan_would_fail",)),
+    ("ulps are half as many", numbers._ulp, "2 * fmt.unit_roundoff", "4 * fmt.unit_roundoff", ("test_judge.test_ulps_are_counted_in_the_format_of_the_logits",)),
+    ("a ratio of nan holds", Finding.failed, "not self.ratio <= 1.0", "self.ratio > 1.0", ("test_judge.test_a_ratio_of_nan_would_fail",)),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from correct.catalogue import all_correct
 from xent_conformance.bounds import Bounds
 from xent_conformance.conventions import Conventions
 from xent_conformance.detection.campaign_problems import directed
-from xent_conformance.judging import judge
+from xent_conformance.judging.findings import compare
 from xent_conformance.oracle import Answer
 from xent_conformance.problem import Problem, by_row, from_rows
 from xent_conformance.strategies import EVERYTHING
@@ -74,7 +74,7 @@ def share(name: str, problem: Problem, quantity: str) -> float:
             exact, bound = getattr(answer, field), getattr(bounds, field)
         excuses = getattr(bounds, f"{quantity.split(maxsplit=1)[0]}_excuses", {})
         got = observed(name, problem)[quantity]
-        return float(judge.compare(quantity, got, exact, bound, problem.format, **excuses).ratio)
+        return float(compare(quantity, got, exact, bound, problem.format, **excuses).ratio)
 
 
 def largest_shares(dtype: str) -> dict[str, float]:

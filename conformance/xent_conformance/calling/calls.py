@@ -20,12 +20,15 @@ from xent_conformance.problem import AnyArray, Problem, same_bits
 CRASH, TIMEOUT = "crash", "timeout"
 #: How a call is described that wrote beside its inputs.
 STRAYED = "wrote outside the elements of its"
+#: Longest text of a result.
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one call came to: its arrays by name, or what it raised, or why its result is no result.
 
+    ``raised_at`` is "file:line" of the innermost frame outside the suite, None where there is none.
     ``changed`` names the inputs that do not hold the same bytes after the call, ``strayed`` those beside whose elements
     something was written, ``aliases`` the results that lie in the memory of an input. ``fate`` is CRASH or TIMEOUT
     where the call never came back; ``malformed`` then says how.
@@ -34,6 +37,8 @@ class Outcome:
     arrays: Mapping[str, AnyArray]
     raised: str | None = None
     raised_type: str | None = None
+    raised_at: str | None = None
+    traceback: str | None = None
     malformed: str | None = None
     changed: tuple[str, ...] = ()
     strayed: tuple[str, ...] = ()
@@ -49,6 +54,14 @@ class Outcome:
             return f"{STRAYED} {', '.join(self.strayed)}"
         return self.malformed
 
+    @property
+    def shown(self) -> str:
+        """What the call came to, in words: its trouble, or the first of its results."""
+        if self.trouble is not None:
+            return self.trouble
+        name, array = next(iter(self.arrays.items()), ("nothing", np.zeros(0)))
+        return f"returned {name} {as_float64(array).tolist()}"[:LONGEST_SHOWN]
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -62,6 +75,19 @@ class Invocation:
     inputs: Mapping[str, AnyArray | None]
     options: Mapping[str, Any] = field(default_factory=dict)
     guarded: bool = True
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What equal calls have in common as long as their arrays live: arrays are told apart by identity."""
+        weight = self.options.get("weight")
+        options = {**self.options, "weight": None if weight is None else id(weight)}
+        return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items()))
+
+    @property
+    def arrays(self) -> dict[str, AnyArray]:
+        """All arrays that are passed, by name; ``weight`` is that of the classes, or of a linear map."""
+        passed = {name: array for name, array in self.inputs.items() if array is not None}
+        return {**passed, "weight": self.options["weight"]} if self.options.get("weight") is not None else passed
 
 
 class Factors(NamedTuple):
@@ -111,51 +137,15 @@ class LostError(Exception):
 
 
 class Caller:
-    """The calls that a backend's methods take. Each raises LostError where it does not come back."""
+    """Makes calls of a backend through an executor. Each raises LostError where it does not come back."""
 
     def __init__(self, executor: Executor) -> None:
         """Calls are carried out by an executor."""
         self.executor = executor
 
-    def cross_entropy(self, problem: Problem) -> Outcome:
-        """The function form."""
-        return self._perform(forward(problem))
-
-    def vjp(self, problem: Problem, **variation: Any) -> Outcome:
-        """Loss and gradients of the function form for the problem's cotangent."""
-        return self._perform(backward(problem, **variation))
-
-    def layer(self, problem: Problem) -> Outcome:
-        """The layer form."""
-        return self._perform(forward(problem, "cross_entropy_layer"))
-
-    def layer_vjp(self, problem: Problem) -> Outcome:
-        """Loss and gradients of the layer form."""
-        return self._perform(backward(problem, "cross_entropy_layer_vjp"))
-
-    def hvp(self, vector: AnyArray, problem: Problem) -> Outcome:
-        """Second derivative times a vector of the logits' shape."""
-        inputs = {"vector": vector, **_arrays(problem, "cotangent", "logits", "target")}
-        return self._perform(Invocation("cross_entropy_hvp", ("product",), inputs, problem.options()))
-
-    def primitive(self, name: str, logits: AnyArray) -> Outcome:
-        """``softmax`` or ``log_softmax``."""
-        return self._perform(Invocation(name, (name,), {"logits": logits}))
-
-    def nll_loss(self, log_probs: AnyArray, problem: Problem) -> Outcome:
-        """Negative log-likelihood with the problem's options."""
-        inputs = {"log_probs": log_probs, "target": problem.target}
-        return self._perform(Invocation("nll_loss", ("loss",), inputs, problem.options()))
-
-    def linear(self, factors: Factors, problem: Problem) -> Outcome:
-        """The loss with the linear map before it."""
-        inputs = {**factors._asdict(), "target": problem.target}
-        return self._perform(Invocation("linear_cross_entropy", ("loss",), inputs, problem.options()))
-
-    def linear_vjp(self, factors: Factors, problem: Problem) -> Outcome:
-        """Loss and gradients of the linear map's input, weight and bias."""
-        inputs = {"cotangent": problem.cotangent, **factors._asdict(), "target": problem.target}
-        return self._perform(Invocation("linear_cross_entropy_vjp", LinearVjp._fields, inputs, problem.options()))
+    def perform(self, invocation: Invocation) -> Outcome:
+        """One call."""
+        return _back(invocation, self.executor.perform(invocation))
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
         """What of the process outside the call has been changed after a call."""
@@ -173,9 +163,6 @@ class Caller:
         found = self.executor.together(invocations, rounds)
         return [[_back(i, outcome) for outcome in outcomes] for i, outcomes in zip(invocations, found, strict=True)]
 
-    def _perform(self, invocation: Invocation) -> Outcome:
-        return _back(invocation, self.executor.perform(invocation))
-
 
 def _back(invocation: Invocation, outcome: Outcome) -> Outcome:
     """The outcome of a call that came back."""
@@ -185,14 +172,43 @@ def _back(invocation: Invocation, outcome: Outcome) -> Outcome:
 
 
 def forward(problem: Problem, method: str = "cross_entropy") -> Invocation:
-    """The call for the loss of a problem."""
+    """The call for the loss of a problem, as a function or as a layer."""
     return Invocation(method, ("loss",), _arrays(problem, "logits", "target"), problem.options())
 
 
 def backward(problem: Problem, method: str = "cross_entropy_vjp", **variation: Any) -> Invocation:
-    """The call for loss and gradients of a problem."""
+    """The call for loss and gradients of a problem, as a function or as a layer."""
     inputs = _arrays(problem, "cotangent", "logits", "target")
     return Invocation(method, Vjp._fields, inputs, {**problem.options(), **variation})
+
+
+def second_order(vector: AnyArray, problem: Problem) -> Invocation:
+    """The call for the second derivative times a vector of the logits' shape."""
+    inputs = {"vector": vector, **_arrays(problem, "cotangent", "logits", "target")}
+    return Invocation("cross_entropy_hvp", ("product",), inputs, problem.options())
+
+
+def primitive(name: str, logits: AnyArray) -> Invocation:
+    """The call of ``softmax`` or ``log_softmax``."""
+    return Invocation(name, (name,), {"logits": logits})
+
+
+def nll_loss(log_probs: AnyArray, problem: Problem) -> Invocation:
+    """The call of the negative log-likelihood with the problem's options."""
+    inputs = {"log_probs": log_probs, "target": problem.target}
+    return Invocation("nll_loss", ("loss",), inputs, problem.options())
+
+
+def linear(factors: Factors, problem: Problem) -> Invocation:
+    """The call for the loss with the linear map before it."""
+    inputs = {**factors._asdict(), "target": problem.target}
+    return Invocation("linear_cross_entropy", ("loss",), inputs, problem.options())
+
+
+def linear_backward(factors: Factors, problem: Problem) -> Invocation:
+    """The call for loss and gradients of the linear map's input, weight and bias."""
+    inputs = {"cotangent": problem.cotangent, **factors._asdict(), "target": problem.target}
+    return Invocation("linear_cross_entropy_vjp", LinearVjp._fields, inputs, problem.options())
 
 
 def _arrays(problem: Problem, *names: str) -> dict[str, AnyArray]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.exceptions import described, name_of
 from xent_conformance.calling.foreign import printable
 from xent_conformance.calling.guarded import BAND, Guarded
 from xent_conformance.calling.late import Held
@@ -135,7 +136,7 @@ class LocalExecutor:
                 raise
             if self._passed_on and _quits_debugger(error):
                 raise DebuggerQuitError("the debugger was quit") from error
-            return Outcome({}, raised=message_of(error), raised_type=_name_of(type(error))), {}
+            return Outcome({}, **described(error)), {}
         changed = tuple(name for name, (inside, _) in after.items() if inside)
         strayed = tuple(name for name, (_, beside) in after.items() if beside)
         self._held.add({name: guarded for name, guarded in given.items() if not any(after[name])})
@@ -169,7 +170,7 @@ class LocalExecutor:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
         if kind is not np.ndarray and kind is not _dtype_of(array).type:
             # Masked elements, another meaning of ``*``: what a class of its own adds would be lost here.
-            what = "" if array is value else f", which asnumpy made a {_name_of(kind)}"
+            what = "" if array is value else f", which asnumpy made a {name_of(kind)}"
             raise MalformedError(f"returned {_describe(value)} for {name}{what}, expected a plain array")
         plain: AnyArray = np.asarray(array)
         if not is_floating(plain.dtype):
@@ -212,20 +213,6 @@ def _quits_debugger(error: BaseException) -> bool:
     return any(frame.f_globals.get("__name__") in ("bdb", "pdb") for frame, _ in frames)
 
 
-def message_of(error: BaseException) -> str:
-    """What an exception says, even if it cannot say it."""
-    try:
-        text = str(error)
-    except BaseException as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
-        text = f"<message not printable: {_name_of(type(failure))}>"
-    return printable(text)
-
-
-def _name_of(kind: type) -> str:
-    """The name of a class, whatever its own class says."""
-    return printable(type.__dict__["__name__"].__get__(kind))
-
-
 def _dtype_of(array: AnyArray) -> np.dtype[Any]:
     """The dtype of an array or scalar, whatever a class of its own says."""
     found: np.dtype[Any] = (np.ndarray if issubclass(type(array), np.ndarray) else np.generic).dtype.__get__(array)
@@ -233,5 +220,5 @@ def _dtype_of(array: AnyArray) -> np.dtype[Any]:
 
 
 def _describe(value: Any) -> str:
-    name = _name_of(type(value))
+    name = name_of(type(value))
     return f"{name} ({printable(repr(value))})" if type(value) in (int, float, str, bool) else name

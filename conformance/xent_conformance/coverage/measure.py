@@ -15,7 +15,8 @@ from xent_conformance.coverage.possible import possible_levels, possible_pairs, 
 from xent_conformance.formats import is_floating
 from xent_conformance.interface import Backend
 from xent_conformance.judging.evaluation import grouped
-from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.judging.judge import trials
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import FUSED_LINEAR, GRADIENT, LAYER, PRIMITIVES, SECOND_ORDER, Need, Subject
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import UsageError
@@ -121,14 +122,11 @@ def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, s
     """Every problem of a subject, with the forms of the call that the requirements about it need."""
     for source, group in grouped(r for r in load().values() if not r.opt_in and r.family not in REJECTED).items():
         asked: dict[Any, set[str]] = {}
-        for requirement in (r for r in group if r.not_applicable(subject) is None and not r.foreign_labels):
+        for requirement in (r for r in group if r.not_applicable(subject) is None and not source.foreign_labels):
             asked.setdefault(requirement.derive, set()).update(forms_of(requirement))
-        for drawn, _ in problems(subject, source, settings) if asked else ():
-            problem = subject.posed(drawn)
-            if problem is None:
-                continue
+        for trial in trials(subject, source, settings) if asked else ():
             for derive, forms in asked.items():
-                derived = [problem] if derive is None else derive(problem)
+                derived = [trial.problem] if derive is None else derive(trial.problem)
                 yield from ((one, forms) for one in derived if well_formed(one))
 
 

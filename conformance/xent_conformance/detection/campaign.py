@@ -104,7 +104,7 @@ class Campaign:
                 continue
             entry.comparisons += elements
             if not finding.ratio <= entry.ratio:
-                entry.ratio, entry.worst = finding.ratio, f"{finding.message}\n{to_text(trial.problem)}".strip()
+                entry.ratio, entry.worst = finding.ratio, "\n".join([finding.message, *map(to_text, finding.calls)])
 
     def largest(self) -> dict[tuple[str, str], tuple[float, str]]:
         """Quantity and dtype to the largest ratio of all implementations, and which one's it is."""

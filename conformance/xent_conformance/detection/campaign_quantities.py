@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.calling.calls import Invocation, backward, forward, primitive, second_order
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS, SECOND_ORDER, Need
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
@@ -55,37 +56,47 @@ def compared(trial: Trial) -> Iterator[Compared]:
         yield _one(trial, "hessian", _hessian)
 
 
-Sides = tuple[AnyArray, Exact, Any, Mapping[str, Any]]
+class Sides(NamedTuple):
+    """A result of a call, the exact one, its bound, and what excuses other values."""
+
+    call: Invocation
+    observed: AnyArray
+    exact: Exact
+    bound: Any
+    excuses: Mapping[str, Any]
 
 
 def _one(trial: Trial, quantity: str, sides: Callable[[Trial, str], Sides]) -> Compared:
     with np.errstate(all="ignore"):
         try:
-            observed, exact, bound, details = sides(trial, quantity)
+            call, observed, exact, bound, excuses = sides(trial, quantity)
         except SpoiledError as spoiled:
             return Compared(quantity, spoiled.finding, 1)
         judged = np.isfinite(exact.value) & np.isfinite(np.broadcast_to(bound, exact.value.shape))
-        finding = compare(quantity, observed, exact, bound, trial.problem.format, **details)
+        finding = trial.compare(quantity, observed, exact, bound, call=call, **excuses)
     return Compared(quantity, finding, int(judged.sum()))
 
 
 def _primitive(trial: Trial, name: str) -> Sides:
-    return trial.primitive(name), getattr(trial.answer, name), getattr(trial.bounds, name), {}
+    call = primitive(name, trial.problem.logits)
+    return Sides(call, trial.primitive(name), getattr(trial.answer, name), getattr(trial.bounds, name), {})
 
 
 def _loss(trial: Trial, _: str) -> Sides:
-    return trial.loss(), trial.answer.loss, trial.bounds.loss, trial.bounds.loss_excuses
+    bounds = trial.bounds
+    return Sides(forward(trial.problem), trial.loss(), trial.answer.loss, bounds.loss, bounds.loss_excuses)
 
 
 def _grad_logits(trial: Trial, _: str) -> Sides:
-    return trial.gradients().logits, trial.answer.grad_logits, trial.bounds.grad_logits, {}
+    observed = trial.gradients().logits
+    return Sides(backward(trial.problem), observed, trial.answer.grad_logits, trial.bounds.grad_logits, {})
 
 
 def _grad_target(trial: Trial, _: str) -> Sides:
-    exact, observed = trial.answer.grad_target, trial.gradients().target
+    exact, observed, call = trial.answer.grad_target, trial.gradients().target, backward(trial.problem)
     if observed is None:  # not every library differentiates targets
-        return exact.value, exact, np.inf, {}
-    return observed, exact, trial.bounds.grad_target, trial.bounds.grad_target_excuses
+        return Sides(call, exact.value, exact, np.inf, {})
+    return Sides(call, observed, exact, trial.bounds.grad_target, trial.bounds.grad_target_excuses)
 
 
 def _hessian(trial: Trial, _: str) -> Sides:
@@ -93,4 +104,5 @@ def _hessian(trial: Trial, _: str) -> Sides:
     v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
     vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
     bound = np.where(np.isfinite(trial.bounds.grad_logits), trial.bounds.hessian_times(v), np.inf)
-    return trial.hessian_times(vector), trial.answer.hessian_times(v), bound, {}
+    call, exact = second_order(vector, problem), trial.answer.hessian_times(v)
+    return Sides(call, trial.hessian_times(vector), exact, bound, {})

@@ -13,7 +13,8 @@ from typing import Any
 from xent_conformance.detection.kill_steps import OnProblem, Twin, Wrong
 from xent_conformance.detection.kill_twins import comparable
 from xent_conformance.detection.kills import Mutant
-from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.judging.judge import trials
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.loading.description import describe
 from xent_conformance.requirements.registry import Requirement
 
@@ -78,9 +79,9 @@ class _Search:
             wrong = {name: Wrong(b, dtype, self.correct if self.alike else None) for name, b in self.backends.items()}
             judged = [r for r in self.group if r.not_applicable(twin.subject) is None]
             alive = {name: left for name in wrong if (left := self._left(name, judged))}
-            for problem, _ in problems(twin.subject, self.group[0].source, self.settings) if alive else ():
+            for trial in trials(twin.subject, self.group[0].source, self.settings) if alive else ():
                 self.examples += 1
-                self._ask(twin.on(problem), wrong, alive)
+                self._ask(twin.on(trial.problem), wrong, alive)
                 alive = {name: still for name, left in alive.items() if (still := self._left(name, left))}
                 if not alive:
                     break

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType, FunctionType
@@ -23,8 +23,8 @@ from typing import Any
 from xent_conformance.calling.calls import Executor, Invocation, Outcome
 from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.detection.kill_twins import replaced, same
-from xent_conformance.detection.kills import fails
 from xent_conformance.interface import Backend
+from xent_conformance.judging.judge import fails
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem
@@ -33,18 +33,15 @@ from xent_conformance.requirements.registry import Requirement
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One call that a check makes: of the trial, which calls once for all requirements, or of the executor.
+    """What a check asks for: the outcome of a call, which its trial makes once for all requirements, or more.
 
-    ``ran`` has the twin's functions that ran in it; ``key`` is what the trial keeps its outcome under, None where the
-    executor is called.
+    ``ran`` has the twin's functions that ran in it. ``method`` is the executor's, None where the trial was asked.
     """
 
-    method: str
+    method: str | None
     args: tuple[Any, ...]
-    variation: Mapping[str, Any]
     result: Any
     ran: frozenset[CodeType]
-    key: Any = None
 
 
 class _Between:
@@ -94,7 +91,7 @@ class _Recorder(_Between):
         ran: set[CodeType] = set()
         with _noting(ran):
             result = getattr(self.executor, method)(*args)
-        self.steps.append(Step(method, args, {}, result, frozenset(ran & self.functions)))
+        self.steps.append(Step(method, args, result, frozenset(ran & self.functions)))
         return result
 
 
@@ -124,15 +121,15 @@ class _RecordedTrial(Trial):
         self._recorder = recorder
         self._steps: dict[Any, Step] = {}
 
-    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
-        key, steps = self.key(method, *args, **variation), self._recorder.steps
-        if key not in self._steps:
+    def outcome(self, call: Invocation) -> Outcome:
+        steps = self._recorder.steps
+        if call.key not in self._steps:
             length = len(steps)
-            found = super().outcome(method, *args, **variation)
-            self._steps[key] = Step(method, args, variation, found, steps[-1].ran, key)
+            found = super().outcome(call)
+            self._steps[call.key] = Step(None, (call,), found, steps[-1].ran)
             del steps[length:]
-        steps.append(self._steps[key])
-        outcome: Outcome = self._steps[key].result
+        steps.append(self._steps[call.key])
+        outcome: Outcome = self._steps[call.key].result
         return outcome
 
 
@@ -192,27 +189,24 @@ class _PlayedTrial(Trial):
         super().__init__(subject, problem, shared)
         self._player = player
 
-    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
-        if not self._player.ready:
-            return super().outcome(method, *args, **variation)
-        found: Outcome = self._player.ready.popleft()
-        self._held.append(args)
-        self._outcomes[self.key(method, *args, **variation)] = found
-        return found
+    def outcome(self, call: Invocation) -> Outcome:
+        if self._player.ready:
+            self._outcomes[call.key] = call, self._player.ready.popleft()
+        return super().outcome(call)
 
     def step(self, step: Step, *, skipped: bool) -> Any:
         """The result of a step of the twin, the twin's own object where it is the same."""
-        if step.key in self._outcomes:
-            return self._outcomes[step.key]
-        found = step.result if skipped else self._called(step)
-        result = step.result if found is step.result or same(found, step.result) else found
-        if step.key is not None:
-            self._outcomes[step.key] = result
-        return result
+        if step.method is not None:
+            return _alike(step, getattr(self._player, step.method), skipped=skipped)
+        (call,) = step.args
+        if call.key not in self._outcomes:
+            self._outcomes[call.key] = call, _alike(step, self.subject.caller.perform, skipped=skipped)
+        return self._outcomes[call.key][1]
 
-    def _called(self, step: Step) -> Any:
-        called = self._player if step.key is None else self.subject.caller
-        return getattr(called, step.method)(*step.args, **step.variation)
+
+def _alike(step: Step, ask: Callable[..., Any], *, skipped: bool) -> Any:
+    found = step.result if skipped else ask(*step.args)
+    return step.result if same(found, step.result) else found
 
 
 class Wrong:

@@ -70,7 +70,7 @@ def planned(plan: Plan) -> list[Mutant]:
 def judged() -> dict[str, list[Requirement]]:
     """Names of sources to the requirements that can fail on their problems."""
     found = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)
-    return {_name_of(source): group for source, group in found.items()}
+    return {source.name: group for source, group in found.items()}
 
 
 def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
@@ -83,12 +83,6 @@ def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
         varies = isinstance(group[0].source, Stream) or not whole
         found += [Task(name, seed) for seed in (seeds if varies else (None,))]
     return sorted(found, key=lambda task: -_length(judged()[task.source]))
-
-
-def _name_of(source: Any) -> str:
-    return (
-        source.name if isinstance(source, Stream) else f"{source.__module__.rpartition('.')[2]}.{source.__qualname__}"
-    )
 
 
 def _length(group: Sequence[Requirement]) -> float:

@@ -57,7 +57,8 @@ def _submit(memory: int | None) -> None:
 
 def _opened(channel: Channel, setup: dict[str, Any]) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
     """Load the backend: what it is, and a function that answers requests; why it cannot be loaded, and None."""
-    from xent_conformance.calling.execution import LocalExecutor, message_of
+    from xent_conformance.calling.exceptions import message_of
+    from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.description import as_data
     from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load

@@ -9,21 +9,18 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-import numpy as np
-
-from xent_conformance.calling.calls import LostError
 from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
-from xent_conformance.judging.judge import Finding, broken
-from xent_conformance.judging.profiles import Settings, problems
+from xent_conformance.judging.findings import Finding, Lost
+from xent_conformance.judging.judge import findings, judge, trials
+from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.tally import Failing, Tally
-from xent_conformance.judging.trial import SpoiledError, Trial
+from xent_conformance.judging.trial import Trial
 from xent_conformance.records.deviations import Deviation
 from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
-from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.sources import Source
 
 #: Statuses whose failing problem is shown.
 SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
@@ -62,40 +59,16 @@ def evaluate(
         known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
         judged.append(_Judging(requirement, subject, known))
     if judged:
-        first = judged[0].requirement
-        tasks = (
-            partial(_judge_all, judged, Trial(subject, problem), example, recipe)
-            for example, (drawn, recipe) in enumerate(problems(subject, first.source, settings))
-            if (problem := drawn if first.foreign_labels else subject.posed(drawn)) is not None
-        )
-        by_turns(tasks, 1 if any(j.requirement.in_a_row for j in judged) else AT_ONCE)
+        source = judged[0].requirement.source
+        tasks = (partial(_judge_all, judged, trial) for trial in trials(subject, source, settings))
+        by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
 
-def _judge_all(judged: Sequence[_Judging], trial: Trial, example: int, recipe: Recipe | None) -> None:
+def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
     for judging in judged:
-        judging.judge(trial, example, recipe)
-
-
-def findings_of(requirement: Requirement, trial: Trial) -> list[Finding]:
-    """What a requirement's check finds on one trial."""
-    found: list[Finding] = []
-    try:
-        # Overflow and nan are what many problems are about; NumPy's remarks on them are not for our users.
-        with np.errstate(all="ignore"):
-            found.extend(requirement.check(trial))
-    except SpoiledError as spoiled:
-        found.append(spoiled.finding)
-    except LostError as lost:
-        found.append(_lost(lost))
-    return found
-
-
-def _lost(lost: LostError) -> Finding:
-    """The finding about a call that did not come back."""
-    call, outcome = lost.invocation, lost.outcome
-    return broken(call.results[0], str(lost), call=call.method, got=outcome.trouble, fate=outcome.fate)
+        judging.judge(trial)
 
 
 class _Judging:
@@ -110,7 +83,7 @@ class _Judging:
         self.fate: Status | None = None
         self.seconds = 0.0
 
-    def judge(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
+    def judge(self, trial: Trial) -> None:
         """Judge a problem, or those derived from it.
 
         An error of ours ends this requirement and no other; so does a call that does not come back, since every one
@@ -120,8 +93,8 @@ class _Judging:
             return
         start = clock()
         try:
-            for judged in self._derived(trial):
-                self._count(judged, example, recipe)
+            for judged, found in judge(self.requirement, trial):
+                self._count(judged, found)
                 if self.fate is not None:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
@@ -150,18 +123,12 @@ class _Judging:
             seconds=self.seconds + clock() - start,
         )
 
-    def _derived(self, trial: Trial) -> Iterable[Trial]:
-        if self.requirement.derive is None:
-            return (trial,)
-        return (trial.related(problem) for problem in self.requirement.derive(trial.problem))
-
-    def _count(self, trial: Trial, example: int, recipe: Recipe | None) -> None:
-        found = findings_of(self.requirement, trial)
+    def _count(self, trial: Trial, found: Sequence[Finding]) -> None:
         failed = [f for f in found if f.failed]
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
-        self.tally.count(trial, found, None if excused else recipe, example, excused=excused)
+        self.tally.count(trial, found, excused=excused)
         if not excused:
-            self.fate = next((Status(f.fate) for f in failed if f.fate is not None), None)
+            self.fate = next((Status(f.fate) for f in failed if isinstance(f, Lost)), None)
 
     def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
         level = self.requirement.level
@@ -185,14 +152,14 @@ class _Judging:
         """The witness of each known deviation with what it shows today."""
         for deviation in self.known:
             problem = deviation.witness_for(self.subject.dtype, self.subject.capabilities.default_ignore_index)
-            found = findings_of(self.requirement, Trial(self.subject, problem))
-            worst = max(found, key=lambda f: f.ratio, default=None)
+            trial = Trial(self.subject, problem)
+            worst = max(findings(self.requirement, trial), key=lambda f: f.ratio, default=None)
             if worst is None or not worst.failed:
                 raise _StaleError(
                     f"stale deviation: the witness of {self.requirement.id} no longer fails"
                     f" ({deviation.reason}); delete the entry or narrow its versions or dtypes"
                 )
-            yield deviation, Failing(problem, worst, None, 0)
+            yield deviation, Failing(trial, worst)
 
 
 def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
@@ -210,9 +177,9 @@ def _place_of(error: Exception) -> str:
     return f"the suite failed in {name}:{frame.lineno}: {type(error).__name__}: {error}"
 
 
-def grouped(requirements: Iterable[Requirement]) -> dict[Any, list[Requirement]]:
+def grouped(requirements: Iterable[Requirement]) -> dict[Source, list[Requirement]]:
     """Requirements by their source, those that share trials together."""
-    groups: dict[Any, list[Requirement]] = {}
+    groups: dict[Source, list[Requirement]] = {}
     for found in requirements:
         groups.setdefault(found.source, []).append(found)
     return groups

@@ -1,19 +1,17 @@
-"""How much is judged: profiles, and the problems that each takes of a source."""
+"""How much is judged: profiles, and how many problems each takes of a source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.registry import OPT_IN
-from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.streams import Draw, Stream, derived_seed, recipes_of
+from xent_conformance.strategies.sources import Listed
+from xent_conformance.strategies.streams import Draw, Stream, derived_seed
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,8 @@ class Profile:
     shapes: int
 
 
+#: The profile that needs memory and minutes, and judges the family of the same name and nothing else.
+OPT_IN = "scale"
 PROFILES = {
     "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1),
     "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
@@ -55,28 +55,18 @@ class Settings:
         count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
 
-    def share(self, problems: Iterable[Problem], subject: Subject) -> Iterable[Problem]:
+    def share(self, source: Listed, subject: Subject) -> Iterable[Problem]:
         """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
 
         A backend that compiles every shape gets its share of those problems that have the shape of the first.
         """
         profile = PROFILES[self.profile]
         if profile.enumerated == 1:
-            return problems
-        listed = list(problems)
+            return source(subject)
+        listed = list(source(subject))
         if subject.capabilities.static_shapes:
             listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
         count = max(min(profile.least, len(listed)), round(profile.enumerated * len(listed)))
         ends = np.linspace(0, len(listed), count + 1).astype(int)
         rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
         return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]
-
-
-def problems(subject: Subject, source: Any, settings: Settings) -> Iterator[tuple[Problem, Recipe | None]]:
-    """Problems of a source for a subject, each with the recipe it was made from."""
-    if not isinstance(source, Stream):
-        for problem in settings.share(source(subject), subject):
-            yield problem, None
-        return
-    for recipe in recipes_of(source, subject.dtype, settings.draw(source, subject)):
-        yield recipe.build(subject.dtype, subject.capabilities), recipe

@@ -107,12 +107,12 @@ class Subject:
 
     @property
     def drawing(self) -> tuple[str, str]:
-        """What subjects that get the same problems have in common: dtype, and all claims but how exact."""
+        """What subjects that get the same problems have in common: dtype, and all claims that problems follow."""
         claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
-        return self.dtype, repr(sorted(claims.items()))
+        return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
-    def posed(self, problem: Problem) -> Problem | None:
-        """A drawn problem as it is put to this subject; None where it cannot be."""
+    def within_claims(self, problem: Problem) -> Problem | None:
+        """A drawn problem within what this subject claims; None where it cannot be."""
         defined = self.conventions.unnormalised_targets == "accepted"
         return labelled(problem if defined else distributions(problem), self.capabilities)
 
@@ -159,3 +159,11 @@ IGNORING = Need(
 NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only, "infinite logits")
 OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
 EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)
+CHECKS_LABELS = Need(
+    "a way to answer invalid labels that a search survives (its convention is abort or undefined)",
+    lambda s: s.conventions.invalid_label in ("error", "nan"),
+)
+DIVIDES_BY_WEIGHT = Need(
+    "a mean that divides by the targets' weights",
+    lambda s: s.conventions.mean_divisor == "target_weight",
+)

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from xent_conformance.formats import is_floating
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.strategies.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Failing:
-    """A failing problem and its worst finding."""
+    """A trial that fails, and its worst finding."""
 
-    problem: Problem
+    trial: Trial
     finding: Finding
-    recipe: Recipe | None
-    example: int
 
 
 @dataclass
@@ -51,13 +48,11 @@ class Tally:
     declined: str | None = None
     _bins: dict[int, _Bin] = field(default_factory=dict)
 
-    def count(
-        self, trial: Trial, found: Sequence[Finding], recipe: Recipe | None, example: int, *, excused: bool
-    ) -> None:
+    def count(self, trial: Trial, found: Sequence[Finding], *, excused: bool) -> None:
         """Count the findings on one trial; ``excused`` ones do not fail, and do not enter the largest ratio."""
         self.examples += 1
-        self.declined = next((f.declined for f in found if f.declined is not None), self.declined)
-        found = [f for f in found if f.declined is None]
+        self.declined = next((f.reason for f in found if isinstance(f, Declined)), self.declined)
+        found = [f for f in found if not isinstance(f, Declined)]
         self.exercised += any(f.exercised for f in found)
         self.excused += excused
         if not found or excused:
@@ -71,7 +66,7 @@ class Tally:
         self._bin(trial.problem, found)
         if worst.failed:
             self.failed += 1
-            self._keep(Failing(trial.problem, located(worst), recipe, example))
+            self._keep(Failing(trial, worst))
 
     def bins(self) -> list[dict[str, Any]]:
         """Largest ratio and error by number of classes, in powers of two."""
@@ -95,25 +90,8 @@ class Tally:
 
 def _unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
     """How far a failing problem is from a witness: a call that came back, what is not finite, size against clarity."""
-    expected = failing.finding.expected
-    undefined = isinstance(expected, float) and not math.isfinite(expected)
-    logits = failing.problem.logits
+    finding, logits = failing.finding, failing.trial.problem.logits
+    undefined = isinstance(finding, Compared) and not math.isfinite(finding.expected)
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())
-    clarity = math.log2(min(max(failing.finding.ratio, 1.0), 256.0))
-    return failing.finding.fate is None, undefined, not finite, math.log2(logits.size + 1) - clarity
-
-
-def located(finding: Finding) -> Finding:
-    """The finding with a message, where the check gave none."""
-    if finding.message:
-        return finding
-    place = "" if not finding.index else "[" + ", ".join(map(str, finding.index)) + "]"
-    message = f"{finding.quantity}{place} is {_short(finding.got)}, expected {_short(finding.expected)}"
-    exact = isinstance(finding.expected, float) and not math.isfinite(finding.expected)
-    if finding.bound is not None and np.isfinite(finding.bound) and not exact:
-        message += f" within {finding.bound:.3g}"
-    return replace(finding, message=message)
-
-
-def _short(value: float | str | None) -> str:
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    clarity = math.log2(min(max(finding.ratio, 1.0), 256.0))
+    return not isinstance(finding, Lost), undefined, not finite, math.log2(logits.size + 1) - clarity

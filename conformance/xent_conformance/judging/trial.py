@@ -9,12 +9,35 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds import Bounds
-from xent_conformance.calling.calls import Factors, LostError, Outcome, as_float64
-from xent_conformance.judging.judge import Finding, broken
+from xent_conformance.calling.calls import (
+    Factors,
+    Invocation,
+    LostError,
+    Outcome,
+    as_float64,
+    backward,
+    forward,
+    linear,
+    linear_backward,
+    nll_loss,
+    primitive,
+    second_order,
+)
+from xent_conformance.judging.findings import (
+    Compared,
+    Finding,
+    Missing,
+    NoResult,
+    Raised,
+    StrayWrite,
+    WrongForm,
+    compare,
+)
 from xent_conformance.judging.subject import Subject
-from xent_conformance.oracle import Answer
+from xent_conformance.oracle import Answer, Exact
 from xent_conformance.precision import Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, by_row
+from xent_conformance.strategies.recipe import Recipe
 
 
 class SpoiledError(Exception):
@@ -37,16 +60,29 @@ class Gradients:
 
 
 class Trial:
-    """What requirements judge. Accessors raise SpoiledError where the backend gave no result of the right form."""
+    """What requirements judge. Accessors raise SpoiledError where the backend gave no result of the right form.
 
-    def __init__(self, subject: Subject, problem: Problem, shared: dict[Any, Any] | None = None) -> None:
-        """Nothing is computed or called yet. ``shared`` keeps answer and bounds for other trials of this problem."""
+    ``shared`` keeps answer and bounds for other trials of this problem. ``recipe`` and ``example`` say where the
+    problem comes from: None and 0 where it was not drawn.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        problem: Problem,
+        shared: dict[Any, Any] | None = None,
+        *,
+        recipe: Recipe | None = None,
+        example: int = 0,
+    ) -> None:
+        """Nothing is computed or called yet."""
         self.subject = subject
         self.problem = problem
         self.shared: dict[Any, Any] = {} if shared is None else shared
-        self._outcomes: dict[Any, Outcome | LostError] = {}
-        # An argument that was let go of would leave its identity to the next one.
-        self._held: list[Any] = []
+        self.recipe = recipe
+        self.example = example
+        # With the invocation: an argument that was let go of would leave its identity to the next one.
+        self._outcomes: dict[Any, tuple[Invocation, Outcome | LostError]] = {}
 
     @cached_property
     def answer(self) -> Answer:
@@ -55,8 +91,8 @@ class Trial:
         key = tuple(conventions.choices().values())
         if key not in self.shared:
             self.shared[key] = Answer(self.problem, conventions)
-        found: Answer = self.shared[key]
-        return found
+        answer: Answer = self.shared[key]
+        return answer
 
     @property
     def bounds(self) -> Bounds:
@@ -68,101 +104,117 @@ class Trial:
         key = (precision, id(self.answer))
         if key not in self.shared:
             self.shared[key] = Bounds(self.answer, precision)
-        found: Bounds = self.shared[key]
-        return found
+        bounds: Bounds = self.shared[key]
+        return bounds
 
     def related(self, problem: Problem) -> Trial:
         """A trial of another problem on the same subject."""
         return Trial(self.subject, problem)
 
-    def outcome(self, method: str, *args: Any, **variation: Any) -> Outcome:
-        """Outcome of a method of the caller, called once for each variation; LostError where it does not come back."""
-        key = self.key(method, *args, **variation)
-        if key not in self._outcomes:
-            self._held.append(args)
-            try:
-                self._outcomes[key] = getattr(self.subject.caller, method)(*args, **variation)
-            except LostError as lost:
-                self._outcomes[key] = lost
-        found = self._outcomes[key]
-        if isinstance(found, LostError):
-            raise found
-        return found
+    def on(self, subject: Subject) -> Trial:
+        """The same problem on another subject with the same claims; answer and bounds are shared."""
+        return Trial(subject, self.problem, self.shared, recipe=self.recipe, example=self.example)
 
-    @staticmethod
-    def key(method: str, *args: Any, **variation: Any) -> Any:
-        """What an outcome is kept under: its arguments are told apart by identity."""
-        return method, tuple(id(a) for a in args), tuple(sorted(variation.items()))
+    def outcome(self, call: Invocation) -> Outcome:
+        """Outcome of a call, which is made once; LostError where it does not come back."""
+        if call.key not in self._outcomes:
+            self._outcomes[call.key] = call, self._performed(call)
+        _, outcome = self._outcomes[call.key]
+        if isinstance(outcome, LostError):
+            raise outcome
+        return outcome
 
-    def loss(self, method: str = "cross_entropy") -> F64Array:
-        """The call's value: (rows,) for none, else ()."""
-        return self._loss_of(self.outcome(method, self.problem), method)
+    def _performed(self, call: Invocation) -> Outcome | LostError:
+        try:
+            return self.subject.caller.perform(call)
+        except LostError as lost:
+            return lost
 
-    def gradients(self, method: str = "vjp", **variation: Any) -> Gradients:
-        """Loss and gradients of a vjp."""
-        outcome = self.outcome(method, self.problem, **variation)
-        call = "cross_entropy_layer_vjp" if method == "layer_vjp" else "cross_entropy_vjp"
-        loss = self._loss_of(outcome, call)
-        target = outcome.arrays.get("grad_target")
-        return Gradients(
-            loss,
-            self._rows_of(outcome, "grad_logits", call),
-            None if target is None else self._rows_of(outcome, "grad_target", call),
-        )
+    def compare(
+        self,
+        quantity: str,
+        observed: npt.NDArray[Any],
+        exact: Exact,
+        bound: npt.ArrayLike,
+        *,
+        call: Invocation | None = None,
+        **details: Any,
+    ) -> Compared:
+        """A result beside the exact answer, as ``findings.compare``; by default that of the function form."""
+        call = forward(self.problem) if call is None else call
+        return compare(quantity, observed, exact, bound, self.problem.format, call=call, **details)
+
+    def loss(self, call: Invocation | None = None) -> F64Array:
+        """The loss that a call gives, by default the function form: (rows,) for none, else ()."""
+        call = forward(self.problem) if call is None else call
+        loss = self._array(call, "loss", self.loss_shape())
+        return loss.reshape(-1) if self.problem.reduction == "none" else loss
+
+    def gradients(self, call: Invocation | None = None) -> Gradients:
+        """Loss and gradients of a vjp, by default that of the function form."""
+        call = backward(self.problem) if call is None else call
+        loss, logits = self.loss(call), self._rows(call, "grad_logits")
+        given = "grad_target" in self.outcome(call).arrays
+        return Gradients(loss, logits, self._rows(call, "grad_target") if given else None)
 
     def primitive(self, name: str) -> F64Array:
         """Softmax or log_softmax, (rows, C)."""
-        return self._rows_of(self.outcome("primitive", name, self.problem.logits), name, name)
+        return self._rows(primitive(name, self.problem.logits), name)
 
-    def raw_log_softmax(self) -> AnyArray:
-        """log_softmax exactly as the backend returned it, to be handed to its nll_loss."""
+    @cached_property
+    def nll_call(self) -> Invocation:
+        """The call of nll_loss on the backend's own log_softmax, exactly as that returned it."""
         self.primitive("log_softmax")
-        return self.outcome("primitive", "log_softmax", self.problem.logits).arrays["log_softmax"]
-
-    def nll_of_log_softmax(self) -> F64Array:
-        """nll_loss of the backend's own log_softmax, as ``loss``."""
-        outcome = self.outcome("nll_loss", self.raw_log_softmax(), self.problem)
-        return self._loss_of(outcome, "nll_loss")
+        outcome = self.outcome(primitive("log_softmax", self.problem.logits))
+        return nll_loss(outcome.arrays["log_softmax"], self.problem)
 
     def hessian_times(self, vector: AnyArray) -> F64Array:
         """Second derivative times a vector of the logits' shape, (rows, C)."""
-        return self._rows_of(self.outcome("hvp", vector, self.problem), "product", "cross_entropy_hvp")
+        return self._rows(second_order(vector, self.problem), "product")
 
     def linear_loss(self, factors: Factors) -> F64Array:
         """The loss with a linear map fused in, as ``loss``."""
-        return self._loss_of(self.outcome("linear", factors, self.problem), "linear_cross_entropy")
+        return self.loss(linear(factors, self.problem))
 
     def linear_gradients(self, factors: Factors) -> dict[str, F64Array]:
         """Gradients of a fused linear map by name, each (rows, columns): of the bias (C, 1), if there is one."""
-        outcome, call = self.outcome("linear_vjp", factors, self.problem), "linear_cross_entropy_vjp"
-        self._loss_of(outcome, call)
-        found = {}
+        call = linear_backward(factors, self.problem)
+        self.loss(call)
+        gradients = {}
         for name, factor in factors._asdict().items():
             if factor is not None:
-                array = self._array(outcome, f"grad_{name}", call, factor.shape)
-                found[f"grad_{name}"] = array.reshape(len(array), -1)
-        return found
+                array = self._array(call, f"grad_{name}", factor.shape)
+                gradients[f"grad_{name}"] = array.reshape(len(array), -1)
+        return gradients
 
     def loss_shape(self) -> tuple[int, ...]:
         """Shape that the loss must have."""
         return self.problem.row_shape if self.problem.reduction == "none" else ()
 
-    def _loss_of(self, outcome: Outcome, call: str) -> F64Array:
-        call = {"layer": "cross_entropy_layer"}.get(call, call)
-        loss = self._array(outcome, "loss", call, self.loss_shape())
-        return loss.reshape(-1) if self.problem.reduction == "none" else loss
-
-    def _rows_of(self, outcome: Outcome, name: str, call: str) -> F64Array:
-        array = self._array(outcome, name, call, self.problem.logits.shape)
+    def _rows(self, call: Invocation, name: str) -> F64Array:
+        array = self._array(call, name, self.problem.logits.shape)
         return np.asarray(by_row(array, self.problem.class_axis), dtype=np.float64)
 
-    def _array(self, outcome: Outcome, name: str, call: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-        if outcome.trouble is not None:
-            raise SpoiledError(broken(name, f"{call} {outcome.trouble}", call=call, got=outcome.trouble))
-        if name not in outcome.arrays:
-            raise SpoiledError(broken(name, f"{call} returned no {name}", call=call))
+    def _array(self, call: Invocation, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        outcome = self.outcome(call)
+        spoiled = spoiling(outcome, name, call, self.problem)
+        if spoiled is not None:
+            raise SpoiledError(spoiled)
         array = outcome.arrays[name]
         if array.shape != shape:
-            message = f"{call} returned {name} of shape {array.shape}, expected {shape}"
-            raise SpoiledError(broken(name, message, call=call, got=str(array.shape), expected=str(shape)))
+            got, expected = str(array.shape), str(shape)
+            form = WrongForm(quantity=name, calls=(call,), problem=self.problem, got=got, expected=expected)
+            raise SpoiledError(form)
         return as_float64(array)
+
+
+def spoiling(outcome: Outcome, name: str, call: Invocation, problem: Problem) -> Finding | None:
+    """Why an outcome does not have a result; None: it has."""
+    about: dict[str, Any] = {"calls": (call,), "problem": problem}
+    if outcome.raised is not None:
+        return Raised.by(name, call, outcome, problem)
+    if outcome.malformed is not None:
+        return NoResult(quantity=name, how=outcome.malformed, **about)
+    if outcome.strayed:
+        return StrayWrite(names=outcome.strayed, **about)
+    return None if name in outcome.arrays else Missing(quantity=name, **about)

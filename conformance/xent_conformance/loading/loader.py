@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xent_conformance.calling.execution import message_of
+from xent_conformance.calling.exceptions import message_of
 from xent_conformance.calling.surroundings import kept
 from xent_conformance.interface import Backend, BackendUnavailableError
 from xent_conformance.loading.claims import complaint

@@ -16,6 +16,7 @@ from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.sweeps import MIDDLE_CLASSES, class_counts
 
 #: One problem of each rank, as few numbers as tell the options apart. One row is a batch that code likes to skip.
@@ -38,6 +39,7 @@ NEIGHBOURS = ((300, (16, 17, 128, 255, 256, 258), 257), (2060, (2046, 2047, 2048
 WRAPPED = (256, -256, 2**16, -(2**16), 2**32, -(2**32))
 
 
+@listed("every combination")
 def every_combination(subject: Subject) -> Iterator[Problem]:
     """Every combination of rank, kind of target, weight, ignored rows, reduction and smoothing that is claimed."""
     claims = subject.capabilities
@@ -71,6 +73,7 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
         yield problem_of(subject, logits, labels.reshape(row_shape), reduction, **options)
 
 
+@listed("every share")
 def every_share(subject: Subject) -> Iterator[Problem]:
     """For every number of classes problems whose loss adds up over the classes, one of them far below the others.
 
@@ -94,6 +97,7 @@ def every_share(subject: Subject) -> Iterator[Problem]:
             yield problem_of(subject, logits, target, reduction)
 
 
+@listed("every amount")
 def every_amount(subject: Subject) -> Iterator[Problem]:
     """Amounts of smoothing from the smallest that shows to all of it, round ones and others, near nothing and near all.
 
@@ -109,6 +113,7 @@ def every_amount(subject: Subject) -> Iterator[Problem]:
             yield problem_of(subject, [[0.0, -40.0, -300.0], [1.0, -2.0, 0.5]], target, reduction, **options)
 
 
+@listed("every scale")
 def every_scale(subject: Subject) -> Iterator[Problem]:
     """Class weights from very small to very large, as far as the dtype holds them, in every reduction."""
     limits = format_named(subject.dtype)
@@ -121,6 +126,7 @@ def every_scale(subject: Subject) -> Iterator[Problem]:
             yield problem_of(subject, logits, np.array([1, 0, 2]), reduction, weight=weight)
 
 
+@listed("every offset")
 def every_offset(subject: Subject) -> Iterator[Problem]:
     """Logits, targets and gradients that are longer than 16 bits count, each element unlike its neighbours."""
     claims = subject.capabilities
@@ -147,6 +153,7 @@ def _unlike_neighbours(shape: tuple[int, ...]) -> F64Array:
     return values
 
 
+@listed("exact sentinels")
 def exact_sentinels(subject: Subject) -> Iterator[Problem]:
     """A sentinel next to labels in use, where a narrow float rounds it to them or a narrow integer wraps it round."""
     claims = subject.capabilities

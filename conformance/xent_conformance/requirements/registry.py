@@ -11,28 +11,20 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any
 
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
+from xent_conformance.judging.profiles import OPT_IN
 from xent_conformance.judging.subject import Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.status import Level
-from xent_conformance.strategies.streams import JOINT, Stream
+from xent_conformance.strategies.sources import Source
+from xent_conformance.strategies.streams import JOINT
 
-__all__ = ["OPT_IN", "REGISTRY", "Check", "Enumerated", "Level", "Requirement", "load", "requirement"]
-
-#: The family that needs memory and minutes, and the profile that judges it and nothing else.
-OPT_IN = "scale"
+__all__ = ["REGISTRY", "Check", "Level", "Requirement", "load", "requirement"]
 
 Check = Callable[[Trial], Iterable[Finding]]
-
-
-class Enumerated(Protocol):
-    """A source of a fixed list of problems for a subject."""
-
-    def __call__(self, subject: Subject) -> Iterable[Problem]:
-        """The problems, in an order that does not change."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +33,7 @@ class Requirement:
 
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
     OBSERVED requirement into the line that the report shows. The problems of one that is not ``reducible`` are too
-    expensive to be tried again and again. ``foreign_labels``: its problems have labels of dtypes that a backend does
-    not claim. ``in_a_row``: its calls come right after each other, with none of another problem between.
+    expensive to be tried again and again.
     """
 
     id: str
@@ -51,14 +42,12 @@ class Requirement:
     statement: str
     references: tuple[str, ...]
     needs: tuple[Need, ...]
-    source: Stream | Enumerated
+    source: Source
     check: Check
     derive: Callable[[Problem], Iterable[Problem]] | None = None
     observe: Callable[[Iterable[Finding]], str] | None = None
     once: bool = False
     reducible: bool = True
-    foreign_labels: bool = False
-    in_a_row: bool = False
 
     @property
     def family(self) -> str:
@@ -86,7 +75,7 @@ def requirement(
     level: Level = Level.MUST,
     references: Iterable[str] = (),
     needs: Iterable[Need] = (),
-    source: Stream | Enumerated = JOINT,
+    source: Source = JOINT,
     **more: Any,
 ) -> Callable[[Check], Check]:
     """Register a check whose docstring begins with the requirement's statement as one paragraph.

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from xent_conformance.bounds.error_model import ErrorModel
+from xent_conformance.calling.calls import primitive
 from xent_conformance.formats import format_named
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import PRIMITIVES
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, TIERS, Precision
+from xent_conformance.requirements.checks import loss_finding
 from xent_conformance.requirements.registry import Level, requirement
-
-
-def _loss_finding(trial: Trial, precision: Precision, quantity: str = "loss") -> Finding:
-    bounds = trial.bounds_under(precision)
-    return compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, **bounds.loss_excuses)
 
 
 @requirement(
@@ -32,7 +29,7 @@ def test_loss_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The loss differs from the exact value by no more than the rounding of the declared precision explains, for class
     indices and probabilities, every reduction, weights, ignored rows and smoothing in any combination.
     """
-    yield _loss_finding(trial, trial.subject.precision)
+    yield loss_finding(trial)
 
 
 @requirement(
@@ -45,8 +42,8 @@ def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Fin
     """The loss is as accurate as arithmetic in float32 or wider makes it, with one rounding at the end, whatever the
     precision that is declared.
     """
-    if not _loss_finding(trial, trial.subject.precision).failed:  # else it is no matter of float32
-        yield _loss_finding(trial, RECOMMENDED)
+    if not loss_finding(trial).failed:  # else it is no matter of float32
+        yield loss_finding(trial, RECOMMENDED)
 
 
 @requirement(
@@ -61,7 +58,7 @@ def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     if trial.problem.ignored().any():
         return
     observed = trial.primitive("log_softmax")
-    yield compare("log_softmax", observed, exact, bound, trial.problem.format, call="log_softmax")
+    yield trial.compare("log_softmax", observed, exact, bound, call=primitive("log_softmax", trial.problem.logits))
 
 
 @requirement(
@@ -75,7 +72,8 @@ def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     if trial.problem.ignored().any():
         return
     exact, bound = trial.answer.softmax, trial.bounds.softmax
-    yield compare("softmax", trial.primitive("softmax"), exact, bound, trial.problem.format, call="softmax")
+    call = primitive("softmax", trial.problem.logits)
+    yield trial.compare("softmax", trial.primitive("softmax"), exact, bound, call=call)
 
 
 def _tiers(dtype: str) -> dict[str, Precision]:
@@ -106,4 +104,4 @@ def _tightest(worst: Iterable[Finding]) -> str:
 def test_tightest_tier(trial: Trial) -> Iterator[Finding]:
     """The report names the tightest tier of precision that every loss met, and how far the next one was missed."""
     for name, precision in _tiers(trial.subject.dtype).items():
-        yield _loss_finding(trial, precision, name)
+        yield loss_finding(trial, precision, name)

@@ -7,18 +7,21 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.calling.calls import backward
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.agreement import ROUNDING
+from xent_conformance.requirements.checks import gradient_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding
 from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts, repeated
 
 
+@listed("single class")
 def single_class(subject: Subject) -> Iterable[Problem]:
     """One class: nothing to be surprised at, in every reduction and with every option."""
     values = np.array([0.0, 5.0, -1000.0, 30.0, 1e-3])
@@ -57,15 +60,16 @@ def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
     # A backend whose default sentinel is class 0 has nothing left to look at.
     if problem.classes != 1 or problem.ignored().any():
         return
-    loss, fmt = trial.loss(), problem.format
-    yield compare("loss", loss, Exact(np.zeros(loss.shape)), trial.bounds.loss, fmt)
+    loss = trial.loss()
+    yield trial.compare("loss", loss, Exact(np.zeros(loss.shape)), trial.bounds.loss)
     if GRADIENT.met_by(trial.subject):
         gradient = trial.gradients().logits
         bound = trial.bounds.grad_logits if problem.label_smoothing else np.zeros(gradient.shape)
         zero = Exact(np.zeros(gradient.shape))
-        yield compare("grad_logits", gradient, zero, bound, fmt, call="cross_entropy_vjp")
+        yield trial.compare("grad_logits", gradient, zero, bound, call=backward(problem))
 
 
+@listed("equal logits")
 def equal_logits(subject: Subject) -> Iterator[Problem]:
     """Rows of equal logits for every number of classes."""
     levels = (0.0, 1.0, -3.0, 30.0, -1000.0)
@@ -98,7 +102,7 @@ def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) 
     exact = expected.get(problem.reduction, np.asarray(row))
     bounds = trial.bounds
     tolerance = bounds.loss + 4 * ROUNDING * exact
-    yield compare("loss", trial.loss(), Exact(exact), tolerance, problem.format, overflows=bounds.overflows)
+    yield trial.compare("loss", trial.loss(), Exact(exact), tolerance, overflows=bounds.overflows)
 
 
 @requirement(
@@ -113,6 +117,7 @@ def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]
     yield gradient_finding(trial)
 
 
+@listed("two classes")
 def two_classes(subject: Subject) -> Iterable[Problem]:
     """Two classes whose logits are 0 and z, for gaps z from one end of the format to the other."""
     gaps = np.array([2.0**-8, 0.125, 0.5, 1.0, 2.0, 3.5, 5.0, 6.5, 8.0, 9.5, 10.5, 12.0, 14.0, 16.0, 20.0, 40.0])
@@ -155,4 +160,4 @@ def test_two_classes_are_softplus(trial: Trial) -> Iterator[Finding]:
     bounds = trial.bounds
     tolerance = bounds.loss + own
     observed = trial.loss()
-    yield compare("loss", observed, Exact(value, residual), tolerance, problem.format, overflows=bounds.overflows)
+    yield trial.compare("loss", observed, Exact(value, residual), tolerance, overflows=bounds.overflows)

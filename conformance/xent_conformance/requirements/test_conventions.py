@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import dtype_of
-from xent_conformance.judging.judge import Finding, broken, compare, held
-from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
+from xent_conformance.judging.findings import Finding, Held, WrongConvention
+from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import gradient_finding, loss_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.test_edges import _listed
-from xent_conformance.requirements.test_sweeps import loss_finding
-from xent_conformance.requirements.test_weights import DIVIDES_BY_WEIGHT
 from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
+from xent_conformance.strategies.sources import listed
 
 _INF = np.inf
 
 
+@listed("weights that are zero or cancel")
 def zero_weights(subject: Subject) -> Iterable[Problem]:
     """Rows that count, with weights that are zero or cancel, in every rank."""
     claims = subject.capabilities
@@ -54,14 +55,20 @@ def test_gradient_of_a_mean_whose_weights_sum_to_zero(trial: Trial) -> Iterator[
     right = gradient == 0 if convention == "zero" else ~np.isfinite(gradient)
     rows = right.all(axis=1) if convention == "zero" else right.any(axis=1)
     if rows.all():
-        yield held("grad_logits", call="cross_entropy_vjp")
+        yield Held(quantity="grad_logits")
     else:
         row = int(np.flatnonzero(~rows)[0])
-        got = float(gradient[row, 0])
-        message = f"grad_logits[{row}] is {gradient[row].tolist()}, expected {convention}"
-        yield broken("grad_logits", message, call="cross_entropy_vjp", index=(row, 0), got=got, expected=convention)
+        yield WrongConvention(
+            quantity="grad_logits",
+            calls=(backward(problem),),
+            index=(row,),
+            expected="zero" if convention == "zero" else "not finite",
+            got=str(gradient[row].tolist()),
+            because="the weights of its rows sum to zero",
+        )
 
 
+@listed("zero times infinity")
 def zero_times_infinity(subject: Subject) -> Iterable[Problem]:
     """A share of exactly zero on a logit of -inf: of probabilities, and of smoothing with a weight of zero."""
     claims = subject.capabilities
@@ -115,9 +122,7 @@ def test_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[
 )
 def test_gradient_of_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[Finding]:
     """Where a share of zero on a logit of -inf adds nothing to the loss, it makes no gradient nan either."""
-    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    observed, fmt = trial.gradients().logits, trial.problem.format
-    yield compare("grad_logits", observed, exact, bound, fmt, call="cross_entropy_vjp")
+    yield gradient_finding(trial)
 
 
 SITUATIONS: dict[str, tuple[list[float], int]] = {
@@ -130,6 +135,7 @@ SITUATIONS: dict[str, tuple[list[float], int]] = {
 }
 
 
+@listed("non finite rows")
 def non_finite_rows(subject: Subject) -> Iterable[Problem]:
     """Single rows of logits that are not finite."""
     for logits, label in SITUATIONS.values():
@@ -144,7 +150,7 @@ def non_finite_rows(subject: Subject) -> Iterable[Problem]:
     level=Level.OBSERVED,
     source=non_finite_rows,
     needs=[NON_FINITE_LOGITS],
-    observe=_listed,
+    observe=phrases,
     references=[
         "https://github.com/ml-explore/mlx/issues/576",
         "https://github.com/apache/mxnet/pull/19703",
@@ -164,9 +170,10 @@ def test_infinite_and_nan_logits(trial: Trial) -> Iterator[Finding]:
     seen = f"{name}: loss {trial.loss().reshape(-1)[:1].tolist()}"
     if GRADIENT.met_by(trial.subject):
         seen += f", gradient {np.round(trial.gradients().logits[0], 3).tolist()}"
-    yield held(seen)
+    yield Held(quantity=seen)
 
 
+@listed("odd weights")
 def odd_weights(subject: Subject) -> Iterable[Problem]:
     """Class weights of other dtypes than the logits'."""
     for dtype in ("int64", "bool", "complex64", "float16", "float32", "float64"):
@@ -183,7 +190,7 @@ def odd_weights(subject: Subject) -> Iterable[Problem]:
     level=Level.OBSERVED,
     source=odd_weights,
     needs=[WEIGHT],
-    observe=_listed,
+    observe=phrases,
     references=["https://github.com/pytorch/pytorch/issues/134896"],
 )
 def test_weights_of_another_dtype(trial: Trial) -> Iterator[Finding]:
@@ -193,6 +200,6 @@ def test_weights_of_another_dtype(trial: Trial) -> Iterator[Finding]:
     problem = trial.problem
     if problem.weight is None:
         return
-    outcome = trial.outcome("cross_entropy", problem)
+    outcome = trial.outcome(forward(problem))
     seen = "rejected" if outcome.trouble else f"loss of {outcome.arrays['loss'].dtype.name}"
-    yield held(f"{problem.weight.dtype.name}: {seen}")
+    yield Held(quantity=f"{problem.weight.dtype.name}: {seen}")

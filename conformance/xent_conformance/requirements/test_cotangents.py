@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from xent_conformance.calling.calls import backward
 from xent_conformance.formats import rounded
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -47,16 +48,9 @@ def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[
     exact = trial.answer.grad_logits.value
     defined = silent[:, None] & np.isfinite(exact) & np.isfinite(trial.bounds.grad_logits)
     observed = np.where(defined, trial.gradients().logits, 0.0)
-    found = compare(
-        "grad_logits",
-        observed,
-        Exact(np.zeros(observed.shape)),
-        np.zeros(observed.shape),
-        problem.format,
-        call="cross_entropy_vjp",
-    )
     if defined.any():
-        yield found
+        zero = np.zeros(observed.shape)
+        yield trial.compare("grad_logits", observed, Exact(zero), zero, call=backward(problem))
 
 
 @requirement(
@@ -112,7 +106,7 @@ def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]
         return
     twin = trial.related(problem.with_(cotangent=np.array(cotangent, copy=True, order="C")))
     gradient = gradient_of(trial)
-    dense = gradient.instead(twin.gradients().logits)
+    dense = gradient_of(twin).bounded_as(gradient)
     yield gradients_agree(trial, gradient, dense, "with the cotangent in memory of its own")
 
 
@@ -134,6 +128,5 @@ def test_logits_that_are_no_leaf_get_the_same_gradient(trial: Trial) -> Iterator
     half = rounded(x / 2, problem.dtype)
     if not np.array_equal(2 * half, x, equal_nan=True):
         return
-    gradient = gradient_of(trial, upstream="scaled")
-    leaf = gradient.instead(trial.gradients().logits)
-    yield gradients_agree(trial, gradient, leaf, "as a leaf of the graph", variation=(("upstream", "scaled"),))
+    gradient = gradient_of(trial, backward(problem, upstream="scaled"))
+    yield gradients_agree(trial, gradient, gradient_of(trial), "as a leaf of the graph")

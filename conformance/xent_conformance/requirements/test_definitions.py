@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.agreement import ROUNDING, Measured, agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import (
+    ROUNDING,
+    Measured,
+    agree,
+    gradient_of,
+    gradients_agree,
+    loss_of,
+    primitive_of,
+)
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, cotangent_for
 from xent_conformance.strategies.situations import RELATIONS
@@ -37,10 +46,10 @@ def test_logarithm_of_softmax_is_log_softmax(trial: Trial) -> Iterator[Finding]:
         judged = (exact > problem.format.smallest_normal) & (relative < 0.5)  # noqa: PLR2004 - see the docstring
         logarithm = np.where(judged, np.log(trial.primitive("softmax")), 0.0)
         moved = np.where(judged, -np.log1p(-np.where(judged, relative, 0.0)) + ROUNDING * np.abs(logarithm), np.inf)
-    never = np.zeros(judged.shape, dtype=bool)
-    expected = Measured(logarithm, moved, never)
-    got = Measured(np.where(judged, trial.primitive("log_softmax"), 0.0), bounds.log_softmax, never)
-    yield agree(trial, "log_softmax", got, expected, "by the logarithm of softmax", call="log_softmax")
+    got, softmax = primitive_of(trial, "log_softmax"), primitive_of(trial, "softmax")
+    expected = replace(softmax, value=logarithm, bound=moved, formula="np.log({})".format)
+    got = replace(got, value=np.where(judged, got.value, 0.0))
+    yield agree(trial, "log_softmax", got, expected, "by the logarithm of softmax")
 
 
 @requirement(
@@ -61,13 +70,18 @@ def test_loss_is_the_expectation_of_the_log_probabilities(trial: Trial) -> Itera
     read = trial.answer.read & (q != 0)
     bounds = trial.bounds
     got = loss_of(trial)
-    surprise = np.where(read, -trial.primitive("log_softmax"), 0.0)
+    log_p = primitive_of(trial, "log_softmax")
+    surprise = np.where(read, -log_p.value, 0.0)
     with np.errstate(all="ignore"):
         tolerance = np.where(read, np.abs(q) * bounds.log_softmax, 0.0).sum(axis=1)
         terms = q * surprise
         tolerance = tolerance + (problem.classes + 4) * ROUNDING * np.abs(terms).sum(axis=1)
     beyond = np.asarray(~np.isfinite(surprise).all(axis=1))
-    rows = Measured(terms.sum(axis=1), tolerance, beyond)
+
+    def formula(log_softmax: str) -> str:
+        return f"np.where(np.array({read.tolist()}), -np.array({q.tolist()}) * {log_softmax}, 0.0).sum(axis=1)"
+
+    rows = Measured(terms.sum(axis=1), tolerance, beyond, log_p.terms, formula)
     divisor = float(form.divisor)
     if problem.reduction == "none":
         expected = rows
@@ -111,9 +125,9 @@ def test_one_hot_probabilities_are_a_class_index(trial: Trial) -> Iterator[Findi
     shaped = np.moveaxis(one_hot.reshape(*problem.row_shape, problem.classes), -1, problem.class_axis)
     twin = trial.related(problem.with_(target=np.ascontiguousarray(shaped), ignore_index=None))
     otherwise = "with the target as one-hot probabilities"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
 
 
 def _gibbs(problem: Problem) -> Iterable[Problem]:
@@ -157,4 +171,4 @@ def test_cross_entropy_is_at_least_the_entropy(trial: Trial) -> Iterator[Finding
         own = (problem.classes + 8) * ROUNDING * (np.abs(np.where(q > 0, q * np.log(q), 0.0)).sum(axis=1) + mass)
     loss = loss_of(trial)
     exact = np.maximum(loss.value, least)
-    yield compare("loss", loss.value, Exact(exact), loss.bound + own, problem.format)
+    yield trial.compare("loss", loss.value, Exact(exact), loss.bound + own)

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding, held
+from xent_conformance.calling.calls import forward
+from xent_conformance.judging.findings import Finding, Held
 from xent_conformance.judging.subject import PROBABILITY_TARGETS, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import loss_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.test_edges import _listed
-from xent_conformance.requirements.test_sweeps import loss_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, problem_of
+from xent_conformance.strategies.sources import listed
 
 LOGITS = ((1.0, -2.0, 0.5), (0.0, 3.0, -1.0))
 #: Targets (rows, C) that are no distributions though their rows sum to 1.
@@ -23,6 +24,7 @@ OUTSIDE = {
 }
 
 
+@listed("with a sentinel")
 def with_a_sentinel(subject: Subject) -> Iterable[Problem]:
     """Probability targets with an ignore_index that is a class, and one that is none."""
     shares = np.array([[0.25, 0.5, 0.25], [1.0, 0.0, 0.0]])
@@ -36,7 +38,7 @@ def with_a_sentinel(subject: Subject) -> Iterable[Problem]:
     level=Level.OBSERVED,
     source=with_a_sentinel,
     needs=[PROBABILITY_TARGETS, CHOSEN_SENTINEL],
-    observe=_listed,
+    observe=phrases,
     references=[
         "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html",
         "https://github.com/PaddlePaddle/Paddle/pull/13217",
@@ -49,9 +51,10 @@ def test_ignore_index_beside_probability_targets(trial: Trial) -> Iterator[Findi
     """
     problem = trial.problem
     if problem.has_probabilities and problem.ignore_index is not None:
-        yield held(f"ignore_index={problem.ignore_index}: {_effect(trial, 'no effect')}")
+        yield Held(quantity=f"ignore_index={problem.ignore_index}: {_effect(trial, 'no effect')}")
 
 
+@listed("outside the unit interval")
 def outside_the_unit_interval(subject: Subject) -> Iterable[Problem]:
     """Targets with a negative probability, and with one above 1."""
     for shares in OUTSIDE.values():
@@ -64,7 +67,7 @@ def outside_the_unit_interval(subject: Subject) -> Iterable[Problem]:
     level=Level.OBSERVED,
     source=outside_the_unit_interval,
     needs=[PROBABILITY_TARGETS],
-    observe=_listed,
+    observe=phrases,
     references=[
         "https://github.com/pytorch/pytorch/issues/134771",
         "https://github.com/pytorch/pytorch/issues/152437",
@@ -77,15 +80,15 @@ def test_probabilities_outside_the_unit_interval(trial: Trial) -> Iterator[Findi
     names = (name for name, values in OUTSIDE.items() if np.array_equal(shares, values))
     name = next(names, None)
     if name is not None:
-        yield held(f"{name}: {_effect(trial, 'used as it is')}")
+        yield Held(quantity=f"{name}: {_effect(trial, 'used as it is')}")
 
 
 def _effect(trial: Trial, none: str) -> str:
     """What a call came to beside the formula: rejected, ``none`` where the loss is the formula's, or its value."""
-    outcome = trial.outcome("cross_entropy", trial.problem)
+    outcome = trial.outcome(forward(trial.problem))
     if outcome.raised is not None:
         return "rejected"
     if outcome.trouble is not None:
         return outcome.trouble
     finding = loss_finding(trial)
-    return f"loss {finding.got}, expected {finding.expected}" if finding.failed else none
+    return finding.message if finding.failed else none

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.calling.calls import Outcome
-from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating
-from xent_conformance.judging.judge import Finding, broken, compare, held
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.formats import FLOATING, INTEGER, dtype_of
+from xent_conformance.judging.findings import Accepted, Finding, Held, WrongForm, WrongMessage
 from xent_conformance.judging.subject import GRADIENT, Subject
-from xent_conformance.judging.trial import Trial
+from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.problem import F64Array, Problem, array_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import cotangent_for, problem_of
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.strategies.sweeps import repeated
 
@@ -41,6 +43,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 _NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
 
 
+@listed("logits that are not floating-point")
 def _not_floating(subject: Subject) -> Iterable[Problem]:
     """Plain problems whose logits are not floating-point numbers, in every reduction."""
     values = np.array([[1, 0, 3], [2, 1, 0]])
@@ -54,6 +57,7 @@ def _ones(subject: Subject, reduction: str) -> np.ndarray[tuple[int, ...], np.dt
     return array_of(np.ones(2 if reduction == "none" else ()), subject.dtype)
 
 
+@listed("labels of unclaimed dtypes", foreign_labels=True)
 def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
     """Labels of dtypes that are not claimed: floating-point and bool always, integers where they are not claimed."""
     claims = subject.capabilities
@@ -65,11 +69,12 @@ def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
             yield Problem(logits, target, reduction=reduction, cotangent=_ones(subject, reduction))
 
 
-def _accepted(outcome: Outcome, what: str, dtype: str) -> Finding:
+def _rejected(trial: Trial, what: str, dtype: str) -> Finding:
+    call = forward(trial.problem)
+    outcome = trial.outcome(call)
     if outcome.raised is not None:
-        return held(what)
-    got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss']).tolist()}"
-    return broken(what, f"{dtype} {what} accepted: {got}", got=got, expected="an error")
+        return Held(quantity=what)
+    return Accepted(quantity=what, calls=(call,), what=f"{dtype} {what}", got=outcome.shown)
 
 
 @requirement(
@@ -82,7 +87,7 @@ def _accepted(outcome: Outcome, what: str, dtype: str) -> Finding:
 def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterator[Finding]:
     """Logits of an integer, bool or complex dtype are rejected with an error, in every reduction."""
     dtype = trial.problem.dtype
-    yield _accepted(trial.outcome("cross_entropy", trial.problem), "logits", dtype)
+    yield _rejected(trial, "logits", dtype)
 
 
 @requirement(
@@ -90,7 +95,6 @@ def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterat
     "labels of unclaimed dtypes rejected",
     source=_unclaimed_labels,
     once=True,
-    foreign_labels=True,
     references=[
         "https://github.com/pytorch/pytorch/issues/174943",
         "https://github.com/rasbt/machine-learning-book/issues/192",
@@ -99,19 +103,20 @@ def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterat
 def test_labels_of_unclaimed_dtypes_are_rejected(trial: Trial) -> Iterator[Finding]:
     """Class indices of a dtype that is not claimed (floating point, bool, an integer too narrow) are rejected."""
     dtype = trial.problem.target.dtype.name
-    yield _accepted(trial.outcome("cross_entropy", trial.problem), "labels", dtype)
+    yield _rejected(trial, "labels", dtype)
 
 
-def _names_it(outcome: Outcome, dtype: str) -> Iterator[Finding]:
+def _names_it(trial: Trial, dtype: str) -> Iterator[Finding]:
     """Whether an error names the dtype it is about; silent where there is no error to look at."""
+    call = forward(trial.problem)
+    outcome = trial.outcome(call)
     if outcome.raised is None:
         return
     text = outcome.raised.lower().replace(" ", "")
     if any(alias in text for alias in ALIASES[dtype]):
-        yield held("message")
+        yield Held(quantity="message")
     else:
-        message = f"the error for {dtype} does not name it: {outcome.raised}"
-        yield broken("message", message, got=outcome.raised, expected=f"a message with {dtype}")
+        yield WrongMessage(quantity="message", calls=(call,), names=ALIASES[dtype], text=outcome.raised)
 
 
 @requirement(
@@ -123,7 +128,7 @@ def _names_it(outcome: Outcome, dtype: str) -> Iterator[Finding]:
 )
 def test_error_names_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
     """The error that rejects logits names their dtype, by its own name or one that libraries use for it."""
-    yield from _names_it(trial.outcome("cross_entropy", trial.problem), trial.problem.dtype)
+    yield from _names_it(trial, trial.problem.dtype)
 
 
 @requirement(
@@ -132,14 +137,14 @@ def test_error_names_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
     level=Level.SHOULD,
     source=_unclaimed_labels,
     once=True,
-    foreign_labels=True,
     references=["https://github.com/pytorch/pytorch/pull/197813"],
 )
 def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
     """The error that rejects labels names their dtype, by its own name or one that libraries use for it."""
-    yield from _names_it(trial.outcome("cross_entropy", trial.problem), trial.problem.target.dtype.name)
+    yield from _names_it(trial, trial.problem.target.dtype.name)
 
 
+@listed("labels of claimed dtypes")
 def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
     """The same labels in every rank and claimed dtype that can hold them."""
     claims = subject.capabilities
@@ -192,13 +197,12 @@ def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[F
     """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank and with
     every combination of ignored rows, class weights and smoothing.
     """
-    yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
+    yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
-        exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-        observed = trial.gradients().logits
-        yield compare("grad_logits", observed, exact, bound, trial.problem.format, call="cross_entropy_vjp")
+        yield gradient_finding(trial)
 
 
+@listed("labels at the ends of their dtypes")
 def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
     """In every claimed dtype the labels around the ends of the 8-bit types, as far as it holds them."""
     limit = subject.capabilities.max_classes
@@ -234,11 +238,9 @@ def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Findi
     """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that holds them: they do not wrap
     around, and 156 is not taken for -100.
     """
-    yield compare("loss", trial.loss(), trial.answer.loss, trial.bounds.loss, trial.problem.format)
+    yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
-        exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-        observed = trial.gradients().logits
-        yield compare("grad_logits", observed, exact, bound, trial.problem.format, call="cross_entropy_vjp")
+        yield gradient_finding(trial)
 
 
 OUTPUT = Stream("output form", budget=0.15)
@@ -249,21 +251,17 @@ def _expected_dtype(trial: Trial) -> str:
     return "float32" if always_float32 else trial.problem.dtype
 
 
-def _form(outcome: Outcome, name: str, call: str, shape: tuple[int, ...], dtype: str) -> Iterator[Finding]:
+def _form(trial: Trial, call: Invocation, name: str, shape: tuple[int, ...], dtype: str) -> Finding:
     """Whether a returned array has its shape and dtype."""
-    if outcome.trouble is not None:
-        yield broken(name, f"{call} {outcome.trouble}", call=call, got=outcome.trouble)
-        return
-    array = outcome.arrays.get(name)
-    if array is None:
-        yield broken(name, f"{call} returned no {name}", call=call)
-    elif array.shape != shape or array.dtype.name != dtype:
-        got, expected = f"{array.dtype.name} {array.shape}", f"{dtype} {shape}"
-        yield broken(
-            name, f"{call} returned {name} as {got}, expected {expected}", call=call, got=got, expected=expected
-        )
-    else:
-        yield held(name, call=call)
+    outcome = trial.outcome(call)
+    spoiled = spoiling(outcome, name, call, trial.problem)
+    if spoiled is not None:
+        return spoiled
+    array = outcome.arrays[name]
+    if array.shape == shape and array.dtype.name == dtype:
+        return Held(quantity=name, calls=(call,))
+    got, expected = f"{array.dtype.name} {array.shape}", f"{dtype} {shape}"
+    return WrongForm(quantity=name, calls=(call,), got=got, expected=expected)
 
 
 @requirement(
@@ -279,13 +277,11 @@ def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
     """The loss has the dtype of the logits (or the declared one); the shape of the rows for none, no axes for sum and
     mean.
     """
-    outcome = trial.outcome("cross_entropy", trial.problem)
-    yield from _form(outcome, "loss", "cross_entropy", trial.loss_shape(), _expected_dtype(trial))
+    yield _form(trial, forward(trial.problem), "loss", trial.loss_shape(), _expected_dtype(trial))
 
 
 @requirement("dtypes.gradient-output", "shape and dtype of the gradient", source=OUTPUT, needs=[GRADIENT])
 def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
     """The gradient of the logits has their shape and dtype."""
-    outcome = trial.outcome("vjp", trial.problem)
-    assert is_floating(trial.problem.logits.dtype)
-    yield from _form(outcome, "grad_logits", "cross_entropy_vjp", trial.problem.logits.shape, trial.problem.dtype)
+    call = backward(trial.problem)
+    yield _form(trial, call, "grad_logits", trial.problem.logits.shape, trial.problem.dtype)

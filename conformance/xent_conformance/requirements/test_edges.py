@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import GRADIENT, IGNORING, Subject
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.judging.findings import Finding, Held, WrongConvention
+from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, IGNORING, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.checks import phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.test_invalid_calls import CHECKS_LABELS
 from xent_conformance.requirements.twins import in_every_reduction, problem_of
+from xent_conformance.strategies.sources import listed
 
 
+@listed("empty batches")
 def empty_batches(subject: Subject) -> Iterable[Problem]:
     """No rows: an empty batch, or an empty spatial dimension, for every kind of target and every reduction."""
     claims = subject.capabilities
@@ -35,16 +38,20 @@ def empty_batches(subject: Subject) -> Iterable[Problem]:
         yield from in_every_reduction(subject, made)
 
 
-def _is(what: str, value: F64Array, convention: str, *, call: str = "cross_entropy") -> Finding:
+def _is(what: str, value: F64Array, convention: str, call: Invocation, because: str) -> Finding:
     """Whether all numbers are what a convention says: nan or zero."""
     right = np.isnan(value) if convention == "nan" else value == 0
     if right.all():
-        return held(what, call=call)
+        return Held(quantity=what)
     place = tuple(int(i) for i in np.argwhere(~right)[0])
-    expected, got = float("nan") if convention == "nan" else 0.0, float(value[place])
-    shown = "" if not place else str(list(place))
-    message = f"{what}{shown} is {got:.9g}, expected {convention}"
-    return broken(what, message, call=call, index=place, got=got, expected=expected)
+    return WrongConvention(
+        quantity=what,
+        calls=(call,),
+        index=place,
+        expected="nan" if convention == "nan" else "zero",
+        got=f"{float(value[place]):.9g}",
+        because=because,
+    )
 
 
 @requirement(
@@ -68,12 +75,13 @@ def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
         return
     loss = trial.loss()
     convention = trial.subject.conventions.empty_batch_loss if problem.reduction == "mean" else "zero"
-    yield _is("loss", loss, convention)
+    yield _is("loss", loss, convention, forward(problem), "the batch has no rows")
     if GRADIENT.met_by(trial.subject):
         trial.gradients()
-        yield held("grad_logits", call="cross_entropy_vjp")
+        yield Held(quantity="grad_logits")
 
 
+@listed("all ignored")
 def all_ignored(subject: Subject) -> Iterable[Problem]:
     """Every row ignored, by default and by a chosen sentinel, in every rank, reduction and option."""
     claims = subject.capabilities
@@ -124,7 +132,8 @@ def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     problem = trial.problem
     if problem.ignored().all() and problem.rows:
         mean = problem.reduction == "mean"
-        yield _is("loss", trial.loss(), trial.subject.conventions.all_ignored_loss if mean else "zero")
+        convention = trial.subject.conventions.all_ignored_loss if mean else "zero"
+        yield _is("loss", trial.loss(), convention, forward(problem), "every row is ignored")
 
 
 @requirement(
@@ -142,9 +151,10 @@ def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     if problem.ignored().all() and problem.rows:
         mean = problem.reduction == "mean"
         convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
-        yield _is("grad_logits", trial.gradients().logits, convention, call="cross_entropy_vjp")
+        yield _is("grad_logits", trial.gradients().logits, convention, backward(problem), "every row is ignored")
 
 
+@listed("labels without classes")
 def labels_without_classes(subject: Subject) -> Iterable[Problem]:
     """Rows with labels, and no class that could be meant, in every rank and reduction."""
     claims = subject.capabilities
@@ -169,14 +179,21 @@ def labels_without_classes(subject: Subject) -> Iterable[Problem]:
 )
 def test_labels_for_no_classes_give_no_number(trial: Trial) -> Iterator[Finding]:
     """Where there are rows and no class, every label is out of range: an error, or nan, and never a number."""
-    outcome = trial.outcome("cross_entropy", trial.problem)
-    if outcome.raised is not None or np.isnan(trial.loss()).all():
-        yield held("loss")
+    call = forward(trial.problem)
+    if trial.outcome(call).raised is not None or np.isnan(trial.loss()).all():
+        yield Held(quantity="loss")
     else:
-        got = str(trial.loss().tolist())
-        yield broken("loss", f"labels without a class give {got}", got=got, expected="an error or nan")
+        yield WrongConvention(
+            quantity="loss",
+            calls=(call,),
+            expected="nan",
+            got=str(trial.loss().tolist()),
+            because="there is no class that its labels could name",
+            or_error=True,
+        )
 
 
+@listed("without classes")
 def without_classes(subject: Subject) -> Iterable[Problem]:
     """Rows without classes, with the only targets that can be: probabilities of none, or no rows."""
     claims = subject.capabilities
@@ -186,25 +203,20 @@ def without_classes(subject: Subject) -> Iterable[Problem]:
     yield from in_every_reduction(subject, made)
 
 
-def _listed(worst: Iterable[Finding]) -> str:
-    """What was seen, one phrase for each situation."""
-    return "; ".join(sorted(f.quantity for f in worst))
-
-
 @requirement(
     "edges.no-classes",
     "logits without classes",
     level=Level.OBSERVED,
     source=without_classes,
-    observe=_listed,
+    observe=phrases,
     references=["https://github.com/pytorch/pytorch/issues/73165"],
 )
 def test_logits_without_classes(trial: Trial) -> Iterator[Finding]:
     """Logits with no class at all may be rejected or give an empty or undefined loss; the report names what happens."""
     problem = trial.problem
-    outcome = trial.outcome("cross_entropy", problem)
+    outcome = trial.outcome(forward(problem))
     if outcome.raised is not None:
         seen = "an error"
     else:
         seen = outcome.trouble or str(np.asarray(outcome.arrays["loss"], dtype=np.float64).tolist())
-    yield held(f"{problem.rows} rows, {problem.reduction}: {seen}")
+    yield Held(quantity=f"{problem.rows} rows, {problem.reduction}: {seen}")

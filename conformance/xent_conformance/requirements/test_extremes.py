@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judging.judge import Finding, broken, compare, held
+from xent_conformance.calling.calls import backward, forward
+from xent_conformance.judging.findings import Finding, Held, WrongConvention
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import ROWS, in_twos, problem_of
 from xent_conformance.strategies.situations import EXTREME, SPOILED
+from xent_conformance.strategies.sources import listed
 
 _LARGE = [
     "https://github.com/Oneflow-Inc/oneflow/issues/3137",
@@ -24,6 +26,7 @@ _LARGE = [
 ]
 
 
+@listed("large gaps")
 def large_gaps(subject: Subject) -> Iterable[Problem]:
     """Gaps between target and the others from 1 to the end of the format, each alone in its row."""
     largest = array_of(0.0, subject.dtype).dtype
@@ -59,6 +62,7 @@ def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Findi
         yield gradient_finding(trial)
 
 
+@listed("large offsets")
 def large_offsets(subject: Subject) -> Iterable[Problem]:
     """The same small differences at larger and larger common offsets, as far as the format holds them."""
     fmt = array_of(0.0, subject.dtype).dtype.name
@@ -119,8 +123,7 @@ def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Fi
     """
     bounds = trial.bounds
     if np.any(bounds.undefined):
-        exact, fmt = trial.answer.loss, trial.problem.format
-        yield compare("loss", trial.loss(), exact, bounds.loss, fmt, overflows=bounds.overflows)
+        yield trial.compare("loss", trial.loss(), trial.answer.loss, bounds.loss, overflows=bounds.overflows)
 
 
 @requirement(
@@ -183,13 +186,13 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
     spoiled = _spoiled(problem)
     if problem.reduction != "none" or not spoiled.any() or spoiled.all():
         return
-    bounds, exact, fmt = trial.bounds, trial.answer.loss, problem.format
+    bounds = trial.bounds
     tolerance = np.where(spoiled, np.inf, bounds.loss)
-    yield compare("loss", trial.loss(), exact, tolerance, fmt, **bounds.loss_excuses)
+    yield trial.compare("loss", trial.loss(), trial.answer.loss, tolerance, **bounds.loss_excuses)
     if GRADIENT.met_by(trial.subject):
         gradient = trial.answer.grad_logits
         limits = np.where(spoiled[:, None], np.inf, bounds.grad_logits)
-        yield compare("grad_logits", trial.gradients().logits, gradient, limits, fmt, call="cross_entropy_vjp")
+        yield trial.compare("grad_logits", trial.gradients().logits, gradient, limits, call=backward(problem))
 
 
 @requirement(
@@ -211,7 +214,13 @@ def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
     shown = np.flatnonzero(poisoned & ~np.isnan(loss))
     if shown.size:
         row = int(shown[0])
-        message = f"loss[{row}] is {loss[row]:.9g} although a logit of the row is nan"
-        yield broken("loss", message, index=(row,), got=float(loss[row]), expected=float("nan"))
+        yield WrongConvention(
+            quantity="loss",
+            calls=(forward(problem),),
+            index=(row,),
+            expected="nan",
+            got=f"{loss[row]:.9g}",
+            because="a logit of the row is nan",
+        )
     else:
-        yield held("loss")
+        yield Held(quantity="loss")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds.error_model import ErrorModel
-from xent_conformance.calling.calls import Factors
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.calling.calls import Factors, linear, linear_backward
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -21,6 +20,7 @@ from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.situations import LINEAR
+from xent_conformance.strategies.sources import listed
 
 MANY_ROWS = (513, 4097)
 _REFERENCES = [
@@ -41,11 +41,10 @@ def test_loss_of_a_linear_map_is_within_its_bound(trial: Trial) -> Iterator[Find
     """Where hidden @ weight.T + bias is exact in any arithmetic, the fused loss is within the bound of the loss of
     those logits, with a bias and without, in every reduction, with ignored rows and smoothing.
     """
-    bounds, fmt = trial.bounds, trial.problem.format
+    exact, bounds = trial.answer.loss, trial.bounds
     for factors in _with_and_without_bias(trial):
-        loss = trial.linear_loss(factors)
-        found = compare("loss", loss, trial.answer.loss, bounds.loss, fmt, overflows=bounds.overflows, call=_CALL)
-        yield replace(found, inputs=factors._asdict())
+        loss, call = trial.linear_loss(factors), linear(factors, trial.problem)
+        yield trial.compare("loss", loss, exact, bounds.loss, overflows=bounds.overflows, call=call)
 
 
 @requirement(
@@ -68,20 +67,13 @@ def gradient_findings(trial: Trial) -> Iterator[Finding]:
     if not np.isfinite(exact.value).all() or not _exact_enough(trial):
         return
     for factors in _with_and_without_bias(trial):
-        got = trial.linear_gradients(factors)
+        got, call = trial.linear_gradients(factors), linear_backward(factors, trial.problem)
         for name, product in _products(trial, factors).items():
-            found = compare(
-                name,
-                got[name],
-                product.exact,
-                product.bound,
-                trial.problem.format,
-                effect=effect_of(product.exact.value),
-                call=_CALL_VJP,
-            )
-            yield replace(found, inputs=factors._asdict())
+            effect = effect_of(product.exact.value)
+            yield trial.compare(name, got[name], product.exact, product.bound, effect=effect, call=call)
 
 
+@listed("many rows")
 def many_rows(subject: Subject) -> Iterator[Problem]:
     """Equal rows, so many that a sum of their gradients stands still in the narrow formats."""
     for rows in MANY_ROWS:
@@ -107,9 +99,6 @@ def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[
     the dtype of the logits chunk by chunk, which loses what is small beside the sum.
     """
     yield from gradient_findings(trial)
-
-
-_CALL, _CALL_VJP = "linear_cross_entropy", "linear_cross_entropy_vjp"
 
 
 def _with_and_without_bias(trial: Trial) -> Iterator[Factors]:

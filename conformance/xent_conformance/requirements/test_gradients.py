@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
+from xent_conformance.calling.calls import backward, second_order
 from xent_conformance.formats import rounded
-from xent_conformance.judging.judge import Finding, broken, compare, declined, held
+from xent_conformance.judging.findings import Declined, Disagreement, Finding, Held, Missing
 from xent_conformance.judging.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, from_rows
-from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, effect_of, loss_of
+from xent_conformance.requirements.checks import gradient_finding, target_gradient_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, target_gradient_finding
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.situations import FORMS
 
@@ -45,17 +45,8 @@ def test_gradient_of_the_logits_is_within_its_bound(trial: Trial) -> Iterator[Fi
 )
 def test_loss_is_the_same_with_gradients(trial: Trial) -> Iterator[Finding]:
     """Asking for gradients does not change the loss beyond twice its bound."""
-    bounds, with_gradients = trial.bounds, trial.gradients().loss
-    plain = trial.loss()
-    yield compare(
-        "loss with gradients - loss",
-        with_gradients,
-        Exact(plain),
-        2 * bounds.loss,
-        trial.problem.format,
-        overflows=bounds.overflows | ~np.isfinite(plain),
-        call="cross_entropy_vjp",
-    )
+    with_gradients = loss_of(trial, backward(trial.problem), strict=True)
+    yield agree(trial, "loss", with_gradients, loss_of(trial, strict=True), "without gradients")
 
 
 @requirement(
@@ -74,7 +65,7 @@ def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
         return
     rows = np.where(ignored[:, None], trial.gradients().logits, 0.0)
     bound = np.zeros(rows.shape)
-    yield compare("grad_logits", rows, Exact(bound), bound, trial.problem.format, call="cross_entropy_vjp")
+    yield trial.compare("grad_logits", rows, Exact(bound), bound, call=backward(trial.problem))
 
 
 @requirement(
@@ -99,11 +90,11 @@ def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> It
     given = next((p for p in _plain_probabilities(trial) if trial.related(p).gradients().target is not None), None)
     if given is None:
         reason = "returns no gradient of probability targets (grad_target is None)"
-        yield declined("grad_target", reason, call="cross_entropy_vjp")
+        yield Declined(quantity="grad_target", reason=reason)
     else:
         there = f"logits {given.logits.shape}, reduction {given.reduction!r}"
-        message = f"no gradient of the targets, though there is one for {there}"
-        yield broken("grad_target", message, call="cross_entropy_vjp", got="none", expected="a gradient")
+        calls = (backward(trial.problem), backward(given))
+        yield Missing(quantity="grad_target", calls=calls, there=there)
 
 
 def _plain_probabilities(trial: Trial) -> Iterator[Problem]:
@@ -136,14 +127,15 @@ def test_gradient_rows_sum_to_zero(trial: Trial) -> Iterator[Finding]:
     exact = trial.answer.grad_logits.value
     defined = np.isfinite(exact).all(axis=1) & np.isfinite(bound)
     effect = np.abs(np.where(np.isfinite(exact), exact, 0.0)).max(axis=1, initial=SMALLEST_EFFECT)
-    yield compare(
+    yield trial.compare(
         "grad_logits row sum",
         np.where(defined, sums, 0.0),
         Exact(np.zeros(sums.shape)),
         np.where(defined, bound, np.inf),
-        trial.problem.format,
         effect=effect,
-        call="cross_entropy_vjp",
+        call=backward(trial.problem),
+        result="grad_logits",
+        reading="{}.sum(axis=1)",
     )
 
 
@@ -156,23 +148,23 @@ def test_gradient_rows_sum_to_zero(trial: Trial) -> Iterator[Finding]:
 )
 def test_second_backward_gives_the_same(trial: Trial) -> Iterator[Finding]:
     """Going backward twice through one graph gives the same gradient twice."""
-    once, twice = trial.gradients().logits, trial.gradients(repeats=2).logits
+    calls = backward(trial.problem, repeats=2), backward(trial.problem)
+    twice, once = (trial.gradients(call).logits for call in calls)
     if np.array_equal(once, twice, equal_nan=True):
-        yield held("second gradient")
+        yield Held(quantity="second gradient")
     else:
         place = np.argwhere(~((once == twice) | (np.isnan(once) & np.isnan(twice))))[0]
         index = tuple(int(i) for i in place)
-        first, second = float(once[index]), float(twice[index])
-        message = f"the second backward pass gives {second!r} at {list(index)}, the first {first!r}"
-        yield broken(
-            "second gradient",
-            message,
-            call="cross_entropy_vjp",
+        yield Disagreement(
+            quantity="grad_logits",
+            calls=calls,
+            results=("grad_logits", "grad_logits"),
+            formulas=("{0}", "{1}"),
             index=index,
-            expected=first,
-            got=second,
+            expected=float(once[index]),
+            got=float(twice[index]),
             bound=0.0,
-            variation=(("repeats", 2),),
+            otherwise="after the first backward pass through the graph",
         )
 
 
@@ -196,13 +188,11 @@ def second_order_finding(trial: Trial) -> Finding:
     v = np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
     exact = trial.answer.hessian_times(v)
     vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
-    finding = compare(
+    return trial.compare(
         "product",
         trial.hessian_times(vector),
         exact,
         np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
-        problem.format,
         effect=effect_of(exact.value),
-        call="cross_entropy_hvp",
+        call=second_order(vector, problem),
     )
-    return replace(finding, inputs={"vector": vector})

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from xent_conformance.calling.calls import backward, forward, primitive
 from xent_conformance.formats import rounded
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Compared, Finding
 from xent_conformance.judging.subject import GRADIENT, LAYER, PRIMITIVES, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
+from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of, primitive_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.sources import listed
 
 #: The worked example of the post that gave rise to this suite; every printed number is known to half a unit of 1e-4.
 WORKED_LOGITS = ((2.8883, 0.1760, 1.0774), (1.1216, -0.0562, 0.0660), (-1.3939, -0.0967, 0.5853))
@@ -44,24 +48,21 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
 
     |NLL(LSM) - exact| <= B and |CE - NLL(LSM)| <= 2 B, with B the bound of the loss.
     """
-    bounds, fmt, composed = trial.bounds, trial.problem.format, trial.nll_of_log_softmax()
+    composed = loss_of(trial, trial.nll_call)
     yield nll_finding(trial)
-    loss = trial.loss()
-    both = np.isfinite(loss) & np.isfinite(composed)
-    yield compare(
-        "cross_entropy - nll_loss(log_softmax)",
-        np.where(both, loss, 0.0),
-        Exact(np.where(both, composed, 0.0)),
-        2 * bounds.loss,
-        fmt,
-    )
+    terms = tuple(replace(term, beside_exact=lambda: nll_finding(trial)) for term in composed.terms)
+    yield agree(trial, "loss", loss_of(trial), replace(composed, terms=terms), "as nll_loss of log_softmax")
 
 
-def nll_finding(trial: Trial) -> Finding:
-    """The loss that is put together from the backend's primitives, beside the exact one."""
-    bounds, composed, fmt = trial.bounds, trial.nll_of_log_softmax(), trial.problem.format
-    exact, excuses = trial.answer.loss, bounds.loss_excuses
-    return compare("nll_loss(log_softmax)", composed, exact, bounds.loss, fmt, call="nll_loss", **excuses)
+def nll_finding(trial: Trial) -> Compared:
+    """The loss put together from the backend's primitives beside the exact one; log_softmax, where that is wrong."""
+    composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
+    finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
+    if not finding.failed:
+        return finding
+    (term,) = primitive_of(trial, "log_softmax").terms
+    log_softmax = term.beside_exact()
+    return log_softmax if log_softmax.failed else finding
 
 
 def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -80,17 +81,26 @@ def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
     rows = _finite_rows(trial)
     sums = trial.primitive("softmax").sum(axis=1)[rows]
     bound = trial.bounds.softmax.sum(axis=1)[rows]
-    yield compare("softmax row sum", sums, Exact(np.ones(sums.shape)), bound, trial.problem.format, call="softmax")
+    yield trial.compare(
+        "softmax row sum",
+        sums,
+        Exact(np.ones(sums.shape)),
+        bound,
+        call=primitive("softmax", trial.problem.logits),
+        reading=f"{{}}.sum(axis=1)[{np.flatnonzero(rows).tolist()}]",
+    )
 
 
 @requirement("identities.probabilities-in-range", "softmax in [0, 1], log_softmax <= 0", needs=[PRIMITIVES])
 def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
     """No probability is below 0 or above 1 and no log-probability above 0, by more than the bound of its rounding."""
-    rows, fmt = _finite_rows(trial), trial.problem.format
+    rows, logits = _finite_rows(trial), trial.problem.logits
+    reading = f"{{}}[{np.flatnonzero(rows).tolist()}]"
     p, log_p = trial.primitive("softmax")[rows], trial.primitive("log_softmax")[rows]
-    yield compare("softmax", p, Exact(np.clip(p, 0, 1)), trial.bounds.softmax[rows], fmt, call="softmax")
-    bound = trial.bounds.log_softmax[rows]
-    yield compare("log_softmax", log_p, Exact(np.minimum(log_p, 0)), bound, fmt, call="log_softmax")
+    bound, call = trial.bounds.softmax[rows], primitive("softmax", logits)
+    yield trial.compare("softmax", p, Exact(np.clip(p, 0, 1)), bound, call=call, reading=reading)
+    bound, call = trial.bounds.log_softmax[rows], primitive("log_softmax", logits)
+    yield trial.compare("log_softmax", log_p, Exact(np.minimum(log_p, 0)), bound, call=call, reading=reading)
 
 
 @requirement(
@@ -102,17 +112,8 @@ def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
 )
 def test_function_form_is_layer_form(trial: Trial) -> Iterator[Finding]:
     """The function and the layer give the same loss within twice the bound."""
-    bounds, layer, loss = trial.bounds, trial.loss("layer"), trial.loss()
-    overflows = bounds.overflows | ~np.isfinite(layer)
-    yield compare(
-        "cross_entropy_layer - cross_entropy",
-        layer,
-        Exact(loss),
-        2 * bounds.loss,
-        trial.problem.format,
-        overflows=overflows,
-        call="cross_entropy_layer",
-    )
+    layer = loss_of(trial, forward(trial.problem, "cross_entropy_layer"), strict=True)
+    yield agree(trial, "loss", layer, loss_of(trial, strict=True), "from the function")
 
 
 @requirement(
@@ -124,18 +125,11 @@ def test_function_form_is_layer_form(trial: Trial) -> Iterator[Finding]:
 )
 def test_gradient_of_the_function_is_gradient_of_the_layer(trial: Trial) -> Iterator[Finding]:
     """Both forms can be differentiated, and their gradients agree within twice the bound."""
-    layer, function = trial.gradients("layer_vjp").logits, trial.gradients().logits
-    yield compare(
-        "gradient of layer - gradient of function",
-        layer,
-        Exact(function),
-        2 * trial.bounds.grad_logits,
-        trial.problem.format,
-        effect=np.maximum(np.abs(trial.answer.grad_logits.value), 1e-3),
-        call="cross_entropy_layer_vjp",
-    )
+    layer = gradient_of(trial, backward(trial.problem, "cross_entropy_layer_vjp"), strict=True)
+    yield gradients_agree(trial, layer, gradient_of(trial, strict=True), "from the function")
 
 
+@listed("worked example")
 def _worked_example(subject: Subject) -> Iterable[Problem]:
     logits = array_of(rounded(WORKED_LOGITS, subject.dtype), subject.dtype)
     reduction = "mean" if "mean" in subject.capabilities.reductions else subject.capabilities.reductions[0]
@@ -165,10 +159,11 @@ def test_worked_example(trial: Trial) -> Iterator[Finding]:
     # Printed is the mean of all three rows: a default sentinel that is a class takes one out.
     if trial.problem.reduction == "mean" and not trial.problem.ignored().any():
         bound = bounds.loss + moved + HALF_UNIT
-        yield compare("loss", trial.loss(), Exact(np.array(WORKED_LOSS)), bound, fmt)
+        yield trial.compare("loss", trial.loss(), Exact(np.array(WORKED_LOSS)), bound)
     if PRIMITIVES.met_by(trial.subject):
         for name, printed, bound in (
             ("softmax", WORKED_SOFTMAX, bounds.softmax + np.expm1(moved) + HALF_UNIT),
             ("log_softmax", WORKED_LOG_SOFTMAX, bounds.log_softmax + moved + HALF_UNIT),
         ):
-            yield compare(name, trial.primitive(name), Exact(np.array(printed)), bound, fmt, call=name)
+            call = primitive(name, trial.problem.logits)
+            yield trial.compare(name, trial.primitive(name), Exact(np.array(printed)), bound, call=call)

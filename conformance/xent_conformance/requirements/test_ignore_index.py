@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, IGNORING, NON_FINITE_LOGITS
 from xent_conformance.judging.trial import Trial
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.streams import IGNORED
 
@@ -27,8 +28,7 @@ def test_content_of_ignored_rows_does_not_reach_the_loss(trial: Trial) -> Iterat
     """nan, infinities and masked classes in ignored rows leave the loss as it is without them."""
     if not trial.problem.ignored().any():
         return
-    bounds = trial.bounds
-    yield compare("loss", trial.loss(), trial.answer.loss, bounds.loss, trial.problem.format, **bounds.loss_excuses)
+    yield loss_finding(trial)
 
 
 @requirement(
@@ -42,5 +42,4 @@ def test_content_of_ignored_rows_does_not_reach_the_gradient(trial: Trial) -> It
     """nan, infinities and masked classes in ignored rows leave every gradient finite, and their own exactly zero."""
     if not trial.problem.ignored().any():
         return
-    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    yield compare("grad_logits", trial.gradients().logits, exact, bound, trial.problem.format, call="cross_entropy_vjp")
+    yield gradient_finding(trial)

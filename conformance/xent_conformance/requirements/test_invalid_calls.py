@@ -7,14 +7,15 @@ from itertools import cycle
 
 import numpy as np
 
-from xent_conformance.calling.calls import TIMEOUT, Outcome, backward, forward
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject
+from xent_conformance.calling.calls import TIMEOUT, Invocation, Outcome, backward, forward
+from xent_conformance.judging.findings import Accepted, Finding, Held, Lost, WrongConvention
+from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
 #: Index targets of moderate size in every reduction, rank and option: the wrong label is put in afterwards.
@@ -34,11 +35,6 @@ LABELLED = Stream(
 
 #: The first integer that float32 has no number for.
 PAST_FLOAT32 = 2**24 + 1
-
-CHECKS_LABELS = Need(
-    "a way to answer invalid labels that a search survives (its convention is abort or undefined)",
-    lambda s: s.conventions.invalid_label in ("error", "nan"),
-)
 
 
 def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
@@ -61,13 +57,12 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
         yield relabelled(problem, labels, ignore_index=PAST_FLOAT32 - 1)
 
 
-def _rejected(outcome: Outcome, label: int, classes: int, call: str) -> Finding:
+def _rejected(outcome: Outcome, label: int, classes: int, call: Invocation) -> Finding:
     """Whether a call with a wrong label raised an error."""
     if outcome.raised is not None:
-        return held("invalid label", call=call)
-    got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss'], dtype=np.float64).tolist()}"
-    message = f"label {label} of {classes} classes accepted by {call}: {got}"
-    return broken("invalid label", message, call=call, got=got, expected="an error")
+        return Held(quantity="invalid label")
+    what = f"label {label} of {classes} classes"
+    return Accepted(quantity="invalid label", calls=(call,), what=what, got=outcome.shown)
 
 
 @requirement(
@@ -95,22 +90,29 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
         return
     wrong = int(labels[outside][0])
     if trial.subject.conventions.invalid_label == "error":
-        yield _rejected(trial.outcome("cross_entropy", problem), wrong, problem.classes, "cross_entropy")
-        if GRADIENT.met_by(trial.subject):
-            yield _rejected(trial.outcome("vjp", problem), wrong, problem.classes, "cross_entropy_vjp")
+        for call in [forward(problem), *([backward(problem)] if GRADIENT.met_by(trial.subject) else [])]:
+            yield _rejected(trial.outcome(call), wrong, problem.classes, call)
         return
     loss = trial.loss()
     poisoned = loss[outside] if problem.reduction == "none" else loss
     if np.isnan(poisoned).all():
-        yield held("invalid label")
+        yield Held(quantity="invalid label")
     else:
-        got = str(poisoned.tolist())
-        yield broken("invalid label", f"label {wrong} gives {got}, expected nan", got=got, expected="nan")
+        row = () if problem.reduction != "none" else (int(np.flatnonzero(outside & ~np.isnan(loss))[0]),)
+        yield WrongConvention(
+            quantity="loss",
+            calls=(forward(problem),),
+            index=row,
+            expected="nan",
+            got=str(loss[row].tolist()),
+            because=f"it has label {wrong} of {problem.classes} classes",
+        )
 
 
 ABORTS = Need("that invalid labels abort", lambda s: s.conventions.invalid_label == "abort")
 
 
+@listed("labels that abort")
 def _fatal(subject: Subject) -> Iterable[Problem]:
     """Four problems and six calls, since each may cost a process, or the context of a device."""
     claims = subject.capabilities
@@ -145,9 +147,8 @@ def test_labels_out_of_range_end_the_call(trial: Trial) -> Iterator[Finding]:
     for call in calls:
         outcome = executor.perform(call)
         if outcome.fate == TIMEOUT:
-            message = f"{call.method} with label {label} of {problem.classes} classes {outcome.trouble}"
-            yield broken("invalid label", message, call=call.method, got=outcome.trouble, fate=TIMEOUT)
+            yield Lost(quantity="invalid label", calls=(call,), fate=TIMEOUT, how=outcome.trouble or "")
         elif outcome.fate is None:
-            yield _rejected(outcome, label, problem.classes, call.method)
+            yield _rejected(outcome, label, problem.classes, call)
         else:
-            yield held("invalid label", call=call.method)
+            yield Held(quantity="invalid label")

@@ -8,29 +8,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.judging.judge import Finding, broken, held
+from xent_conformance.calling.calls import forward
+from xent_conformance.judging.findings import Accepted, Finding, Held
 from xent_conformance.judging.subject import LABEL_SMOOTHING, WEIGHT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import COTANGENT, problem_of
+from xent_conformance.strategies.sources import listed
 
 REDUCTIONS = ("none", "sum", "mean")
 
 
 def _rejected(trial: Trial, what: str, wrong: str) -> Finding:
     """Whether the call of a problem raises."""
-    outcome = trial.outcome("cross_entropy", trial.problem)
+    call = forward(trial.problem)
+    outcome = trial.outcome(call)
     if outcome.raised is not None:
-        return held(what)
-    got = outcome.trouble or f"returned {np.asarray(outcome.arrays['loss'], dtype=np.float64).tolist()}"
-    return broken(what, f"{wrong} accepted: {got}", got=got, expected="an error")
+        return Held(quantity=what)
+    return Accepted(quantity=what, calls=(call,), what=wrong, got=outcome.shown)
 
 
 def _labels(*shape: int) -> npt.NDArray[np.int64]:
     return np.resize(np.array([0, 1, 2]), shape).astype(np.int64)
 
 
+@listed("wrong shapes")
 def wrong_shapes(subject: Subject) -> Iterable[Problem]:
     """Targets that do not go with their logits: too long, too short, of another rank, of other classes."""
     claims = subject.capabilities
@@ -84,17 +87,18 @@ def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding
         return
     shapes = f"a target of shape {problem.target.shape} for logits of shape {problem.logits.shape}"
     column = not problem.has_probabilities and problem.target.shape == (*problem.row_shape, 1)
-    outcome = trial.outcome("cross_entropy", problem)
+    outcome = trial.outcome(forward(problem))
     if column and outcome.trouble is None:
         plain = trial.related(problem.with_(target=problem.target.reshape(problem.row_shape)))
         got = np.asarray(outcome.arrays["loss"], dtype=np.float64).reshape(-1)
         same = plain.loss().reshape(-1)
         if got.shape == same.shape and (np.abs(got - same) <= 2 * np.broadcast_to(plain.bounds.loss, same.shape)).all():
-            yield held("target")
+            yield Held(quantity="target")
             return
     yield _rejected(trial, "target", shapes)
 
 
+@listed("wrong weights")
 def wrong_weights(subject: Subject) -> Iterable[Problem]:
     """Weights that are not one number for each class."""
     for reduction in subject.capabilities.reductions:
@@ -120,6 +124,7 @@ def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Findin
         yield _rejected(trial, "weight", wrong)
 
 
+@listed("unknown reductions")
 def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     """Names that are no reduction."""
     plain = problem_of(subject, [[1.0, -0.5, 2.0], [0.0, 0.25, 1.0]], _labels(2), subject.capabilities.reductions[0])
@@ -142,6 +147,7 @@ def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
         yield _rejected(trial, "reduction", f"reduction={name!r}")
 
 
+@listed("smoothing out of range")
 def smoothing_out_of_range(subject: Subject) -> Iterable[Problem]:
     """Amounts of smoothing outside [0, 1], and no number at all."""
     for amount in (-0.1, -3.0, 1.5, 1.0000001, float("nan"), float("inf")):

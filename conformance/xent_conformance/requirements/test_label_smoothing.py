@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, LABEL_SMOOTHING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import Measured, agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import explicit, relabelled
 from xent_conformance.strategies.situations import RELATIONS, SMOOTHED
 
@@ -60,10 +60,10 @@ def _mixed(trial: Trial, ends: tuple[float, float], share: float, otherwise: str
     def mixture(first: Measured, second: Measured) -> Measured:
         return first.times(1 - share) + second.times(share)
 
-    expected = mixture(loss_of(low, otherwise), loss_of(high, otherwise))
+    expected = mixture(loss_of(low), loss_of(high))
     yield agree(trial, "loss", loss_of(trial), expected, otherwise)
     if GRADIENT.met_by(trial.subject):
-        expected = mixture(gradient_of(low, otherwise), gradient_of(high, otherwise))
+        expected = mixture(gradient_of(low), gradient_of(high))
         yield gradients_agree(trial, gradient_of(trial), expected, otherwise)
 
 
@@ -127,9 +127,9 @@ def test_full_smoothing_does_not_see_the_target(trial: Trial) -> Iterator[Findin
     if np.array_equal(moved, labels):
         return
     twin, otherwise = trial.related(relabelled(problem, moved)), "with other labels"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
 
 
 def _passed_as_zero(problem: Problem) -> Iterable[Problem]:
@@ -153,7 +153,7 @@ def test_smoothing_of_zero_is_no_smoothing(trial: Trial) -> Iterator[Finding]:
     passing = trial.related(named)
     off = trial.related(Problem(**{name: getattr(problem, name) for name in problem.__dataclass_fields__}))
     otherwise, loss = "without the option", loss_of(passing)
-    yield agree(trial, "loss", loss, loss.instead(off.loss()), otherwise)
+    yield agree(trial, "loss", loss, loss_of(off).bounded_as(loss), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(passing)
-        yield gradients_agree(trial, gradient, gradient.instead(off.gradients().logits), otherwise)
+        yield gradients_agree(trial, gradient, gradient_of(off).bounded_as(gradient), otherwise)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem
-from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import FREE_SHAPES, SPATIAL, UNBATCHED, chosen_rows, dense, flattened
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.situations import RELATIONS, SQUARE, VIEWS
@@ -77,7 +77,7 @@ def test_loss_of_views_is_loss_of_copies(trial: Trial) -> Iterator[Finding]:
     if not odd:
         return
     loss = loss_of(trial)
-    copy = loss.instead(trial.related(dense(trial.problem)).loss())
+    copy = loss_of(trial.related(dense(trial.problem))).bounded_as(loss)
     yield agree(trial, "loss", loss, copy, f"with {' and '.join(odd)} contiguous")
 
 
@@ -97,7 +97,7 @@ def test_gradient_of_views_is_gradient_of_copies(trial: Trial) -> Iterator[Findi
     if not odd:
         return
     gradient = gradient_of(trial)
-    copy = gradient.instead(trial.related(dense(trial.problem)).gradients().logits)
+    copy = gradient_of(trial.related(dense(trial.problem))).bounded_as(gradient)
     yield gradients_agree(trial, gradient, copy, f"with {' and '.join(odd)} contiguous")
 
 
@@ -116,13 +116,6 @@ def _unbatched(problem: Problem) -> Iterable[Problem]:
         yield row.with_(logits=row.logits[0], target=np.asarray(target), cotangent=cotangent)
 
 
-def _same_as_flat(trial: Trial, otherwise: str) -> Iterator[Finding]:
-    twin = trial.related(flattened(trial.problem))
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
-
-
 @requirement(
     "layout.spatial-is-flat",
     "spatial dimensions = more rows",
@@ -134,7 +127,7 @@ def _same_as_flat(trial: Trial, otherwise: str) -> Iterator[Finding]:
 def test_spatial_dimensions_are_more_rows(trial: Trial) -> Iterator[Finding]:
     """Logits (N, C, d1, ..., dk) give what (N d1 ... dk, C) gives, in value and gradient."""
     if trial.problem.logits.ndim > 2:  # noqa: PLR2004 - see above
-        yield from _same_as_flat(trial, "with the spatial dimensions flattened")
+        yield from both_agree(trial, trial.related(flattened(trial.problem)), "with the spatial dimensions flattened")
 
 
 @requirement(
@@ -148,7 +141,7 @@ def test_spatial_dimensions_are_more_rows(trial: Trial) -> Iterator[Finding]:
 def test_unbatched_logits_are_a_batch_of_one(trial: Trial) -> Iterator[Finding]:
     """Logits (C) with one target give what (1, C) gives, in value and gradient."""
     if trial.problem.logits.ndim == 1:
-        yield from _same_as_flat(trial, "as a batch of one")
+        yield from both_agree(trial, trial.related(flattened(trial.problem)), "as a batch of one")
 
 
 _AXES = ["https://github.com/kulinseth/pytorch/pull/233", "https://github.com/keras-team/keras/issues/21097"]

@@ -6,29 +6,28 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Outcome, backward, forward
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, GRADIENT, Subject
+from xent_conformance.calling.calls import forward
+from xent_conformance.judging.findings import (
+    Finding,
+    Held,
+    InputChanged,
+    NotRepeatable,
+    ResultChanged,
+    ResultIsInput,
+    StrayWrite,
+    SurroundingsChanged,
+)
+from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, same_bits
+from xent_conformance.requirements.checks import calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
 #: For what takes calls of its own; what a call leaves behind is seen on every problem of the joint stream.
-PURITY = Stream("purity", budget=0.1)
-
-
-def _changed(outcome: Outcome, call: str) -> Iterator[Finding]:
-    if outcome.trouble is not None:
-        return
-    if outcome.changed:
-        names = ", ".join(outcome.changed)
-        yield broken(
-            "inputs", f"{call} overwrote its {names}", call=call, got=f"changed: {names}", expected="unchanged"
-        )
-    else:
-        yield held("inputs", call=call)
+PURITY = Stream("purity", budget=0.1, in_a_row=True)
 
 
 @requirement(
@@ -43,9 +42,11 @@ def _changed(outcome: Outcome, call: str) -> Iterator[Finding]:
 )
 def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
     """Logits, target, weight and cotangent hold the same bytes after the loss and after its gradient."""
-    yield from _changed(trial.outcome("cross_entropy", trial.problem), "cross_entropy")
-    if GRADIENT.met_by(trial.subject):
-        yield from _changed(trial.outcome("vjp", trial.problem), "cross_entropy_vjp")
+    for call in calls_of(trial):
+        outcome = trial.outcome(call)
+        if outcome.trouble is None:
+            changed = InputChanged(calls=(call,), names=outcome.changed)
+            yield changed if outcome.changed else Held(quantity="inputs")
 
 
 @requirement(
@@ -53,26 +54,21 @@ def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
     "the same call gives the same loss",
     source=PURITY,
     needs=[DETERMINISM],
-    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_the_same_call_gives_the_same_loss(trial: Trial) -> Iterator[Finding]:
     """A second call with the same inputs gives bitwise the same loss, and so does the one right after it."""
-    first = trial.outcome("cross_entropy", trial.problem)
+    call = forward(trial.problem)
+    first = trial.outcome(call)
     if first.trouble is not None:
         return
     # Other calls lie between the first and the second: what goes to and fro with each call shows in the third alone.
-    for name in ("second", "third"):
-        again = trial.subject.caller.cross_entropy(trial.problem)
-        if again.trouble is not None:
-            yield broken("second call", f"the {name} call {again.trouble}", got=again.trouble)
+    for _ in ("second", "third"):
+        different = NotRepeatable.seen((call,), first, trial.subject.caller.perform(call))
+        if different is not None:
+            yield different
             return
-        one, two = first.arrays["loss"], again.arrays["loss"]
-        if not same_bits(one, two):
-            message = f"the {name} call gives {two.tolist()}, the first {one.tolist()}"
-            yield broken("second call", message, got=str(two.tolist()), expected=str(one.tolist()))
-            return
-    yield held("second call")
+    yield Held(quantity="second call")
 
 
 def _other_numbers(problem: Problem) -> Problem:
@@ -87,22 +83,18 @@ def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Fin
     """A loss and a gradient, once returned, keep their values when the function is called again with other numbers,
     and lie in no memory of the inputs.
     """
-    problem, other = trial.problem, _other_numbers(trial.problem)
-    methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
-    for call in methods:
-        early, late = trial.subject.caller.kept(call(problem), call(other))
-        name = call(problem).method
-        for key, kept in early.arrays.items():
-            array = late.arrays[key]
+    others = calls_of(trial.related(_other_numbers(trial.problem)))
+    for call, other in zip(calls_of(trial), others, strict=True):
+        early, late = trial.subject.caller.kept(call, other)
+        for key, before in early.arrays.items():
+            after = late.arrays[key]
             if key in early.aliases and EXACT_INPUTS.met_by(trial.subject):
-                message = f"{key} lies in the memory of an input: whoever changes one changes both"
-                yield broken(key, message, call=name, got="a view of an input", expected="memory of its own")
-            elif same_bits(array, kept):
-                yield held(key, call=name)
+                yield ResultIsInput(quantity=key, calls=(call,))
+            elif same_bits(after, before):
+                yield Held(quantity=key)
             else:
-                got, before = str(array.tolist())[:200], str(kept.tolist())[:200]
-                message = f"{key} was {before} and is {got} after another call"
-                yield broken(key, message, call=name, got=got, expected=before)
+                was, now = str(before.tolist())[:200], str(after.tolist())[:200]
+                yield ResultChanged(quantity=key, calls=(call, other), before=was, after=now)
 
 
 @requirement(
@@ -112,19 +104,15 @@ def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Fin
 )
 def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
     """A call writes nothing before the first, after the last or between the elements of its inputs."""
-    calls = {"cross_entropy": "cross_entropy"}
-    if GRADIENT.met_by(trial.subject):
-        calls["vjp"] = "cross_entropy_vjp"
-    for method, call in calls.items():
-        outcome = trial.outcome(method, trial.problem)
+    for call in calls_of(trial):
+        outcome = trial.outcome(call)
         if outcome.strayed:
-            got = f"wrote beside: {', '.join(outcome.strayed)}"
-            message = f"{call} wrote outside the elements of its {', '.join(outcome.strayed)}"
-            yield broken("memory", message, call=call, got=got, expected="nothing written")
+            yield StrayWrite(calls=(call,), names=outcome.strayed)
         elif outcome.trouble is None:
-            yield held("memory", call=call)
+            yield Held(quantity="memory")
 
 
+@listed("plain calls")
 def _plain(subject: Subject) -> Iterable[Problem]:
     """One problem in every reduction, one with each option, and one that must be rejected on the way."""
     logits, claims = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]), subject.capabilities
@@ -148,13 +136,6 @@ def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
     warning filter, random state, default dtype, floating-point error state or standard stream of the process, and no
     input of a call before it that has returned.
     """
-    methods = [forward] if not GRADIENT.met_by(trial.subject) else [forward, backward]
-    for call in methods:
-        invocation = call(trial.problem)
-        changed = trial.subject.caller.disturbed(invocation)
-        if changed:
-            got = f"changed: {', '.join(changed)}"
-            message = f"{invocation.method} changed the {', '.join(changed)} of its process"
-            yield broken("surroundings", message, call=invocation.method, got=got, expected="unchanged")
-        else:
-            yield held("surroundings", call=invocation.method)
+    for call in calls_of(trial):
+        changed = trial.subject.caller.disturbed(call)
+        yield SurroundingsChanged(calls=(call,), names=changed) if changed else Held(quantity="surroundings")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
@@ -51,7 +51,7 @@ def test_sum_is_the_sum_of_the_rows(trial: Trial) -> Iterator[Finding]:
         return
     rows = trial.related(in_reduction(trial.problem, "none"))
     otherwise = 'as the sum of the losses with reduction "none"'
-    yield agree(trial, "loss", loss_of(trial), loss_of(rows, otherwise).sum(), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(rows).sum(), otherwise)
 
 
 def _averaged(problem: Problem) -> Iterable[Problem]:
@@ -74,7 +74,7 @@ def test_mean_times_divisor_is_sum(trial: Trial) -> Iterator[Finding]:
     if trial.problem.reduction != "mean" or not divisor:
         return
     otherwise = f"as the sum over the divisor {divisor:.9g}"
-    total = loss_of(trial.related(in_reduction(trial.problem, "sum")), otherwise)
+    total = loss_of(trial.related(in_reduction(trial.problem, "sum")))
     yield agree(trial, "loss", loss_of(trial), total.times(1 / divisor), otherwise)
 
 
@@ -139,7 +139,7 @@ def test_a_batch_is_put_together_from_its_parts(trial: Trial) -> Iterator[Findin
     otherwise = f"from the parts before and from row {cut}"
     averaged = problem.reduction == "mean"
     shares = [_divisor(part) / _divisor(trial) if averaged else 1.0 for part in parts]
-    first, *rest = [loss_of(part, otherwise).times(share) for part, share in zip(parts, shares, strict=True)]
+    first, *rest = [loss_of(part).times(share) for part, share in zip(parts, shares, strict=True)]
     yield agree(trial, "loss", loss_of(trial), first + rest[0] if rest else first, otherwise)
 
 
@@ -163,5 +163,5 @@ def test_a_batch_twice_over_has_the_same_mean(trial: Trial) -> Iterator[Finding]
         return
     twice = trial.related(chosen_rows(problem, np.tile(np.arange(problem.rows), 2)))
     otherwise = "from every row twice"
-    double = loss_of(twice, otherwise)
+    double = loss_of(twice)
     yield agree(trial, "loss", loss_of(trial), double if problem.reduction == "mean" else double.times(0.5), otherwise)

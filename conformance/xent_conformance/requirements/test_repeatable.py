@@ -6,19 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import differing
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.judging.findings import Finding, Held, NotRepeatable
+from xent_conformance.judging.subject import DETERMINISM, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, classes_of, problem_of, row_shape_of
+from xent_conformance.strategies.sources import listed
 
 #: Rows and classes over which terms of very different size are added, one problem for each reduction.
 SHAPES: tuple[tuple[int, ...], ...] = ((611, 3), (2, 3, 17, 19), (3, 911), (1025,))
 AGAIN = 4
 
 
+@listed("long sums", in_a_row=True)
 def long_sums(subject: Subject) -> Iterator[Problem]:
     """Long sums over rows, positions and classes: in another order each of them rounds to something else."""
     claims = subject.capabilities
@@ -35,7 +37,6 @@ def long_sums(subject: Subject) -> Iterator[Problem]:
     "long sums are added in one order",
     source=long_sums,
     needs=[DETERMINISM, FREE_SHAPES],
-    in_a_row=True,
     references=[
         "https://github.com/pytorch/pytorch/issues/17350",
         "https://github.com/tensorflow/tensorflow/issues/38185",
@@ -46,17 +47,10 @@ def test_long_sums_are_added_in_one_order(trial: Trial) -> Iterator[Finding]:
     hundreds of rows, positions or classes to be added.
     """
     caller = trial.subject.caller
-    methods = {"cross_entropy": caller.cross_entropy}
-    if GRADIENT.met_by(trial.subject):
-        methods["cross_entropy_vjp"] = caller.vjp
-    for call, method in methods.items():
-        first = method(trial.problem)
+    for call in calls_of(trial):
+        first = caller.perform(call)
         if first.trouble is not None:
             continue
-        others = [method(trial.problem) for _ in range(AGAIN)]
-        name = next((n for other in others if (n := differing(first, other)) is not None), None)
-        if name is None:
-            yield held("second call", call=call)
-        else:
-            message = f"{call} gives another {name} when it is called again with the same inputs"
-            yield broken("second call", message, call=call, got="another result", expected="the same bits")
+        others = [caller.perform(call) for _ in range(AGAIN)]
+        seen = (NotRepeatable.seen((call,), first, other) for other in others)
+        yield next((finding for finding in seen if finding is not None), Held(quantity="second call"))

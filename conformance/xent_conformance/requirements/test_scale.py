@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.calling.calls import Outcome
+from xent_conformance.calling.calls import Outcome, forward
 from xent_conformance.calling.strides import windows
 from xent_conformance.isolation.process import granted_memory
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject
-from xent_conformance.judging.trial import SpoiledError, Trial
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import problem_of
+from xent_conformance.strategies.sources import listed
 
 #: Numbers of classes beyond the largest of ``sweeps``.
 CLASSES = (2**17 - 1, 2**17 + 1, 2**18, 2**19 + 1, 2**20 - 1, 2**20)
@@ -38,6 +39,7 @@ UNLIMITED = Need("any number of classes", lambda s: s.capabilities.max_classes i
 ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
 
 
+@listed("many classes")
 def many_classes(subject: Subject) -> Iterator[Problem]:
     """Rows in each of which another class, the first and the last included, is above all others."""
     for classes in CLASSES[-1:] if subject.capabilities.static_shapes else CLASSES:
@@ -73,6 +75,7 @@ def test_every_class_of_a_million_has_its_gradient(trial: Trial) -> Iterator[Fin
     yield gradient_finding(trial)
 
 
+@listed("one long row")
 def one_long_row(subject: Subject) -> Iterator[Problem]:
     """The row that logits (LONG, WIDE) are windows of; none where their copies would not fit into memory."""
     base = np.full(LONG + WIDE - 1, -2.0)
@@ -99,20 +102,13 @@ def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Find
     if problem is None:
         return
     large = trial.related(problem)
-    if ran_out_of_memory(large.outcome("cross_entropy", problem)):
+    if ran_out_of_memory(large.outcome(forward(problem))):
         return
     judged = _judged_rows(problem.rows)
     few = trial.related(problem.with_(logits=problem.logits[judged], target=problem.target[judged], cotangent=None))
-    inputs = {"logits": problem.logits, "target": problem.target}
-    try:
-        loss = large.loss()
-    except SpoiledError as spoiled:
-        yield replace(spoiled.finding, inputs=inputs)
-        return
-    exact, bounds = few.answer.loss, few.bounds
-    found = compare("loss", loss[judged], exact, bounds.loss, problem.format, overflows=bounds.overflows)
-    place = () if found.index is None else (int(judged[found.index[0]]),)
-    yield replace(found, index=place, inputs=inputs)
+    loss, exact, bounds, call = large.loss(), few.answer.loss, few.bounds, forward(problem)
+    found = large.compare("loss", loss[judged], exact, bounds.loss, overflows=bounds.overflows, call=call)
+    yield replace(found, index=None if found.index is None else (int(judged[found.index[0]]),))
 
 
 def _large(row: Problem) -> Problem | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, IGNORING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -48,17 +47,14 @@ def test_ignored_rows_are_rows_that_are_not_there(trial: Trial) -> Iterator[Find
         ratio = float(twin.answer.form.divisor) / divisor if divisor else 1.0
     loss = loss_of(trial)
     of_kept = loss[kept] if problem.reduction == "none" else loss
-    found = agree(trial, "loss", of_kept, loss_of(twin, otherwise).times(ratio), otherwise)
-    yield found if problem.reduction != "none" else _placed(found, kept)
+
+    def place(index: tuple[int, ...]) -> tuple[int, ...]:
+        return (int(kept[index[0]]), *index[1:]) if index else ()
+
+    yield agree(trial, "loss", of_kept, loss_of(twin).times(ratio), otherwise, place=place)
     if GRADIENT.met_by(trial.subject):
-        alone = gradient_of(twin, otherwise).times(ratio)
-        yield _placed(gradients_agree(trial, gradient_of(trial)[kept], alone, otherwise), kept)
-
-
-def _placed(finding: Finding, kept: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> Finding:
-    """The finding about the kept rows, at its place among all rows."""
-    index = finding.index
-    return replace(finding, index=None if not index else (int(kept[index[0]]), *index[1:]))
+        alone = gradient_of(twin).times(ratio)
+        yield gradients_agree(trial, gradient_of(trial)[kept], alone, otherwise, place=place)
 
 
 def _marked_otherwise(problem: Problem) -> Iterable[Problem]:
@@ -104,10 +100,10 @@ def test_any_number_may_mark_ignored_rows(trial: Trial) -> Iterator[Finding]:
     twin = trial.related(relabelled(problem, np.where(ignored, usual, problem.labels()), ignore_index=usual))
     otherwise = f"with ignore_index={usual}"
     loss = loss_of(trial)
-    yield agree(trial, "loss", loss, loss.instead(twin.loss()), otherwise)
+    yield agree(trial, "loss", loss, loss_of(twin).bounded_as(loss), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient, gradient.instead(twin.gradients().logits), otherwise)
+        yield gradients_agree(trial, gradient, gradient_of(twin).bounded_as(gradient), otherwise)
 
 
 def _by_default(problem: Problem) -> Iterable[Problem]:
@@ -136,7 +132,7 @@ def test_the_default_sentinel_may_be_passed(trial: Trial) -> Iterator[Finding]:
         return
     twin = trial.related(problem.with_(ignore_index=problem.sentinel))
     otherwise, loss = f"with ignore_index={problem.sentinel} passed", loss_of(trial)
-    yield agree(trial, "loss", loss, loss.instead(twin.loss()), otherwise)
+    yield agree(trial, "loss", loss, loss_of(twin).bounded_as(loss), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient, gradient.instead(twin.gradients().logits), otherwise)
+        yield gradients_agree(trial, gradient, gradient_of(twin).bounded_as(gradient), otherwise)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.judging.judge import Finding, compare
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
-from xent_conformance.requirements.agreement import effect_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.sweeps import every_lane, every_row, exact_labels
 
@@ -23,38 +23,6 @@ _ROWS = [
     "https://github.com/pytorch/pytorch/issues/85791",
     "https://github.com/Dao-AILab/flash-attention/issues/714",
 ]
-
-
-def loss_finding(trial: Trial) -> Finding:
-    """The loss beside the exact one."""
-    bounds = trial.bounds
-    exact = trial.answer.loss
-    return compare("loss", trial.loss(), exact, bounds.loss, trial.problem.format, **bounds.loss_excuses)
-
-
-def gradient_finding(trial: Trial) -> Finding:
-    """The gradient of the logits beside the exact one."""
-    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    observed, fmt, effect = trial.gradients().logits, trial.problem.format, effect_of(exact.value)
-    return compare("grad_logits", observed, exact, bound, fmt, effect=effect, call="cross_entropy_vjp")
-
-
-def target_gradient_finding(trial: Trial) -> Finding | None:
-    """The gradient of probability targets beside the exact one; None where a backend gives none."""
-    observed = trial.gradients().target
-    if observed is None:
-        return None
-    exact, bounds = trial.answer.grad_target, trial.bounds
-    return compare(
-        "grad_target",
-        observed,
-        exact,
-        bounds.grad_target,
-        trial.problem.format,
-        **bounds.grad_target_excuses,
-        effect=effect_of(exact.value),
-        call="cross_entropy_vjp",
-    )
 
 
 @requirement("accuracy.every-class-count", "every lane at every block edge", source=every_lane, references=_CLASSES)

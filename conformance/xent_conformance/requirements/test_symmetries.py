@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from xent_conformance.formats import rounded
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
-from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, ROWS, chosen_rows, reordered_classes, reordered_rows
 from xent_conformance.strategies.situations import RELATIONS, SHIFTED
@@ -21,13 +20,6 @@ from xent_conformance.strategies.situations import RELATIONS, SHIFTED
 def _with_logits(problem: Problem, rows: F64Array) -> Problem:
     shaped = np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis))
     return problem.with_(logits=array_of(shaped, problem.dtype))
-
-
-def _both_agree(trial: Trial, twin: Trial, otherwise: str) -> Iterator[Finding]:
-    """Loss and, where there is one, gradient of two problems agree as they stand."""
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
 
 
 def _far_away(problem: Problem) -> Iterable[Problem]:
@@ -66,7 +58,7 @@ def test_a_common_offset_changes_nothing(trial: Trial) -> Iterator[Finding]:
         exact = np.array_equal(centred + top, x) and np.array_equal(rounded(centred, trial.problem.dtype), centred)
     if not exact or not top.any():
         return
-    yield from _both_agree(trial, trial.related(_with_logits(trial.problem, centred)), "with the offset taken off")
+    yield from both_agree(trial, trial.related(_with_logits(trial.problem, centred)), "with the offset taken off")
 
 
 @requirement(
@@ -88,11 +80,11 @@ def test_the_order_of_the_classes_does_not_matter(trial: Trial) -> Iterator[Find
         return
     permuted, otherwise = trial.related(twin), "with the classes permuted"
     loss = loss_of(trial)
-    yield agree(trial, "loss", loss, loss.instead(permuted.loss()), otherwise)
+    yield agree(trial, "loss", loss, loss_of(permuted).bounded_as(loss), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
-        back = permuted.gradients().logits[:, np.argsort(order)]
-        yield gradients_agree(trial, gradient, gradient.instead(back), otherwise)
+        back = gradient_of(permuted)[:, np.argsort(order)]
+        yield gradients_agree(trial, gradient, back.bounded_as(gradient), otherwise)
 
 
 @requirement(
@@ -109,11 +101,12 @@ def test_the_order_of_the_rows_does_not_matter(trial: Trial) -> Iterator[Finding
     order = np.random.default_rng(problem.rows).permutation(problem.rows)
     back = np.argsort(order)
     permuted, otherwise = trial.related(reordered_rows(problem, order)), "with the rows permuted"
-    loss, other = loss_of(trial), permuted.loss()
-    yield agree(trial, "loss", loss, loss.instead(other[back] if problem.reduction == "none" else other), otherwise)
+    loss, other = loss_of(trial), loss_of(permuted)
+    other = other[back] if problem.reduction == "none" else other
+    yield agree(trial, "loss", loss, other.bounded_as(loss), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient, gradient.instead(permuted.gradients().logits[back]), otherwise)
+        yield gradients_agree(trial, gradient, gradient_of(permuted)[back].bounded_as(gradient), otherwise)
 
 
 def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
@@ -138,10 +131,9 @@ def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
 
     Within 2 B, since a batch of one may be summed in another order.
     """
-    problem, loss = trial.problem, loss_of(trial)
+    problem = trial.problem
     if problem.rows < 2 or problem.reduction != "none":  # noqa: PLR2004 - it has no others
         return
-    differentiable = GRADIENT.met_by(trial.subject)
     for row in (0, problem.rows - 1):
         others = problem.logits_by_row()
         others[np.arange(problem.rows) != row] = np.where(np.arange(problem.classes) % 2, 30.0, 0.0)
@@ -149,19 +141,22 @@ def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
         if FREE_SHAPES.met_by(trial.subject):
             twins.append((trial.related(chosen_rows(problem, np.array([row]))), 0, f"with row {row} alone"))
         for twin, place, otherwise in twins:
-            at = np.array([row])
-            found = agree(trial, "loss", loss[at], loss[at].instead(twin.loss()[[place]]), otherwise)
-            yield _placed(found, row)
-            if differentiable:
-                gradient = gradient_of(trial)[at]
-                alone = twin.gradients().logits[[place]]
-                yield _placed(gradients_agree(trial, gradient, gradient.instead(alone), otherwise), row)
+            yield from _row_agrees(trial, row, twin, place, otherwise)
 
 
-def _placed(finding: Finding, row: int) -> Finding:
-    """The finding about one row, at its place among all rows."""
-    index = finding.index
-    return replace(finding, index=None if index is None else (row, *index[1:]))
+def _row_agrees(trial: Trial, row: int, twin: Trial, place: int, otherwise: str) -> Iterator[Finding]:
+    """Whether a row of one problem gives what a row of another gives."""
+
+    def among_all(index: tuple[int, ...]) -> tuple[int, ...]:
+        return (row, *index[1:])
+
+    loss = loss_of(trial)[[row]]
+    other = loss_of(twin)[[place]].bounded_as(loss)
+    yield agree(trial, "loss", loss, other, otherwise, place=among_all)
+    if GRADIENT.met_by(trial.subject):
+        gradient = gradient_of(trial)[[row]]
+        other = gradient_of(twin)[[place]].bounded_as(gradient)
+        yield gradients_agree(trial, gradient, other, otherwise, place=among_all)
 
 
 def _with_impossible_class(problem: Problem) -> Iterable[Problem]:
@@ -203,10 +198,10 @@ def test_appending_an_impossible_class_changes_nothing(trial: Trial) -> Iterator
         weight=None if problem.weight is None else problem.weight[:last],
     )
     twin, otherwise = trial.related(without), "without the last class, whose logits are -inf"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient[:, :last], gradient_of(twin, otherwise), otherwise)
+        yield gradients_agree(trial, gradient[:, :last], gradient_of(twin), otherwise)
         own = gradient[:, last:]
-        nothing = own.instead(np.zeros(own.value.shape)).exactly(where=True)
+        nothing = own.times(0.0).exactly(where=True)
         yield gradients_agree(trial, own.exactly(where=True), nothing, "for a class that cannot be")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, Outcome, backward, differing, forward
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import DETERMINISM, GRADIENT, Subject
+from xent_conformance.judging.findings import Finding, Held, NotRepeatable, NotThreadSafe
+from xent_conformance.judging.subject import DETERMINISM, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements.checks import calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of, reordered_rows
 from xent_conformance.strategies.situations import BATCHED, BETWEEN
@@ -19,8 +19,8 @@ from xent_conformance.strategies.streams import Stream
 #: Calls that each thread makes.
 ROUNDS = 12
 
-BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05)
-AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06)
+BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
+AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, in_a_row=True)
 
 
 def _variants(problem: Problem) -> list[Problem]:
@@ -31,48 +31,28 @@ def _variants(problem: Problem) -> list[Problem]:
     return [problem, backwards, halved, reordered_rows(halved, np.arange(problem.rows)[::-1])]
 
 
-def _fullest(subject: Subject, problem: Problem) -> Invocation:
-    """The call with the most behind it: with gradients where there are any."""
-    return backward(problem) if GRADIENT.met_by(subject) else forward(problem)
-
-
-def _answers(subject: Subject, problem: Problem) -> Outcome:
-    """What the fullest call comes to."""
-    caller = subject.caller
-    return caller.vjp(problem) if GRADIENT.met_by(subject) else caller.cross_entropy(problem)
-
-
-def _shown(outcome: Outcome, name: str) -> str:
-    if outcome.trouble or name == "outcome":
-        return outcome.trouble or "a result"
-    return str(np.asarray(outcome.arrays[name], dtype=np.float64).reshape(-1)[:6].tolist())
-
-
 @requirement(
     "purity.threads",
     "calls from several threads",
     source=BESIDE,
     needs=[DETERMINISM],
-    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
     """Calls of one shape from four threads at once give bitwise the loss and gradient that each gives alone."""
-    subject, problems = trial.subject, _variants(trial.problem)
-    alone = [_answers(subject, p) for p in problems]
-    call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
-
-    together = subject.caller.together([_fullest(subject, p) for p in problems], ROUNDS)
-    for single, several in zip(alone, together, strict=True):
+    caller = trial.subject.caller
+    calls = [calls_of(trial.related(problem))[-1] for problem in _variants(trial.problem)]
+    alone = [caller.perform(call) for call in calls]
+    for number, several in enumerate(caller.together(calls, ROUNDS)):
         for outcome in several:
-            name = differing(single, outcome)
-            if name is not None:
-                got, expected = _shown(outcome, name), _shown(single, name)
-                message = f"{name} of a call beside three others is {got}, alone {expected}"
-                yield broken("threads", message, call=call, got=got, expected=expected)
+            # The one that is wrong first.
+            order = (calls[number], *calls[:number], *calls[number + 1 :])
+            different = NotThreadSafe.seen(order, alone[number], outcome)
+            if different is not None:
+                yield different
                 return
     if not all(outcome.trouble for outcome in alone):
-        yield held("threads", call=call)
+        yield Held(quantity="threads")
 
 
 @requirement(
@@ -80,29 +60,26 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     "a call leaves nothing behind for the next",
     source=AFTER,
     needs=[DETERMINISM],
-    in_a_row=True,
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
     """A call between two others, of another shape and reduction and with no options, leaves their results bitwise
     equal; so do calls on an empty batch, and one that is rejected.
     """
-    subject = trial.subject
-    call = "cross_entropy_vjp" if GRADIENT.met_by(subject) else "cross_entropy"
-    first = _answers(subject, trial.problem)
+    caller, call = trial.subject.caller, calls_of(trial)[-1]
+    first = caller.perform(call)
     if first.trouble:
         return
-    for others in _other_calls(subject):
+    for problems in _other_calls(trial.subject):
+        others = [calls_of(trial.related(problem))[-1] for problem in problems]
         for other in others:
-            _answers(subject, other)
-        second = _answers(subject, trial.problem)
-        name = differing(first, second)
-        if name is not None:
-            got, expected = _shown(second, name), _shown(first, name)
-            message = f"{name} is {got} after a call of another shape, {expected} before it"
-            yield broken("second call", message, call=call, got=got, expected=expected)
+            caller.perform(other)
+        second = caller.perform(call)
+        different = NotRepeatable.seen((call, *others), first, second)
+        if different is not None:
+            yield different
             return
-    yield held("second call", call=call)
+    yield Held(quantity="second call")
 
 
 def _other_calls(subject: Subject) -> Iterator[list[Problem]]:

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from xent_conformance.calling.calls import forward
 from xent_conformance.formats import rounded
-from xent_conformance.judging.judge import Finding, broken, held
-from xent_conformance.judging.subject import GRADIENT, WEIGHT, Need
+from xent_conformance.judging.findings import Finding, Held, WrongConvention
+from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, WEIGHT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_sweeps import gradient_finding, loss_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
 from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
@@ -23,10 +24,6 @@ ZERO_WEIGHTS = Stream(
     fixed={"weight": "all zero", "reduction": "mean"},
     only={"target": {"index": ["random", "first", "last"]}},
     budget=0.1,
-)
-DIVIDES_BY_WEIGHT = Need(
-    "a mean that divides by the targets' weights",
-    lambda s: s.conventions.mean_divisor == "target_weight",
 )
 
 #: Scales by which results follow the weights without any rounding: 1 for the mean, 1/4 and 8 turned around.
@@ -57,10 +54,15 @@ def test_mean_with_total_weight_zero_follows_the_convention(trial: Trial) -> Ite
     convention = trial.subject.conventions.zero_weight_loss
     right = loss == 0 if convention == "zero" else not np.isfinite(loss)
     if right:
-        yield held("loss")
+        yield Held(quantity="loss")
     else:
-        message = f"the mean of rows whose weights sum to 0 is {loss!r}, expected {convention}"
-        yield broken("loss", message, got=loss, expected=convention)
+        yield WrongConvention(
+            quantity="loss",
+            calls=(forward(problem),),
+            expected="zero" if convention == "zero" else "not finite",
+            got=repr(loss),
+            because="the weights of its rows sum to zero",
+        )
 
 
 _WEIGHTS = ["https://github.com/PaddlePaddle/Paddle/pull/24352", "https://github.com/pytorch/pytorch/pull/69511"]
@@ -116,7 +118,7 @@ def test_equal_weights_are_no_weights(trial: Trial) -> Iterator[Finding]:
         divisor = float(trial.answer.form.divisor)
         factor = factor * float(plain.answer.form.divisor) / divisor if divisor else 1.0
     otherwise = f"without weights, times {factor:.9g}"
-    yield agree(trial, "loss", loss_of(trial), loss_of(plain, otherwise).times(factor), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(plain).times(factor), otherwise)
 
 
 @requirement(
@@ -139,7 +141,7 @@ def test_the_scale_of_the_weights(trial: Trial) -> Iterator[Finding]:
             continue
         scaled = trial.related(weighted_by(problem, weights * factor))
         otherwise = f"with the weights times {factor:g}"
-        other = loss_of(scaled, otherwise)
+        other = loss_of(scaled)
         back = 1 / factor
         if problem.reduction == "mean" and trial.answer.form.divisor:
             back = float(scaled.answer.form.divisor) / float(trial.answer.form.divisor) / factor
@@ -201,6 +203,6 @@ def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Itera
     changes = {} if problem.ignored_label is not None else {"ignore_index": sentinel}
     twin = trial.related(relabelled(problem, np.where(without, sentinel, labels), **changes))
     otherwise = "with the rows of weight zero ignored"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin, otherwise), otherwise)
+    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin, otherwise), otherwise)
+        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)

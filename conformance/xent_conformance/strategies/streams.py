@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from unittest.mock import patch
 
@@ -22,31 +22,38 @@ from hypothesis.internal.conjecture.providers import HypothesisProvider
 from xent_conformance.strategies.covering import covering_array
 from xent_conformance.strategies.menu import MENU, SHAPES, Menu, Shape
 from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.sources import Source
 
 #: Fewer recipes than these are not worth a random draw.
 FEW = 12
 
 
-@dataclass(frozen=True)
-class Stream:
-    """A named source of recipes. ``only`` narrows factors to some of their levels or gives new ones.
+@dataclass(frozen=True, eq=False)
+class Stream(Source):
+    """An endless sequence of recipes. ``only`` narrows factors to some of their levels or gives new ones.
+
+    They are drawn with ``seed_key``, by default the name: a stream that is renamed keeps its old name there, and with
+    it its problems.
 
     ``budget`` is the share of a profile's examples that the stream gets: what the kill matrix says it needs
     (``kill_budget.py``), and never so few that what no mutant copies would be met by chance alone.
     """
 
-    name: str
+    _: KW_ONLY
     only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     budget: float = 1.0
+    seed_key: str = ""
+
+    def __post_init__(self) -> None:
+        """Enter the stream under its name."""
+        if not self.seed_key:
+            object.__setattr__(self, "seed_key", self.name)
+        super().__post_init__()
 
     def menu(self) -> Menu:
         """Factors to levels to choices."""
         return {**MENU, **self.only}
-
-    def __hash__(self) -> int:
-        """Streams are identified by name."""
-        return hash(self.name)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
 
     A few are of the covering array alone, whose first rows differ most.
     """
-    seed = derived_seed(draw.seed, stream.name, dtype)
+    seed = derived_seed(draw.seed, stream.seed_key, dtype)
     menu = _pooled(stream.menu(), draw, dtype)
     listed = draw.count if draw.count < FEW else round(draw.count * 0.6)
     covering = _covering_recipes(menu, stream, np.random.default_rng(seed), listed)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
+from xent_conformance.strategies.sources import listed
 
 #: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
 SMALL_CLASSES = (*range(1, 66), 100, 127, 128, 129)
@@ -61,6 +62,7 @@ def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> n
     return np.resize(labels, FEW.get(classes, len(labels))) if subject.capabilities.static_shapes else labels
 
 
+@listed("every lane")
 def every_lane(subject: Subject) -> Iterator[Problem]:
     """For every number of classes a problem in which each lane, or each that is first or last of something, leads."""
     levels = FINITE_LEVELS if subject.capabilities.finite_logits_only else LEVELS
@@ -104,6 +106,7 @@ def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
     return [every[start : start + rows] for start in starts]
 
 
+@listed("every row")
 def every_row(subject: Subject) -> Iterator[Problem]:
     """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
     classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
@@ -205,6 +208,7 @@ def _problem(
     )
 
 
+@listed("exact labels")
 def exact_labels(subject: Subject) -> Iterable[Problem]:
     """Labels next to where float8, bfloat16, float16 and 16-bit integers end, each on a lane of its own height."""
     limit = subject.capabilities.max_classes

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from xent_conformance.calling.calls import STRAYED, Executor, Invocation, Outcome
-from xent_conformance.judging.evaluation import findings_of
-from xent_conformance.judging.judge import Finding
+from xent_conformance.calling.calls import Executor, Invocation, Outcome
+from xent_conformance.judging.findings import Finding, Lost
+from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem
@@ -53,17 +53,15 @@ class BareExecutor:
 
 def needs_bands(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
     """Whether a problem fails in this way between guard bands, and does not without them."""
-    if finding.fate is not None:  # each try would cost a process, or the time that it is given
+    if isinstance(finding, Lost):  # each try would cost a process, or the time that it is given
         return False
-    if finding.quantity == "memory" or (isinstance(finding.got, str) and finding.got.startswith(STRAYED)):
-        return True
     bare = replace(subject, executor=BareExecutor(subject.executor))
     return not _fails(requirement, bare, problem, finding) and _fails(requirement, subject, problem, finding)
 
 
 def _fails(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
-    found = findings_of(requirement, Trial(subject, problem))
-    return any(f.failed and f.kind == finding.kind for f in found)
+    found = findings(requirement, Trial(subject, problem))
+    return any(f.failed and f.likeness == finding.likeness for f in found)
 
 
 def _bare(invocation: Invocation) -> Invocation:

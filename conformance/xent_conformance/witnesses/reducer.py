@@ -31,12 +31,22 @@ PLAIN = {"weight": 1.0, "cotangent": 1.0}
 class Reducer:
     """One reduction: the best problem so far, and the tries that are left."""
 
-    def __init__(self, problem: Problem, still_fails: Callable[[Problem], bool], limit: int = LIMIT) -> None:
-        """``still_fails`` says whether a problem shows the same failure."""
+    def __init__(
+        self,
+        problem: Problem,
+        still_fails: Callable[[Problem], bool],
+        limit: int = LIMIT,
+        within: Callable[[Problem], Problem | None] = lambda problem: problem,
+    ) -> None:
+        """``still_fails`` says whether a problem shows the same failure.
+
+        ``within`` makes a problem one that the backend claims to take, None where that is not possible.
+        """
         self.best = problem
         self.tries = 0
         self._still_fails = still_fails
         self._limit = limit
+        self._within = within
 
     def run(self, row: int | None = None) -> Problem:
         """The reduced problem. ``row`` is where the failure was seen, if it was seen in one row."""
@@ -56,6 +66,7 @@ class Reducer:
             improved = any(self._try(candidate) for candidate in candidates(self.best))
 
     def _try(self, candidate: Problem | None) -> bool:
+        candidate = None if candidate is None else self._within(candidate)
         if candidate is None or self.tries >= self._limit:
             return False
         self.tries += 1

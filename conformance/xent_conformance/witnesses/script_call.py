@@ -1,78 +1,100 @@
-"""The call that a standalone script makes, as text: its arrays, its arguments, and which result it is about."""
+"""One call of a standalone script as text: its arrays, its arguments, and the names of its results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.interface import ReproducerParts
-from xent_conformance.judging.judge import Finding
-from xent_conformance.problem import Problem
+from xent_conformance.problem import AnyArray
 from xent_conformance.witnesses import literals
 from xent_conformance.witnesses.vocabulary import assigned
 
+#: Names of results that would hide the function that gives them.
+HIDING = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
+#: Inputs in whose shape the classes are: their second axis, or the only one.
+WIDE = ("logits", "log_probs")
+
 
 @dataclass(frozen=True)
-class Call:
-    """The call of a finding as text: ``text`` makes it, ``results`` names what it gives, ``wanted`` is one of them.
+class CallText:
+    """A call as text, see :class:`~xent_conformance.judging.findings.ScriptCall`.
 
-    ``beside`` has the reductions of the calls that a requirement makes between two of it; ``bands`` puts its inputs
-    between guard bands.
+    ``variables`` has the variable of each array by its name in the call. ``suffix`` tells the results of several calls
+    apart.
     """
 
-    problem: Problem
-    finding: Finding
+    invocation: Invocation
+    variables: Mapping[str, str]
     parts: ReproducerParts
-    arguments: tuple[str, ...]
-    results: tuple[str, ...]
-    beside: tuple[str, ...] = ()
-    bands: bool = False
+    suffix: str = ""
 
     @property
-    def wanted(self) -> str:
-        """The result that the finding is about."""
-        quantity = self.finding.quantity
-        named = next((r for r in self.results if quantity.startswith(r)), None)
-        return named or ("grad_logits" if "gradient" in quantity and len(self.results) > 1 else self.results[0])
+    def inputs(self) -> Sequence[str]:
+        """The variables of its arrays."""
+        return tuple(self.variables.values())
 
     @property
     def text(self) -> str:
-        """The call."""
-        return f"{self.finding.call}({', '.join([*self.arguments, *self.options])})"
-
-    @property
-    def options(self) -> list[str]:
-        """Keyword arguments."""
-        if self.finding.call in ("softmax", "log_softmax"):
-            return []
-        passed = {k: "weight" if k == "weight" else literals.number(v) for k, v in self.problem.options().items()}
-        if self.finding.call == "nll_loss":
-            passed.pop("label_smoothing", None)
-        passed |= {k: repr(v) for k, v in self.finding.variation}
-        return [f"{k}={v}" for k, v in passed.items()]
+        """The call itself."""
+        call = self.invocation
+        passed = [self.variables.get(name, "None") for name in call.inputs]
+        for name, value in call.options.items():
+            text = self.variables["weight"] if isinstance(value, np.ndarray) else literals.number(value)
+            passed.append(f"{name}={text}")
+        return f"{call.method}({', '.join(passed)})"
 
     @property
     def assignment(self) -> str:
-        """The call with names for its results."""
-        return f"{', '.join(self.results)} = {self.text}"
+        """A statement that makes the call and gives its results their names."""
+        return f"{', '.join(map(self.named, self.invocation.results))} = {self.text}"
 
-    def read(self, name: str) -> str:
-        """A result as a NumPy array of float64."""
-        return self.parts.result.format(value=name)
+    def named(self, result: str) -> str:
+        """The variable of a result."""
+        return HIDING.get(result, result) + self.suffix
 
-    @property
-    def inputs(self) -> list[str]:
-        """Assignments of the arrays that it takes."""
-        of_logits = self.finding.call == "nll_loss"
-        wanted = {*self.arguments, *(["logits"] if of_logits else [])}
-        arrays = {k: v for k, v in {**self.problem.arrays(), **self.finding.inputs}.items() if k in wanted}
-        if "weight=weight" in self.options and self.problem.weight is not None:
-            arrays["weight"] = self.problem.weight
-        lines = ["# Around each input lies what no result may depend on, as it did in the run."] if self.bands else []
-        for name, array in arrays.items():
-            lines += assigned(name, array, self.parts, bands=self.bands)
-        return lines
+    def read(self, expression: str) -> str:
+        """One of the backend's arrays as a NumPy array of float64."""
+        return self.parts.result.format(value=expression)
 
-    @property
-    def preparation(self) -> list[str]:
-        """What is computed from the inputs before the call."""
-        return ["log_probs = log_softmax(logits)"] if self.finding.call == "nll_loss" else []
+    def rows(self, result: str) -> str:
+        """A result by row: losses (rows,) or (), gradients (rows, C)."""
+        value, inputs = self.read(self.named(result)), self.invocation.inputs
+        wide = next((inputs[name] for name in WIDE if name in inputs), None)
+        if wide is None:
+            # A linear map has rows; the gradient of its bias is a column.
+            return f"{value}.reshape(-1, 1)" if result == "grad_bias" else value
+        if wide.ndim == 2:  # noqa: PLR2004 - rows and classes already
+            return value
+        if result == "loss":
+            return f"{value}.reshape(-1)" if self.invocation.options.get("reduction") == "none" else value
+        axis = min(1, wide.ndim - 1)
+        return f"np.moveaxis({value}, {axis}, -1).reshape(-1, {wide.shape[axis]})"
+
+
+def call_texts(
+    calls: Iterable[Invocation], parts: ReproducerParts, *, bands: bool = False
+) -> tuple[list[CallText], list[str]]:
+    """Calls as text, and the lines that make their arrays, each once. ``bands`` puts these between guard bands."""
+    made: dict[int, str] = {}
+    texts: list[CallText] = []
+    lines: list[str] = []
+    for number, call in enumerate(calls, start=1):
+        suffix = "" if number == 1 else f"_{number}"
+        variables = {}
+        for name, array in call.arrays.items():
+            if id(array) not in made:
+                made[id(array)] = name + suffix
+                lines += assigned(name + suffix, array, parts, bands=bands)
+            variables[name] = made[id(array)]
+        texts.append(CallText(call, variables, parts, suffix))
+    return texts, lines
+
+
+def dtypes_of(calls: Iterable[Invocation]) -> set[str]:
+    """Names of the dtypes of all arrays that calls take."""
+    arrays: list[AnyArray] = [array for call in calls for array in call.arrays.values()]
+    return {array.dtype.name for array in arrays}

@@ -10,23 +10,6 @@ from xent_conformance.loading.description import Description
 from xent_conformance.problem import AnyArray
 from xent_conformance.witnesses import literals
 
-#: Names of the arguments of each form, and of its results.
-ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "cross_entropy": (("logits", "target"), ("loss",)),
-    "cross_entropy_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
-    "cross_entropy_hvp": (("vector", "cotangent", "logits", "target"), ("product",)),
-    "cross_entropy_layer": (("logits", "target"), ("loss",)),
-    "cross_entropy_layer_vjp": (("cotangent", "logits", "target"), ("loss", "grad_logits", "grad_target")),
-    "linear_cross_entropy": (("hidden", "weight", "bias", "target"), ("loss",)),
-    "linear_cross_entropy_vjp": (
-        ("cotangent", "hidden", "weight", "bias", "target"),
-        ("loss", "grad_hidden", "grad_weight", "grad_bias"),
-    ),
-    "softmax": (("logits",), ("softmax",)),
-    "log_softmax": (("logits",), ("log_softmax",)),
-    "nll_loss": (("log_probs", "target"), ("loss",)),
-}
-
 #: What a script needs of this package where the adapter imports it and the suite is not installed.
 STUB = """\
 try: import xent_conformance.interface
@@ -60,8 +43,7 @@ def parts_of(subject: Subject) -> ReproducerParts:
         else "np.asarray({value}).astype(np.float64)",
         calls={
             name: f"def {name}(*args, **options):\n    return backend.{name}(*args, **options)"
-            for name in ARGUMENTS
-            if name in subject.description.methods
+            for name in subject.description.methods
         },
     )
 

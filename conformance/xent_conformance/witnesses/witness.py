@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
-from xent_conformance.judging.evaluation import Verdict, findings_of
-from xent_conformance.judging.judge import Finding
+from xent_conformance.judging.evaluation import Verdict
+from xent_conformance.judging.findings import Finding, Lost
+from xent_conformance.judging.judge import findings
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.judging.tally import Failing, located
+from xent_conformance.judging.tally import Failing
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_data, to_text
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
-from xent_conformance.records.version1 import UNKNOWN
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
-from xent_conformance.witnesses.reproduce import script
+from xent_conformance.witnesses.script import script
 
 #: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
 CLEAR = 8.0
@@ -32,22 +33,45 @@ AGAIN, MORE = 2, 8
 RESTARTS = {CRASH: 20, TIMEOUT: 3}
 
 
+@dataclass(frozen=True)
+class Witness:
+    """A failing problem as it is shown: ``seen`` of ``tries`` times that it was judged it failed.
+
+    ``reductions`` is how many problems were tried to make it small.
+    """
+
+    problem: Problem
+    finding: Finding
+    seen: int = 1
+    tries: int = 1
+    reductions: int = 0
+
+    @property
+    def sometimes(self) -> bool:
+        """Whether it failed in some of the tries only."""
+        return self.seen < self.tries
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in one line."""
+        return self.finding.message + (f" (intermittent {self.seen}/{self.tries})" if self.sometimes else "")
+
+
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
     """The line of a record for a verdict; reduces the failing problem first."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
     failures = []
     if verdict.failing is not None:
-        reduced, tries = reduce(requirement, subject, verdict.failing)
-        first = verdict.failing
+        witness, trial = reduce(requirement, subject, verdict.failing), verdict.failing.trial
         found = Found(
             failing_examples=tally.failed,
-            example=first.example,
-            recipe=None if first.recipe is None else str(first.recipe),
-            logits_shape=first.problem.logits.shape,
-            ratio=first.finding.ratio,
-            tries=tries,
+            example=trial.example,
+            recipe=None if trial.recipe is None else str(trial.recipe),
+            logits_shape=trial.problem.logits.shape,
+            ratio=verdict.failing.finding.ratio,
+            tries=witness.reductions,
         )
-        failures.append(failure(requirement, subject, reduced, settings, found))
+        failures.append(failure(requirement, subject, witness, settings, found))
     return VerdictLine(
         backend=subject.name,
         requirement=requirement.id,
@@ -69,102 +93,96 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
                 issue=deviation.issue,
                 versions=deviation.versions,
                 where=deviation.where,
-                witness=failure(requirement, subject, witness, settings),
+                witness=failure(requirement, subject, Witness(failing.trial.problem, failing.finding), settings),
             )
-            for deviation, witness in verdict.deviations
+            for deviation, failing in verdict.deviations
         ),
         seconds=round(verdict.seconds, 3),
     )
 
 
-def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Failing, int]:
-    """The failing problem made small, and the number of tries that took."""
+def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witness:
+    """The failing problem made small: within what the backend claims, and failing in the same way."""
+    original, problem = failing.finding, failing.trial.problem
 
-    def worst(problem: Problem) -> Finding | None:
-        """The failure of the same quantity; what the suite cannot judge is no failure."""
+    def worst(candidate: Problem) -> Finding | None:
+        """The same failure of another problem; what the suite cannot judge is no failure."""
         try:
-            found = findings_of(requirement, Trial(subject, problem))
+            found = findings(requirement, Trial(subject, candidate))
         except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
             return None
-        # It must end as the failure that it began as.
-        same = [f for f in found if f.failed and f.kind == failing.finding.kind]
+        same = [f for f in found if f.failed and f.likeness == original.likeness]
         return max(same, key=lambda f: f.ratio, default=None)
 
-    executor = subject.executor
-    fate, before, latest = failing.finding.fate, executor.restarts, failing.finding
+    executor, latest = subject.executor, original
+    fate, before = original.fate if isinstance(original, Lost) else None, executor.restarts
 
-    def still_fails(problem: Problem) -> bool:
+    def still_fails(candidate: Problem) -> bool:
         """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
         nonlocal latest
         if fate is not None and executor.restarts - before >= RESTARTS[fate]:
             return False
         # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
-        wanted = min(failing.finding.ratio, CLEAR)
-        for _ in range(tries):
-            found = worst(problem)
+        wanted = min(original.ratio, CLEAR)
+        for _ in range(again):
+            found = worst(candidate)
             if found is None or found.ratio < wanted:
                 return False
             shown = found
         latest = shown
         return True
 
-    tries = AGAIN if fate is None else 1
-    again = [worst(failing.problem) for _ in range(tries)]
-    if None in again:
-        again += [worst(failing.problem) for _ in range(MORE if fate is None else 0)]
-        seen = sum(found is not None for found in again)
+    again = AGAIN if fate is None else 1
+    repeated = [worst(problem) for _ in range(again)]
+    if None in repeated:
+        repeated += [worst(problem) for _ in range(MORE if fate is None else 0)]
         # The first time counts too.
-        message = f"{located(failing.finding).message} (intermittent {1 + seen}/{1 + len(again)})"
-        return replace(failing, finding=replace(failing.finding, message=message)), len(again)
-    static = subject.capabilities.static_shapes
-    limit = (LIMIT_STATIC_SHAPES if static else LIMIT) if requirement.reducible else 0
-    reducer = Reducer(failing.problem, still_fails, limit)
-    problem = reducer.run(_row_of(failing))
+        seen = 1 + sum(found is not None for found in repeated)
+        return Witness(problem, original, seen, 1 + len(repeated))
+    limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
+    within = partial(within_claims, requirement, subject, problem)
+    reducer = Reducer(problem, still_fails, limit if requirement.reducible else 0, within)
+    small = reducer.run(_row_of(failing))
     # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
-    finding = worst(problem) or latest
-    return Failing(problem, located(finding), failing.recipe, failing.example), reducer.tries
+    return Witness(small, worst(small) or latest, reductions=reducer.tries)
+
+
+def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
+    """A simpler problem as the backend claims to take it; None where it does not, though it takes the failing one."""
+    claimed = subject.capabilities.reductions
+    if candidate.reduction not in claimed and failing.reduction in claimed:
+        return None
+    return candidate if requirement.source.foreign_labels else subject.within_claims(candidate)
 
 
 def failure(
-    requirement: Requirement, subject: Subject, failing: Failing, settings: Settings, found: Found | None = None
+    requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, found: Found | None = None
 ) -> Failure:
     """What a record says about one failing problem; ``found``: the one that it was reduced from."""
-    finding = located(failing.finding)
+    finding = witness.finding
     # Not into the folder of the whole report.
     again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
     again += [] if requirement.once else ["--dtypes", subject.dtype]
     again += ["--profile", settings.profile, "--seed", str(settings.seed)]
     return Failure(
-        kind=_kind(finding),
+        kind=finding.kind,
         call=finding.call,
         quantity=finding.quantity,
-        message=finding.message,
-        index=None if finding.index is None else tuple(map(int, finding.index)),
-        expected=finding.expected,
-        got=finding.got,
-        bound=finding.bound,
+        message=witness.message,
         ratio=finding.ratio,
-        problem=from_data(
-            to_data(failing.problem, None if failing.recipe is None else str(failing.recipe)), ProblemLine
-        ),
-        text=to_text(failing.problem),
-        reproducer=script(requirement, subject, failing.problem, finding),
+        problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
+        text="\n".join(map(to_text, finding.calls[:1])),
+        reproducer=script(requirement, subject, witness.problem, finding, sometimes=witness.sometimes),
         command=shlex.join(again),
         found=found,
+        **finding.details(),
     )
-
-
-def _kind(finding: Finding) -> str:
-    """The type of a finding, as far as a finding that has no type of its own tells it."""
-    if finding.fate is not None:
-        return "lost"
-    numbers = isinstance(finding.expected, float) and isinstance(finding.got, float)
-    return "wrong-value" if numbers else UNKNOWN
 
 
 def _row_of(failing: Failing) -> int | None:
     """The row that the failure was seen in, where it was seen in one."""
-    index, problem = failing.finding.index, failing.problem
-    if not index or (len(index) == 1 and problem.reduction != "none"):
+    finding, problem = failing.finding, failing.trial.problem
+    index = getattr(finding, "index", None)
+    if not index or finding.problem is not None or (len(index) == 1 and problem.reduction != "none"):
         return None
     return int(index[0]) if index[0] < np.prod(problem.row_shape, dtype=np.int64) else None

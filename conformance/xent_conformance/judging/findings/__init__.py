@@ -1,0 +1,44 @@
+"""Findings: what one comparison of a requirement came to, one type for each way of being wrong.
+
+Every type carries the calls that it is about, the one that is wrong first, and renders its own message, its own fields
+of the record and its own lines of a script.
+"""
+
+from xent_conformance.judging.findings.base import Declined, Finding, Held, ScriptCall
+from xent_conformance.judging.findings.effects import (
+    InputChanged,
+    ResultChanged,
+    ResultIsInput,
+    StrayWrite,
+    SurroundingsChanged,
+)
+from xent_conformance.judging.findings.forms import Missing, NoResult, WrongForm
+from xent_conformance.judging.findings.lost import Lost
+from xent_conformance.judging.findings.numbers import Compared, Disagreement, WrongConvention, compare
+from xent_conformance.judging.findings.rejections import Accepted, Raised, WrongMessage
+from xent_conformance.judging.findings.repeats import NotRepeatable, NotThreadSafe
+
+__all__ = [
+    "Accepted",
+    "Compared",
+    "Declined",
+    "Disagreement",
+    "Finding",
+    "Held",
+    "InputChanged",
+    "Lost",
+    "Missing",
+    "NoResult",
+    "NotRepeatable",
+    "NotThreadSafe",
+    "Raised",
+    "ResultChanged",
+    "ResultIsInput",
+    "ScriptCall",
+    "StrayWrite",
+    "SurroundingsChanged",
+    "WrongConvention",
+    "WrongForm",
+    "WrongMessage",
+    "compare",
+]

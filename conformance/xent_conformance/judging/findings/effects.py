@@ -1,0 +1,193 @@
+"""What a call does beside giving its result: to its inputs, memory beside them, its process, earlier results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from xent_conformance.judging.findings.base import Finding, ScriptCall
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputChanged(Finding):
+    """Inputs that do not hold the same bytes after the call."""
+
+    kind: ClassVar[str] = "input-changed"
+    names: tuple[str, ...]
+    quantity: str = "inputs"
+
+    @property
+    def message(self) -> str:
+        """Which inputs."""
+        return f"{self.call} overwrote its {', '.join(self.names)}"
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The inputs."""
+        return self.kind, *self.names
+
+    def details(self) -> dict[str, Any]:
+        """Which inputs."""
+        return {"expected": "unchanged", "got": f"changed: {', '.join(self.names)}"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The inputs before and after."""
+        named = ", ".join(f"{name!r}: {name}" for name in calls[0].inputs)
+        return _before_and_after(calls[0], f"{{{named}}}", self.call)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrayWrite(Finding):
+    """Something written before the first, after the last or between the elements of inputs."""
+
+    kind: ClassVar[str] = "stray-write"
+    names: tuple[str, ...]
+    quantity: str = "memory"
+
+    @property
+    def message(self) -> str:
+        """Beside which inputs."""
+        return f"{self.call} wrote outside the elements of its {', '.join(self.names)}"
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The inputs."""
+        return self.kind, *self.names
+
+    def details(self) -> dict[str, Any]:
+        """Beside which inputs."""
+        return {"expected": "nothing written", "got": f"wrote beside: {', '.join(self.names)}"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The memory that the inputs lie in, before and after."""
+        memories = "{name: value for name, value in globals().items() if name.endswith('_memory')}"
+        return _before_and_after(calls[0], memories, self.call)
+
+
+def _before_and_after(call: ScriptCall, arrays: str, method: str) -> list[str]:
+    return [
+        f"arrays = {arrays}",
+        f"before = {{name: {call.read('value')}.copy() for name, value in arrays.items()}}",
+        "try:",
+        f"    {call.text}",
+        "except Exception as error:",
+        f"    print('{method} raised', error)",
+        f"after = {{name: {call.read('value')} for name, value in arrays.items()}}",
+        "changed = [name for name in arrays if after[name].tobytes() != before[name].tobytes()]",
+        "for name in changed:",
+        "    print(f'{name} was\\n{before[name]}\\nand is after the call\\n{after[name]}')",
+        "wrong = bool(changed)",
+    ]
+
+
+#: How a script sees each part of a process that a call may leave changed.
+LOOKS = (
+    *("os.getcwd()", "np.geterr()", "list(warnings.filters)", "random.getstate()", "repr(np.random.get_state())"),
+    *("locale.setlocale(locale.LC_ALL)", "dict(os.environ)", "sys.getrecursionlimit()", "(sys.stdout, sys.stderr)"),
+)
+#: The same for libraries that a script may have imported.
+LIBRARIES = {"torch": ("torch.get_default_dtype()", "torch.get_rng_state().tolist()", "torch.is_grad_enabled()")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurroundingsChanged(Finding):
+    """Parts of the process that a call leaves changed."""
+
+    kind: ClassVar[str] = "surroundings-changed"
+    names: tuple[str, ...]
+    quantity: str = "surroundings"
+
+    @property
+    def message(self) -> str:
+        """Which parts."""
+        return f"{self.call} changed the {', '.join(self.names)} of its process"
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The parts."""
+        return self.kind, *self.names
+
+    def details(self) -> dict[str, Any]:
+        """Which parts."""
+        return {"expected": "unchanged", "got": f"changed: {', '.join(self.names)}"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The process before and after."""
+        lines = ["import locale, os, random, sys, warnings", f"looks = [{', '.join(f'lambda: {x}' for x in LOOKS)}]"]
+        names = [look.split("(")[0] or "sys.stdout" for look in LOOKS]
+        for library, looks in LIBRARIES.items():
+            lines.append(f"if {library!r} in globals():")
+            lines.append(f"    looks += [{', '.join(f'lambda: {look}' for look in looks)}]")
+            names += [look.split("(")[0] for look in looks]
+        return [
+            *lines,
+            "before = [look() for look in looks]",
+            "try:",
+            f"    {calls[0].text}",
+            "except Exception as error:",
+            f"    print('{self.call} raised', error)",
+            "after = [look() for look in looks]",
+            f"changed = [name for name, a, b in zip({names!r}, before, after) if a != b]",
+            "print('changed:', changed, file=sys.__stdout__)",
+            "wrong = bool(changed)",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultIsInput(Finding):
+    """A result that lies in the memory of an input."""
+
+    kind: ClassVar[str] = "result-changed"
+
+    @property
+    def message(self) -> str:
+        """Which result."""
+        return f"{self.quantity} lies in the memory of an input: whoever changes one changes both"
+
+    def details(self) -> dict[str, Any]:
+        """Where it lies."""
+        return {"expected": "memory of its own", "got": "a view of an input"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The result, before and after its inputs are overwritten."""
+        call = calls[0]
+        return [
+            call.assignment,
+            f"before = {call.read(call.named(self.quantity))}.copy()",
+            f"for value in ({', '.join(call.inputs)},):",
+            "    value[...] = 0",
+            f"after = {call.read(call.named(self.quantity))}",
+            f"print(f'{self.quantity} was\\n{{before}}\\nand is after its inputs were set to zero\\n{{after}}')",
+            "wrong = before.tobytes() != after.tobytes()",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultChanged(Finding):
+    """A result that is another one after a later call, the second of ``calls``."""
+
+    kind: ClassVar[str] = "result-changed"
+    before: str
+    after: str
+
+    @property
+    def message(self) -> str:
+        """What it was and is."""
+        return f"{self.quantity} was {self.before} and is {self.after} after another call"
+
+    def details(self) -> dict[str, Any]:
+        """What it was and is."""
+        return {"expected": self.before, "got": self.after}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The result, before and after the later call."""
+        call, later = calls
+        return [
+            call.assignment,
+            f"before = {call.read(call.named(self.quantity))}.copy()",
+            later.text,
+            f"after = {call.read(call.named(self.quantity))}",
+            f"print(f'{self.quantity} was\\n{{before}}\\nand is after another call\\n{{after}}')",
+            "wrong = before.tobytes() != after.tobytes()",
+        ]

@@ -1,0 +1,112 @@
+"""Results of a wrong form: not an array, missing, or of another shape or dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from xent_conformance.judging.findings.base import Finding, ScriptCall
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongForm(Finding):
+    """A result of another shape, or of another dtype and shape: ``got`` and ``expected`` are texts of the same."""
+
+    kind: ClassVar[str] = "wrong-form"
+    got: str
+    expected: str
+
+    @property
+    def message(self) -> str:
+        """Which result, and its form."""
+        return f"{self.call} returned {self.quantity} as {self.got}, expected {self.expected}"
+
+    def details(self) -> dict[str, Any]:
+        """Both forms."""
+        return {"expected": self.expected, "got": self.got}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The form of the result."""
+        result = calls[0].named(self.quantity)
+        shape = f"str(tuple({result}.shape))"
+        dtype = f"str({result}.dtype).removeprefix('torch.') + ' ' + "
+        return [
+            calls[0].assignment,
+            f"got = {shape}" if self.expected.startswith("(") else f"got = {dtype}{shape}",
+            f"print(f'{self.quantity}: got {{got}}, expected {self.expected}')",
+            f"wrong = got != {self.expected!r}",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoResult(Finding):
+    """A call that returned something that is no result: ``how`` follows its name."""
+
+    kind: ClassVar[str] = "wrong-form"
+    how: str
+
+    @property
+    def message(self) -> str:
+        """What was returned."""
+        return f"{self.call} {self.how}"
+
+    def details(self) -> dict[str, Any]:
+        """What was returned."""
+        return {"got": self.how}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """What each part of the result is."""
+        names = calls[0].invocation.results
+        lines = [f"results = {calls[0].text}"]
+        if len(names) > 1:
+            parts = f"isinstance(results, tuple) and len(results) == {len(names)}"
+            lines.append(f"parts = list(results) if {parts} else [None]")
+            optional = [i for i, name in enumerate(names) if name in OPTIONAL]
+            lines.append(f"parts = [part for i, part in enumerate(parts) if part is not None or i not in {optional}]")
+        else:
+            lines.append("parts = [results]")
+        return [
+            *lines,
+            "def form(part):",
+            "    dtype = str(getattr(part, 'dtype', ''))",
+            "    plain = type(part).__name__ in ('ndarray', 'Tensor', 'Parameter', 'ArrayImpl') or not np.shape(part)",
+            "    native = getattr(getattr(part, 'dtype', None), 'isnative', True)",
+            "    right = 'float' in dtype and plain and native",
+            "    return 'array of floating-point numbers' if right else repr(type(part))",
+            "forms = [form(part) for part in parts]",
+            "print(f'got {results!r}: {forms}, expected arrays of floating-point numbers')",
+            "wrong = any(form != 'array of floating-point numbers' for form in forms)",
+        ]
+
+
+#: Results that a call may leave out.
+OPTIONAL = ("grad_target", "grad_bias")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing(Finding):
+    """A result that a call leaves out; ``there`` says for which call it is given, where there is one."""
+
+    kind: ClassVar[str] = "missing"
+    there: str = ""
+
+    @property
+    def message(self) -> str:
+        """Which result."""
+        though = f", though it does for {self.there}" if self.there else ""
+        return f"{self.call} returned no {self.quantity}{though}"
+
+    def details(self) -> dict[str, Any]:
+        """Nothing was given."""
+        return {"expected": f"an array for {self.quantity}", "got": "none"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """Whether the result is there, here and in the call that has it."""
+        result = calls[0].named(self.quantity)
+        lines = [calls[0].assignment, f"wrong = {result} is None", f"print('{self.quantity} is', {result})"]
+        if len(calls) > 1:
+            other = calls[1].named(self.quantity)
+            lines += [calls[1].assignment, f"print('{self.quantity} of the other call is', {other})"]
+            lines.append(f"wrong = wrong and {other} is not None")
+        return lines

@@ -1,0 +1,267 @@
+"""Numbers beside what they should be: the exact answer, another result of the backend, or a convention.
+
+The ratio of a comparison is observed error over bound; above 1 it is a failure. It is infinite where a value is not
+finite and should be, or is finite and should not be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calling.calls import Invocation
+from xent_conformance.formats import Format
+from xent_conformance.judging.findings.base import Finding, ScriptCall
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import F64Array
+
+#: A comparison says something only where its bound is at most this share of the effect it is about.
+TELLING = 1 / 8
+
+
+def literal(value: float) -> str:
+    """A number as a Python expression."""
+    if math.isfinite(value):
+        return repr(value)
+    return "np.nan" if math.isnan(value) else ("np.inf" if value > 0 else "-np.inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared(Finding):
+    """The element of a result that is farthest from the exact answer, as a multiple of its bound.
+
+    ``result`` is the result of the call that it is an element of, ``reading`` what was made of its rows before they
+    were compared, as an expression with ``{}`` in it. ``note`` says how the call relates to the problem judged.
+    """
+
+    kind: ClassVar[str] = "wrong-value"
+    result: str = ""
+    index: tuple[int, ...] | None = None
+    expected: float = 0.0
+    got: float = 0.0
+    bound: float = 0.0
+    reading: str = "{}"
+    note: str = ""
+
+    @property
+    def message(self) -> str:
+        """Which element, what it is, and what it should be."""
+        text = f"{self.quantity}{_place(self.index)} is {self.got:.9g}, expected {self.expected:.9g}"
+        if math.isfinite(self.bound) and math.isfinite(self.expected):
+            text += f" within {self.bound:.3g}"
+        return f"{text} ({self.note})" if self.note else text
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """A wrong number is another failure than none."""
+        return self.kind, "finite" if math.isfinite(self.got) else "not finite"
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """The result, and whether what is expected and what is given are numbers."""
+        return *super().likeness, math.isfinite(self.expected)
+
+    def details(self) -> dict[str, Any]:
+        """The element."""
+        return {"index": self.index, "expected": self.expected, "got": self.got, "bound": self.bound}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The element beside the exact value."""
+        rows = self.reading.format(calls[0].rows(self.result))
+        lines = [calls[0].assignment, f"got = float({rows}{_place(self.index)})"]
+        return [*lines, *beside(self.quantity + _place(self.index), literal(self.expected), self.bound)]
+
+
+def beside(name: str, expected: str, bound: float) -> list[str]:
+    """Lines that print ``got`` beside an expected value, and set ``wrong``."""
+    return [
+        f"expected, bound = {expected}, {literal(bound)}",
+        f"print(f'{name}: got {{got!r}}, expected {{expected!r}} within {{bound:.3g}}')",
+        "same = got == expected or (got != got and expected != expected)",
+        "wrong = not (same or (np.isfinite(expected) and abs(got - expected) <= bound))",
+    ]
+
+
+def compare(
+    quantity: str,
+    observed: npt.NDArray[Any],
+    exact: Exact,
+    bound: npt.ArrayLike,
+    fmt: Format,
+    *,
+    overflows: npt.ArrayLike = False,
+    undefined: npt.ArrayLike = False,
+    effect: npt.ArrayLike | None = None,
+    call: Invocation | None = None,
+    result: str | None = None,
+    reading: str = "{}",
+) -> Compared:
+    """Compare element by element; all arrays broadcast to the shape of ``exact.value``.
+
+    nan is expected where the exact answer is nan, infinity where it is infinite; infinity of the right sign is also
+    accepted where |exact| + bound passes the largest finite number, or where ``overflows``; so is nan where
+    ``undefined``. An infinite bound excuses every value. ``effect`` is the size of what the comparison is about (by
+    default the answer itself, or 1). ``result`` names the result of ``call`` that is compared: by default the
+    quantity, or else the only one.
+    """
+    calls = () if call is None else (call,)
+    if result is None:
+        result = quantity if call is None or quantity in call.results else call.results[0]
+    if not exact.value.size:
+        return Compared(quantity=quantity, calls=calls, result=result, ratio=0.0, exercised=False)
+    got = np.asarray(observed, dtype=np.float64)
+    tolerance = np.asarray(bound, dtype=np.float64)
+    if tolerance.shape != exact.value.shape:
+        tolerance = np.broadcast_to(tolerance, exact.value.shape)
+    with np.errstate(all="ignore"):
+        size = np.abs(exact.value)
+        error = np.abs(exact.minus(got))
+        if np.isfinite(error).all() and np.isfinite(tolerance).all():
+            ratios = np.where(error == 0, 0.0, error / tolerance)
+        else:
+            ratios = _ratios(got, exact, tolerance, fmt, np.asarray(overflows, dtype=bool))
+            ratios = np.where(np.isnan(got) & np.asarray(undefined, dtype=bool), 0.0, ratios)
+        effects = np.maximum(size, 1.0) if effect is None else np.asarray(effect)
+        telling = bool(np.any((tolerance <= TELLING * effects) | ~np.isfinite(size)))
+        ulp = _ulp(error, size, fmt)
+    place = int(np.argmax(ratios))
+    index = tuple(int(i) for i in np.unravel_index(place, exact.value.shape))
+    return Compared(
+        quantity=quantity,
+        calls=calls,
+        result=result,
+        ratio=float(ratios.reshape(-1)[place]),
+        index=index,
+        expected=float(exact.value[index]),
+        got=float(got[index]),
+        bound=float(tolerance[index]),
+        ulp=ulp,
+        exercised=telling,
+        reading=reading,
+    )
+
+
+def _ratios(
+    got: F64Array, exact: Exact, tolerance: F64Array, fmt: Format, overflows: npt.NDArray[np.bool_]
+) -> F64Array:
+    """Ratios where something is infinite or nan."""
+    want = exact.value
+    finite_want, finite_got = np.isfinite(want), np.isfinite(got)
+    both = finite_want & finite_got
+    judged = ~np.isinf(tolerance) & ~np.isnan(tolerance)
+    error = np.abs(np.where(both, exact.minus(np.where(both, got, 0.0)), 0.0))
+    ratio = np.where(error == 0, 0.0, error / np.where(judged, tolerance, 1.0))
+    may_overflow = overflows | (np.abs(want) + tolerance >= fmt.max_finite)
+    right_sign = (np.sign(got) == np.sign(want)) | (want == 0)
+    excused = finite_want & np.isinf(got) & may_overflow & right_sign
+    wrong = (finite_want & ~finite_got & ~excused) | (np.isinf(want) & (got != want))
+    wrong |= np.isnan(want) & ~np.isnan(got)
+    result: F64Array = np.where(wrong, np.inf, ratio)
+    return np.where(judged, result, 0.0)
+
+
+def _ulp(error: F64Array, size: F64Array, fmt: Format) -> float:
+    """Largest error in units in the last place of the exact values, which have these sizes."""
+    # frexp has its fraction in [1/2, 1): size is 2**(exponent - 1) and more.
+    exponent = np.frexp(np.maximum(size, fmt.smallest_normal))[1]
+    ulps = np.asarray(np.ldexp(error / (2 * fmt.unit_roundoff), 1 - exponent))
+    largest = float(ulps.max())
+    return largest if math.isfinite(largest) else float(np.where(np.isfinite(ulps), ulps, 0.0).max())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement(Finding):
+    """Two results of the backend that must agree, and neither of which is beyond its bound of the exact answer alone.
+
+    ``formulas`` say how the two are made of the results of the calls: expressions in ``{0}``, ``{1}`` and so on, one
+    for each call, that stand for the result of ``results`` by row. ``otherwise`` says how the second came about.
+    """
+
+    kind: ClassVar[str] = "calls-disagree"
+    results: tuple[str, ...]
+    formulas: tuple[str, str]
+    index: tuple[int, ...] | None
+    expected: float
+    got: float
+    bound: float
+    otherwise: str
+
+    @property
+    def message(self) -> str:
+        """Both values."""
+        within = f"; they may differ by {self.bound:.3g}" if self.bound else ""
+        place = _place(self.index)
+        return f"{self.quantity}{place} is {self.got:.9g}, but {self.expected:.9g} {self.otherwise}{within}"
+
+    def details(self) -> dict[str, Any]:
+        """Both values."""
+        return {"index": self.index, "expected": self.expected, "got": self.got, "bound": self.bound}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """All calls, and the two results."""
+        rows = [call.rows(result) for call, result in zip(calls, self.results, strict=True)]
+        got, expected = (f"float(({text.format(*rows)}){_place(self.index)})" for text in self.formulas)
+        lines = [call.assignment for call in calls]
+        return [*lines, f"got = {got}", *beside(self.quantity + _place(self.index), expected, self.bound)]
+
+
+#: What a convention asks of a value, as a condition on ``got``.
+CONVENTIONS = {
+    "nan": "np.isnan(got).all()",
+    "zero": "(got == 0).all()",
+    "not finite": "(~np.isfinite(got)).any()",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongConvention(Finding):
+    """A value that must be zero, or must not be a number. ``index`` is of a row or an element, () of all of them.
+
+    ``or_error``: an error is right as well.
+    """
+
+    kind: ClassVar[str] = "wrong-value"
+    index: tuple[int, ...] = ()
+    expected: Literal["nan", "zero", "not finite"]
+    got: str
+    because: str
+    or_error: bool = False
+
+    @property
+    def message(self) -> str:
+        """The value, what it should be, and why."""
+        expected = f"an error or {self.expected}" if self.or_error else self.expected
+        return f"{self.quantity}{_place(self.index)} is {self.got}, expected {expected}: {self.because}"
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """As of any wrong value: what is given is a number where none is expected, or none where zero is."""
+        return self.kind, "not finite" if self.expected == "zero" and ("nan" in self.got or "inf" in self.got) else (
+            "finite"
+        )
+
+    def details(self) -> dict[str, Any]:
+        """The value, as text."""
+        return {"index": self.index or None, "expected": self.expected, "got": self.got}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The value beside the convention."""
+        lines = [
+            calls[0].assignment,
+            f"got = np.asarray({calls[0].rows(self.quantity)}{_place(self.index)})",
+            f"print('{self.quantity}{_place(self.index)}: got', got.tolist(), 'expected {self.expected}')",
+            f"wrong = not {CONVENTIONS[self.expected]}",
+        ]
+        if not self.or_error:
+            return lines
+        caught = ["except Exception as error:", "    print('raised', error)", "    wrong = False"]
+        return ["try:", *(f"    {line}" for line in lines), *caught]
+
+
+def _place(index: Sequence[int] | None) -> str:
+    return f"[{', '.join(map(str, index))}]" if index else ""

@@ -1,0 +1,122 @@
+"""Calls that do not give the same again: one after the other, or beside each other in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation, Outcome, as_float64, differing
+from xent_conformance.judging.findings.base import Finding, ScriptCall
+from xent_conformance.problem import F64Array
+
+#: Times that a script makes a call again before it believes that the call is repeatable.
+AGAIN = 100
+#: Times that each of several threads makes its call before a script believes that they do not disturb each other.
+ROUNDS = 1000
+
+
+#: Most numbers that a message shows.
+SHOWN = 6
+
+
+def _some(values: F64Array) -> str:
+    return ", ".join(f"{value:.9g}" for value in values[:SHOWN].tolist())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Repeated(Finding):
+    """A result that is bitwise another one; ``got`` and ``expected`` show some of it."""
+
+    kind: ClassVar[str] = "calls-disagree"
+    got: str
+    expected: str
+
+    @classmethod
+    def seen(cls, calls: tuple[Invocation, ...], first: Outcome, again: Outcome) -> Self | None:
+        """What the first of some calls came to, and what it came to again; None: bitwise the same."""
+        name = differing(first, again)
+        if name is None:
+            return None
+        if name not in first.arrays or name not in again.arrays:
+            return cls(quantity=name, calls=calls, got=again.shown, expected=first.shown)
+        one, two = (as_float64(outcome.arrays[name]).reshape(-1) for outcome in (again, first))
+        if one.shape == two.shape:
+            other = one.view(np.int64) != two.view(np.int64)
+            one, two = one[other], two[other]
+        return cls(quantity=name, calls=calls, got=_some(one), expected=_some(two))
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """Each kind of repetition is a failure of its own."""
+        return self.kind, type(self).__name__
+
+    def details(self) -> dict[str, Any]:
+        """Both results."""
+        return {"expected": self.expected, "got": self.got}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotRepeatable(_Repeated):
+    """The first of ``calls`` gives something else after the others, or when it is simply made again."""
+
+    @property
+    def message(self) -> str:
+        """What it gives, first and again."""
+        between = f" after {len(self.calls) - 1} other calls" if len(self.calls) > 1 else " when it is called again"
+        return f"{self.call} gives another {self.quantity}{between}: {self.got}, first {self.expected}"
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The call again and again, with the others between."""
+        lines = [*_answer("answer", calls[0]), "first = answer()", f"for _ in range({AGAIN}):"]
+        for other in calls[1:]:
+            lines += ["    try:", f"        {other.text}", "    except Exception:", "        pass"]
+        return [
+            *lines,
+            "    second = answer()",
+            "    wrong = [a.tobytes() for a in first] != [a.tobytes() for a in second]",
+            "    if wrong:",
+            "        break",
+            "print(f'first\\n{first}\\nlater\\n{second}')",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotThreadSafe(_Repeated):
+    """The first of ``calls`` gives something else while the others are made in other threads."""
+
+    @property
+    def message(self) -> str:
+        """What it gives, beside others and alone."""
+        return f"{self.quantity} of a call beside {len(self.calls) - 1} others is {self.got}, alone {self.expected}"
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """Each call alone, and then all at once."""
+        lines = ["import sys", "from concurrent.futures import ThreadPoolExecutor"]
+        for number, call in enumerate(calls):
+            lines += _answer(f"answer_{number}", call)
+        return [
+            *lines,
+            f"answers = [{', '.join(f'answer_{number}' for number in range(len(calls)))}]",
+            "alone = [[a.tobytes() for a in answer()] for answer in answers]",
+            "def differs(number):",
+            "    answer, expected = answers[number], alone[number]",
+            f"    return any([a.tobytes() for a in answer()] != expected for _ in range({ROUNDS}))",
+            "sys.setswitchinterval(1e-6)",
+            "with ThreadPoolExecutor(len(answers)) as pool:",
+            "    different = list(pool.map(differs, range(len(answers))))",
+            "print(f'{sum(different)} of {len(answers)} calls give something else beside the others than alone')",
+            "wrong = any(different)",
+        ]
+
+
+def _answer(name: str, call: ScriptCall) -> list[str]:
+    """A function for all that a call gives."""
+    return [
+        f"def {name}():",
+        f"    results = {call.text}",
+        "    results = results if isinstance(results, tuple) else (results,)",
+        f"    return [np.array({call.read('value')}) for value in results if value is not None]",
+    ]

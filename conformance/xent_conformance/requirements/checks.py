@@ -1,0 +1,46 @@
+"""Comparisons that requirements of several families make: results of a trial beside their exact answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.judging.findings import Finding
+from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.trial import Trial
+from xent_conformance.precision import Precision
+from xent_conformance.requirements.agreement import effect_of
+
+
+def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
+    """The loss beside the exact one, within the bound of a precision: by default the one that a backend MUST meet."""
+    bounds = trial.bounds if precision is None else trial.bounds_under(precision)
+    return trial.compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, **bounds.loss_excuses)
+
+
+def gradient_finding(trial: Trial) -> Finding:
+    """The gradient of the logits beside the exact one."""
+    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
+    observed, call = trial.gradients().logits, backward(trial.problem)
+    return trial.compare("grad_logits", observed, exact, bound, effect=effect_of(exact.value), call=call)
+
+
+def target_gradient_finding(trial: Trial) -> Finding | None:
+    """The gradient of probability targets beside the exact one; None where a backend gives none."""
+    observed, exact, bounds = trial.gradients().target, trial.answer.grad_target, trial.bounds
+    if observed is None:
+        return None
+    effect, call = effect_of(exact.value), backward(trial.problem)
+    excuses = bounds.grad_target_excuses
+    return trial.compare("grad_target", observed, exact, bounds.grad_target, effect=effect, call=call, **excuses)
+
+
+def calls_of(trial: Trial) -> list[Invocation]:
+    """The call for the loss, and the one for the gradient where there is one."""
+    problem = trial.problem
+    return [forward(problem), *([backward(problem)] if GRADIENT.met_by(trial.subject) else [])]
+
+
+def phrases(worst: Iterable[Finding]) -> str:
+    """What was observed, one phrase for each situation."""
+    return "; ".join(sorted(f.quantity for f in worst))

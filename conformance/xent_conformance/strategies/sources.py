@@ -1,0 +1,69 @@
+"""Sources of problems. Requirements that name the same source are judged together, on the same trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
+
+from xent_conformance.problem import Problem
+
+if TYPE_CHECKING:
+    from xent_conformance.judging.subject import Subject
+
+SOURCES: dict[str, Source] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where problems come from: a stream of recipes or an enumerated list.
+
+    ``name`` is unique, and is what groups requirements for a worker process and in the kill matrix; a second source of
+    the same name raises ValueError. ``foreign_labels``: the labels are of dtypes that a backend does
+    not claim, and are passed as they are. ``in_a_row``: the calls on one problem come right after each other, with no
+    call on another problem between them.
+    """
+
+    name: str
+    _: KW_ONLY
+    foreign_labels: bool = False
+    in_a_row: bool = False
+
+    def __post_init__(self) -> None:
+        """Enter the source under its name."""
+        taken = SOURCES.setdefault(self.name, self)
+        if taken is not self and taken.definition() != self.definition():
+            raise ValueError(f"two sources with the name {self.name!r}")
+
+    def definition(self) -> object:
+        """What makes two sources the same, also where a module is loaded twice."""
+        return {k: v for k, v in vars(self).items() if k != "listing"}
+
+
+Listing = Callable[["Subject"], Iterable[Problem]]
+
+
+@dataclass(frozen=True, eq=False)
+class Listed(Source):
+    """A fixed list of problems for a subject, in an order that does not change."""
+
+    _: KW_ONLY
+    listing: Listing
+
+    def __call__(self, subject: Subject) -> Iterable[Problem]:
+        """The problems."""
+        return self.listing(subject)
+
+    def definition(self) -> object:
+        """As of any source, and the function that lists the problems."""
+        return super().definition(), self.listing.__module__, self.listing.__qualname__
+
+
+def listed(name: str, *, foreign_labels: bool = False, in_a_row: bool = False) -> Callable[[Listing], Listed]:
+    """Make a source of a function that lists problems.
+
+    >>> @listed("one row of zeros")
+    ... def zeros(subject):
+    ...     yield Problem(np.zeros((1, 3), subject.dtype), np.array([0]))
+    """
+    return lambda listing: Listed(name, foreign_labels=foreign_labels, in_a_row=in_a_row, listing=listing)
