@@ -165,7 +165,7 @@ class Bounds:
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
         tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
-        return np.asarray(np.where(self.parts.defined & ~self.divides_by_zero, tolerance, math.inf))
+        return np.asarray(np.where(self.parts.defined & (not self.divides_by_zero), tolerance, math.inf))
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
