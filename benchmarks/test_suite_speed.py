@@ -9,13 +9,14 @@ import sys
 import pytest
 
 import frozen_baseline
-from xent_conformance.judging.evaluation import evaluate, grouped
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.loader import load
+from xent_conformance.requirements.registry import grouped
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.strategies.streams import Stream
+from xent_conformance.verdicts.evaluation import evaluate
 
 SETTINGS = Settings("default", 0)
 

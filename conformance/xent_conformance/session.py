@@ -18,7 +18,6 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.judging.evaluation import Verdict, evaluate, in_error
 from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
@@ -32,6 +31,7 @@ from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.selection import selected
+from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
 from xent_conformance.witnesses.witness import verdict_line
 
 ALL_DTYPES = "all"

@@ -8,9 +8,9 @@ import pytest
 
 from xent_conformance.formats import format_named
 from xent_conformance.judging.findings import Declined, compare
-from xent_conformance.judging.tally import Tally
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
+from xent_conformance.verdicts.tally import Tally
 
 F32 = format_named("float32")
 

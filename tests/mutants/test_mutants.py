@@ -5,9 +5,8 @@ import pytest
 from mutants.catalogue import all_mutants
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kills import Corpus, kills
-from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.requirements.registry import Level, load
+from xent_conformance.requirements.registry import Level, grouped, load
 
 MUTANTS = all_mutants()
 REQUIREMENTS = load()

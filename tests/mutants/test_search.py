@@ -15,9 +15,8 @@ from xent_conformance.detection.kill_matrix import Matrix
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kill_twins import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
-from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.requirements.registry import Level, load
+from xent_conformance.requirements.registry import Level, grouped, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}
 GROUPS = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)

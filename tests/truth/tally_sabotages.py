@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.judging.tally import Tally
+from xent_conformance.verdicts.tally import Tally
 
 LARGEST, FAILS, WORST, EXCUSED, EXERCISED, BINS = (
     f"test_tally.test_{name}"

@@ -14,7 +14,6 @@ from xent_conformance.coverage.factors import WITHOUT, Level, levels_of
 from xent_conformance.coverage.possible import possible_levels, possible_pairs, possible_triples
 from xent_conformance.formats import is_floating
 from xent_conformance.interface import Backend
-from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import FUSED_LINEAR, GRADIENT, LAYER, PRIMITIVES, SECOND_ORDER, Need, Subject
@@ -23,7 +22,7 @@ from xent_conformance.loading.loader import UsageError
 from xent_conformance.loading.loader import load as load_backend
 from xent_conformance.problem import Problem
 from xent_conformance.request import Request
-from xent_conformance.requirements.registry import Requirement, load
+from xent_conformance.requirements.registry import Requirement, grouped, load
 
 #: What a requirement needs to the form of the call that it then makes.
 FORMS: dict[str, Need] = {

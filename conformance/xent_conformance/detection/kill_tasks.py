@@ -18,10 +18,9 @@ from typing import Any
 
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kills import Mutant
-from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.loading.loader import UsageError, catalogue_in
-from xent_conformance.requirements.registry import Level, Requirement, load
+from xent_conformance.requirements.registry import Level, Requirement, grouped, load
 from xent_conformance.strategies.streams import Stream
 
 

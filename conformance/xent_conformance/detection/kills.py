@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from xent_conformance.interface import Backend
-from xent_conformance.judging.evaluation import grouped
 from xent_conformance.judging.judge import fails, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.requirements.registry import Requirement
+from xent_conformance.requirements.registry import Requirement, grouped
 from xent_conformance.strategies.sources import Source
 
 

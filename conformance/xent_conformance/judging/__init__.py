@@ -1,1 +1,1 @@
-"""From one problem on one backend to findings, counts and verdicts."""
+"""From one problem on one backend to findings."""

@@ -112,3 +112,11 @@ def _import_all() -> None:
     for entry in sorted(files(package).iterdir(), key=lambda e: e.name):
         if entry.name.startswith("test_") and entry.name.endswith(".py"):
             import_module(f"{package}.{entry.name[:-3]}")
+
+
+def grouped(requirements: Iterable[Requirement]) -> dict[Source, list[Requirement]]:
+    """Requirements by their source, those that share trials together."""
+    groups: dict[Source, list[Requirement]] = {}
+    for one in requirements:
+        groups.setdefault(one.source, []).append(one)
+    return groups

@@ -6,7 +6,7 @@ All requirements that look at the same stream are judged together, on shared tri
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,12 +15,11 @@ from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.judging.tally import Failing, Tally
 from xent_conformance.judging.trial import Trial
 from xent_conformance.records.deviations import Deviation
 from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
-from xent_conformance.strategies.sources import Source
+from xent_conformance.verdicts.tally import Failing, Tally
 
 #: Statuses whose failing problem is shown.
 SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
@@ -175,11 +174,3 @@ def _place_of(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     name = frame.filename.rsplit("/", 1)[-1]
     return f"the suite failed in {name}:{frame.lineno}: {type(error).__name__}: {error}"
-
-
-def grouped(requirements: Iterable[Requirement]) -> dict[Source, list[Requirement]]:
-    """Requirements by their source, those that share trials together."""
-    groups: dict[Source, list[Requirement]] = {}
-    for found in requirements:
-        groups.setdefault(found.source, []).append(found)
-    return groups
