@@ -123,7 +123,9 @@ def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
         ("raised in", f"{raised.file}:{raised.line}" if raised and raised.file else ""),
         ("only with", ", ".join(failure.situation)),
     ]
-    return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text]
+    # What was raised, and where, need not be said beside a message that says it.
+    said = [text for name, text in facts if raised and name in {"got", "raised in"} and text in failure.message]
+    return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text and text not in said]
 
 
 def _multiple(found: float | None, bound: float | None) -> str:

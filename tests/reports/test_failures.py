@@ -87,6 +87,22 @@ def test_each_failure_of_a_verdict_is_a_witness_with_a_place_of_its_own(tmp_path
     assert "raised in" not in dict(failure.witnesses[0].facts)
 
 
+def test_what_was_raised_and_where_is_not_said_twice(tmp_path: Path) -> None:
+    """A message that says it is enough."""
+    raised = {"type": "ValueError", "message": "no", "file": "/home/a/loss.py", "line": 12, "traceback": ""}
+    details = {"expected": None, "got": "raised ValueError: no", "bound": None, "ratio": "inf", "exception": raised}
+    said = records.failure(message="cross_entropy raised ValueError: no (at /home/a/loss.py:12)", **details)
+    unsaid = records.failure(message="It failed.", **details)
+    run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failures=[said, unsaid]))
+    first, second = failures(run)[0].witnesses
+    assert dict(first.facts) == {"quantity": "grad_logits[0, 2]"}
+    assert dict(second.facts) == {
+        "quantity": "grad_logits[0, 2]",
+        "got": "raised ValueError: no",
+        "raised in": "/home/a/loss.py:12",
+    }
+
+
 def test_every_output_shows_each_failure_of_a_verdict(tmp_path: Path) -> None:
     """The page all of them, the others those of the first dtype and the names of the rest."""
     path = several(tmp_path)
