@@ -16,6 +16,24 @@ def _vjp(lines: str) -> str:
 
 
 FAULTS = [
+    Fault(
+        "a wrong first call",
+        "returns twice the loss in the first call of a process, and never again",
+        "return loss * loss.dtype.type(2)",
+        when="not calls and not calls.append(1)",
+        before="calls = []",
+        verdicts={"purity.first-call": "fail"},
+        message="expected 0.407605964",
+    ),
+    Fault(
+        "a first call that raises",
+        "does so in the first call of a process, and never again",
+        "raise RuntimeError('not warm yet')",
+        when="not calls and not calls.append(1)",
+        before="calls = []",
+        verdicts={"purity.first-call": "fail"},
+        message="raised RuntimeError: not warm yet",
+    ),
     Fault("nothing", "returns None", "return None", verdicts=FAIL, message="returned None"),
     Fault("a number", "returns a float of Python's", "return float(loss)", verdicts=FAIL, message="returned float"),
     Fault("a list", "returns a list", "return [float(loss)]", verdicts=FAIL, message="returned list"),
@@ -172,7 +190,7 @@ FAULTS = [
     Fault(
         "another answer the second time",
         "adds a little noise from call to call",
-        "calls.append(1); return loss * np.float32(1 + (len(calls) % 2) * 2.0**-22)",
+        "calls.append(1); return loss * np.float32(1 + (len(calls) % 2 == 0) * 2.0**-22)",
         when="loss.size",
         before="calls = []",
         verdicts={

@@ -53,6 +53,8 @@ class LocalExecutor:
         self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
         self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
         self._held = Held()
+        #: The first call that was asked for, and what came of it.
+        self.first: tuple[Invocation, Outcome] | None = None
         self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
         # In a process of our own all kinds of things change between two calls.
         self._beginning = seen(self._own) if guest else None
@@ -61,7 +63,9 @@ class LocalExecutor:
         """One call, with warnings and floating-point errors kept from everybody else."""
         with _quiet():
             self._held.look()
-            return self._outcome(invocation)[0]
+            outcome = self._outcome(invocation)[0]
+        self.first = self.first or (invocation, outcome)
+        return outcome
 
     def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""

@@ -71,6 +71,8 @@ class IsolatedExecutor:
         self._longest = 0.0
         #: A call that works on this backend: how to tell whether a device has survived an error. None: it always has.
         self.canary: Invocation | None = None
+        #: The first call that was asked for, and what came of it.
+        self.first: tuple[Invocation, Outcome] | None = None
         #: Workers that had to be replaced.
         self.restarts = 0
 
@@ -118,6 +120,7 @@ class IsolatedExecutor:
             # After an error of a device the next call may fail for it.
             alone=self.canary is not None,
         )
+        self.first = self.first or (invocation, outcome)
         if outcome.raised is not None and self.canary is not None and invocation is not self.canary:
             return self._after_an_error(outcome)
         return outcome

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from xent_conformance.calling.calls import Executor, forward
+from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError
 from xent_conformance.problem import Problem, array_of
 
 
-def first_call(description: Description, executor: Executor) -> Problem:
-    """A plain problem that the backend answers in the right form; raises BrokenBackendError where it answers none."""
-    first = None
-    for dtype in description.capabilities.logits_dtypes:
+def plain_problems(claims: Capabilities) -> Iterator[Problem]:
+    """A small problem in each dtype and reduction. The first is the first call that an adapter has in a process."""
+    for dtype in claims.logits_dtypes:
         logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], dtype)
-        for reduction in description.capabilities.reductions:
-            problem = labelled(Problem(logits, np.array([2, 0]), reduction=reduction), description.capabilities)
+        for reduction in claims.reductions:
+            problem = labelled(Problem(logits, np.array([2, 0]), reduction=reduction), claims)
             assert problem is not None
-            wrong = _wrong(description, executor, problem)
-            if wrong is None:
-                return problem
-            first = first or wrong
+            yield problem
+
+
+def first_call(description: Description, executor: Executor) -> Problem:
+    """A plain problem that the backend answers in the right form; raises BrokenBackendError where it answers none.
+
+    Whether the answer is right is judged by a requirement, ``purity.first-call``.
+    """
+    first = None
+    for problem in plain_problems(description.capabilities):
+        wrong = _wrong(description, executor, problem)
+        if wrong is None:
+            return problem
+        first = first or wrong
     raise BrokenBackendError(f"{description.spec}: nothing it returns can be judged: {first}")
 
 

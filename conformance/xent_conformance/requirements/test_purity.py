@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import cast
 
 import numpy as np
 
-from xent_conformance.calling.calls import forward
+from xent_conformance.calling.calls import Executor, Invocation, Outcome, forward
 from xent_conformance.judging.findings import (
     Finding,
     Held,
@@ -19,8 +22,9 @@ from xent_conformance.judging.findings import (
 )
 from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, Subject
 from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.smoke import plain_problems
 from xent_conformance.problem import Problem, same_bits
-from xent_conformance.requirements.checks import calls_of
+from xent_conformance.requirements.checks import calls_of, loss_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
@@ -95,6 +99,42 @@ def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Fin
             else:
                 was, now = str(before.tolist())[:200], str(after.tolist())[:200]
                 yield ResultChanged(quantity=key, calls=(call, other), before=was, after=now)
+
+
+@listed("first call")
+def _first(subject: Subject) -> Iterable[Problem]:
+    """The problem of the first call in a process, which is made to see whether an adapter works at all."""
+    return islice(plain_problems(subject.capabilities), 1)
+
+
+def _same_call(one: Invocation, other: Invocation) -> bool:
+    """Whether two calls of a loss have the same inputs and options."""
+    alike = (one.method, one.inputs.keys(), one.options) == (other.method, other.inputs.keys(), other.options)
+    pairs = [(array, other.inputs[name]) for name, array in one.inputs.items()] if alike else []
+    return alike and all(a is not None and b is not None and same_bits(a, b) for a, b in pairs)
+
+
+class _Once:
+    """An executor that has made one call, and gives what came of it."""
+
+    restarts, expendable = 0, False
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def perform(self, _: Invocation) -> Outcome:
+        return self._outcome
+
+
+# Not reducible: another problem would be another call, which is not the first any more.
+@requirement("purity.first-call", "the first call of a process is right", source=_first, once=True, reducible=False)
+def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]:
+    """The first call of a process gives a loss within its bound, as any other call does."""
+    problem, call, subject = trial.problem, forward(trial.problem), trial.subject
+    # Where nothing has been called yet, as in a script, this call is the first.
+    first = getattr(subject.executor, "first", None) or (call, subject.caller.perform(call))
+    if _same_call(first[0], call):
+        yield loss_finding(trial.on(replace(subject, executor=cast("Executor", _Once(first[1])), dtype=problem.dtype)))
 
 
 @requirement(
