@@ -74,6 +74,7 @@ def _not_claimed(session: Session) -> list[str]:
 def _judged(session: Session, record: Path, workers: int) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
+    from xent_conformance.loading.sources import ReplacedError
 
     if session.earlier is not None and session.earlier.footer is not None:
         return _exit_code({verdict.status for verdict in session.earlier.verdicts})
@@ -82,6 +83,8 @@ def _judged(session: Session, record: Path, workers: int) -> int:
         # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
         with Progress(sys.stderr, shown=not session.request.in_process) as progress:
             return _recorded(session, record, workers, progress)
+    except ReplacedError as error:
+        return complain(f"{error}: run it anew, or undo that and finish the run with --resume", BROKEN)
     except KeyboardInterrupt as error:
         message = str(error) or "interrupted"
         return complain(f"{message}: finish the run with --resume" if _is_begun(record) else message, BROKEN)
