@@ -118,6 +118,9 @@ class TorchWithLinear(TorchBackend):
 
 _TORCH = TorchWithLinear if torch_linear.AVAILABLE else TorchBackend
 
+#: What is to be imported before processes are forked.
+preload = torch_linear.load_compiler
+
 
 def backend() -> TorchBackend:
     """The registered backend ``torch``: the CPU, on one thread."""

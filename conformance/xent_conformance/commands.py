@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
                 return BROKEN
             if not session.done and not session.groups():
                 raise UsageError("nothing to judge: no backend claims these dtypes")
-            for line in _not_claimed(session):
+            for line in _not_claimed(session) + session.not_forked:
                 say(sys.stdout, line)
             try:
                 code = _judged(session, record, options.workers)

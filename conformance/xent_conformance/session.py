@@ -183,6 +183,16 @@ class Session:
         return missing + list(self.broken.values())
 
     @property
+    def not_forked(self) -> list[str]:
+        """Backends that every new process imports again because it cannot be forked, and why, a line each."""
+        isolated = [(o.description.name, o.executor) for o in self.opened if isinstance(o.executor, IsolatedExecutor)]
+        return [
+            f"{name}: every new process imports it again, because {executor.obstacle}"
+            for name, executor in isolated
+            if executor.obstacle
+        ]
+
+    @property
     def settings(self) -> Settings:
         """How problems are drawn."""
         return Settings(self.request.profile, self.request.seed)

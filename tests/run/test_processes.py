@@ -71,7 +71,8 @@ def test_a_process_that_is_killed_is_an_error_of_the_run_which_can_be_resumed(st
 def test_no_process_outlives_a_run_that_is_ended(started, number):
     process, workers = started("numpy", "--profile", "thorough")
     assert len(workers) == 2
-    everything = [*workers, *(child for worker in workers for child in children_of(worker))]
+    servers = [child for worker in workers for child in children_of(worker)]
+    everything = [*workers, *servers, *(child for server in servers for child in children_of(server))]
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == (-number if number == signal.SIGKILL else 3)
@@ -90,6 +91,15 @@ def test_a_backend_that_ends_its_process_of_the_run_is_said(xent, adapter):
     done = xent("run", path, *CHOSEN, "--in-process", "-n", "2")
     assert done.returncode == 3
     assert "a process of the run ended with exit code 7 while judging my-backend" in done.stderr
+
+
+def test_a_backend_that_every_new_process_must_import_again_is_said(xent, adapter):
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    done = xent("run", adapter(changes={"import numpy as np\n": f"{thread}import numpy as np\n"}), *CHOSEN)
+    assert done.returncode == 0, done.stderr
+    line = "my-backend: every new process imports it again, because importing it starts 1 thread\n"
+    assert done.stdout.startswith(line)
+    assert "imports it again" not in xent("run", adapter(), *CHOSEN).stdout
 
 
 def test_modules_of_the_folder_pass_for_none_of_pythons_own_in_any_process(xent, tmp_path, verdicts):

@@ -13,6 +13,7 @@ from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome
 from xent_conformance.calling.turns import AT_ONCE, give_way
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
+from xent_conformance.isolation.fork_client import ForkClient
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
 from xent_conformance.loading.description import Description, from_data
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError
@@ -62,6 +63,7 @@ class IsolatedExecutor:
     def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
         """Nothing is started yet."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
+        self._processes = ForkClient()
         self._worker: WorkerProcess | None = None
         self._description: Description | None = None
         self._under_way: deque[_Request] = deque()
@@ -78,7 +80,8 @@ class IsolatedExecutor:
 
     def start(self) -> WorkerProcess:
         """Start a worker, which loads the backend while others load theirs."""
-        self._worker = WorkerProcess(self._spec, self._narrowing, self._limits)
+        again = self._description is not None
+        self._worker = WorkerProcess(self._processes, self._spec, self._narrowing, self._limits, scripts=not again)
         return self._worker
 
     def open(self) -> Description:
@@ -87,27 +90,31 @@ class IsolatedExecutor:
         Raises UsageError, BrokenBackendError or BackendUnavailableError, whatever the worker found.
         """
         worker = self._worker or self.start()
-        self._worker = None
         try:
             kind, content = worker.opening()
         except DiedError as error:
-            worker.close()
+            self.close()
             raise BrokenBackendError(f"{self._spec} cannot be loaded: it {error}") from None
         except HungError as error:
-            worker.close()
+            self.close()
             raise BrokenBackendError(f"{self._spec} cannot be loaded: importing it {error}") from None
         if kind != "description":
-            worker.close()
+            self.close()
             raise REFUSALS.get(kind, BrokenBackendError)(content)
         found = from_data(content)
         if self._description is not None:
             try:
                 check_unchanged(found.name, vars(self._description), vars(found))
             except ReplacedError:
-                worker.close()
+                self.close()
                 raise
-        self._worker, self._description = worker, self._description or found
-        return found
+        self._description = self._description or found
+        return self._description
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why each new worker imports the backend once more instead of being forked, as the end of a sentence."""
+        return self._processes.obstacle
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
@@ -168,6 +175,11 @@ class IsolatedExecutor:
         )
 
     def close(self) -> None:
+        """End the worker, and what it was forked from."""
+        self._processes.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         """End the worker."""
         if self._worker is not None:
             self._worker.close()
@@ -287,7 +299,7 @@ class IsolatedExecutor:
 
     def _replace(self) -> None:
         """Let the next call have a new worker, and those that were sent to this one."""
-        self.close()
+        self._let_go()
         for request in self._under_way:
             request.state = _State.LOST
         self._under_way.clear()

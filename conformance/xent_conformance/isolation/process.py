@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,18 +17,11 @@ from typing import Any, TypeVar
 from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
+from xent_conformance.isolation.fork_client import PATIENCE, ForkClient
 from xent_conformance.loading.loader import Narrowing
 
 T = TypeVar("T")
 
-#: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: How a worker begins: with our path, before a module of the working directory can pass for one of Python's own.
-START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.worker import run; run()"
-#: Variable that tells the processes of one worker from all others.
-MARK = "XENT_WORKER"
-#: Seconds that a dying process is given to be gone.
-PATIENCE = 10.0
 #: Seconds between two looks at whether it is.
 MOMENT = 0.002
 #: Longest part of what a dying process said that is kept.
@@ -87,24 +77,20 @@ def granted_memory() -> int:
 class WorkerProcess:
     """A running worker. It answers requests in the order that they were sent in, AT_ONCE of them at most."""
 
-    def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
-        """Start it, and let it load the backend."""
+    def __init__(
+        self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, *, scripts: bool = True
+    ) -> None:
+        """Start it, and let it load the backend; ``scripts``: and print the parts of its scripts."""
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
-        path = [entry or str(Path.cwd()) for entry in sys.path]
-        # All that the worker starts has this in its environment, also what leaves its session.
-        self._mark = f"{MARK}={secrets.token_hex(8)}"
-        inherited = (theirs.fileno(), *(arena.descriptor for arena in (*outboxes, *inboxes)))
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-c", START, repr(path), *map(str, inherited)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=inherited,
-                start_new_session=True,
-                env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ, MARK: self._mark.partition("=")[2]},
-            )
+        self._errors, errors = os.pipe()
+        self._process = process
+        try:
+            with theirs:
+                descriptors = (theirs.fileno(), *(arena.descriptor for arena in (*outboxes, *inboxes)))
+                process.start(descriptors, errors)
+        finally:
+            os.close(errors)
         self._channel = Channel(ours, outboxes, inboxes)
         self._said = b""
         self._deaf, self._hush = os.pipe()
@@ -112,7 +98,7 @@ class WorkerProcess:
         self._listener.start()
         self._limits = limits
         self._asked = 0
-        setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory}
+        setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory, "scripts": scripts}
         # Where it is gone already, the answer is missing.
         with contextlib.suppress(DiedError, HungError):
             self.ask(lambda _: ("open", setup), limits.load)
@@ -120,6 +106,7 @@ class WorkerProcess:
     def opening(self) -> tuple[str, Any]:
         """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""
         found: tuple[str, Any] = self.answer(self._asked, _as_it_is, self._limits.load)
+        self._process.learn(PATIENCE)
         return found
 
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
@@ -164,12 +151,8 @@ class WorkerProcess:
             raise
 
     def gone(self) -> bool:
-        """Whether the process has ended. It stays a zombie, so that no other process gets its number."""
-        if self._process.returncode is not None:
-            return True
-        if not hasattr(os, "waitid"):  # macOS before Python 3.13
-            return self._process.poll() is not None
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        """Whether the process has ended."""
+        return self._process.gone()
 
     def death(self) -> DiedError:
         """What the process died of, and the last thing it said."""
@@ -177,28 +160,30 @@ class WorkerProcess:
         while not (gone := self.gone()) and monotonic() < deadline:
             sleep(MOMENT)
         self.end()
-        code = self._process.returncode if gone else None
-        if code is None:
+        code = self._process.code
+        if not gone:
             cause = "closed its connection"
+        elif code is None:
+            cause = "was ended with the process that it was forked from"
         elif code < 0:
             cause = f"died of {_signal(-code)}"
         else:
             cause = f"ended its process with exit code {code}"
         words = self._last_words()
-        return DiedError(f"{cause} ({words})" if words else cause, killed=-(code or 0) in FROM_OUTSIDE)
+        return DiedError(
+            f"{cause} ({words})" if words else cause, killed=gone and (code is None or -code in FROM_OUTSIDE)
+        )
 
     def _listen(self) -> None:
         """Read all it prints as errors, so that it never waits for a reader, and keep the end.
 
         A process that it has left behind may hold the other end open for ever, so the end of file is not waited for.
         """
-        assert self._process.stderr is not None
-        descriptor = self._process.stderr.fileno()
         ready = select.poll()
-        ready.register(descriptor, select.POLLIN)
+        ready.register(self._errors, select.POLLIN)
         ready.register(self._deaf, select.POLLIN)
-        while self._deaf not in (found := dict(ready.poll())) and descriptor in found:
-            part = os.read(descriptor, 1 << 16)
+        while self._deaf not in (found := dict(ready.poll())) and self._errors in found:
+            part = os.read(self._errors, 1 << 16)
             if not part:
                 return
             self._said = (self._said + part)[-4 * LAST_WORDS :]
@@ -210,36 +195,20 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End the process and those that it has started, as far as they can be found."""
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
-            _end_marked(self._mark.encode())
+        self._process.end()
 
     def close(self) -> None:
         """End the process and close all that was shared with it."""
         self.end()
         self._channel.close()
-        assert self._process.stderr is not None
         os.close(self._hush)
         self._listener.join()
         os.close(self._deaf)
-        self._process.stderr.close()
+        os.close(self._errors)
 
 
 def _as_it_is(_: Channel, reply: Any) -> Any:
     return reply
-
-
-def _end_marked(mark: bytes) -> None:
-    """End processes that began with this in their environment; only Linux shows it."""
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        # Those of other users cannot be read, and others end while we look.
-        with contextlib.suppress(OSError):
-            if mark in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _signal(number: int) -> str:

@@ -1,7 +1,4 @@
-"""The worker of a backend: loads it, and carries out one request after the other until nobody asks any more.
-
-Started with the run's ``sys.path`` and the numbers of open descriptors: socket, inboxes, outboxes (``process.START``).
-"""
+"""The worker of a backend: makes it, and carries out one request after the other until nobody asks any more."""
 
 from __future__ import annotations
 
@@ -9,27 +6,34 @@ import contextlib
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation.channel import Arena, Channel
 
+if TYPE_CHECKING:
+    from xent_conformance.loading.loader import Imported
+
 #: How this process tells the kernel that it is the one to end when memory runs out.
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
+#: Gives a backend that is imported, or raises why there is none.
+Loading: TypeAlias = "Callable[[], Imported]"
 
 
-def main(arguments: list[str]) -> None:
-    """Serve requests on the descriptors that were inherited."""
-    connection, *memories = (int(a) for a in arguments)
+def channel_of(descriptors: Sequence[int]) -> Channel:
+    """The channel to the run over open descriptors: socket, inboxes, outboxes."""
+    connection, *memories = descriptors
     inboxes, outboxes = ([Arena(m) for m in half] for half in (memories[:AT_ONCE], memories[AT_ONCE:]))
-    channel = Channel(socket.socket(fileno=connection), outboxes, inboxes)
-    number, (_, setup) = channel.receive()
-    _submit(setup["memory"])
-    said, serve = _opened(channel, setup)
+    return Channel(socket.socket(fileno=connection), outboxes, inboxes)
+
+
+def work(channel: Channel, request: tuple[int, Any], loading: Loading) -> None:
+    """Answer the first request, which asks to open the backend, and then all others."""
+    number, (_, setup) = request
+    said, serve = _opened(channel, setup, loading)
     channel.send((number, said))
     while serve is not None:
         try:
@@ -40,14 +44,12 @@ def main(arguments: list[str]) -> None:
         channel.send((number, serve(request)))
 
 
-def _submit(memory: int | None) -> None:
+def submit(memory: int | None) -> None:
     """Die with the run, die first when memory runs out, and have no more of it than was granted, in bytes."""
     import resource
 
-    with contextlib.suppress(OSError, AttributeError, ImportError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(os.getppid())
+    with contextlib.suppress(OSError):
         OOM_SCORE.write_text("1000", "ascii")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory is not None and hasattr(resource, "RLIMIT_DATA"):
@@ -55,18 +57,29 @@ def _submit(memory: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
-def _opened(channel: Channel, setup: dict[str, Any]) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
-    """Load the backend: what it is, and a function that answers requests; why it cannot be loaded, and None."""
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when the one that has started it ends, if it has not ended already; only on Linux."""
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _opened(
+    channel: Channel, setup: dict[str, Any], loading: Loading
+) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
+    """Make the backend: what it is, and a function that answers requests; why it cannot be loaded, and None."""
     from xent_conformance.calling.exceptions import message_of
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.description import as_data
-    from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
+    from xent_conformance.loading.loader import BrokenBackendError, NoBackendError, UsageError
 
     here = os.getpid()
-    sys.breakpointhook = _no_debugger
     try:
-        backend, description = load(setup["spec"], Narrowing(**setup["narrowing"]))
+        backend, description = loading().open(scripts=setup["scripts"])
         found: tuple[str, Any] = "description", as_data(description)
     except UsageError as error:
         return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None
@@ -74,17 +87,17 @@ def _opened(channel: Channel, setup: dict[str, Any]) -> tuple[tuple[str, Any], C
         return ("unavailable", message_of(error)), None
     except BrokenBackendError as error:
         return ("broken", str(error)), None
-    _leave_copies(here)
+    leave_copies(here)
     return found, _Server(channel, LocalExecutor(backend, guest=True))
 
 
-def _no_debugger(*_: Any, **__: Any) -> None:
+def no_debugger(*_: Any, **__: Any) -> None:
     """``breakpoint()`` where there is no terminal: it ends the process and says so. Raised, it would be an answer."""
     os.write(2, b"breakpoint(): a debugger works with --in-process only\n")
     os._exit(3)
 
 
-def _leave_copies(here: int) -> None:
+def leave_copies(here: int) -> None:
     """End a process that a backend has made of this one by forking: only one may answer."""
     if os.getpid() != here:
         os._exit(0)
@@ -122,12 +135,5 @@ class _Server:
 
     def _done(self, operation: str, *arguments: Any) -> Any:
         found = getattr(self._executor, operation)(*arguments)
-        _leave_copies(self._here)
+        leave_copies(self._here)
         return found
-
-
-def run() -> None:
-    """The whole process."""
-    main(sys.argv[2:])
-    # Whatever threads or exit handlers the backend has left behind must not keep the process.
-    os._exit(0)

@@ -88,8 +88,8 @@ class Description:
         return None if self.origin is None else Path(self.origin.deviations)
 
 
-def describe(backend: Backend, origin: Origin | None = None) -> Description:
-    """What there is to know of a backend."""
+def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
+    """What there is to know of a backend, with the parts of its ``scripts`` or without: to print them takes time."""
     claims = backend.capabilities
     return Description(
         name=backend.name,
@@ -98,7 +98,7 @@ def describe(backend: Backend, origin: Origin | None = None) -> Description:
         versions=_versions(getattr(backend, "versions", {})),
         forms=tuple(name for name, form in FORMS.items() if isinstance(backend, form)),
         methods=tuple(n for n in dir(backend) if not n.startswith("_") and callable(getattr(backend, n, None))),
-        reproducer=_usable(backend.reproducer()) if isinstance(backend, Reproducer) else None,
+        reproducer=_usable(backend.reproducer()) if scripts and isinstance(backend, Reproducer) else None,
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
     )

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -53,11 +53,46 @@ class Narrowing:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class Imported:
+    """A backend whose ``modules`` are imported, and that is not made yet: making it may use a device.
+
+    Known deviations are listed in ``folder``, in a file named after the backend, or after a ``library`` of ours.
+    """
+
+    spec: str
+    make: Callable[[], Backend]
+    place: tuple[str, str, str]
+    folder: Path
+    modules: tuple[str, ...]
+    library: str | None = None
+
+    def open(self, *, scripts: bool = True) -> tuple[Backend, Description]:
+        """The backend and what it is, with the parts of its ``scripts`` or without.
+
+        Raises BrokenBackendError where it lacks what each must have, BackendUnavailableError without its device.
+        """
+        backend = self.make()
+        wrong = _guarded(self.spec, lambda: complaint(backend))
+        if wrong is not None:
+            raise BrokenBackendError(f"{self.spec}: {wrong}")
+        listed = self.folder / "deviations" / f"{self.library or backend.name}.toml"
+        origin = Origin(self.spec, *self.place, str(listed.absolute()))
+        described = _guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
+        modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
+        return backend, replace(described, sources=_guarded(self.spec, lambda: sources_of(modules, described.versions)))
+
+
 def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
     """The backend for a specification, and what it is.
 
     Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
     """
+    return imported(spec, narrowing).open()
+
+
+def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
+    """The first half of loading a backend; raises what :func:`load` does."""
     if is_file(spec):
         return _from_file(spec)
     if is_callable(spec):
@@ -67,11 +102,11 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
     if point is None:
         raise UsageError(_unknown(spec))
     found = _guarded(spec, point.load)
-    backend = _made(spec, found)
     module, _, attribute = point.value.partition(":")
-    return _described(
-        spec, backend, ("entry point", module, attribute), _folder(sys.modules[module]), defined_in=[module]
-    )
+    # What its factories would import, in a process of its own each time.
+    _guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
+    place = "entry point", module, attribute
+    return Imported(spec, lambda: _made(spec, found), place, _folder(sys.modules[module]), (module,))
 
 
 def is_file(spec: str) -> bool:
@@ -120,7 +155,7 @@ def _unknown(spec: str) -> str:
     )
 
 
-def _from_file(spec: str) -> tuple[Backend, Description]:
+def _from_file(spec: str) -> Imported:
     name, colon, attribute = spec.rpartition(":")
     path = _file(name if colon and not spec.endswith(".py") else spec)
     attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
@@ -141,8 +176,12 @@ def _from_file(spec: str) -> tuple[Backend, Description]:
             f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
             " `xent new my_backend.py` writes an example"
         )
-    backend = _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
-    return _described(spec, backend, ("file", str(path), attribute), path.parent, defined_in=[name])
+    place = "file", str(path), attribute
+
+    def make() -> Backend:
+        return _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
+
+    return Imported(spec, make, place, path.parent, (name,))
 
 
 def _file(name: str) -> Path:
@@ -156,8 +195,8 @@ def _file(name: str) -> Path:
     raise UsageError(f"no file {path}")
 
 
-def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> tuple[Backend, Description]:
-    make = _guarded(spec, _points(CALLABLES)[framework].load)
+def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Imported:
+    factory = _guarded(spec, _points(CALLABLES)[framework].load)
     # As the folder of a file is; last, so that nothing in it can pass for another module.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
@@ -165,20 +204,17 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
     details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
-    # It is tried, to see what it takes. What those calls change must not hide what the calls that are judged change.
-    with kept():
-        backend = _guarded(spec, lambda: make(function, **details))
+
+    def make() -> Backend:
+        # It is tried, to see what it takes. What those calls change must not hide what the judged ones change.
+        with kept():
+            return _guarded(spec, lambda: factory(function, **details))  # type: ignore[no-any-return]
+
     # A framework's own function has the known deviations of that framework.
     library = framework if path.partition(".")[0] == framework else None
     place = "callable", framework, path
-    return _described(
-        spec,
-        backend,
-        place,
-        _folder(inspect.getmodule(make)),
-        library,
-        defined_in=_guarded(spec, lambda: _modules(function)),
-    )
+    modules = _guarded(spec, lambda: _modules(function))
+    return Imported(spec, make, place, _folder(inspect.getmodule(factory)), modules, library)
 
 
 def _attribute(spec: str, path: str) -> Any:
@@ -202,33 +238,11 @@ def _attribute(spec: str, path: str) -> Any:
     raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
 
 
-def _modules(function: Any) -> list[str]:
+def _modules(function: Any) -> tuple[str, ...]:
     """Modules that define a callable: as it was written, and as what wraps it."""
     plain = getattr(function, "func", inspect.unwrap(function))
     names = [getattr(part, "__module__", None) for part in (function, plain, type(function), type(plain))]
-    return [name for name in names if isinstance(name, str)]
-
-
-def _described(
-    spec: str,
-    backend: Backend,
-    place: tuple[str, str, str],
-    folder: Path,
-    library: str | None = None,
-    *,
-    defined_in: Iterable[str],
-) -> tuple[Backend, Description]:
-    """The backend with its description; raises BrokenBackendError where it lacks what each must have.
-
-    Known deviations are listed beside the adapter, in a file named after the backend, or after a library of ours.
-    """
-    wrong = _guarded(spec, lambda: complaint(backend))
-    if wrong is not None:
-        raise BrokenBackendError(f"{spec}: {wrong}")
-    listed = folder / "deviations" / f"{library or backend.name}.toml"
-    described = _guarded(spec, lambda: describe(backend, Origin(spec, *place, str(listed.absolute()))))
-    modules = [*defined_in, *(kind.__module__ for kind in type(backend).__mro__)]
-    return backend, replace(described, sources=_guarded(spec, lambda: sources_of(modules, described.versions)))
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _made(spec: str, found: Any) -> Backend:

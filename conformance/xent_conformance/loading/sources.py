@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Mapping
@@ -18,6 +19,8 @@ MOST = 1000
 FILE = "xent_file_"
 #: Folders of installed packages, wherever they are.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
+#: Folder of the standard library.
+LIBRARY = Path(sysconfig.get_path("stdlib"))
 SUITE = __name__.partition(".")[0]
 
 
@@ -32,20 +35,25 @@ def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, 
     are installed there. Left out are Python, this suite, and installed packages that are ``versioned``.
     """
     loaded = {name: file for name, module in tuple(sys.modules.items()) if (file := _file_of(module)) is not None}
-    roots = {n.partition(".")[0]: _folder(n, loaded[n]) for n in modules if n in loaded and not _of_python(loaded[n])}
+    defining = {name: Path(loaded[name]) for name in modules if name in loaded}
+    roots = {n.partition(".")[0]: _folder(n, file) for n, file in defining.items() if not _of_python(file)}
     folders = {folder for name, folder in roots.items() if name != SUITE and not INSTALLED.intersection(folder.parts)}
     packages = {name for name, folder in roots.items() if folder in folders or name not in versioned} - {SUITE}
+    beginnings = [f"{folder}{os.sep}" for folder in folders]
 
-    def belongs(name: str, file: Path) -> bool:
+    def near(file: str) -> bool:
+        # Modules of frameworks are thousands: as text, where paths would take longer than a new process.
+        return any(file.startswith(f) and not INSTALLED.intersection(Path(file[len(f) :]).parts) for f in beginnings)
+
+    def belongs(name: str, file: str) -> bool:
         package = name.partition(".")[0]
-        near = any(f in file.parents and not INSTALLED.intersection(file.relative_to(f).parts) for f in folders)
-        return package in packages or (near and package != SUITE and not _of_python(file))
+        return package in packages or (package != SUITE and near(file) and not _of_python(Path(file)))
 
     found = {}
     for name, file in islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST):
         # What lies in an archive, or is gone.
         with suppress(OSError):
-            found[name.removeprefix(FILE)] = hashlib.sha256(file.read_bytes()).hexdigest()
+            found[name.removeprefix(FILE)] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return found
 
 
@@ -70,10 +78,10 @@ def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
         raise ReplacedError(f"{name}: {change} since the run began")
 
 
-def _file_of(module: Any) -> Path | None:
+def _file_of(module: Any) -> str | None:
     """The file that a module was loaded from. Modules are foreign: their attributes are not asked for."""
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-    return Path(file) if isinstance(file, str) else None
+    return file if isinstance(file, str) else None
 
 
 def _folder(name: str, file: Path) -> Path:
@@ -84,5 +92,4 @@ def _folder(name: str, file: Path) -> Path:
 
 def _of_python(file: Path) -> bool:
     """Whether a file is of the standard library."""
-    library = Path(sysconfig.get_path("stdlib"))
-    return library in file.parents and not INSTALLED.intersection(file.parts)
+    return LIBRARY in file.parents and not INSTALLED.intersection(file.parts)

@@ -1,0 +1,172 @@
+"""Our side of a fork server: starting it, having workers forked from it, and ending them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, REAP
+from xent_conformance.isolation.mark import MARK, end_marked
+
+#: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: How a server begins: with our path, before a module of the working directory can pass for one of Python's own.
+START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.fork_server import run; run()"
+#: Seconds that a process which was killed is given to be gone, and a server to answer.
+PATIENCE = 10.0
+
+
+class ForkClient:
+    """One backend's fork server and its workers, one at a time. The server is the worker where it is not forked."""
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._mark = ""
+        #: There is a worker, and the server has not said yet which process it is.
+        self._unknown = False
+        #: A worker that is forked: its number, and a descriptor that can be read from once it has ended.
+        self._forked: tuple[int, int] | None = None
+        #: How the last worker has ended, as ``subprocess`` has it; None where nobody knows.
+        self.code: int | None = None
+        #: Why the server is not forked, as the end of a sentence; empty where none is on this system.
+        self.obstacle: str | None = None
+
+    def start(self, descriptors: Sequence[int], errors: int) -> None:
+        """Start a worker with these descriptors and this standard error; a server first where there is none."""
+        if self._control is not None:
+            self.code, self._unknown = None, True
+            with suppress(OSError):
+                socket.send_fds(self._control, [FORK], [*descriptors, errors])
+                return
+            self.close()
+        self.code, self._unknown, self.obstacle = None, True, None
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(PATIENCE)
+        self._mark = secrets.token_hex(8)
+        path = [entry or str(Path.cwd()) for entry in sys.path]
+        inherited = (theirs.fileno(), *descriptors)
+        with theirs:
+            self._server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-c", START, repr(path), *map(str, inherited)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=inherited,
+                start_new_session=True,
+                env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ, MARK: self._mark},
+            )
+
+    def learn(self, limit: float = 0.0) -> None:
+        """Read which process the worker is, if the server says so within so many seconds."""
+        if self._control is None or not self._unknown or not _readable(self._control.fileno(), limit):
+            return
+        with suppress(OSError):
+            answer = _answer(self._control)
+            if answer == ITSELF:
+                self._unknown = False
+                self.obstacle = self._control.makefile("rb").read().decode("utf-8", "replace")
+            elif answer is not None:
+                self._forked, self._unknown = (answer, os.pidfd_open(answer)), False
+
+    @property
+    def _is_server(self) -> bool:
+        """Whether the worker is the server, or not forked from it yet."""
+        return self._unknown or self.obstacle is not None
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the worker's process, as far as it is known; None without a worker."""
+        self.learn()
+        if self._forked is not None:
+            return self._forked[0]
+        return None if self._server is None else self._server.pid
+
+    def gone(self) -> bool:
+        """Whether the worker has ended. It stays a zombie, so that no other process gets its number."""
+        self.learn()
+        if self._forked is not None:
+            return _readable(self._forked[1])
+        return self._server is None or not self._is_server or _ended(self._server)
+
+    def end(self) -> None:
+        """End the worker, and what it has started as far as that can be found. A server that is forked stays."""
+        self.learn()
+        if self._is_server:
+            self.close()
+        if self._forked is None or self._server is None or self._control is None:
+            return
+        _, handle = self._forked
+        self._kill_forked()
+        _readable(handle, PATIENCE)
+        with suppress(OSError):
+            self._control.sendall(REAP)
+            self.code = _answer(self._control)
+        os.close(handle)
+        self._forked = None
+        end_marked(self._mark, self._server.pid)
+        if self.code in (None, ALIVE):
+            # A server that does not answer, or whose child does not end, is of no more use.
+            self.code = None
+            self.close()
+
+    def close(self) -> None:
+        """End the worker and the server."""
+        if self._server is None or self._control is None:
+            return
+        self._control.close()
+        if self._forked is not None:
+            self._kill_forked()
+            os.close(self._forked[1])
+        _kill_group(self._server.pid)
+        self._server.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._server.wait(PATIENCE)
+        end_marked(self._mark)
+        if self._is_server:
+            self.code = self._server.returncode
+        self._server, self._control, self._forked, self._unknown = None, None, None, False
+
+    def _kill_forked(self) -> None:
+        assert self._forked is not None
+        number, handle = self._forked
+        if self._server is not None and not _ended(self._server):
+            # Only the server keeps its number from being another's.
+            _kill_group(number)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def _answer(control: socket.socket) -> int | None:
+    """The server's next number; None where it has ended. Raises TimeoutError where it does not come."""
+    data = control.recv(ANSWER.size)
+    return ANSWER.unpack(data)[0] if len(data) == ANSWER.size else None
+
+
+def _kill_group(number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(number, signal.SIGKILL)
+
+
+def _readable(descriptor: int, limit: float = 0.0) -> bool:
+    ready = select.poll()
+    ready.register(descriptor, select.POLLIN)
+    return bool(ready.poll(1000 * limit))
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a child of this process has ended; it is not reaped."""
+    if process.returncode is not None:
+        return True
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return process.poll() is not None
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -1,0 +1,184 @@
+"""The process that imports a backend, and then forks a worker from itself whenever the run asks for one.
+
+Started with the run's ``sys.path`` and the numbers of open descriptors: a connection to the run for what is asked here,
+then those of the first worker. Where it must not be forked it says why, and is that worker itself: see ``obstacle``.
+
+The run asks with one byte. FORK comes with the descriptors of a worker and its standard error; the answer is the
+number of the process. The answer to REAP is how that process has ended, or ALIVE.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import struct
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from xent_conformance.isolation import worker
+from xent_conformance.isolation.mark import MARK, marked
+
+FORK, REAP = b"f", b"r"
+ANSWER = struct.Struct("<i")
+#: In place of the first worker's number: it is this process, for the reason that follows.
+ITSELF = 0
+#: In place of an exit code.
+ALIVE = 1 << 16
+#: Most descriptors that come with a request.
+MOST = 64
+_DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
+
+
+def run() -> NoReturn:
+    """The whole process."""
+    number, *descriptors = map(int, sys.argv[2:])
+    control, channel = socket.socket(fileno=number), worker.channel_of(descriptors)
+    # Nothing that the backend starts has it.
+    os.set_inheritable(number, False)
+    request = channel.receive()
+    worker.submit(request[1][1]["memory"])
+    before = _descriptors()
+    loading = _imported(request[1][1])
+    reason = obstacle(before)
+    if reason is None:
+        _serve(control, partial(worker.work, channel, request, loading), channel.close, loading)
+    with control, suppress(OSError):
+        control.sendall(ANSWER.pack(ITSELF) + reason.encode("utf-8", "replace"))
+    worker.work(channel, request, loading)
+    # Whatever threads or exit handlers the backend has left behind must not keep the process.
+    os._exit(0)
+
+
+def _imported(setup: dict[str, Any]) -> worker.Loading:
+    """Import the backend. What is wrong with it is for the worker to say."""
+    # What each worker would import otherwise, NumPy's at the first look at the state of its process.
+    import numpy.random  # noqa: F401
+
+    import xent_conformance.calling.execution  # noqa: F401
+    from xent_conformance.interface import BackendUnavailableError
+    from xent_conformance.loading.loader import BrokenBackendError, Imported, Narrowing, UsageError, imported
+
+    def refuse() -> Imported:
+        raise wrong
+
+    sys.breakpointhook = worker.no_debugger
+    here = os.getpid()
+    try:
+        found = imported(setup["spec"], Narrowing(**setup["narrowing"]))
+    except (UsageError, BackendUnavailableError, BrokenBackendError) as error:
+        wrong = error
+        return refuse
+    finally:
+        worker.leave_copies(here)
+    return lambda: found
+
+
+def obstacle(before: Collection[int]) -> str | None:
+    """Why this process must not be forked now that it has imported a backend; None: nothing speaks against it.
+
+    The copy would lack its threads, and wait for ever for a lock that one of them holds. Processes, open files and
+    shared memory would be the same for all workers; a device that is in use is some of each. ``before`` are the
+    descriptors that were open already. The reason is empty where processes are not forked on this system.
+    """
+    return next(_obstacles(before), None) if _has_handles() else ""
+
+
+def _obstacles(before: Collection[int]) -> Iterator[str]:
+    if threads := len([*_THREADS.iterdir()]) - 1:
+        yield f"importing it starts {threads} thread{'s' * (threads > 1)}"
+    if processes := len([*marked(os.environ.get(MARK, ""), os.getpid())]):
+        yield f"importing it starts {processes} process{'es' * (processes > 1)}"
+    if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
+        yield "importing it changes what SIGCHLD does"
+    for number in _descriptors() - {*before}:
+        yield f"importing it leaves {(_DESCRIPTORS / str(number)).readlink()} open"
+    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
+        _, permissions, *rest = line.split(maxsplit=5)
+        if "w" in permissions and "s" in permissions:
+            yield f"importing it shares memory: {rest[-1]}"
+
+
+def _has_handles() -> bool:
+    """Whether the run can wait for a process that is no child of its own."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def _descriptors() -> set[int]:
+    """Numbers of the open descriptors."""
+    found = [*_DESCRIPTORS.iterdir()] if _DESCRIPTORS.is_dir() else []
+    # That of the folder itself is closed again.
+    return {int(entry.name) for entry in found if entry.is_symlink()}
+
+
+def _serve(
+    control: socket.socket, first: Callable[[], None], leave: Callable[[], None], loading: worker.Loading
+) -> NoReturn:
+    """Fork the ``first`` worker, ``leave`` to it what is its own, and fork others until nobody asks any more."""
+    # Nothing that is there already is collected in a worker, which would copy the pages that it lies on.
+    gc.freeze()
+    child = _forked(control, first)
+    leave()
+    with Path(os.devnull).open("wb") as nobody:
+        os.dup2(nobody.fileno(), 2)
+    control.sendall(ANSWER.pack(child))
+    while True:
+        request, descriptors, *_ = socket.recv_fds(control, 1, MOST)
+        if request == FORK:
+            child = _forked(control, partial(_begin, descriptors, loading))
+            for descriptor in descriptors:
+                os.close(descriptor)
+            control.sendall(ANSWER.pack(child))
+        elif request == REAP:
+            control.sendall(ANSWER.pack(_exit_code(child)))
+        else:
+            os._exit(0)
+
+
+def _forked(control: socket.socket, work: Callable[[], None]) -> int:
+    """The number of a new process that does some work, which is all that it does."""
+    here = os.getpid()
+    with warnings.catch_warnings():
+        # Libraries warn of forking where threads may be; there are none.
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        control.close()
+        os.setsid()
+        worker.die_with_parent(here)
+        work()
+        code = 0
+    except BaseException:  # noqa: BLE001 - nothing of this process may go on as the server
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
+
+
+def _begin(descriptors: list[int], loading: worker.Loading) -> None:
+    *descriptors, errors = descriptors
+    os.dup2(errors, 2)
+    os.close(errors)
+    channel = worker.channel_of(descriptors)
+    worker.work(channel, channel.receive(), loading)
+
+
+def _exit_code(child: int) -> int:
+    """How a worker has ended, as ``subprocess`` has it, or ALIVE."""
+    with suppress(ChildProcessError):
+        number, status = os.waitpid(child, os.WNOHANG)
+        if number == child:
+            return os.waitstatus_to_exitcode(status)
+    return ALIVE
