@@ -219,6 +219,37 @@ def diff(options: argparse.Namespace) -> int:
     return int(code)
 
 
+def deviations(options: argparse.Namespace) -> int:
+    """Draft known deviations from the failures of a record."""
+    from xent_conformance.drafting import as_toml, drafts
+    from xent_conformance.records.record import read
+    from xent_conformance.request import Request
+    from xent_conformance.session import Session
+
+    record = read(options.record)
+    with Session.open(Request((options.backend,))) as session:
+        for line in session.left_out:
+            return complain(line, BROKEN)
+        (opened,) = session.opened
+        entries, without = drafts(record.verdicts, opened)
+    name, path = opened.description.name, opened.description.deviations
+    for line in without:
+        complain(line, OK)
+    if not entries:
+        print(f"nothing to draft: no failure of {name} in {options.record} that an entry could be written for")
+        return OK
+    text = as_toml(entries)
+    if path is None or not options.write:
+        print(text, end="")
+        return OK
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{text}" if file.tell() else text)
+    count = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}"
+    print(f"{count} added to {path}: edit reason, issue and where, then run again")
+    return OK
+
+
 def new(options: argparse.Namespace) -> int:
     """Write the example adapter."""
     from importlib.resources import files

@@ -91,7 +91,7 @@ def _declarations(requirement: Requirement) -> list[str]:
     return [
         *texts,
         "The allowed error follows from Capabilities(precision=...); exact answers follow all declared conventions.",
-        "A failure that stays can be listed as a known deviation in deviations/NAME.toml beside the adapter.",
+        "A failure that stays can be listed as a known deviation: `xent deviations BACKEND` drafts the entry.",
     ]
 
 

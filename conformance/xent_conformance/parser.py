@@ -72,7 +72,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
     parsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
-    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _mutants, _campaign, _coverage):
+    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _deviations, _mutants, _campaign, _coverage):
         add(parsers.add_parser)
     if not arguments:
         parser.print_help()
@@ -171,6 +171,23 @@ def _new(add: Add) -> None:
     new = add("new", help=what, description=_sentence(what))
     new.add_argument("file", type=Path, metavar="FILE", help="the file to write; one that exists is left as it is")
     new.set_defaults(command=commands.new)
+
+
+def _deviations(add: Add) -> None:
+    what = "draft known deviations from the failures of a run"
+    deviations = add("deviations", help=what, description=_sentence(what))
+    deviations.add_argument("backend", metavar="BACKEND", help="as for `xent run`")
+    deviations.add_argument(
+        "--record",
+        type=Path,
+        default=Path("xent-report/record.jsonl"),
+        metavar="FILE",
+        help="the record of a run (default: ./xent-report/record.jsonl)",
+    )
+    deviations.add_argument(
+        "--write", action="store_true", help="add them to deviations/NAME.toml beside the adapter, instead of printing"
+    )
+    deviations.set_defaults(command=commands.deviations)
 
 
 def _mutants(add: Add) -> None:

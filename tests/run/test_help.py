@@ -11,7 +11,7 @@ from xent_conformance import parser
 from xent_conformance.cli import main
 from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
 
-COMMANDS = ("run", "list", "explain", "report", "merge", "diff", "new", "mutants", "campaign", "coverage")
+COMMANDS = ("run", "list", "explain", "report", "merge", "diff", "new", "deviations", "mutants", "campaign", "coverage")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_without_a_command_the_help_is_printed_and_the_exit_code_is_that_of_wron
     assert "examples:\n  xent run torch" in out
     assert "exit codes:" in out
     for command in COMMANDS:
-        assert f"\n    {command} " in out
+        assert f"\n    {command}" in out
 
 
 def test_every_option_of_every_command_says_what_it_is_for(capsys):

@@ -210,11 +210,19 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         with kept():
             return _guarded(spec, lambda: factory(function, **details))  # type: ignore[no-any-return]
 
-    # A framework's own function has the known deviations of that framework.
+    # A framework's own function has the known deviations of that framework; those of others are beside their modules.
     library = framework if path.partition(".")[0] == framework else None
     place = "callable", framework, path
     modules = _guarded(spec, lambda: _modules(function))
-    return Imported(spec, make, place, _folder(inspect.getmodule(factory)), modules, library)
+    folder = _folder(inspect.getmodule(factory) if library else _module_in(path))
+    return Imported(spec, make, place, folder, modules, library)
+
+
+def _module_in(path: str) -> ModuleType | None:
+    """The module that a dotted path leads through last, of those that are imported."""
+    parts = path.replace(":", ".").split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+    return next((sys.modules[name] for name in prefixes if name in sys.modules), None)
 
 
 def _attribute(spec: str, path: str) -> Any:
