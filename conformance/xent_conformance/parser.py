@@ -198,7 +198,7 @@ def _mutants(add: Add) -> None:
     )
     mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     mutants.add_argument("--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)")
-    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="these mutants alone, by name")
+    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="these mutants alone: names or patterns")
     _add_workers(mutants, "processes (default: 1)")
     mutants.add_argument("--resume", action="store_true", help="continue where the same command was cut off")
     mutants.add_argument(

@@ -1,5 +1,6 @@
 """What users install, and that the documents say what is true."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,14 +15,18 @@ from xent_conformance.spec import specification
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this repository."""
     pytest.importorskip("hatchling", reason="hatchling is not installed")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_holds_exactly_the_three_packages(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.partition("/")[0] for name in names}
     packages = {name for name in top if not name.endswith(".dist-info")}
@@ -38,6 +43,27 @@ def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
     ):
         assert needed in names
     assert not [name for name in names if "screenshot" in name or name.endswith(".png")]
+
+
+def test_the_wheel_runs_outside_of_the_repository(wheel, tmp_path):
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    commands = [["list", "--spec"], ["explain", "accuracy.loss"], ["new", "mine.py"]]
+    commands.append(["run", "./mine.py", "--profile", "quick", "--dtypes", "float32", "--only", "identities.softplus"])
+    run = "import sys, xent_reports; from xent_conformance.cli import main; code = main(); print(xent_reports.__file__)"
+    for arguments in commands:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", f"{run}; sys.exit(code)", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), arguments
+        assert done.stdout.splitlines()[-1].startswith(str(site))
+    assert "<h1>" in (tmp_path / "xent-report" / "index.html").read_text("utf-8")
 
 
 def test_spec_is_what_the_registry_says():

@@ -16,6 +16,7 @@ from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kill_twins import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
 from xent_conformance.judging.profiles import Settings
+from xent_conformance.loading.loader import UsageError
 from xent_conformance.requirements.registry import Level, grouped, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}
@@ -147,6 +148,16 @@ def test_notes_of_another_plan_are_refused(command, tmp_path, capsys):
 def test_an_unknown_mutant_is_named(command, tmp_path, capsys):
     assert cli.main([*command, str(tmp_path / "m.json"), "--only", "nobody"]) == 2
     assert "no mutant nobody in" in capsys.readouterr().err
+
+
+def test_mutants_are_chosen_by_pattern_too():
+    folder = str(Path(__file__).parent)
+    every = {m.name for m in kill_tasks.planned(kill_tasks.Plan(folder))}
+    name = sorted(every)[0]
+    chosen = {m.name for m in kill_tasks.planned(kill_tasks.Plan(folder, only=(f"{name[:4]}*",)))}
+    assert chosen == {other for other in every if other.startswith(name[:4])}
+    with pytest.raises(UsageError, match=f"no mutant {name}x in .* that a matrix judges; did you mean '{name}'"):
+        kill_tasks.planned(kill_tasks.Plan(folder, only=(f"{name}x",)))
 
 
 def test_a_plan_has_every_mutant_that_a_matrix_judges_and_its_budget_can_be_told():

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +23,7 @@ from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.loading.loader import UsageError, catalogue_in
 from xent_conformance.requirements.registry import Level, Requirement, grouped, load
 from xent_conformance.strategies.streams import Stream
+from xent_conformance.suggestions import instead, quoted
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,18 @@ class Done:
 
 @cache
 def planned(plan: Plan) -> list[Mutant]:
-    """The mutants of a plan; raises UsageError for a name that none has.
+    """The mutants of a plan; raises UsageError for a name or pattern that none has.
 
     Those are left out that only requirements of the opt-in profile are declared to kill: a matrix judges none of these.
     """
     opt_in = {r.id for r in load().values() if r.opt_in}
     listed: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
     mutants = [m for m in listed if not set(m.killed_by) <= opt_in]
-    unknown = set(plan.only) - {m.name for m in mutants}
-    if unknown:
-        raise UsageError(f"no mutant {', '.join(sorted(unknown))} in {plan.folder} that a matrix judges")
-    return [m for m in mutants if not plan.only or m.name in plan.only]
+    if unknown := [p for p in plan.only if not any(fnmatchcase(m.name, p) for m in mutants)]:
+        near = instead(unknown[0], [m.name for m in mutants], otherwise="")
+        missing = f"no mutant {quoted(unknown)} in {plan.folder} that a matrix judges"
+        raise UsageError("; ".join(filter(None, (missing, near))))
+    return [m for m in mutants if not plan.only or any(fnmatchcase(m.name, p) for p in plan.only)]
 
 
 @cache
