@@ -153,7 +153,7 @@ def test_an_unknown_mutant_is_named(command, tmp_path, capsys):
 def test_mutants_are_chosen_by_pattern_too():
     folder = str(Path(__file__).parent)
     every = {m.name for m in kill_tasks.planned(kill_tasks.Plan(folder))}
-    name = sorted(every)[0]
+    name = min(every)
     chosen = {m.name for m in kill_tasks.planned(kill_tasks.Plan(folder, only=(f"{name[:4]}*",)))}
     assert chosen == {other for other in every if other.startswith(name[:4])}
     with pytest.raises(UsageError, match=f"no mutant {name}x in .* that a matrix judges; did you mean '{name}'"):
