@@ -191,11 +191,13 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _records(paths: Sequence[Path]) -> list[Path]:
-    """The records named, and those in the folders named; raises UsageError for a folder without any."""
+    """The records named, and those in the folders named; raises UsageError where there are none."""
     from xent_conformance.loading.loader import UsageError
 
     found: list[Path] = []
     for path in paths:
+        if not path.exists():
+            raise UsageError(f"no file or folder {path}")
         inside = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
         if not inside:
             raise UsageError(f"no {RECORD} in {path}")

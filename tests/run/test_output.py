@@ -55,3 +55,9 @@ def test_records_that_cannot_be_compared_are_one_line_on_stderr(xent, tmp_path):
     done = xent("diff", "old.jsonl", "old.jsonl")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "xent: old.jsonl:1: not a record: the first line is not a header\n"
+
+
+def test_a_folder_of_records_that_is_not_there_is_said_and_not_made(xent, tmp_path):
+    done = xent("report", "local", "--output", "local")
+    assert (done.returncode, done.stderr) == (2, "xent: no file or folder local\n")
+    assert not list(tmp_path.iterdir())
