@@ -148,8 +148,8 @@ def _renderer(name: str) -> Any:
 
 def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
+    from xent_conformance.header import catalogued
     from xent_conformance.loading.loader import known
-    from xent_conformance.records.header import catalogued
     from xent_conformance.records.plain import as_data
     from xent_conformance.requirements.registry import load
 

@@ -15,22 +15,22 @@ from typing import Any, Self
 from xent_conformance.calling.calls import Executor, forward
 from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
+from xent_conformance.header import described, header, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.judging.profiles import OPT_IN, Settings
+from xent_conformance.judging.smoke import first_call
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
-from xent_conformance.loading.smoke import first_call
-from xent_conformance.records import deviations
-from xent_conformance.records.header import described, header, not_judged
 from xent_conformance.records.lines import Header, VerdictLine
 from xent_conformance.records.record import Record, begun
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.selection import selected
+from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
 from xent_conformance.witnesses.witness import verdict_line
 

@@ -10,8 +10,8 @@ import pytest
 from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.sweeps import every_lane
 from xent_conformance.strategies import EVERYTHING
-from xent_conformance.strategies.sweeps import every_lane
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,20 @@ import pytest
 
 from xent_backends.numpy_backend import NumpyBackend
 from xent_conformance.calling.calls import forward
+from xent_conformance.calling.text import to_text
 from xent_conformance.judging.findings import Accepted, Held
 from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.problem_data import to_text
 from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+from xent_conformance.subproblems import keep_classes, keep_rows
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses import witness
-from xent_conformance.witnesses.reducer import LIMIT, Reducer, keep_classes, keep_rows
+from xent_conformance.witnesses.reducer import LIMIT, Reducer
 from xent_conformance.witnesses.witness import AGAIN
 
 

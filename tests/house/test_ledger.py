@@ -6,7 +6,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from xent_conformance import __version__
-from xent_conformance.records.header import catalogued
+from xent_conformance.header import catalogued
 from xent_conformance.requirements.ledger import ledger, since
 from xent_conformance.requirements.registry import load
 

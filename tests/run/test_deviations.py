@@ -2,8 +2,8 @@
 
 import pytest
 
-from xent_conformance.records import deviations
-from xent_conformance.records.deviations import DeviationError
+from xent_conformance.verdicts import deviations
+from xent_conformance.verdicts.deviations import DeviationError
 
 DROPPED = {
     "np.log(np.exp(shifted).sum(axis=1, keepdims=True))": "np.log("

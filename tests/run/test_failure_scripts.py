@@ -20,8 +20,8 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.description import Origin
 from xent_conformance.loading.loader import Narrowing, load
-from xent_conformance.records import deviations
 from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.script import script
 from xent_conformance.witnesses.witness import reduce

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from xent_conformance.records import deviations
-from xent_conformance.records.deviations import MAX_BYTES, DeviationError
+from xent_conformance.verdicts import deviations
+from xent_conformance.verdicts.deviations import MAX_BYTES, DeviationError
 
 SOUND = """
 [[deviation]]

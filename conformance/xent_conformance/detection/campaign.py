@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xent_conformance.calling.text import to_text
 from xent_conformance.detection.campaign_problems import directed, drawn
 from xent_conformance.detection.campaign_quantities import QUANTITIES, REQUIREMENTS, compared
 from xent_conformance.formats import FLOATING
@@ -21,8 +22,7 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.loader import catalogue_in, load
 from xent_conformance.problem import Problem
-from xent_conformance.problem_data import to_text
-from xent_conformance.records import deviations
+from xent_conformance.verdicts import deviations
 
 #: Drawn problems for each dtype and seed.
 DRAWN = 60

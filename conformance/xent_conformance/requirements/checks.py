@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xent_conformance.calling.calls import Invocation, backward, forward
-from xent_conformance.judging.findings import Finding
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation, backward, forward, second_order
+from xent_conformance.formats import rounded
+from xent_conformance.judging.findings import Compared, Finding
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import Precision
-from xent_conformance.requirements.agreement import effect_of
+from xent_conformance.problem import from_rows
+from xent_conformance.requirements.agreement import effect_of, primitive_of
 
 
 def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
@@ -33,6 +37,35 @@ def target_gradient_finding(trial: Trial) -> Finding | None:
     effect, call = effect_of(exact.value), backward(trial.problem)
     excuses = bounds.grad_target_excuses
     return trial.compare("grad_target", observed, exact, bounds.grad_target, effect=effect, call=call, **excuses)
+
+
+def nll_finding(trial: Trial) -> Compared:
+    """The loss put together from the backend's primitives beside the exact one; log_softmax, where that is wrong."""
+    composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
+    finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
+    if not finding.failed:
+        return finding
+    (term,) = primitive_of(trial, "log_softmax").terms
+    log_softmax = term.beside_exact()
+    return log_softmax if log_softmax.failed else finding
+
+
+def second_order_finding(trial: Trial) -> Finding:
+    """The second derivative times a vector beside the exact product."""
+    problem = trial.problem
+    undefined = ~np.isfinite(trial.bounds.grad_logits)
+    digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
+    v = np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
+    exact = trial.answer.hessian_times(v)
+    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
+    return trial.compare(
+        "product",
+        trial.hessian_times(vector),
+        exact,
+        np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
+        effect=effect_of(exact.value),
+        call=second_order(vector, problem),
+    )
 
 
 def calls_of(trial: Trial) -> list[Invocation]:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
-from xent_conformance.strategies.sweeps import MIDDLE_CLASSES, class_counts
 
 #: One problem of each rank, as few numbers as tell the options apart. One row is a batch that code likes to skip.
 RANKS: tuple[tuple[int, ...], ...] = ((3,), (1, 3), (4, 3), (2, 3, 2))

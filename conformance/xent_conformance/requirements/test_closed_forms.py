@@ -16,9 +16,9 @@ from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.checks import gradient_finding
 from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.sweeps import LARGE_CLASSES, class_counts, repeated
 from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
 from xent_conformance.strategies.sources import listed
-from xent_conformance.strategies.sweeps import LARGE_CLASSES, class_counts, repeated
 
 
 @listed("single class")

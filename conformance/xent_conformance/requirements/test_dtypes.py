@@ -16,10 +16,10 @@ from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.sweeps import repeated
 from xent_conformance.requirements.twins import cotangent_for, problem_of
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
-from xent_conformance.strategies.sweeps import repeated
 
 #: What libraries call a dtype in their messages, beside its own name.
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import backward, second_order
-from xent_conformance.formats import rounded
+from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Declined, Disagreement, Finding, Held, Missing
 from xent_conformance.judging.subject import DETERMINISM, GRADIENT, IGNORING, PROBABILITY_TARGETS, SECOND_ORDER
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import Problem, from_rows
-from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, effect_of, loss_of
-from xent_conformance.requirements.checks import gradient_finding, target_gradient_finding
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, loss_of
+from xent_conformance.requirements.checks import gradient_finding, second_order_finding, target_gradient_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.situations import FORMS
@@ -178,21 +177,3 @@ def test_second_backward_gives_the_same(trial: Trial) -> Iterator[Finding]:
 def test_second_derivative_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The second derivative times a vector is within the bound of G S p (v - <p, v>)."""
     yield second_order_finding(trial)
-
-
-def second_order_finding(trial: Trial) -> Finding:
-    """The second derivative times a vector beside the exact product."""
-    problem = trial.problem
-    undefined = ~np.isfinite(trial.bounds.grad_logits)
-    digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
-    v = np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
-    exact = trial.answer.hessian_times(v)
-    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
-    return trial.compare(
-        "product",
-        trial.hessian_times(vector),
-        exact,
-        np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
-        effect=effect_of(exact.value),
-        call=second_order(vector, problem),
-    )

@@ -8,7 +8,13 @@ from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, LABEL_SMOOTHING, PRIMITIVES, SECOND_ORDER, WEIGHT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import gradient_finding, loss_finding, target_gradient_finding
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    loss_finding,
+    nll_finding,
+    second_order_finding,
+    target_gradient_finding,
+)
 from xent_conformance.requirements.grids import (
     every_amount,
     every_combination,
@@ -18,8 +24,6 @@ from xent_conformance.requirements.grids import (
     exact_sentinels,
 )
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.test_gradients import second_order_finding
-from xent_conformance.requirements.test_identities import nll_finding
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES
 
 _OPTIONS = [

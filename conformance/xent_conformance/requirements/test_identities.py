@@ -9,12 +9,13 @@ import numpy as np
 
 from xent_conformance.calling.calls import backward, forward, primitive
 from xent_conformance.formats import rounded
-from xent_conformance.judging.findings import Compared, Finding
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, LAYER, PRIMITIVES, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
-from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of, primitive_of
+from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.checks import nll_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
 from xent_conformance.strategies.sources import listed
@@ -52,17 +53,6 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
     yield nll_finding(trial)
     terms = tuple(replace(term, beside_exact=lambda: nll_finding(trial)) for term in composed.terms)
     yield agree(trial, "loss", loss_of(trial), replace(composed, terms=terms), "as nll_loss of log_softmax")
-
-
-def nll_finding(trial: Trial) -> Compared:
-    """The loss put together from the backend's primitives beside the exact one; log_softmax, where that is wrong."""
-    composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
-    finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
-    if not finding.failed:
-        return finding
-    (term,) = primitive_of(trial, "log_softmax").terms
-    log_softmax = term.beside_exact()
-    return log_softmax if log_softmax.failed else finding
 
 
 def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -20,9 +20,9 @@ from xent_conformance.judging.findings import (
     StrayWrite,
     SurroundingsChanged,
 )
+from xent_conformance.judging.smoke import plain_problems
 from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.smoke import plain_problems
 from xent_conformance.problem import Problem, same_bits
 from xent_conformance.requirements.checks import calls_of, loss_finding
 from xent_conformance.requirements.registry import requirement

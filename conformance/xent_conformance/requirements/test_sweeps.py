@@ -9,7 +9,7 @@ from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.strategies.sweeps import every_lane, every_row, exact_labels
+from xent_conformance.requirements.sweeps import every_lane, every_row, exact_labels
 
 _CLASSES = [
     "https://github.com/verl-project/verl/issues/2899",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from xent_conformance.judging.subject import Need, Subject
 from xent_conformance.problem import AnyArray, Problem, array_of, by_row, from_rows
-from xent_conformance.witnesses.reducer import keep_rows
+from xent_conformance.subproblems import keep_rows
 
 Order = npt.NDArray[np.intp]
 

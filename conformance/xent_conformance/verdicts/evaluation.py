@@ -16,9 +16,9 @@ from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.records.deviations import Deviation
 from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
+from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.tally import Failing, Tally
 
 #: Statuses whose failing problem is shown.

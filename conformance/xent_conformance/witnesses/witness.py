@@ -9,13 +9,14 @@ from functools import partial
 import numpy as np
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
+from xent_conformance.calling.text import to_text
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.problem_data import to_data, to_text
+from xent_conformance.problem_data import to_data
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
 from xent_conformance.requirements.registry import Requirement

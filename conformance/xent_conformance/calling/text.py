@@ -1,0 +1,74 @@
+"""A call as text that a person reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation
+from xent_conformance.formats import is_floating
+from xent_conformance.problem import AnyArray, by_row
+
+#: Longest row that is written out.
+WIDE_ROW = 12
+MOST_ROWS = 12
+#: Larger integers are written as the floating-point numbers they are.
+LONG_INTEGER = 1e6
+
+
+def to_text(call: Invocation) -> str:
+    """A call as lines: its method with the options, then one line for each array."""
+    passed = [*call.inputs, *(f"{k}={k if isinstance(v, np.ndarray) else repr(v)}" for k, v in call.options.items())]
+    lines = [f"{call.method}({', '.join(passed)})"]
+    rank = next((a.ndim for n, a in call.arrays.items() if n in ("logits", "log_probs", "hidden")), 0)
+    for name, array in call.arrays.items():
+        if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
+            continue
+        layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
+        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, rank)}")
+    return "\n".join(lines)
+
+
+def array_text(array: AnyArray, rank: int) -> str:
+    """Values of an array, by row; of a long row only what differs from its commonest value.
+
+    ``rank``: the classes are the second axis of arrays of so many, and the last of any other.
+    """
+    if array.ndim == 0:
+        return number_text(array[()])
+    if array.ndim == 1:
+        return _row_text(array)
+    rows = by_row(array, 1 if array.ndim == rank else array.ndim - 1)
+    shown = [_row_text(row) for row in rows[:MOST_ROWS]]
+    more = [f"... {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
+    return "[" + ", ".join(shown + more) + "]"
+
+
+def _row_text(row: AnyArray) -> str:
+    if len(row) <= WIDE_ROW:
+        return "[" + ", ".join(number_text(v) for v in row) + "]"
+    values, counts = np.unique(row.astype(np.float64), return_counts=True)
+    common = values[counts.argmax()]
+    others = np.flatnonzero(row.astype(np.float64) != common)
+    named = [f"[{i}] = {number_text(row[i])}" for i in others[:WIDE_ROW]]
+    more = [f"... {len(others) - WIDE_ROW} others"] if len(others) > WIDE_ROW else []
+    return f"[{len(row)} values, all {number_text(common)}" + (
+        f" except {', '.join(named + more)}]" if others.size else "]"
+    )
+
+
+def number_text(value: Any) -> str:
+    """A number in the fewest digits that read back as the same value of its dtype."""
+    kind = np.asarray(value).dtype
+    if kind.kind in "iub":
+        return str(value)
+    if is_floating(kind):
+        number = float(value)
+        return repr(int(number)) if number.is_integer() and abs(number) < LONG_INTEGER else _shortest(value, number)
+    return str(value)
+
+
+def _shortest(value: Any, number: float) -> str:
+    text = str(np.float32(number)) if np.asarray(value).dtype.itemsize <= 4 else repr(number)  # noqa: PLR2004
+    return text if float(text) == number or number != number else repr(number)  # noqa: PLR0124
