@@ -118,8 +118,13 @@ class Coverage:
 
 
 def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, set[str]]]:
-    """Every problem of a subject, with the forms of the call that the requirements about it need."""
-    for source, group in grouped(r for r in load().values() if not r.opt_in and r.family not in REJECTED).items():
+    """Every problem of a subject, with the forms of the call that the requirements about it need.
+
+    What is judged once for all dtypes is judged for the first of them.
+    """
+    first = subject.dtype == subject.capabilities.logits_dtypes[0]
+    judged = (r for r in load().values() if not r.opt_in and r.family not in REJECTED and (first or not r.once))
+    for source, group in grouped(judged).items():
         asked: dict[Any, set[str]] = {}
         for requirement in (r for r in group if r.not_applicable(subject) is None and not source.foreign_labels):
             asked.setdefault(requirement.derive, set()).update(forms_of(requirement))
