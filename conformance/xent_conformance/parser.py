@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         epilog=f"{EXAMPLES}\n{EXIT_CODES}\n`xent COMMAND --help` has the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
-    parsers = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    parsers = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
     for add in (_run, _list, _explain, _report, _merge, _diff, _new, _deviations, _mutants, _campaign, _coverage):
         add(parsers.add_parser)
     if not arguments:
@@ -82,7 +82,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"unknown command {name!r}; {instead(name, known)}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        known[name].error(_unrecognized(unknown, known[name]))
+        asked = known.get(name, parser)
+        asked.error(_unrecognized(unknown, asked))
+    if "command" not in options:
+        parser.error("a command is missing")
     return options
 
 
