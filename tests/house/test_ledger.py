@@ -33,3 +33,9 @@ def test_versions_of_the_ledger_are_in_order():
 def test_the_catalogue_says_since_when_a_requirement_is_there():
     for requirement in load().values():
         assert catalogued(requirement).since == since(requirement.id) != ""
+
+
+def test_a_module_of_requirements_has_one_family_and_its_name():
+    for requirement in load().values():
+        module = requirement.check.__module__.rpartition(".")[2]
+        assert f"{module}_".startswith(f"test_{requirement.family}_"), f"{requirement.id} is in {module}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, backward, forward, second_order
 from xent_conformance.formats import rounded
-from xent_conformance.judging.findings import Compared, Finding
+from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import Precision
-from xent_conformance.problem import from_rows
+from xent_conformance.problem import F64Array, from_rows
 from xent_conformance.requirements.agreement import effect_of, primitive_of
 
 
@@ -77,3 +77,26 @@ def calls_of(trial: Trial) -> list[Invocation]:
 def phrases(worst: Iterable[Finding]) -> str:
     """What was observed, one phrase for each situation."""
     return "; ".join(sorted(f.quantity for f in worst))
+
+
+def gradient_findings(trial: Trial) -> Iterator[Finding]:
+    """The gradients of the logits and, where there is one, of probability targets."""
+    yield gradient_finding(trial)
+    if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
+        yield found
+
+
+def convention_finding(what: str, value: F64Array, convention: str, call: Invocation, because: str) -> Finding:
+    """Whether all numbers are what a convention says: nan or zero."""
+    right = np.isnan(value) if convention == "nan" else value == 0
+    if right.all():
+        return Held(quantity=what)
+    place = tuple(int(i) for i in np.argwhere(~right)[0])
+    return WrongConvention(
+        quantity=what,
+        calls=(call,),
+        index=place,
+        expected="nan" if convention == "nan" else "zero",
+        got=f"{float(value[place]):.9g}",
+        because=because,
+    )

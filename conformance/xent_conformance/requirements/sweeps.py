@@ -1,7 +1,8 @@
 """Sizes one after the other: every number of classes or rows at which a lane, a tile, a block or an index type ends.
 
 In each row one class dominates and all others are far below, so a lane that is dropped, counted twice, padded with
-zero or read in another's place moves the loss by much more than any bound.
+zero or read in another's place moves the loss by much more than any bound. Where all classes are equal, C itself is
+what the loss tells.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
+from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
 
 #: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
@@ -226,3 +228,14 @@ def exact_labels(subject: Subject) -> Iterable[Problem]:
             # Neighbours differ from the label and from each other, so that no rounded label finds its own height.
             logits[row, max(0, label - 2) : label + 3] = np.array([-5.0, -3.0, 4.0, -2.0, -6.0])[: classes - label + 2]
         yield _problem(subject, logits, every)
+
+
+@listed("equal logits")
+def equal_logits(subject: Subject) -> Iterator[Problem]:
+    """Rows of equal logits for every number of classes."""
+    levels = (0.0, 1.0, -3.0, 30.0, -1000.0)
+    reductions = subject.capabilities.reductions
+    for number, classes in enumerate(class_counts(subject)):
+        labels = repeated(subject, np.array([classes - 1, 0])[: 1 if classes in LARGE_CLASSES else 2], classes)
+        logits = np.full((len(labels), classes), levels[number % len(levels)])
+        yield problem_of(subject, logits, labels, reductions[number % len(reductions)])

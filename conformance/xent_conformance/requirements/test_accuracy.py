@@ -1,18 +1,31 @@
-"""Values of loss, log_softmax and softmax against the exact answer."""
+"""Values of loss, log_softmax and softmax against the exact answer, also far from zero."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.calling.calls import primitive
 from xent_conformance.formats import format_named
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import PRIMITIVES
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    PRIMITIVES,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, TIERS, Precision
-from xent_conformance.requirements.checks import loss_finding
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements import references
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    loss_finding,
+)
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.twins import in_twos, problem_of
+from xent_conformance.strategies.sources import listed
 
 
 @requirement(
@@ -105,3 +118,68 @@ def test_tightest_tier(trial: Trial) -> Iterator[Finding]:
     """The report names the tightest tier of precision that every loss met, and how far the next one was missed."""
     for name, precision in _tiers(trial.subject.dtype).items():
         yield loss_finding(trial, precision, name)
+
+
+@listed("large gaps")
+def large_gaps(subject: Subject) -> Iterable[Problem]:
+    """Gaps between target and the others from 1 to the end of the format, each alone in its row."""
+    largest = array_of(0.0, subject.dtype).dtype
+    gaps = [1.0, 10.0, 16.0, 20.0, 30.0, 50.0, 90.0, 104.0, 200.0, 750.0, 1e3, 3e3, 1e4, 3e4]
+    if largest.name != "float16":
+        gaps += [1e5, 1e8, 1e20, 1e30]
+    far = np.array(gaps)
+    rows = np.zeros((len(far), 3))
+    labels = np.arange(len(far)) % 3
+    rows[np.arange(len(far)), (labels + 1) % 3] = far
+    reductions = subject.capabilities.reductions
+    if "none" in reductions:
+        for some in in_twos(subject, len(far)):
+            yield problem_of(subject, rows[some], labels[some])
+            yield problem_of(subject, (rows - far[:, None])[some], labels[some])
+    else:
+        for row in range(len(far)):
+            yield problem_of(subject, rows[[row]], labels[[row]], reductions[0])
+
+
+@requirement(
+    "accuracy.large-gaps",
+    "the loss grows with the gap without end",
+    source=large_gaps,
+    references=[*references.LARGE_LOGITS, "https://github.com/NVIDIA/Megatron-LM/pull/5522"],
+)
+def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Finding]:
+    """The loss of an unlikely class is its distance from the likeliest, however large: no floor under probabilities, no
+    infinity before the format ends; and the gradient stays p - q.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield gradient_finding(trial)
+
+
+@listed("large offsets")
+def large_offsets(subject: Subject) -> Iterable[Problem]:
+    """The same small differences at larger and larger common offsets, as far as the format holds them."""
+    fmt = array_of(0.0, subject.dtype).dtype.name
+    highest = {"float16": 10, "bfloat16": 7}.get(fmt, 23)
+    reductions = subject.capabilities.reductions
+    for number, exponent in enumerate(range(2, highest + 1)):
+        offset = 2.0**exponent * (-1) ** number
+        reduction = reductions[number % len(reductions)]
+        yield problem_of(subject, offset + np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 0.0]]), np.array([1, 2]), reduction)
+
+
+@requirement(
+    "accuracy.large-offsets",
+    "a large common offset costs no accuracy beyond its bound",
+    source=large_offsets,
+    references=[
+        "https://github.com/ml-explore/mlx/pull/4188",
+        "https://github.com/pytorch/pytorch/issues/11752",
+        "https://github.com/pytorch/pytorch/issues/38839",
+    ],
+)
+def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Finding]:
+    """Logits far from zero that differ by little give the loss of their differences, within the bound of the declared
+    precision.
+    """
+    yield loss_finding(trial)

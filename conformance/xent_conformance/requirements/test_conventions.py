@@ -9,12 +9,30 @@ import numpy as np
 from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import dtype_of
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, NON_FINITE_LOGITS, WEIGHT, Need, Subject
+from xent_conformance.judging.subject import (
+    DIVIDES_BY_WEIGHT,
+    GRADIENT,
+    IGNORING,
+    NON_FINITE_LOGITS,
+    WEIGHT,
+    Need,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import gradient_finding, loss_finding, phrases
+from xent_conformance.requirements.checks import (
+    convention_finding,
+    gradient_finding,
+    loss_finding,
+    phrases,
+)
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
+from xent_conformance.requirements.twins import (
+    MEAN,
+    in_every_reduction,
+    problem_of,
+    row_shape_of,
+)
 from xent_conformance.strategies.sources import listed
 
 _INF = np.inf
@@ -203,3 +221,78 @@ def test_weights_of_another_dtype(trial: Trial) -> Iterator[Finding]:
     outcome = trial.outcome(forward(problem))
     seen = "rejected" if outcome.trouble else f"loss of {outcome.arrays['loss'].dtype.name}"
     yield Held(quantity=f"{problem.weight.dtype.name}: {seen}")
+
+
+@listed("all ignored")
+def all_ignored(subject: Subject) -> Iterable[Problem]:
+    """Every row ignored, by default and by a chosen sentinel, in every rank, reduction and option."""
+    claims = subject.capabilities
+    shapes: list[tuple[int, ...]] = [(2, 3)]
+    if not claims.static_shapes:
+        shapes += [(1, 1), (3, 4)]
+        shapes += [(4,)] if claims.unbatched else []
+        shapes += [(2, 3, 2)] if claims.spatial else []
+    options: list[dict[str, object]] = [{}]
+    options += [{"weight": True}] if claims.weight else []
+    options += [{"label_smoothing": 0.25}] if claims.label_smoothing else []
+    sentinels = [claims.default_ignore_index] if claims.default_ignore_index is not None else []
+    sentinels += [-1, 0] if claims.ignore_index else []
+    for shape in shapes:
+        axis = 0 if len(shape) == 1 else 1
+        logits = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), shape)
+        for sentinel in sentinels:
+            target = np.full(shape[:axis] + shape[axis + 1 :], sentinel)
+            for option in options:
+                more = dict(option)
+                if "weight" in more:
+                    more["weight"] = np.arange(1.0, shape[axis] + 1)
+                if sentinel != claims.default_ignore_index:
+                    more["ignore_index"] = sentinel
+                problem = problem_of(subject, logits, target, claims.reductions[0], **more)
+                yield from in_every_reduction(subject, [problem])
+
+
+_NOTHING_LEFT = [
+    "https://github.com/pytorch/pytorch/issues/70348",
+    "https://github.com/pytorch/pytorch/pull/64572",
+    "https://github.com/karpathy/nanochat/pull/610",
+    "https://github.com/keras-team/tf-keras/issues/734",
+]
+
+
+@requirement(
+    "conventions.all-ignored-loss",
+    "every row ignored: the loss",
+    source=all_ignored,
+    needs=[IGNORING],
+    references=_NOTHING_LEFT,
+)
+def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
+    """With every row ignored each loss and their sum are 0, and the mean is the declared convention, nan or 0, in every
+    rank and with every option.
+    """
+    problem = trial.problem
+    if problem.ignored().all() and problem.rows:
+        mean = problem.reduction == "mean"
+        convention = trial.subject.conventions.all_ignored_loss if mean else "zero"
+        yield convention_finding("loss", trial.loss(), convention, forward(problem), "every row is ignored")
+
+
+@requirement(
+    "conventions.all-ignored-gradient",
+    "every row ignored: the gradient",
+    source=all_ignored,
+    needs=[IGNORING, GRADIENT],
+    references=_NOTHING_LEFT,
+)
+def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
+    """With every row ignored the gradient is 0; that of the mean is the declared convention, nan or 0, in every rank
+    and with every option.
+    """
+    problem = trial.problem
+    if problem.ignored().all() and problem.rows:
+        mean = problem.reduction == "mean"
+        convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
+        yield convention_finding(
+            "grad_logits", trial.gradients().logits, convention, backward(problem), "every row is ignored"
+        )

@@ -11,13 +11,25 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation, backward, forward
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of
 from xent_conformance.judging.findings import Accepted, Finding, Held, WrongForm, WrongMessage
-from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.problem import F64Array, Problem, array_of
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    loss_finding,
+)
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.sweeps import repeated
-from xent_conformance.requirements.twins import cotangent_for, problem_of
+from xent_conformance.requirements.sweeps import (
+    exact_labels,
+    repeated,
+)
+from xent_conformance.requirements.twins import (
+    cotangent_for,
+    problem_of,
+)
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
@@ -285,3 +297,20 @@ def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterato
     """The gradient of the logits has their shape and dtype."""
     call = backward(trial.problem)
     yield _form(trial, call, "grad_logits", trial.problem.logits.shape, trial.problem.dtype)
+
+
+@requirement(
+    "dtypes.labels-are-exact",
+    "labels are not rounded to the dtype of the logits",
+    source=exact_labels,
+    references=[
+        "https://github.com/keras-team/keras/issues/15012",
+        "https://github.com/keras-team/keras/pull/15015",
+        "https://github.com/tensorflow/tensorflow/issues/50964",
+    ],
+)
+def test_labels_are_not_rounded_to_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
+    """Labels around 2^8, 2^11 and 2^16 name their own class: not the one that they round to in the dtype of the logits
+    or in 16 bits.
+    """
+    yield loss_finding(trial)

@@ -1,4 +1,4 @@
-"""Empty and degenerate batches: no rows, no positions, no row that counts, no class."""
+"""Empty and degenerate batches: no rows, no positions, no class."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.calling.calls import forward
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, IGNORING, Subject
+from xent_conformance.judging.subject import (
+    CHECKS_LABELS,
+    GRADIENT,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import F64Array, Problem
-from xent_conformance.requirements.checks import phrases
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import (
+    convention_finding,
+    phrases,
+)
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import in_every_reduction, problem_of
 from xent_conformance.strategies.sources import listed
@@ -38,22 +45,6 @@ def empty_batches(subject: Subject) -> Iterable[Problem]:
         yield from in_every_reduction(subject, made)
 
 
-def _is(what: str, value: F64Array, convention: str, call: Invocation, because: str) -> Finding:
-    """Whether all numbers are what a convention says: nan or zero."""
-    right = np.isnan(value) if convention == "nan" else value == 0
-    if right.all():
-        return Held(quantity=what)
-    place = tuple(int(i) for i in np.argwhere(~right)[0])
-    return WrongConvention(
-        quantity=what,
-        calls=(call,),
-        index=place,
-        expected="nan" if convention == "nan" else "zero",
-        got=f"{float(value[place]):.9g}",
-        because=because,
-    )
-
-
 @requirement(
     "edges.empty-batch",
     "a batch without rows",
@@ -75,83 +66,10 @@ def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
         return
     loss = trial.loss()
     convention = trial.subject.conventions.empty_batch_loss if problem.reduction == "mean" else "zero"
-    yield _is("loss", loss, convention, forward(problem), "the batch has no rows")
+    yield convention_finding("loss", loss, convention, forward(problem), "the batch has no rows")
     if GRADIENT.met_by(trial.subject):
         trial.gradients()
         yield Held(quantity="grad_logits")
-
-
-@listed("all ignored")
-def all_ignored(subject: Subject) -> Iterable[Problem]:
-    """Every row ignored, by default and by a chosen sentinel, in every rank, reduction and option."""
-    claims = subject.capabilities
-    shapes: list[tuple[int, ...]] = [(2, 3)]
-    if not claims.static_shapes:
-        shapes += [(1, 1), (3, 4)]
-        shapes += [(4,)] if claims.unbatched else []
-        shapes += [(2, 3, 2)] if claims.spatial else []
-    options: list[dict[str, object]] = [{}]
-    options += [{"weight": True}] if claims.weight else []
-    options += [{"label_smoothing": 0.25}] if claims.label_smoothing else []
-    sentinels = [claims.default_ignore_index] if claims.default_ignore_index is not None else []
-    sentinels += [-1, 0] if claims.ignore_index else []
-    for shape in shapes:
-        axis = 0 if len(shape) == 1 else 1
-        logits = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), shape)
-        for sentinel in sentinels:
-            target = np.full(shape[:axis] + shape[axis + 1 :], sentinel)
-            for option in options:
-                more = dict(option)
-                if "weight" in more:
-                    more["weight"] = np.arange(1.0, shape[axis] + 1)
-                if sentinel != claims.default_ignore_index:
-                    more["ignore_index"] = sentinel
-                problem = problem_of(subject, logits, target, claims.reductions[0], **more)
-                yield from in_every_reduction(subject, [problem])
-
-
-_NOTHING_LEFT = [
-    "https://github.com/pytorch/pytorch/issues/70348",
-    "https://github.com/pytorch/pytorch/pull/64572",
-    "https://github.com/karpathy/nanochat/pull/610",
-    "https://github.com/keras-team/tf-keras/issues/734",
-]
-
-
-@requirement(
-    "conventions.all-ignored-loss",
-    "every row ignored: the loss",
-    source=all_ignored,
-    needs=[IGNORING],
-    references=_NOTHING_LEFT,
-)
-def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
-    """With every row ignored each loss and their sum are 0, and the mean is the declared convention, nan or 0, in every
-    rank and with every option.
-    """
-    problem = trial.problem
-    if problem.ignored().all() and problem.rows:
-        mean = problem.reduction == "mean"
-        convention = trial.subject.conventions.all_ignored_loss if mean else "zero"
-        yield _is("loss", trial.loss(), convention, forward(problem), "every row is ignored")
-
-
-@requirement(
-    "conventions.all-ignored-gradient",
-    "every row ignored: the gradient",
-    source=all_ignored,
-    needs=[IGNORING, GRADIENT],
-    references=_NOTHING_LEFT,
-)
-def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
-    """With every row ignored the gradient is 0; that of the mean is the declared convention, nan or 0, in every rank
-    and with every option.
-    """
-    problem = trial.problem
-    if problem.ignored().all() and problem.rows:
-        mean = problem.reduction == "mean"
-        convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
-        yield _is("grad_logits", trial.gradients().logits, convention, backward(problem), "every row is ignored")
 
 
 @listed("labels without classes")

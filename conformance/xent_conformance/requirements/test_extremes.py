@@ -9,86 +9,24 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import backward, forward
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    NON_FINITE_LOGITS,
+    Need,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements import references
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    loss_finding,
+)
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import ROWS, in_twos, problem_of
+from xent_conformance.requirements.twins import (
+    ROWS,
+)
 from xent_conformance.strategies.situations import EXTREME, SPOILED
-from xent_conformance.strategies.sources import listed
-
-_LARGE = [
-    "https://github.com/Oneflow-Inc/oneflow/issues/3137",
-    "https://github.com/ggml-org/ggml/pull/929",
-    "https://github.com/keras-team/keras/issues/17634",
-    "https://github.com/tensorflow/tensorflow/issues/21271",
-]
-
-
-@listed("large gaps")
-def large_gaps(subject: Subject) -> Iterable[Problem]:
-    """Gaps between target and the others from 1 to the end of the format, each alone in its row."""
-    largest = array_of(0.0, subject.dtype).dtype
-    gaps = [1.0, 10.0, 16.0, 20.0, 30.0, 50.0, 90.0, 104.0, 200.0, 750.0, 1e3, 3e3, 1e4, 3e4]
-    if largest.name != "float16":
-        gaps += [1e5, 1e8, 1e20, 1e30]
-    far = np.array(gaps)
-    rows = np.zeros((len(far), 3))
-    labels = np.arange(len(far)) % 3
-    rows[np.arange(len(far)), (labels + 1) % 3] = far
-    reductions = subject.capabilities.reductions
-    if "none" in reductions:
-        for some in in_twos(subject, len(far)):
-            yield problem_of(subject, rows[some], labels[some])
-            yield problem_of(subject, (rows - far[:, None])[some], labels[some])
-    else:
-        for row in range(len(far)):
-            yield problem_of(subject, rows[[row]], labels[[row]], reductions[0])
-
-
-@requirement(
-    "accuracy.large-gaps",
-    "the loss grows with the gap without end",
-    source=large_gaps,
-    references=[*_LARGE, "https://github.com/NVIDIA/Megatron-LM/pull/5522"],
-)
-def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Finding]:
-    """The loss of an unlikely class is its distance from the likeliest, however large: no floor under probabilities, no
-    infinity before the format ends; and the gradient stays p - q.
-    """
-    yield loss_finding(trial)
-    if GRADIENT.met_by(trial.subject):
-        yield gradient_finding(trial)
-
-
-@listed("large offsets")
-def large_offsets(subject: Subject) -> Iterable[Problem]:
-    """The same small differences at larger and larger common offsets, as far as the format holds them."""
-    fmt = array_of(0.0, subject.dtype).dtype.name
-    highest = {"float16": 10, "bfloat16": 7}.get(fmt, 23)
-    reductions = subject.capabilities.reductions
-    for number, exponent in enumerate(range(2, highest + 1)):
-        offset = 2.0**exponent * (-1) ** number
-        reduction = reductions[number % len(reductions)]
-        yield problem_of(subject, offset + np.array([[2.0, 0.0, 3.0], [0.0, 0.0, 0.0]]), np.array([1, 2]), reduction)
-
-
-@requirement(
-    "accuracy.large-offsets",
-    "a large common offset costs no accuracy beyond its bound",
-    source=large_offsets,
-    references=[
-        "https://github.com/ml-explore/mlx/pull/4188",
-        "https://github.com/pytorch/pytorch/issues/11752",
-        "https://github.com/pytorch/pytorch/issues/38839",
-    ],
-)
-def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Finding]:
-    """Logits far from zero that differ by little give the loss of their differences, within the bound of the declared
-    precision.
-    """
-    yield loss_finding(trial)
 
 
 def _may_be_zero(subject: Subject) -> bool:
@@ -100,7 +38,7 @@ def _may_be_zero(subject: Subject) -> bool:
     "extremes.loss",
     "loss at the ends of the range",
     source=EXTREME,
-    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *_LARGE],
+    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *references.LARGE_LOGITS],
 )
 def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
@@ -131,7 +69,7 @@ def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Fi
     "gradient at the ends of the range",
     source=EXTREME,
     needs=[GRADIENT],
-    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *_LARGE],
+    references=["https://github.com/NVIDIA/Megatron-LM/issues/7464", *references.LARGE_LOGITS],
 )
 def test_gradient_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give a finite gradient within its

@@ -7,13 +7,27 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, LABEL_SMOOTHING, Need
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    LABEL_SMOOTHING,
+    Need,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import Measured, agree, gradient_of, gradients_agree, loss_of
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    gradient_findings,
+    loss_finding,
+)
+from xent_conformance.requirements.grids import (
+    every_amount,
+)
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import explicit, relabelled
+from xent_conformance.requirements.twins import (
+    explicit,
+    relabelled,
+)
 from xent_conformance.strategies.situations import RELATIONS, SMOOTHED
 
 _MIXTURE = [
@@ -157,3 +171,22 @@ def test_smoothing_of_zero_is_no_smoothing(trial: Trial) -> Iterator[Finding]:
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(passing)
         yield gradients_agree(trial, gradient, gradient_of(off).bounded_as(gradient), otherwise)
+
+
+@requirement(
+    "label_smoothing.every-amount",
+    "every amount of smoothing",
+    source=every_amount,
+    needs=[LABEL_SMOOTHING],
+    references=[
+        "https://github.com/TimDettmers/ConvE/issues/55",
+        "https://github.com/OpenNMT/OpenNMT/issues/570",
+    ],
+)
+def test_every_amount_of_smoothing_gives_its_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradients are within their bounds for amounts of smoothing from 1e-6 to 0.9999: none is too small to
+    count, none is rounded to a rounder one.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield from gradient_findings(trial)

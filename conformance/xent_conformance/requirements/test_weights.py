@@ -9,13 +9,28 @@ import numpy as np
 from xent_conformance.calling.calls import forward
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, WEIGHT
+from xent_conformance.judging.subject import (
+    DIVIDES_BY_WEIGHT,
+    GRADIENT,
+    WEIGHT,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    loss_finding,
+)
+from xent_conformance.requirements.grids import (
+    every_scale,
+)
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
+from xent_conformance.requirements.twins import (
+    CHOSEN_SENTINEL,
+    MEAN,
+    relabelled,
+    weighted_by,
+)
 from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
 
@@ -206,3 +221,19 @@ def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Itera
     yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
     if GRADIENT.met_by(trial.subject):
         yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
+
+
+@requirement(
+    "weights.every-scale",
+    "small and large weights",
+    source=every_scale,
+    needs=[WEIGHT],
+    references=["https://github.com/PaddlePaddle/Paddle/pull/24352"],
+)
+def test_weights_of_every_scale_give_their_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradient are within their bounds for class weights from 1e-13 to 1e12, as far as the dtype holds them:
+    nothing that is added against a division by zero shows in the mean.
+    """
+    yield loss_finding(trial)
+    if GRADIENT.met_by(trial.subject):
+        yield gradient_finding(trial)

@@ -9,14 +9,19 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import ROUNDING
-from xent_conformance.requirements.checks import gradient_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.sweeps import LARGE_CLASSES, class_counts, repeated
+from xent_conformance.requirements.sweeps import (
+    equal_logits,
+)
 from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
 from xent_conformance.strategies.sources import listed
 
@@ -69,25 +74,9 @@ def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
         yield trial.compare("grad_logits", gradient, zero, bound, call=backward(problem))
 
 
-@listed("equal logits")
-def equal_logits(subject: Subject) -> Iterator[Problem]:
-    """Rows of equal logits for every number of classes."""
-    levels = (0.0, 1.0, -3.0, 30.0, -1000.0)
-    reductions = subject.capabilities.reductions
-    for number, classes in enumerate(class_counts(subject)):
-        labels = repeated(subject, np.array([classes - 1, 0])[: 1 if classes in LARGE_CLASSES else 2], classes)
-        logits = np.full((len(labels), classes), levels[number % len(levels)])
-        yield problem_of(subject, logits, labels, reductions[number % len(reductions)])
-
-
-_EQUAL = [
-    "https://github.com/pytorch/executorch/pull/20090",
-    "https://github.com/google-research/last/pull/43",
-    "https://github.com/pytorch/pytorch/issues/147284",
-]
-
-
-@requirement("identities.equal-logits", "equal logits give log C", source=equal_logits, references=_EQUAL)
+@requirement(
+    "identities.equal-logits", "equal logits give log C", source=equal_logits, references=references.EQUAL_LOGITS
+)
 def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) -> Iterator[Finding]:
     """Where all logits of a row are equal its loss is log C, for C up to 65, around every power of two, and up to
     151936.
@@ -103,18 +92,6 @@ def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) 
     bounds = trial.bounds
     tolerance = bounds.loss + 4 * ROUNDING * exact
     yield trial.compare("loss", trial.loss(), Exact(exact), tolerance, overflows=bounds.overflows)
-
-
-@requirement(
-    "gradients.equal-logits",
-    "equal logits give 1/C - [j = t]",
-    source=equal_logits,
-    needs=[GRADIENT],
-    references=_EQUAL,
-)
-def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]:
-    """Where all logits of a row are equal its gradient is 1/C, less one at the target."""
-    yield gradient_finding(trial)
 
 
 @listed("two classes")

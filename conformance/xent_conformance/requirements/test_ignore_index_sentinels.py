@@ -7,12 +7,27 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, IGNORING, Need
+from xent_conformance.judging.subject import (
+    GRADIENT,
+    IGNORING,
+    Need,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.checks import (
+    loss_finding,
+)
+from xent_conformance.requirements.grids import (
+    exact_sentinels,
+)
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES, chosen_rows, relabelled
+from xent_conformance.requirements.twins import (
+    CHOSEN_SENTINEL,
+    FREE_SHAPES,
+    chosen_rows,
+    relabelled,
+)
 from xent_conformance.strategies.situations import IGNORING_ROWS
 
 _REMOVED = [
@@ -136,3 +151,17 @@ def test_the_default_sentinel_may_be_passed(trial: Trial) -> Iterator[Finding]:
     if GRADIENT.met_by(trial.subject):
         gradient = gradient_of(trial)
         yield gradients_agree(trial, gradient, gradient_of(twin).bounded_as(gradient), otherwise)
+
+
+@requirement(
+    "ignore_index.sentinel-is-exact",
+    "the sentinel is not rounded or wrapped",
+    source=exact_sentinels,
+    needs=[CHOSEN_SENTINEL],
+    references=["https://github.com/keras-team/keras/pull/15015", "https://github.com/pytorch/pytorch/pull/60650"],
+)
+def test_the_sentinel_is_not_rounded_or_wrapped(trial: Trial) -> Iterator[Finding]:
+    """Only labels that are ignore_index itself are ignored: not those next to it around 2^8 and 2^11, which a narrow
+    float takes for it, nor those that differ from it by 2^8, 2^16 or 2^32, which a narrow integer does.
+    """
+    yield loss_finding(trial)
