@@ -32,8 +32,8 @@ class Fault:
     ``before`` are lines of the class and of the module. ``verdicts`` has the statuses that differ from those of a
     clean run, ``message`` what their failures or, where the adapter cannot be used at all, ``broken``, must say.
     A fault that is ``everywhere`` leaves the others with the same statuses, but with fewer problems that could be
-    judged. The scripts of one that ``carries_state`` from call to call need not show it: the calls of the run before
-    those of the script matter too.
+    judged. The scripts of one that ``needs_the_run`` need not show it: it carries state from call to call, or turns
+    against the process of the suite.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Fault:
     broken: bool = False
     timeout: float = 20.0
     everywhere: bool = False
-    carries_state: bool = False
+    needs_the_run: bool = False
 
     def source(self) -> str:
         """The whole adapter."""

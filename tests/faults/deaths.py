@@ -72,6 +72,7 @@ FAULTS = [
         "os.closerange(0, 4096)",
         verdicts=CRASH,
         message="cross_entropy",
+        needs_the_run=True,
     ),
     Fault(
         "garbage on the connection",
@@ -79,6 +80,7 @@ FAULTS = [
         "for d in range(3, 64):\n    try: os.write(d, b'\\xff' * 64)\n    except OSError: pass",
         verdicts=CRASH,
         message="sent something that is no answer",
+        needs_the_run=True,
     ),
     Fault(
         "a fork that comes back",
@@ -122,6 +124,7 @@ FAULTS = [
         "import builtins; builtins.str = builtins.len = None",
         verdicts=CRASH,
         message="with exit code 1",
+        needs_the_run=True,
     ),
     Fault(
         "modules forgotten",
@@ -150,6 +153,7 @@ FAULTS = [
         "    except RuntimeError: poisoned.append(1); raise",
         verdicts=CRASH,
         message="after it every call of the process fails",
+        needs_the_run=True,
     ),
     Fault(
         "a crash in every call",

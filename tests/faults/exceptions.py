@@ -77,6 +77,7 @@ FAULTS = [
         "class Odd(Exception, metaclass=Meta): pass",
         verdicts=FAIL,
         message="raised Odd: hidden",
+        needs_the_run=True,
     ),
     Fault(
         "recursion",

@@ -41,6 +41,7 @@ FAULTS = [
         when=ALL,
         verdicts=CHANGED,
         message="overwrote its logits",
+        needs_the_run=True,
     ),
     Fault(
         "target written over",
@@ -140,5 +141,6 @@ FAULTS = [
         "    return loss * loss.dtype.type(1 + 2.0**-22) if before == (2, 3) != logits.shape else loss",
         verdicts={"purity.no-state": "fail", "purity.long-sums": "fail", "identities.softplus": "fail"},
         message="other calls",
+        needs_the_run=True,
     ),
 ]

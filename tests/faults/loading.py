@@ -130,5 +130,6 @@ FAULTS = [
             "purity.inputs-unchanged": "fail",
         },
         message="",
+        needs_the_run=True,
     ),
 ]

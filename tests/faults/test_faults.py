@@ -1,5 +1,7 @@
 """Every fault is a verdict on the requirement it is aimed at, or a clear error, and nothing to all others."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,28 @@ def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd)
             assert fault.everywhere or verdict == clean[identifier]
         else:
             assert verdict.status == "vacuous" or verdict.failures[0].text
-    failures = [failure.message for i in fault.verdicts for failure in found[i].failures]
-    assert not failures or any(fault.message in message for message in failures)
+    failures = [failure for i in fault.verdicts for failure in found[i].failures]
+    assert not failures or any(fault.message in failure.message for failure in failures)
+    # Of failures that say the same of the same call one is enough.
+    alike = {(failure.kind, failure.quantity, failure.call): failure for failure in failures}
+    printed = [outcome_of(failure.reproducer, record.parent) for failure in alike.values()]
+    silent = [text for text in printed if not text.endswith("WRONG\n")]
+    assert fault.needs_the_run or not silent, silent
+
+
+def outcome_of(script, folder):
+    """What a script prints in a process of its own; it exits with 1 where it shows the failure, else with 0."""
+    path = folder / "script.py"
+    # A call that never comes back need not be waited for as long as by a person.
+    path.write_text(script.replace("LIMIT = 20 ", "LIMIT = 2 "), "utf-8")
+    # Not a pipe: a process that is left behind would hold it open.
+    with (folder / "printed.txt").open("w+", encoding="utf-8") as printed:
+        options = {"cwd": folder, "stdout": printed, "stderr": printed, "timeout": 60, "start_new_session": True}
+        done = subprocess.run([sys.executable, path], check=False, **options)
+        printed.seek(0)
+        text = printed.read()
+    assert done.returncode == text.endswith("WRONG\n"), (script, text)
+    return text
 
 
 def test_names_of_faults_are_their_own():

@@ -92,8 +92,7 @@ def first_failure(requirement, backend, corpus, origin):
 def shown(requirement, subject, failing):
     """The reduced failure and its script."""
     witness = reduce(requirement, subject, failing)
-    text = script(requirement, subject, witness.problem, witness.finding, sometimes=witness.sometimes)
-    return witness, text
+    return witness, witness.script(requirement, subject)
 
 
 #: Mutants that carry state from call to call: a requirement that looks at one call alone sees what the calls of the

@@ -6,6 +6,7 @@ A :class:`Caller` turns problems into invocations; an :class:`Executor` carries 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -98,14 +99,25 @@ class Factors(NamedTuple):
     bias: AnyArray | None
 
 
+#: Latest calls that are remembered, each with so many bytes of arrays at most.
+REMEMBERED, LARGEST = 128, 1 << 16
+
+
+def none_remembered() -> deque[Invocation]:
+    """The latest calls before there are any."""
+    return deque(maxlen=REMEMBERED)
+
+
 class Executor(Protocol):
     """Carries out invocations on one backend, each with inputs of its own.
 
-    ``restarts``: processes it has used up. ``expendable``: it survives calls that its backend does not.
+    ``restarts``: processes it has used up. ``expendable``: it survives calls that its backend does not. ``recent`` has
+    the latest calls: what a backend carries from one call to the next may be of those.
     """
 
     restarts: int
     expendable: bool
+    recent: deque[Invocation]
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
@@ -119,6 +131,9 @@ class Executor(Protocol):
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
         """One call, and what of the process outside it, the working directory for one, has been changed."""
 
+    def renewed(self) -> bool:
+        """Give the next call a process in which none was made; False where that is not possible."""
+
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one."""
 
@@ -129,11 +144,12 @@ class Executor(Protocol):
 class LostError(Exception):
     """A call that did not come back. Callers raise it, so that no requirement can take it for an answer."""
 
-    def __init__(self, invocation: Invocation, outcome: Outcome) -> None:
-        """Carries the call and its outcome."""
-        super().__init__(f"{invocation.method} {outcome.trouble}")
-        self.invocation = invocation
+    def __init__(self, calls: Sequence[Invocation], outcome: Outcome, *, threads: bool = False) -> None:
+        """Carries what was called, one after the other or in ``threads`` of their own, and the outcome."""
+        super().__init__(f"{calls[0].method} {outcome.trouble}")
+        self.calls = tuple(calls)
         self.outcome = outcome
+        self.threads = threads
 
 
 class Caller:
@@ -143,31 +159,38 @@ class Caller:
         """Calls are carried out by an executor."""
         self.executor = executor
 
+    def _remember(self, *invocations: Invocation) -> None:
+        small = (i for i in invocations if sum(a.nbytes for a in i.arrays.values()) <= LARGEST)
+        self.executor.recent.extend(small)
+
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
-        return _back(invocation, self.executor.perform(invocation))
+        self._remember(invocation)
+        return _back(self.executor.perform(invocation), invocation)
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
         """What of the process outside the call has been changed after a call."""
+        self._remember(invocation)
         outcome, changed = self.executor.disturbed(invocation)
-        _back(invocation, outcome)
+        _back(outcome, invocation)
         return changed
 
     def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
+        self._remember(invocation, other)
         early, late = self.executor.kept(invocation, other)
-        return _back(invocation, early), _back(invocation, late)
+        return _back(early, invocation), _back(late, invocation, other)
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
         found = self.executor.together(invocations, rounds)
-        return [[_back(i, outcome) for outcome in outcomes] for i, outcomes in zip(invocations, found, strict=True)]
+        return [[_back(outcome, *invocations, threads=True) for outcome in outcomes] for outcomes in found]
 
 
-def _back(invocation: Invocation, outcome: Outcome) -> Outcome:
-    """The outcome of a call that came back."""
+def _back(outcome: Outcome, *calls: Invocation, threads: bool = False) -> Outcome:
+    """The outcome of calls that came back."""
     if outcome.fate is not None:
-        raise LostError(invocation, outcome)
+        raise LostError(calls, outcome, threads=threads)
     return outcome
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, Outcome
+from xent_conformance.calling.calls import Invocation, Outcome, none_remembered
 from xent_conformance.calling.exceptions import described, name_of
 from xent_conformance.calling.foreign import printable
 from xent_conformance.calling.guarded import BAND, Guarded
@@ -52,6 +52,7 @@ class LocalExecutor:
         bridged = isinstance(backend, ArrayBridge)
         self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
         self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
+        self.recent = none_remembered()
         self._held = Held()
         #: The first call that was asked for, and what came of it.
         self.first: tuple[Invocation, Outcome] | None = None
@@ -104,6 +105,10 @@ class LocalExecutor:
         with surroundings(self._own, self._beginning) as changes:
             outcome = self._outcome(invocation)[0]
             return outcome, changes() + self._held.changed()
+
+    def renewed(self) -> bool:
+        """This process is the only one."""
+        return False
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""

@@ -18,6 +18,10 @@ AFTER, EVERY = 0.1, 0.005
 MOST, LARGEST = 20, 1 << 20
 
 
+#: What follows the name of an input that was written to late.
+LATE = " of an earlier call"
+
+
 class Held:
     """Inputs of some calls, and when each returned. Several threads may add to them, one looks at them."""
 
@@ -41,7 +45,7 @@ class Held:
         while self._inputs and self._inputs[0][0] <= due:
             _, inputs = self._inputs.popleft()
             # Inputs that the backend has copied lie unchanged in this memory.
-            self._found |= {f"{n} of an earlier call": None for n, g in inputs.items() if any(g.after(g.view))}
+            self._found |= {n + LATE: None for n, g in inputs.items() if any(g.after(g.view))}
 
     def changed(self) -> tuple[str, ...]:
         """Inputs that were found written to, as phrases. The first time it waits for those that are held."""

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import locale
 import os
-import pickle
 import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-#: Sums that come out otherwise when the processor does not round to nearest, and a number that it may flush to zero.
-ROUNDED = ((1.0, 2.0**-54), (-1.0, -(2.0**-54)), (1.0, 3 * 2.0**-54))
-SUBNORMAL = 5e-324
-
-#: How to look at each part of the state. Values are compared as they are.
-LOOKS: Mapping[str, Callable[[], Any]] = {
-    "working directory": Path.cwd,
-    "environment variables": lambda: dict(os.environ),
-    "locale": lambda: locale.setlocale(locale.LC_ALL),
-    "warning filters": lambda: list(warnings.filters),
-    "numpy error state": np.geterr,
-    "numpy print options": np.get_printoptions,
-    "numpy random state": lambda: pickle.dumps(np.random.get_state()),  # noqa: NPY002 - the global one is what is asked about
-    "random state": random.getstate,
-    "recursion limit": sys.getrecursionlimit,
-    "floating-point mode": lambda: [a + b for a, b in ROUNDED] + [SUBNORMAL * n for n in (1.0, 3.0)],
-    "standard streams": lambda: [
-        *((id(s), getattr(s, "closed", None)) for s in (sys.stdin, sys.stdout, sys.stderr)),
-        *map(_open, (1, 2)),
-    ],
+#: How to look at each part of the state, as Python: a script that shows what was changed looks in the same way. Values
+#: are compared as they are. In a floating-point mode other than ours sums round otherwise, and subnormals are zero.
+LOOKS: Mapping[str, str] = {
+    "working directory": "os.getcwd()",
+    "environment variables": "dict(os.environ)",
+    "locale": "locale.setlocale(locale.LC_ALL)",
+    "warning filters": "list(warnings.filters)",
+    "numpy error state": "np.geterr()",
+    "numpy print options": "np.get_printoptions()",
+    "numpy random state": "pickle.dumps(np.random.get_state())",
+    "random state": "random.getstate()",
+    "recursion limit": "sys.getrecursionlimit()",
+    "floating-point mode": "[1.0 + x for x in SMALL], [x - 1.0 for x in SMALL], [5e-324 * x for x in (1.0, 3.0)]",
+    "standard streams": "[(id(s), getattr(s, 'closed', None)) for s in (sys.stdin, sys.stdout, sys.stderr)],"
+    " [name in os.listdir('/dev/fd') for name in '12']",
 }
+#: What these expressions need.
+SETTING = "import locale, os, pickle, random, sys, warnings\nSMALL = 2.0**-54, 3 * 2.0**-54, -(2.0**-54)"
+
+
+def _looks() -> dict[str, Callable[[], Any]]:
+    names: dict[str, Any] = {"np": np}
+    exec(SETTING, names)  # noqa: S102 - our own text
+    return {name: eval(f"lambda: ({look})", names) for name, look in LOOKS.items()}  # noqa: S307
+
+
+_LOOKS = _looks()
 
 
 def _refill(held: Any, content: Any) -> None:
@@ -98,17 +102,9 @@ def surroundings(
 def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """The whole state; a part that cannot be looked at is what came of looking."""
     found: dict[str, Any] = {}
-    for name, look in LOOKS.items():
+    for name, look in _LOOKS.items():
         try:
             found[name] = look()
         except OSError as error:
             found[name] = repr(error)
     return {**found, **{k: repr(v) for k, v in own().items()}}
-
-
-def _open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True

@@ -52,6 +52,7 @@ class _Between:
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
+        self.recent = executor.recent
 
     def perform(self, invocation: Invocation) -> Outcome:
         found: Outcome = self._do("perform", invocation)
@@ -68,6 +69,9 @@ class _Between:
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
         found: tuple[Outcome, tuple[str, ...]] = self._do("disturbed", invocation)
         return found
+
+    def renewed(self) -> bool:
+        return False
 
     def keeps_strides(self, array: AnyArray) -> bool:
         return bool(self._do("keeps_strides", array))

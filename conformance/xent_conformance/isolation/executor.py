@@ -9,7 +9,7 @@ from enum import Enum
 from time import monotonic
 from typing import Any, TypeVar
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome
+from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome, none_remembered
 from xent_conformance.calling.turns import AT_ONCE, give_way
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
@@ -75,6 +75,7 @@ class IsolatedExecutor:
         self.canary: Invocation | None = None
         #: The first call that was asked for, and what came of it.
         self.first: tuple[Invocation, Outcome] | None = None
+        self.recent = none_remembered()
         #: Workers that had to be replaced.
         self.restarts = 0
 
@@ -163,6 +164,13 @@ class IsolatedExecutor:
             lambda dead: (dead, ()),
             key=_key(invocation),
         )
+
+    def renewed(self) -> bool:
+        """Let the next call have a new worker; it is not one that had to be replaced."""
+        self._replace()
+        self.restarts -= 1
+        self.recent.clear()
+        return True
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one; if that kills it, a call will show how."""

@@ -63,8 +63,7 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
     except SpoiledError as spoiled:
         made.append(spoiled.finding)
     except LostError as lost:
-        how, call = lost.outcome, lost.invocation
-        made.append(Lost(quantity=call.results[0], calls=(call,), fate=how.fate or "", how=how.trouble or ""))
+        made.append(Lost.of(lost))
     return made
 
 

@@ -115,6 +115,12 @@ class Trial:
         """The same problem on another subject with the same claims; answer and bounds are shared."""
         return Trial(subject, self.problem, self.shared, recipe=self.recipe, example=self.example)
 
+    def where(self, call: Invocation, outcome: Outcome) -> Trial:
+        """This trial, given what a call has come to already."""
+        came_back = outcome.fate is None
+        self._outcomes[call.key] = call, outcome if came_back else LostError((call,), outcome)
+        return self
+
     def outcome(self, call: Invocation) -> Outcome:
         """Outcome of a call, which is made once; LostError where it does not come back."""
         if call.key not in self._outcomes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import cast
 
 import numpy as np
 
-from xent_conformance.calling.calls import Executor, Invocation, Outcome, forward
+from xent_conformance.calling.calls import Invocation, forward
 from xent_conformance.judging.findings import (
     Finding,
     Held,
@@ -114,18 +113,6 @@ def _same_call(one: Invocation, other: Invocation) -> bool:
     return alike and all(a is not None and b is not None and same_bits(a, b) for a, b in pairs)
 
 
-class _Once:
-    """An executor that has made one call, and gives what came of it."""
-
-    restarts, expendable = 0, False
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-
-    def perform(self, _: Invocation) -> Outcome:
-        return self._outcome
-
-
 # Not reducible: another problem would be another call, which is not the first any more.
 @requirement("purity.first-call", "the first call of a process is right", source=_first, once=True, reducible=False)
 def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]:
@@ -134,7 +121,7 @@ def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]
     # Where nothing has been called yet, as in a script, this call is the first.
     first = getattr(subject.executor, "first", None) or (call, subject.caller.perform(call))
     if _same_call(first[0], call):
-        yield loss_finding(trial.on(replace(subject, executor=cast("Executor", _Once(first[1])), dtype=problem.dtype)))
+        yield loss_finding(trial.on(replace(subject, dtype=problem.dtype)).where(call, first[1]))
 
 
 @requirement(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import is_floating
 from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.trial import Trial
@@ -17,10 +18,11 @@ from xent_conformance.problem import Problem
 
 @dataclass(frozen=True)
 class Failing:
-    """A trial that fails, and its worst finding."""
+    """A trial that fails, its worst finding, and the latest calls until then."""
 
     trial: Trial
     finding: Finding
+    before: tuple[Invocation, ...] = ()
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Tally:
         self._bin(trial.problem, found)
         if worst.failed:
             self.failed += 1
-            self._keep(Failing(trial, worst))
+            self._keep(trial, worst)
 
     def bins(self) -> list[dict[str, Any]]:
         """Largest ratio and error by number of classes, in powers of two."""
@@ -82,15 +84,15 @@ class Tally:
         place.ratio = max(place.ratio, *(f.ratio for f in found))
         place.ulp = max(place.ulp, *(f.ulp for f in found))
 
-    def _keep(self, failing: Failing) -> None:
+    def _keep(self, trial: Trial, worst: Finding) -> None:
         """Keep the failing problem that promises the clearest witness."""
-        if self.failing is None or _unclear(failing) < _unclear(self.failing):
-            self.failing = failing
+        if self.failing is None or _unclear(trial, worst) < _unclear(self.failing.trial, self.failing.finding):
+            self.failing = Failing(trial, worst, tuple(trial.subject.executor.recent))
 
 
-def _unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
+def _unclear(trial: Trial, finding: Finding) -> tuple[bool, bool, bool, float]:
     """How far a failing problem is from a witness: a call that came back, what is not finite, size against clarity."""
-    finding, logits = failing.finding, failing.trial.problem.logits
+    logits = trial.problem.logits
     undefined = isinstance(finding, Compared) and not math.isfinite(finding.expected)
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())
     clarity = math.log2(min(max(finding.ratio, 1.0), 256.0))

@@ -26,6 +26,7 @@ class BareExecutor:
         self.guarded = guarded
         self.restarts = guarded.restarts
         self.expendable = guarded.expendable
+        self.recent = guarded.recent
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
@@ -42,6 +43,10 @@ class BareExecutor:
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
         """One call, and what of the process it leaves changed."""
         return self.guarded.disturbed(_bare(invocation))
+
+    def renewed(self) -> bool:
+        """As the other."""
+        return self.guarded.renewed()
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """As the other."""

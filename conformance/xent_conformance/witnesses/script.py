@@ -7,10 +7,12 @@ A script prints ``WRONG`` and exits with 1 where it shows the failure, as ``git 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import is_extension
 from xent_conformance.judging.findings import Disagreement, Finding, Lost, StrayWrite
+from xent_conformance.judging.findings.lost import CAME_BACK
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Requirement
@@ -36,11 +38,11 @@ import sys
 
 LIMIT = {LIMIT}  # seconds
 if "call" not in sys.argv:
-    command, options = [sys.executable, __file__, "call"], {{"check": False, "start_new_session": True}}
+    command = [sys.executable, __file__, "call"]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIMIT, **options)
-        wrong = done.returncode != 0 or b"came back" not in done.stdout
-        print("the call", "came back" if not wrong else f"ended its process with {{done.returncode}}")
+        done = subprocess.run(command, timeout=LIMIT, check=False, start_new_session=True)
+        wrong = done.returncode != {CAME_BACK}
+        print(f"the call ended its process with {{done.returncode}}" if wrong else "the call came back")
     except subprocess.TimeoutExpired:
         wrong = True
         print(f"the call did not come back within {{LIMIT}} s")
@@ -50,27 +52,38 @@ if "call" not in sys.argv:
 
 
 def script(
-    requirement: Requirement, subject: Subject, problem: Problem, finding: Finding, *, sometimes: bool = False
+    requirement: Requirement,
+    subject: Subject,
+    problem: Problem,
+    finding: Finding,
+    *,
+    sometimes: bool = False,
+    before: Sequence[Invocation] = (),
 ) -> str:
     """A script that makes the calls of a finding and prints what they give beside what they should.
 
+    Calls ``before`` those are made first, without which there is no failure in a new process.
     ``sometimes``: the failure was not seen each time that the problem was judged, so the calls are made again.
     """
     parts = parts_of(subject)
     bands = isinstance(finding, StrayWrite) or needs_bands(requirement, subject, problem, finding)
-    calls, arrays = call_texts(finding.calls, parts, bands=bands)
+    calls, arrays = call_texts((*finding.calls, *before), parts, bands=bands)
+    first, calls = calls[len(finding.calls) :], calls[: len(finding.calls)]
     shown = finding.script(calls)
     lines = [
         f"# {requirement.id} on {subject.name}: {requirement.title}",
         f"# {_one_line(finding.message)}",
-        *_imports(parts.setup, dtypes_of(finding.calls)),
+        *_imports(parts.setup, dtypes_of((*finding.calls, *before))),
         "",
     ]
     lines += OUTSIDE.splitlines() if isinstance(finding, Lost) else []
     lines += ["# Around each input lies what no result may depend on, as it did in the run."] if bands else []
     lines += [*arrays, *filter(None, [loading_of(subject)])]
-    methods = dict.fromkeys(call.method for call in finding.calls)
+    methods = dict.fromkeys(call.method for call in (*finding.calls, *before))
     lines += [parts.calls[method].rstrip() + "\n" for method in methods if method in parts.calls]
+    lines += ["# What these calls leave behind is part of the failure."] if before else []
+    for call in first:
+        lines += ["try:", f"    {call.text}", "except Exception:", "    pass"]
     if isinstance(finding, Lost):
         return "\n".join([*lines, *shown]) + "\n"
     # Two calls that disagree may do so now and then only.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT
+from xent_conformance.calling.calls import CRASH, TIMEOUT, Caller, Invocation
 from xent_conformance.calling.text import to_text
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings
@@ -22,6 +23,7 @@ from xent_conformance.records.plain import from_data
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.evaluation import Verdict
 from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.calls_before import calls_before, made_anew, own_calls_before
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
 from xent_conformance.witnesses.script import script
 
@@ -38,7 +40,8 @@ RESTARTS = {CRASH: 20, TIMEOUT: 3}
 class Witness:
     """A failing problem as it is shown: ``seen`` of ``tries`` times that it was judged it failed.
 
-    ``reductions`` is how many problems were tried to make it small.
+    ``reductions`` is how many problems were tried to make it small; ``before`` are calls without which it does not fail
+    in a new process.
     """
 
     problem: Problem
@@ -46,6 +49,7 @@ class Witness:
     seen: int = 1
     tries: int = 1
     reductions: int = 0
+    before: tuple[Invocation, ...] = ()
 
     @property
     def sometimes(self) -> bool:
@@ -55,7 +59,15 @@ class Witness:
     @property
     def message(self) -> str:
         """What is wrong, in one line."""
-        return self.finding.message + (f" (intermittent {self.seen}/{self.tries})" if self.sometimes else "")
+        notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
+        count = len(self.before)
+        notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
+        return "".join([self.finding.message, *notes])
+
+    def script(self, requirement: Requirement, subject: Subject) -> str:
+        """A script that shows it."""
+        about = requirement, subject, self.problem, self.finding
+        return script(*about, sometimes=self.sometimes, before=self.before)
 
 
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
@@ -103,7 +115,10 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
 
 
 def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witness:
-    """The failing problem made small: within what the backend claims, and failing in the same way."""
+    """The failing problem made small: within what the backend claims, and failing in the same way.
+
+    Where it fails for what calls before it have left behind, these are part of the witness.
+    """
     original, problem = failing.finding, failing.trial.problem
 
     def worst(candidate: Problem) -> Finding | None:
@@ -115,6 +130,38 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witn
         same = [f for f in found if f.failed and f.likeness == original.likeness]
         return max(same, key=lambda f: f.ratio, default=None)
 
+    witness = _reduced(requirement, subject, failing, worst)
+    caller = subject.caller
+    if isinstance(original, Lost) or not caller.executor.renewed():
+        return witness
+    if witness.sometimes:
+        again = any(worst(witness.problem) for _ in range(AGAIN + MORE))
+        return witness if again else _with_calls_before(witness, caller, failing, worst)
+    for candidate in (witness.problem, problem):
+        caller.executor.renewed()
+        if (shown := worst(candidate)) is not None:
+            return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown))
+    return _with_calls_before(witness, caller, failing, worst)
+
+
+def _with_calls_before(
+    witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None]
+) -> Witness:
+    """The problem as it failed after the calls of the run; what there was without them where these do not matter."""
+    problem = failing.trial.problem
+    needed = calls_before(caller, failing.before, lambda: worst(problem) is not None)
+    if needed is None:
+        return witness
+    made_anew(caller, needed)
+    shown = worst(problem) or failing.finding
+    return Witness(problem, shown, before=own_calls_before(caller, shown) or needed)
+
+
+def _reduced(
+    requirement: Requirement, subject: Subject, failing: Failing, worst: Callable[[Problem], Finding | None]
+) -> Witness:
+    """The problem made small as long as ``worst`` gives the same failure, in a process with all its past."""
+    original, problem = failing.finding, failing.trial.problem
     executor, latest = subject.executor, original
     fate, before = original.fate if isinstance(original, Lost) else None, executor.restarts
 
@@ -173,7 +220,7 @@ def failure(
         ratio=finding.ratio,
         problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
-        reproducer=script(requirement, subject, witness.problem, finding, sometimes=witness.sometimes),
+        reproducer=witness.script(requirement, subject),
         command=shlex.join(again),
         found=found,
         **finding.details(),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from xent_conformance.calling.late import LATE
+from xent_conformance.calling.surroundings import LOOKS, SETTING
 from xent_conformance.judging.findings.base import Finding, ScriptCall
 
 
@@ -81,13 +83,10 @@ def _before_and_after(call: ScriptCall, arrays: str, method: str) -> list[str]:
     ]
 
 
-#: How a script sees each part of a process that a call may leave changed.
-LOOKS = (
-    *("os.getcwd()", "np.geterr()", "list(warnings.filters)", "random.getstate()", "repr(np.random.get_state())"),
-    *("locale.setlocale(locale.LC_ALL)", "dict(os.environ)", "sys.getrecursionlimit()", "(sys.stdout, sys.stderr)"),
-)
 #: The same for libraries that a script may have imported.
 LIBRARIES = {"torch": ("torch.get_default_dtype()", "torch.get_rng_state().tolist()", "torch.is_grad_enabled()")}
+#: How often a script makes a call before it looks whether inputs are written to later, and seconds that it waits.
+OFTEN, LATER = 5, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,23 +112,38 @@ class SurroundingsChanged(Finding):
         return {"expected": "unchanged", "got": f"changed: {', '.join(self.names)}"}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The process before and after."""
-        lines = ["import locale, os, random, sys, warnings", f"looks = [{', '.join(f'lambda: {x}' for x in LOOKS)}]"]
-        names = [look.split("(")[0] or "sys.stdout" for look in LOOKS]
-        for library, looks in LIBRARIES.items():
-            lines.append(f"if {library!r} in globals():")
-            lines.append(f"    looks += [{', '.join(f'lambda: {look}' for look in looks)}]")
-            names += [look.split("(")[0] for look in looks]
+        """The process before and after, on a stream of its own."""
+        late = [name.removesuffix(LATE) for name in self.names if name.endswith(LATE)]
+        looks = {name: look for name, look in LOOKS.items() if name in self.names}
+        for name in late:
+            # It may be one of a call before this one, whose variable has a number behind its name.
+            arrays = f"for name, value in sorted(globals().items()) if name.rstrip('_0123456789') == {name!r}"
+            looks[name + LATE] = f"[{calls[0].read('value')}.tobytes() {arrays}]"
+        lines = [SETTING, "import time", "out = os.fdopen(os.dup(1), 'w')", "looks = {"]
+        lines += [f"    {name!r}: lambda: ({look})," for name, look in looks.items()]
+        lines.append("}")
+        for library, seen in LIBRARIES.items():
+            listed = ", ".join(f"{look!r}: lambda: {look}" for look in seen)
+            lines.append(f"if {library!r} in globals(): looks |= {{{listed}}}")
         return [
             *lines,
-            "before = [look() for look in looks]",
-            "try:",
-            f"    {calls[0].text}",
-            "except Exception as error:",
-            f"    print('{self.call} raised', error)",
-            "after = [look() for look in looks]",
-            f"changed = [name for name, a, b in zip({names!r}, before, after) if a != b]",
-            "print('changed:', changed, file=sys.__stdout__)",
+            "def seen():",
+            "    found = {}",
+            "    for name, look in looks.items():",
+            "        try: found[name] = look()",
+            "        except OSError as error: found[name] = repr(error)",
+            "    return found",
+            "before = seen()",
+            f"for _ in range({OFTEN if late else 1}):",
+            "    try:",
+            f"        {calls[0].text}",
+            "    except Exception as error:",
+            f"        print('{self.call} raised', error)",
+            *([f"time.sleep({LATER})"] if late else []),
+            "after = seen()",
+            "sys.stdout = out",
+            "changed = [name for name in looks if after[name] != before[name]]",
+            "print('changed:', changed)",
             "wrong = bool(changed)",
         ]
 
@@ -156,9 +170,9 @@ class ResultIsInput(Finding):
             call.assignment,
             f"before = {call.read(call.named(self.quantity))}.copy()",
             f"for value in ({', '.join(call.inputs)},):",
-            "    value[...] = 0",
+            "    value[...] = value + 1",
             f"after = {call.read(call.named(self.quantity))}",
-            f"print(f'{self.quantity} was\\n{{before}}\\nand is after its inputs were set to zero\\n{{after}}')",
+            f"print(f'{self.quantity} was\\n{{before}}\\nand is after its inputs were changed\\n{{after}}')",
             "wrong = before.tobytes() != after.tobytes()",
         ]
 

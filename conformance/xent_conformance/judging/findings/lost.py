@@ -6,16 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from xent_conformance.calling.calls import LostError
 from xent_conformance.judging.findings.base import Finding, ScriptCall
+
+#: How often each of several threads makes its call in a script.
+ROUNDS = 100
+#: What a process exits with in which all calls have come back: no other end of a process does.
+CAME_BACK = 42
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lost(Finding):
-    """A call that ended its process, or never ended. ``fate`` is CRASH or TIMEOUT, ``how`` follows the call's name."""
+    """Calls that ended their process, or never ended. ``fate`` is CRASH or TIMEOUT, ``how`` follows the call's name.
+
+    They were made one after the other, or each in one of several ``threads``.
+    """
 
     kind: ClassVar[str] = "lost"
     fate: str
     how: str
+    threads: bool = False
+
+    @classmethod
+    def of(cls, lost: LostError) -> Lost:
+        """What a caller says of calls that did not come back."""
+        fate, how = lost.outcome.fate or "", lost.outcome.trouble or ""
+        quantity = lost.calls[0].results[0]
+        return cls(quantity=quantity, calls=lost.calls, fate=fate, how=how, threads=lost.threads)
 
     @property
     def message(self) -> str:
@@ -24,19 +41,25 @@ class Lost(Finding):
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """A crash is not a hang."""
-        return self.kind, self.fate
+        """A crash is not a hang, and a call alone not one beside others."""
+        return self.kind, self.fate, "threads" if self.threads else ""
 
     def details(self) -> dict[str, Any]:
         """How it ended."""
         return {"got": self.how}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The call alone, which the script makes in a process of its own and whose output it reads."""
+        """The calls, in a process that the script has started for them; see ``CAME_BACK``."""
+        if not self.threads:
+            lines = []
+            for call in calls:
+                lines += ["try:", f"    {call.text}", "except BaseException as error:", "    print('raised', error)"]
+            return [*lines, f"raise SystemExit({CAME_BACK})"]
+        made = ", ".join(f"lambda: {call.text}" for call in calls)
         return [
-            "try:",
-            f"    {calls[0].text}",
-            "except BaseException as error:",
-            "    print('raised', error)",
-            "print('came back', flush=True)",
+            "from concurrent.futures import ThreadPoolExecutor",
+            f"calls = [{made}]",
+            f"with ThreadPoolExecutor({len(calls)}) as pool:",
+            f"    list(pool.map(lambda call: [call() for _ in range({ROUNDS})], calls))",
+            f"raise SystemExit({CAME_BACK})",
         ]

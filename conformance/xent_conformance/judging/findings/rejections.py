@@ -90,12 +90,14 @@ class Raised(Finding):
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The call, which must not raise."""
         return [
+            "import sys, traceback",
+            "sys.stdout.reconfigure(errors='backslashreplace')",
             "try:",
             f"    print('returned', {calls[0].text})",
             "    wrong = False",
             "except BaseException as error:",
-            "    print(f'raised {type(error).__name__}: {error}')",
             f"    wrong = type(error).__name__ == {self.exception!r}",
+            "    print('raised', *traceback.format_exception_only(type(error), error))",
         ]
 
 
