@@ -48,9 +48,12 @@ def array_text(array: AnyArray, rank: int) -> str:
 def _row_text(row: AnyArray) -> str:
     if len(row) <= WIDE_ROW:
         return "[" + ", ".join(number_text(v) for v in row) + "]"
-    values, counts = np.unique(row.astype(np.float64), return_counts=True)
+    wide = row.astype(np.float64) if is_floating(row.dtype) else row
+    values, counts = np.unique(wide, return_counts=True)
     common = values[counts.argmax()]
-    others = np.flatnonzero(row.astype(np.float64) != common)
+    others = np.flatnonzero(wide != common)
+    if len(others) > WIDE_ROW and len(others) > len(row) // 4:
+        return f"[{', '.join(number_text(v) for v in row[:WIDE_ROW])}, ... {len(row) - WIDE_ROW} more]"
     named = [f"[{i}] = {number_text(row[i])}" for i in others[:WIDE_ROW]]
     more = [f"... {len(others) - WIDE_ROW} others"] if len(others) > WIDE_ROW else []
     return f"[{len(row)} values, all {number_text(common)}" + (
@@ -65,10 +68,6 @@ def number_text(value: Any) -> str:
         return str(value)
     if is_floating(kind):
         number = float(value)
-        return repr(int(number)) if number.is_integer() and abs(number) < LONG_INTEGER else _shortest(value, number)
+        whole = number.is_integer() and abs(number) < LONG_INTEGER
+        return f"{number:.0f}" if whole else str(value)
     return str(value)
-
-
-def _shortest(value: Any, number: float) -> str:
-    text = str(np.float32(number)) if np.asarray(value).dtype.itemsize <= 4 else repr(number)  # noqa: PLR2004
-    return text if float(text) == number or number != number else repr(number)  # noqa: PLR0124
