@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
                 return BROKEN
             if not session.done and not session.groups():
                 raise UsageError("nothing to judge: no backend claims these dtypes")
-            for line in _not_claimed(session) + session.not_forked:
+            for line in _not_claimed(session) + _differing(session) + session.not_forked:
                 say(sys.stdout, line)
             try:
                 code = _judged(session, record, options.workers)
@@ -69,6 +69,20 @@ def _not_claimed(session: Session) -> list[str]:
         for opened in session.opened
         for what, why in opened.description.capabilities.left_out
     ]
+
+
+def _differing(session: Session) -> list[str]:
+    """Where backends choose otherwise than PyTorch and are held to it, and what their choices rest on, a line each."""
+    from xent_conformance.conventions import PYTORCH, UNDOCUMENTED
+
+    found = []
+    for opened in session.opened:
+        conventions = opened.description.capabilities.conventions
+        for name, basis in conventions.differing().items():
+            why = f"{UNDOCUMENTED}: add its URL to Conventions(documentation=...)" if basis == UNDOCUMENTED else basis
+            choice = f"{name} is {getattr(conventions, name)}, PyTorch's is {getattr(PYTORCH, name)}"
+            found.append(f"{opened.description.name}: differs by convention: {choice} ({why})")
+    return found
 
 
 def _judged(session: Session, record: Path, workers: int) -> int:

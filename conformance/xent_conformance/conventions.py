@@ -1,17 +1,20 @@
 """Points on which respected frameworks differ. A backend declares its choice and is held to it.
 
 Every field's default is what PyTorch documents for ``torch.nn.functional.cross_entropy``. A backend that chooses
-otherwise gives, in ``documentation``, the URL where its library documents that choice; without one the difference is a
-deviation, not a convention.
+otherwise is held to its own choice, which is shown with what it rests on: the URL where its library documents it, the
+behaviour of a bare callable, the command line, or nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 NanOrZero = Literal["nan", "zero"]
+
+#: What a choice rests on, other than documentation. Records and reports print it.
+BEHAVIOUR, COMMAND_LINE, UNDOCUMENTED = "taken from its behaviour", "set on the command line", "undocumented"
 
 #: Field name to the question it answers, in full: records carry it, and reports print it beside the answers.
 QUESTIONS: dict[str, str] = {
@@ -51,19 +54,29 @@ class Conventions:
 
     #: field name -> URL of the library's documentation, for every choice that is not the default.
     documentation: Mapping[str, str] = field(default_factory=dict)
+    #: field name -> ``BEHAVIOUR`` or ``COMMAND_LINE``, for choices that nobody has declared in an adapter.
+    basis: Mapping[str, str] = field(default_factory=dict)
 
     def choices(self) -> dict[str, str]:
-        """Field name to choice, without the documentation."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "documentation"}
+        """Field name to choice, without what they rest on."""
+        return {name: getattr(self, name) for name in QUESTIONS}
+
+    def differing(self) -> dict[str, str]:
+        """Field name to what the choice rests on, of those that are not what PyTorch documents."""
+        return {
+            name: self.basis.get(name) or self.documentation.get(name) or UNDOCUMENTED
+            for name, choice in self.choices().items()
+            if choice != getattr(PYTORCH, name)
+        }
 
     def undocumented(self) -> list[str]:
-        """Fields that differ from PyTorch's documented behaviour without a URL to show for it."""
-        defaults = Conventions().choices()
-        return [k for k, v in self.choices().items() if v != defaults[k] and k not in self.documentation]
+        """Fields that an adapter declares otherwise than PyTorch, without a URL to show for it."""
+        return [name for name, why in self.differing().items() if why == UNDOCUMENTED]
+
+
+PYTORCH = Conventions()
 
 
 def described() -> dict[str, dict[str, str]]:
     """Field name to its default and the question it answers, as a record's header has them."""
-    return {
-        name: {"default": default, "question": QUESTIONS[name]} for name, default in Conventions().choices().items()
-    }
+    return {name: {"default": default, "question": QUESTIONS[name]} for name, default in PYTORCH.choices().items()}

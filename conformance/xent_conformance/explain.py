@@ -85,7 +85,7 @@ def _declarations(requirement: Requirement) -> list[str]:
         for name in conventions_in(requirement)
     ]
     if texts:
-        texts.append("A choice that is not the default needs the URL of its documentation.")
+        texts.append("A choice that is not the default should have the URL of its documentation.")
     if requirement.needs:
         texts.append("What a backend does not claim is not judged: see xent_conformance.interface.Capabilities.")
     return [

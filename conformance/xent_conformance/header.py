@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from xent_conformance import __version__
 from xent_conformance.calling.foreign import printable
+from xent_conformance.conventions import UNDOCUMENTED
 from xent_conformance.conventions import described as conventions
-from xent_conformance.judging.subject import conventions_of
 from xent_conformance.loading.description import Description
 from xent_conformance.records.lines import SCHEMA_VERSION, BackendLine, Convention, Header, RequirementLine
 from xent_conformance.requirements.ledger import since
@@ -84,8 +84,9 @@ def described(backend: Description) -> BackendLine:
         sources=dict(backend.sources),
         capabilities={**plain, "precision": {d: p and asdict(p) for d, p in precision.items()}},
         forms=tuple(backend.forms),
-        conventions=conventions_of(claims).choices(),
+        conventions=claims.conventions.choices(),
         documentation=dict(claims.conventions.documentation),
+        basis={**dict.fromkeys(claims.conventions.undocumented(), UNDOCUMENTED), **claims.conventions.basis},
     )
 
 

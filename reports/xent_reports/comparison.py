@@ -20,12 +20,16 @@ _SITUATIONS = 24
 
 @dataclass(frozen=True)
 class Choice:
-    """One backend's value: marked where it is not the usual one, a warning where it is a claim of unsafe behaviour."""
+    """One backend's value: marked where it is not the usual one, a warning where it is a claim of unsafe behaviour.
+
+    ``note`` is what it rests on, where there is no documentation to lead to.
+    """
 
     text: str
     differs: bool = False
     warning: bool = False
     href: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,13 @@ def conventions(run: Run) -> list[Comparison]:
         chosen = [b.conventions.get(name, "") for b in run.available]
         usual = asked.default if asked else _commonest(chosen)
         choices = [
-            Choice(text, bool(text) and text != usual, text in {"undefined", "abort"}, _documentation(backend, name))
+            Choice(
+                text,
+                differs=bool(text) and text != usual,
+                warning=text in {"undefined", "abort"},
+                href=web_address(backend.documentation.get(name, "")),
+                note=backend.basis.get(name, ""),
+            )
             for backend, text in zip(run.available, chosen, strict=True)
         ]
         found.append(Comparison(name, asked.question if asked else "", choices))
@@ -134,10 +144,6 @@ def _fields(run: Run, part: Callable[[BackendLine], dict[str, Any]]) -> list[str
 def _commonest(chosen: Sequence[str]) -> str:
     counts = Counter(text for text in chosen if text)
     return min(counts, key=lambda text: (-counts[text], text), default="")
-
-
-def _documentation(backend: BackendLine, field: str) -> str | None:
-    return web_address(backend.documentation.get(field, ""))
 
 
 def _claim(name: str, value: Any) -> Choice:

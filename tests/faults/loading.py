@@ -8,7 +8,7 @@ def _broken(name: str, does: str, before: str = "", message: str = "", **more: o
 
 
 def _claiming(name: str, claims: str, message: str) -> Fault:
-    made = f"from xent_conformance.interface import Precision\ncapabilities = Capabilities({claims})"
+    made = f"from xent_conformance.interface import Conventions, Precision\ncapabilities = Capabilities({claims})"
     return _broken(name, "claims it", message=message, methods=made)
 
 
@@ -90,6 +90,11 @@ FAULTS = [
     _claiming("an escape left out", "left_out=(('spatial', chr(27)),)", "left_out must be pairs of short printable"),
     _claiming("too much left out", "left_out=(('spatial', 'x'),) * 10**6", "left_out must be pairs of short printable"),
     _claiming("a list left out", "left_out=(['spatial', 'x'],)", "left_out must be pairs of short printable"),
+    _claiming(
+        "documentation that leads nowhere",
+        "conventions=Conventions(documentation={'mean_divisor': 'yes'})",
+        "conventions.documentation must have URLs, https://..., not 'yes'",
+    ),
     _claiming("nobody who validates", "validation='nobody'", "must be one of library, adapter"),
     _claiming("a precision there is not", "precision=Precision(form='Z')", "precision.form must be one of A, B"),
     _claiming("a precision for a number", "precision={3: Precision()}", "must be for dtypes"),

@@ -25,12 +25,15 @@ def test_a_choice_that_most_do_not_make_is_marked_and_linked(tmp_path: Path) -> 
     backends = [
         records.backend("a", conventions={"mean_divisor": "target_weight", "invalid_label": "error"}),
         records.backend("b", conventions={"mean_divisor": "target_weight", "invalid_label": "error"}),
-        records.backend("c", documentation={"mean_divisor": address}, **unusual),
+        records.backend(
+            "c", documentation={"mean_divisor": address}, basis={"invalid_label": "undocumented"}, **unusual
+        ),
     ]
     divisor, label = comparison.conventions(run_with(tmp_path, backends))
     assert divisor.choices[2] == comparison.Choice("all_rows", differs=True, href=address)
     assert divisor.choices[0] == comparison.Choice("target_weight")
-    assert label.choices[2] == comparison.Choice("undefined", differs=True, warning=True)
+    assert divisor.choices[0].note == ""
+    assert label.choices[2] == comparison.Choice("undefined", differs=True, warning=True, note="undocumented")
     assert divisor.common is None
 
 

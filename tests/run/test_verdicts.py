@@ -123,7 +123,7 @@ def test_settings_of_the_surrounding_project_have_no_influence(xent, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_wrong_mean_of_nothing_is_judged_by_the_declared_convention(xent, adapter, verdicts):
+def test_a_mean_of_nothing_is_judged_by_the_declared_convention(xent, adapter, verdicts, tmp_path):
     zero = {
         "losses = losses.sum() / weights.sum()": "losses = losses.sum() / (weights.sum() or 1.0)",
         "class MyBackend:": "from xent_conformance.interface import Conventions\n\n\nclass MyBackend:",
@@ -133,9 +133,24 @@ def test_a_wrong_mean_of_nothing_is_judged_by_the_declared_convention(xent, adap
     url = "DOCUMENTED = dict.fromkeys(('all_ignored_loss', 'zero_weight_loss', 'empty_batch_loss'), 'https://x.org')"
     documented = {**zero, "import numpy as np\n": f"import numpy as np\n\n{url}\n"}
     undocumented = {**zero, "import numpy as np\n": "import numpy as np\n\nDOCUMENTED = {}\n"}
-    common = ("--only", "accuracy.loss", "--only", "weights.total-weight-zero", "--dtypes", "float32")
-    assert xent("run", adapter("a.py", changes=documented), *common).returncode == 0
-    assert xent("run", adapter("b.py", changes=undocumented), *common).returncode == 1
+    # Declared, and not done.
+    wrong = {k: v for k, v in documented.items() if "losses.sum" not in k}
+    common = ("--only", "weights.total-weight-zero", "--dtypes", "float32", "--profile", "quick")
+    choice = "differs by convention: zero_weight_loss is zero, PyTorch's is nan"
+    done = xent("run", adapter("a.py", changes=documented), *common)
+    assert done.returncode == 0, done.stdout
+    assert f"my-backend: {choice} (https://x.org)" in done.stdout.splitlines()
+    done = xent("run", adapter("b.py", changes=undocumented), *common)
+    assert done.returncode == 0, done.stdout
+    explained = "(undocumented: add its URL to Conventions(documentation=...))"
+    assert f"my-backend: {choice} {explained}" in done.stdout.splitlines()
+    header = json.loads((tmp_path / "xent-report" / "record.jsonl").read_text("utf-8").partition("\n")[0])
+    (backend,) = header["backends"]
+    assert (backend["conventions"]["zero_weight_loss"], backend["basis"]["zero_weight_loss"]) == (
+        "zero",
+        "undocumented",
+    )
+    assert xent("run", adapter("c.py", changes=wrong), *common).returncode == 1
     assert {v["requirement"] for v in verdicts() if v["status"] == "fail"} >= {"weights.total-weight-zero"}
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -15,18 +14,6 @@ from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.precision import WEAKEST, Precision
 from xent_conformance.problem import Problem
-
-
-def conventions_of(claims: Capabilities) -> Conventions:
-    """What a backend is held to: its choices, where each that is not PyTorch's documented one has a URL.
-
-    Any other choice is no convention, and is judged as PyTorch documents it; only how the library treats invalid
-    labels is taken at its word, since trying would be at the run's own risk.
-    """
-    declared = claims.conventions
-    default = Conventions().choices()
-    judged: dict[str, Any] = {n: default[n] for n in declared.undocumented() if n != "invalid_label"}
-    return replace(declared, **judged)
 
 
 def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
@@ -90,10 +77,10 @@ class Subject:
         """What the backend claims."""
         return self.description.capabilities
 
-    @cached_property
+    @property
     def conventions(self) -> Conventions:
         """What the backend is held to."""
-        return conventions_of(self.capabilities)
+        return self.capabilities.conventions
 
     @property
     def device(self) -> str:

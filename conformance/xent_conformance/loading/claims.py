@@ -8,12 +8,14 @@ from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xent_conformance.calling.foreign import printable
-from xent_conformance.conventions import Conventions
+from xent_conformance.conventions import BEHAVIOUR, COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.interface import Backend, Capabilities, Precision
 
 REDUCTIONS = ("none", "sum", "mean")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+#: An address that a page can lead to.
+URL = re.compile(r"https?://[^\s/]+\S*")
 #: Fields of Capabilities that are tuples, each with what it may hold, once.
 LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": REDUCTIONS}
 #: Fields of Capabilities that are not plain values.
@@ -90,16 +92,23 @@ def _of_precision(claims: Capabilities) -> str | None:
 def _of_conventions(conventions: Conventions) -> str | None:
     if not isinstance(conventions, Conventions):
         return f"capabilities.conventions must be a Conventions, not {_shown(conventions)}"
-    choices, links = conventions.choices(), conventions.documentation
-    if not isinstance(links, Mapping) or not all(name in choices and type(links[name]) is str for name in links):
+    hints = get_type_hints(Conventions)
+    for name, value in conventions.choices().items():
+        if value not in get_args(hints[name]):
+            return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"
+    basis, known = conventions.basis, (BEHAVIOUR, COMMAND_LINE)
+    if not isinstance(basis, Mapping) or not all(name in QUESTIONS and basis[name] in known for name in basis):
+        return f"conventions.basis is for bare callables: leave it empty, instead of {_shown(basis)}"
+    return _of_documentation(conventions.documentation)
+
+
+def _of_documentation(links: Mapping[str, str]) -> str | None:
+    if not isinstance(links, Mapping) or not all(name in QUESTIONS and type(links[name]) is str for name in links):
         return f"conventions.documentation must have names of conventions and URLs, not {_shown(links)}"
     if any(len(url) > LONGEST_TEXT for url in links.values()):
         return f"conventions.documentation must have URLs of at most {LONGEST_TEXT} characters"
-    hints = get_type_hints(Conventions)
-    for name, value in choices.items():
-        if value not in get_args(hints[name]):
-            return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"
-    return None
+    wrong = [url for url in links.values() if not URL.fullmatch(url)]
+    return f"conventions.documentation must have URLs, https://..., not {_shown(wrong[0])}" if wrong else None
 
 
 def _plain(value: Any, default: Any) -> bool:

@@ -139,7 +139,8 @@ def _imports_suite(backend: Backend) -> bool:
 def as_data(description: Description) -> dict[str, Any]:
     """A description as dictionaries, tuples, strings and numbers."""
     parts, claims = description.reproducer, description.capabilities
-    conventions = {**claims.conventions.choices(), "documentation": dict(claims.conventions.documentation)}
+    chosen = claims.conventions
+    conventions = {**chosen.choices(), "documentation": dict(chosen.documentation), "basis": dict(chosen.basis)}
     precision: Any = claims.precision
     if isinstance(precision, Mapping):
         precision = {name: one and asdict(one) for name, one in precision.items()}

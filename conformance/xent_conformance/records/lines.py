@@ -45,6 +45,9 @@ class BackendLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     ]
     conventions: Fields
     documentation: Annotated[dict[str, str], Meta(description="convention to the address that states it")] = {}
+    basis: Annotated[
+        Fields, Meta(description="convention to what it rests on, where that is not documentation or the default")
+    ] = {}
     spec: Annotated[str, Meta(description="what was given on the command line")] = ""
     forms: Annotated[tuple[str, ...], Meta(description="optional protocols it satisfies")] = ()
     unavailable: Annotated[str | None, Meta(description="why it could not be judged here; it then has no verdicts")] = (
