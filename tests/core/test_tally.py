@@ -24,7 +24,8 @@ def counted(*trials, excused=()):
     """A tally of trials, each a list of findings; ``excused`` has the numbers of those that a deviation covers."""
     tally = Tally()
     for number, findings in enumerate(trials):
-        trial = SimpleNamespace(problem=Problem(np.zeros((1, number + 2), np.float32), np.array([0])))
+        subject = SimpleNamespace(executor=SimpleNamespace(recent=()))
+        trial = SimpleNamespace(problem=Problem(np.zeros((1, number + 2), np.float32), np.array([0])), subject=subject)
         tally.count(trial, findings, excused=number in excused)
     return tally
 

@@ -139,7 +139,7 @@ FAULTS = [
         "    loss = super().cross_entropy(logits, target, **options)\n"
         "    before, last['shape'] = last.get('shape'), logits.shape\n"
         "    return loss * loss.dtype.type(1 + 2.0**-22) if before == (2, 3) != logits.shape else loss",
-        verdicts={"purity.no-state": "fail", "purity.long-sums": "fail", "identities.softplus": "fail"},
+        verdicts={"purity.no-state": "fail", "purity.long-sums": "fail"},
         message="other calls",
         needs_the_run=True,
     ),

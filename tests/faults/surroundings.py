@@ -59,6 +59,7 @@ FAULTS = [
         "    return loss",
         verdicts=CHANGED,
         message="changed the floating-point mode",
+        everywhere=True,
     ),
     Fault("50 MB on standard output", "prints them", "print('noise ' * 8_000_000)", verdicts={}),
     Fault("50 MB on standard error", "prints them", "print('noise ' * 8_000_000, file=sys.stderr)", verdicts={}),
