@@ -201,6 +201,29 @@ def test_what_underflows_may_be_zero(problem):
     assert compare("loss", 0 * plain.loss.value, plain.loss, loss, problem.format).ratio > 50
 
 
+@pytest.mark.parametrize("target", [[0], [[0.0, 0.0]]])
+@pytest.mark.parametrize(("gap", "weight"), [(260, None), (2000, None), (260, [2.0, 0.25])])
+def test_a_share_too_small_for_its_format_is_off_by_an_absolute_amount(target, gap, weight):
+    """Shares of label_smoothing=1e-6 stored in float16 are subnormal; dropped, they are still missed."""
+    target = np.array(target, np.int64 if target == [0] else np.float16)
+    weights = np.ones(2) if weight is None else np.array(weight)
+    problem = Problem(
+        np.array([[0, -gap]], np.float16),
+        target,
+        None if weight is None else weights.astype(np.float16),
+        reduction="none",
+        label_smoothing=1e-6,
+    )
+    answer = Answer(problem, Conventions())
+    bound = Bounds(answer, Precision()).loss
+    for stored in (np.round, np.floor):
+        share = float(stored(0.5e-6 * 2**24) / 2**24)
+        weighted = float(stored(share * weights[1] * 2**24) / 2**24)
+        observed = np.array([weighted * gap])
+        assert compare("loss", observed, answer.loss, bound, problem.format).ratio <= 1
+    assert compare("loss", np.zeros(1), answer.loss, bound, problem.format).ratio > 1
+
+
 def test_a_gradient_of_targets_that_underflows_may_be_zero():
     weight = np.array([TINY, 1], np.float32)
     problem = Problem(np.zeros((1, 2), np.float32), np.array([[0.5, 0.5]], np.float32), weight, reduction="sum")

@@ -46,6 +46,7 @@ TERMS = [
     ("roundings of the shares in the loss", Bounds.row_losses, "self.roundings * model.u_o * (q * self.nlp).sum(axis=1)", "0", SHARES),
     ("the sum of the row's terms", Bounds.row_losses, "self._class_height() *", "0 *", SHARES),
     ("underflow of summands", Bounds.row_losses, "self.problem.classes * model.eta_loss", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
+    ("underflow of the shares", Bounds.row_losses, "model.eta_loss * self._underflowing_shares()", "0.0", ("test_bounds.test_a_share_too_small_for_its_format_is_off_by_an_absolute_amount",)),
     ("underflow of the loss", Bounds.row_losses, "model.eta_loss * (2 + self.roundings) * (1 + self.mass)", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
     ("rows that cancel at infinity", Bounds.row_losses, "overflow.cancelling_rows(self)", "False", ("test_bounds.test_terms_that_overflow_with_both_signs_are_not_judged",)),
     ("the number of rows", ErrorModel.batch, "(height + 1)", "2", SHARES),

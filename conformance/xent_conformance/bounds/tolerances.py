@@ -98,6 +98,7 @@ class Bounds:
             tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
             # Each of the summands may underflow.
             tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta_loss, 0.0)
+            tolerance = tolerance + model.eta_loss * self._underflowing_shares()
         tolerance = tolerance + model.u_o * np.abs(self.row_values())
         tolerance = tolerance + np.where(self.mass > 0, model.eta_loss * (2 + self.roundings) * (1 + self.mass), 0.0)
         return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
@@ -244,6 +245,17 @@ class Bounds:
 
     def _class_height(self) -> int:
         return self.model.classes(self.problem.classes) + 3
+
+    def _underflowing_shares(self) -> F64Array:
+        """What shares that underflow cost the loss, per unit of underflow, (rows,).
+
+        ``roundings`` counts the products that make a share, w ((1 - eps) q + eps / C), each rounded to the format. One
+        that is too small for it has an absolute error as well, which the log-probability multiplies: with 1e-6 as eps
+        and a class 260 below, float16 keeps 8 units of eps / 2 = 8.4 units, and the loss is off by a twentieth.
+        """
+        smoothed = 2 * bool(self.problem.label_smoothing) * np.abs(self.problem.class_weights())
+        products = smoothed + (self.problem.weight is not None)
+        return np.asarray((np.where(self.shares > 0, products, 0.0) * self.nlp).sum(axis=1))
 
     def _summand_error(self) -> F64Array:
         """What one addition over the classes may lose, per unit of share, (rows, C)."""
