@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_signature import Signature
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
-from xent_conformance.interface import Capabilities, Conventions
+from xent_conformance.interface import Capabilities
 
 AnyArray = npt.NDArray[Any]
 Problem = tuple[AnyArray, AnyArray]
@@ -38,10 +38,14 @@ NO_EFFECT = "passing it changed nothing"
 
 
 class Answer(NamedTuple):
-    """What came of a call: its loss as float64, None where there is none to be read, and why it was refused, if so."""
+    """What came of a call: its loss as float64, None where there is none to be read, and why it was refused, if so.
+
+    ``dtype`` is that of the loss as it was returned.
+    """
 
     loss: npt.NDArray[np.float64] | None = None
     refusal: str | None = None
+    dtype: str | None = None
 
 
 class Trial:
@@ -64,17 +68,17 @@ class Trial:
         """What the callable claims. Logits dtypes that are given go untried; ``distributions`` is all that it takes."""
         reductions = self._reductions(dtypes or FLOATING)
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-        claimed = dtypes or self._accepted("logits", {d: self._refusal([_problem(d)]) for d in FLOATING}, "float32")
+        claimed = dtypes or self._accepted("logits", {d: self._refusal([problem_of(d)]) for d in FLOATING}, "float32")
         self.dtype = "float32" if "float32" in claimed else claimed[0]
         if not self._ways[0]:
             reductions = (self._computed(claimed),)
         self._try_options()
         sentinel = self._sentinel(expendable=expendable)
-        unbatched = self._kept("unbatched", self._refusal([_problem(self.dtype, UNBATCHED)]))
+        unbatched = self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
         spatial = self._spatial(distributions=distributions)
         indices, tolerated = self._labels([FLAT, *([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())])
         shares = np.array([[0.25, 0.25, 0.5], [1, 0, 0]])
-        given = self._refusal([(_logits(FLAT[0], self.dtype), shares.astype(self.dtype))])
+        given = self._refusal([(logits_of(FLAT[0], self.dtype), shares.astype(self.dtype))])
         options = self.signature.options
         return Capabilities(
             logits_dtypes=claimed,
@@ -90,7 +94,6 @@ class Trial:
             spatial=spatial,
             finite_logits_only=distributions and not self._takes_masks(),
             validation="adapter" if distributions else "library",
-            conventions=Conventions(invalid_label=self._invalid_label() if expendable else "abort"),
             left_out=tuple(self.left_out),
         )
 
@@ -99,25 +102,45 @@ class Trial:
         options = self.signature.options
         ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in options))
         for way in ways:
-            refused = self._refusal([_problem(d) for d in FLOATING], way)
+            refused = self._refusal([problem_of(d) for d in FLOATING], way)
             if refused is None:
                 return None
             for d in FLOATING:
-                loss = self.answer((_logits(FLAT[0], d), np.eye(3)[:2].astype(d)), way).loss
+                loss = self.answer((logits_of(FLAT[0], d), np.eye(3)[:2].astype(d)), way).loss
                 if loss is not None and loss.shape in ((2,), ()):
                     return refused
         return None
 
     def answer(self, problem: Problem, options: Mapping[str, Any], refusals: type[Exception] = Exception) -> Answer:
         """What comes of a call, with arrays of its own; which errors count as ``refusals`` is the caller's choice."""
+        loss, refusal = attempted(
+            lambda: self._called(*map(self.convert, problem), **self._converted(options)), refusals
+        )
+        return self._read(loss, refusal)
+
+    def gradient(self, vjp: Callable[..., Any], problem: Problem, options: Mapping[str, Any]) -> Answer:
+        """The gradient of a loss of all rows, which ``vjp`` differentiates, as the loss of an answer."""
+        dtype = self.answer(problem, options).dtype or self.dtype
 
         def call() -> Any:
-            given = {k: self.convert(v.astype(self.dtype)) if k == "weight" else v for k, v in options.items()}
-            return self.function(*map(self.convert, problem), **self.signature.accepted(given))
+            cotangent, *given = map(self.convert, (np.ones((), dtype), *problem))
+            return vjp(self._called, cotangent, *given, **self._converted(options))[1]
 
-        loss, refusal = attempted(call, refusals)
+        return self._read(*attempted(call))
+
+    def _called(self, logits: Any, target: Any, **options: Any) -> Any:
+        return self.function(logits, target, **self.signature.accepted(options))
+
+    def _converted(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: self.convert(v.astype(self.dtype)) if k == "weight" else v for k, v in options.items()}
+
+    def _read(self, value: Any, refusal: str | None) -> Answer:
+        """What came of a call that returned a value, None where it did not."""
         try:
-            return Answer(None if loss is None else np.asarray(self.back(loss)).astype(np.float64), refusal)
+            array = None if value is None else np.asarray(self.back(value))
+            return (
+                Answer(refusal=refusal) if array is None else Answer(array.astype(np.float64), None, array.dtype.name)
+            )
         except Exception:  # noqa: BLE001 - what cannot be read is no refusal, and will be judged
             return Answer()
 
@@ -155,7 +178,7 @@ class Trial:
         signature = self.signature
         if "reduction" not in signature.options:
             return ()
-        problems = [_problem(d) for d in sorted(dtypes, key=lambda d: d != "float32")]
+        problems = [problem_of(d) for d in sorted(dtypes, key=lambda d: d != "float32")]
         refused = {r: self._refusal(problems, {"reduction": r}) for r in REDUCTIONS}
         taken = [r for r, why in refused.items() if why is None]
         if "reduction" in signature.unnamed:
@@ -178,7 +201,7 @@ class Trial:
 
     def _computed_for(self, dtype: str) -> str:
         """A loss for each row, or, of a number, whether it grows with the rows: its scale does not matter."""
-        logits, target = _problem(dtype)
+        logits, target = problem_of(dtype)
         once = self.answer((logits, target), {}).loss
         if once is None or once.size > 1:
             return "mean" if once is None else "none"
@@ -187,7 +210,7 @@ class Trial:
 
     def _try_options(self) -> None:
         """Leave out the options that are not implemented, and of those without a name what has no effect."""
-        problem = _problem(self.dtype)
+        problem = problem_of(self.dtype)
         for name, value in EFFECTIVE.items():
             if name not in self.signature.options:
                 continue
@@ -212,7 +235,7 @@ class Trial:
         if sentinel is None or "ignore_index" not in self.signature.options:
             return None
         if expendable and "ignore_index" in self.signature.unnamed:
-            answer = self._with_label(sentinel)
+            answer = self.with_label(sentinel)
             nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
             why = answer.refusal or (f"a label of {sentinel} gave nan" if nan else None)
             return sentinel if self._kept("default_ignore_index", why) else None
@@ -221,14 +244,14 @@ class Trial:
     def _spatial(self, *, distributions: bool) -> bool:
         """Whether spatial dimensions are accepted, one and two of them."""
         for shapes in SPATIAL:
-            why = self._refusal([_problem(self.dtype, shapes)])
+            why = self._refusal([problem_of(self.dtype, shapes)])
             if why is not None:
                 return self._kept("spatial", f"{why} for logits {shapes[0]}")
         return self._kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
 
     def _last(self) -> bool:
         """Whether a callable of distributions has its classes on the last axis instead of axis 1."""
-        logits = _logits((2, 3, 2), self.dtype)
+        logits = logits_of((2, 3, 2), self.dtype)
         shares = np.moveaxis(np.eye(3)[[[0, 1], [2, 2]]], -1, 1).astype(self.dtype)
         found, last = (
             self.answer(problem, self._ways[0]).loss
@@ -248,7 +271,7 @@ class Trial:
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
         for name in INTEGERS:
-            found = [(shapes[0], self._refusal([_problem(self.dtype, shapes, name)])) for shapes in ranks]
+            found = [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
             reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]
             if 0 < len(reasons) < len(ranks):
                 partly[name] = reasons[0]
@@ -257,17 +280,11 @@ class Trial:
         claimed = self._accepted("labels", refused, "int64")
         return claimed, tuple(name for name, why in partly.items() if not self._kept(f"labels {name}", why))
 
-    def _with_label(self, label: int) -> Answer:
+    def with_label(self, label: int) -> Answer:
         """What comes of a batch whose last label is this one."""
-        logits, target = _problem(self.dtype)
+        logits, target = problem_of(self.dtype)
         target[-1] = label
         return self.answer((logits, target), self._ways[0])
-
-    def _invalid_label(self) -> Literal["error", "nan"]:
-        """What becomes of labels just outside the range: nan where all of them give it, else they must be refused."""
-        outside = [label for label in (3, -1) if label != self.signature.default_ignore_index]
-        losses = [self._with_label(label).loss for label in outside]
-        return "nan" if all(loss is not None and np.isnan(loss).any() for loss in losses) else "error"
 
 
 def _same(loss: Any, other: Any) -> bool:
@@ -275,12 +292,12 @@ def _same(loss: Any, other: Any) -> bool:
     return loss is not None and other is not None and np.array_equal(loss, other, equal_nan=True)
 
 
-def _problem(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
+def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
     """Logits and labels, which are 0 and 1 in turn."""
     rows = shapes[1]
-    return _logits(shapes[0], dtype), (np.arange(np.prod(rows, dtype=int)) % 2).reshape(rows).astype(labels)
+    return logits_of(shapes[0], dtype), (np.arange(np.prod(rows, dtype=int)) % 2).reshape(rows).astype(labels)
 
 
-def _logits(shape: tuple[int, ...], dtype: str) -> AnyArray:
+def logits_of(shape: tuple[int, ...], dtype: str) -> AnyArray:
     """Logits that every format has, in which no two rows or classes are alike."""
     return ((np.arange(np.prod(shape)) * 7 % 5 - 2) / 2).reshape(shape).astype(dtype)

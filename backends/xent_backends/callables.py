@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from xent_backends import validation
 from xent_backends.callable_attempt import attempted
+from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
 from xent_backends.source_text import joined, plain_source
@@ -70,13 +71,15 @@ def plugged(
     arrays: Arrays,
     dtypes: tuple[str, ...] | None,
     *,
+    vjp: Callable[..., Any] | None = None,
     hvp: Callable[..., Any] | None = None,
     expendable: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
 
-    ``hvp`` differentiates a loss twice, as ``cross_entropy_hvp`` of a backend does; None: nothing is differentiated.
+    ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
+    backend do; None: nothing is differentiated.
     Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
     with one. ``check`` is called before each call and after it.
     """
@@ -99,6 +102,7 @@ def plugged(
         if "ignore_index" in found.options - found.unnamed:
             trial.left_out.append(("ignore_index", "class indices are given as distributions"))
     capabilities = trial.claims(dtypes, expendable=expendable, distributions=refused is not None)
+    capabilities = replace(capabilities, conventions=conventions_seen(trial, capabilities, vjp, expendable=expendable))
     signature = trial.signature
 
     def call(logits: Any, target: Any, **options: Any) -> Any:

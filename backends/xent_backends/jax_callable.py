@@ -104,14 +104,20 @@ def vjp(
     else:
         loss, pull = jax.vjp(lambda x: function(x, target, **options), logits)
     for _ in range(repeats):
-        grads = pull(cotangent)
+        # A loss of narrow logits may be float32.
+        grads = pull(cotangent.astype(loss.dtype))
     return loss, grads[0], grads[1] if len(grads) > 1 else None
 
 
 def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
     """Derivative of <vjp(cotangent), vector> with respect to the logits."""
-    _, pull = jax.vjp(lambda x: jax.vjp(lambda y: function(y, target, **options), x)[1](cotangent)[0], logits)
-    product: Array = pull(vector)[0]
+
+    def gradient(x: Array) -> Array:
+        loss, pull = jax.vjp(lambda y: function(y, target, **options), x)
+        grad: Array = pull(cotangent.astype(loss.dtype))[0]
+        return grad
+
+    product: Array = jax.vjp(gradient, logits)[1](vector)[0]
     return product
 
 
@@ -126,7 +132,8 @@ def callable_backend(
 ) -> JaxCallable:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
     arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
-    found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp if gradient else None)
+    first, second = (vjp, hvp) if gradient else (None, None)
+    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second)
     # Every new shape costs a compilation, of the callable or of each operation in it.
     capabilities = replace(found.capabilities, static_shapes=True)
     differentiable = JaxTwiceDifferentiable if found.second_order else JaxDifferentiable

@@ -178,9 +178,9 @@ def from_callable(
     with torch_state.defaults_kept():
         on_cpu = device == "cpu"
         arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
-        hvp = torch_calls.hvp if gradient else None
+        vjp, hvp = (torch_calls.vjp, torch_calls.hvp) if gradient else (None, None)
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
-        found = callables.plugged(function, spec, arrays, dtypes, hvp=hvp, expendable=on_cpu, check=check)
+        found = callables.plugged(function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check)
     capabilities = found.capabilities
     if (why := torch_compiler.not_compiled(function, before)) is not None:
         capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))

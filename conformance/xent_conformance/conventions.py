@@ -15,6 +15,7 @@ NanOrZero = Literal["nan", "zero"]
 
 #: What a choice rests on, other than documentation. Records and reports print it.
 BEHAVIOUR, COMMAND_LINE, UNDOCUMENTED = "taken from its behaviour", "set on the command line", "undocumented"
+ASSUMED = "assumed, since a call that tried it could end the device's context"
 
 #: Field name to the question it answers, in full: records carry it, and reports print it beside the answers.
 QUESTIONS: dict[str, str] = {
@@ -54,7 +55,7 @@ class Conventions:
 
     #: field name -> URL of the library's documentation, for every choice that is not the default.
     documentation: Mapping[str, str] = field(default_factory=dict)
-    #: field name -> ``BEHAVIOUR`` or ``COMMAND_LINE``, for choices that nobody has declared in an adapter.
+    #: field name -> ``BEHAVIOUR``, ``COMMAND_LINE`` or ``ASSUMED``, for choices that nobody has declared in an adapter.
     basis: Mapping[str, str] = field(default_factory=dict)
 
     def choices(self) -> dict[str, str]:

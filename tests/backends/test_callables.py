@@ -132,14 +132,6 @@ def only_a_reduction(logits: Any, target: Any, reduction: str = "mean") -> Any:
     return numpy_cross_entropy.cross_entropy(logits, target, reduction=reduction)
 
 
-def nan_for_what_is_no_class(logits: Any, target: Any, reduction: str = "mean") -> Any:
-    """Cannot raise, as a compiled function."""
-    invalid = (target < 0) | (target >= logits.shape[1])
-    losses = numpy_cross_entropy.cross_entropy(logits, np.where(invalid, 0, target), reduction="none")
-    losses = np.where(invalid, np.nan, losses).astype(logits.dtype)
-    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
-
-
 def narrow_labels_flat(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """Takes uint8 for (N, C) only, as torch does."""
     if target.dtype == np.uint8 and logits.ndim > 2:
@@ -170,12 +162,6 @@ def test_options_that_an_open_signature_refuses_are_unclaimed() -> None:
     assert (claimed.weight, claimed.ignore_index, claimed.label_smoothing) == (False, False, False)
     assert (claimed.reductions, claimed.default_ignore_index) == (("none", "sum", "mean"), None)
     assert "unexpected keyword argument 'weight'" in dict(claimed.left_out)["weight"]
-
-
-def test_nan_for_an_invalid_label_is_the_convention_that_is_seen() -> None:
-    """A callable that cannot raise is held to nan; one that gives a number is held to raise."""
-    assert from_callable(nan_for_what_is_no_class, spec="numpy:f.g").capabilities.conventions.invalid_label == "nan"
-    assert from_callable(rows_alone, spec="numpy:f.g").capabilities.conventions.invalid_label == "error"
 
 
 def test_labels_taken_in_some_ranks_only_are_tolerated() -> None:

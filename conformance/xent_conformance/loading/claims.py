@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xent_conformance.calling.foreign import printable
-from xent_conformance.conventions import BEHAVIOUR, COMMAND_LINE, QUESTIONS, Conventions
+from xent_conformance.conventions import ASSUMED, BEHAVIOUR, COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.interface import Backend, Capabilities, Precision
 
@@ -96,7 +96,7 @@ def _of_conventions(conventions: Conventions) -> str | None:
     for name, value in conventions.choices().items():
         if value not in get_args(hints[name]):
             return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"
-    basis, known = conventions.basis, (BEHAVIOUR, COMMAND_LINE)
+    basis, known = conventions.basis, (ASSUMED, BEHAVIOUR, COMMAND_LINE)
     if not isinstance(basis, Mapping) or not all(name in QUESTIONS and basis[name] in known for name in basis):
         return f"conventions.basis is for bare callables: leave it empty, instead of {_shown(basis)}"
     return _of_documentation(conventions.documentation)

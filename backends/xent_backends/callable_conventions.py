@@ -1,0 +1,156 @@
+"""Which conventions a callable follows, by what it does: one tiny batch for each that can be told that way.
+
+Where a batch decides nothing, since its answer is an error or a wrong number, PyTorch's choice stands: finding out that
+it is not met is up to the requirements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_backends.callable_trial import Problem, Trial, problem_of
+from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
+from xent_conformance.interface import Capabilities
+
+Numbers = npt.NDArray[np.float64]
+#: How far a mean in the narrowest format may be from the exact one; the choices are further apart.
+TOLERANCE = 0.02
+
+
+def conventions_seen(
+    trial: Trial, claims: Capabilities, vjp: Callable[..., Any] | None, *, expendable: bool
+) -> Conventions:
+    """The conventions of a callable with these claims; their ``basis`` names those that its behaviour has decided.
+
+    ``vjp`` differentiates a loss, as ``cross_entropy_vjp`` of a backend does; None: there are no gradients. Where an
+    invalid label would end more than its call it is not ``expendable``, and is assumed to abort.
+    """
+    seen = _Seen(trial, claims, vjp)
+    found: dict[str, str | None] = {
+        "output_dtype": seen.output_dtype(),
+        "zero_times_infinity": seen.zero_times_infinity(),
+        "invalid_label": seen.invalid_label() if expendable else None,
+    }
+    if "mean" in claims.reductions:
+        found |= seen.of_the_mean()
+    decided: dict[str, Any] = {name: choice for name, choice in found.items() if choice is not None}
+    basis = dict.fromkeys(decided, BEHAVIOUR)
+    if not expendable:
+        decided["invalid_label"], basis["invalid_label"] = "abort", ASSUMED
+    return Conventions(**decided, basis=basis)
+
+
+class _Seen:
+    """What a callable is seen to do; None where that decides nothing."""
+
+    def __init__(self, trial: Trial, claims: Capabilities, vjp: Callable[..., Any] | None) -> None:
+        self.trial, self.claims, self.vjp = trial, claims, vjp
+        self.sentinel = claims.default_ignore_index
+        self.ignoring: dict[str, Any] = {}
+        if self.sentinel is None and claims.ignore_index:
+            self.sentinel, self.ignoring = 0, {"ignore_index": 0}
+
+    def of_the_mean(self) -> dict[str, str | None]:
+        """What the mean is where nothing is left to average, and what it divides by."""
+        logits, target = problem_of(self.trial.dtype)
+        found = {"empty_batch_loss": _number(self._loss((logits[:0], target[:0]))), "mean_divisor": self._divisor()}
+        if self.sentinel is not None:
+            ignored = logits, np.full_like(target, self.sentinel)
+            found["all_ignored_loss"] = _number(self._loss(ignored, **self.ignoring))
+            found["all_ignored_gradient"] = _number(self._gradient(ignored, **self.ignoring))
+        if self.claims.weight:
+            found["zero_weight_loss"] = _number(self._loss((logits, target), weight=np.zeros(3)))
+            found["zero_weight_gradient"] = _number(self._gradient((logits, target), weight=np.zeros(3)))
+        return found
+
+    def output_dtype(self) -> str | None:
+        """That of the logits, or float32 for all of them; float32 alone does not tell."""
+        how = {"reduction": self.claims.reductions[0]}
+        given = self.claims.logits_dtypes
+        got = tuple(self.trial.answer(problem_of(dtype), how).dtype for dtype in given)
+        if got == given:
+            return "logits" if set(given) != {"float32"} else None
+        return "float32" if set(got) == {"float32"} else None
+
+    def zero_times_infinity(self) -> str | None:
+        """What a share of zero counts on a logit of -inf: of a distribution, or of smoothing with a weight of zero."""
+        claims = self.claims
+        if claims.finite_logits_only:
+            return None
+        logits = np.array([[0, 1, -np.inf], [1, 0, -np.inf]]).astype(self.trial.dtype)
+        losses = []
+        if claims.probability_targets:
+            losses.append(self._loss((logits, np.eye(3)[:2].astype(self.trial.dtype)), claims.reductions[0]))
+        if claims.label_smoothing and claims.weight:
+            options = {"weight": np.array([1.0, 1.0, 0.0]), "label_smoothing": 0.5}
+            losses.append(self._loss((logits, np.array([0, 1])), claims.reductions[0], **options))
+        found = {None if x is None else "nan" if np.isnan(x).all() else _if(np.isfinite(x), "zero") for x in losses}
+        return found.pop() if len(found) == 1 else None
+
+    def invalid_label(self) -> str | None:
+        """Whether labels just outside the range are refused, or give nan."""
+        outside = [label for label in (3, -1) if label != self.claims.default_ignore_index]
+        answers = [self.trial.with_label(label) for label in outside]
+        if all(answer.refusal is not None for answer in answers):
+            return "error"
+        return _if([answer.loss is not None and bool(np.isnan(answer.loss).any()) for answer in answers], "nan")
+
+    def _divisor(self) -> str | None:
+        """What the mean divides by: told by a weight, where there are weights, and by an ignored row."""
+        logits, target = problem_of(self.trial.dtype)
+        of_classes = _losses(logits)
+        by_weight = by_valid = None
+        if self.claims.weight:
+            weight = np.array([1.0, 4.0, 2.0])
+            total, mean = of_classes[[0, 1], target] @ weight[target], self._loss((logits, target), weight=weight)
+            by_weight = _nearest(mean, {True: total / weight[target].sum(), False: total / 2})
+        if self.sentinel is not None:
+            label = 0 if self.sentinel == 1 else 1
+            mean, kept = self._loss((logits, np.array([label, self.sentinel])), **self.ignoring), of_classes[0, label]
+            by_valid = _nearest(mean, {True: kept, False: kept / 2})
+        return {
+            (True, True): "target_weight",
+            (True, None): "target_weight",
+            (False, True): "valid_rows",
+            (False, None): "valid_rows",
+            (False, False): "all_rows",
+            (None, False): None if self.claims.weight else "all_rows",
+        }.get((by_weight, by_valid))
+
+    def _loss(self, problem: Problem, reduction: str = "mean", **options: Any) -> Numbers | None:
+        return self.trial.answer(problem, {"reduction": reduction, **options}).loss
+
+    def _gradient(self, problem: Problem, **options: Any) -> Numbers | None:
+        if self.vjp is None:
+            return None
+        return self.trial.gradient(self.vjp, problem, {"reduction": "mean", **options}).loss
+
+
+def _losses(logits: npt.NDArray[Any]) -> Numbers:
+    """The loss of each row for each class that could be its label."""
+    x = logits.astype(np.float64)
+    return np.asarray(np.log(np.exp(x).sum(axis=1, keepdims=True)) - x)
+
+
+def _number(value: Numbers | None) -> str | None:
+    """What stands for nothing: "nan" where every row has a number that is not finite, "zero" where all are zero."""
+    if value is None or not value.size:
+        return None
+    undefined = ~np.isfinite(value.reshape(len(value), -1) if value.ndim else value.reshape(1, 1)).all(axis=1)
+    return "nan" if undefined.all() else _if([bool((value == 0).all())], "zero")
+
+
+def _if(conditions: Any, choice: str) -> str | None:
+    """The choice, where all conditions hold."""
+    return choice if all(conditions) else None
+
+
+def _nearest(value: Numbers | None, expected: Mapping[bool, float]) -> bool | None:
+    """Which of two expected numbers a loss is; None: neither."""
+    if value is None or value.size != 1:
+        return None
+    return next((key for key, number in expected.items() if np.isclose(value.item(), number, rtol=TOLERANCE)), None)
