@@ -16,6 +16,7 @@ class Console:
     def __init__(self, progress: Progress, total: int) -> None:
         """Nothing has come yet."""
         self._progress, self._total, self._count = progress, total, 0
+        self._seen: set[object] = set()
         progress.update("", 0, total)
 
     def show(self, line: VerdictLine) -> None:
@@ -25,6 +26,10 @@ class Console:
         if status in NAMED:
             glyph, word = GLYPHS[status]
             first, *rest = summary(line).splitlines() or [""]
+            alike = {(f.kind, f.exception and (f.exception.file, f.exception.line), f.situation) for f in line.failures}
+            # The problem is shown once for failures that may be the same fault; the summary groups them.
+            rest = [] if alike and alike <= self._seen else rest
+            self._seen |= alike
             self._progress.print("\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
         self._progress.update(place, self._count, self._total)
 

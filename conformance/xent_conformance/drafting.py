@@ -54,6 +54,11 @@ class Draft:
         """What entries have in common that are one but for their dtypes."""
         return self.requirement, repr(self.where), repr(self.witness)
 
+    def covers(self, other: Draft) -> bool:
+        """Whether it excuses all that another one excuses."""
+        alike = self.requirement == other.requirement and set(self.dtypes) >= set(other.dtypes)
+        return alike and set(self.where) <= set(other.where)
+
 
 def drafts(verdicts: Iterable[VerdictLine], opened: Opened) -> tuple[list[Draft], list[str]]:
     """Entries for the failures of a backend, and a line for each failure that has none."""
@@ -67,7 +72,12 @@ def drafts(verdicts: Iterable[VerdictLine], opened: Opened) -> tuple[list[Draft]
             continue
         first = found.setdefault(draft.key, draft)
         first.dtypes = list(dict.fromkeys([*first.dtypes, *draft.dtypes]))
-    return list(found.values()), without
+    # The first of those that excuse the same; the failures of one verdict may be of situations that include others.
+    drafted: list[Draft] = []
+    for draft in sorted(found.values(), key=lambda d: (len(d.where), -len(d.dtypes))):
+        if not any(other.covers(draft) for other in drafted):
+            drafted.append(draft)
+    return [draft for draft in found.values() if draft in drafted], without
 
 
 def as_toml(entries: Iterable[Draft]) -> str:

@@ -14,10 +14,13 @@ import pytest
 from xent_conformance.request import Request, add_options
 
 if TYPE_CHECKING:
+    from xent_conformance.records.lines import VerdictLine
     from xent_conformance.requirements.registry import Requirement
     from xent_conformance.session import Cell, Session
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
+#: The verdicts of this process, for the causes at the end.
+LINES: pytest.StashKey[list[VerdictLine]] = pytest.StashKey()
 #: Set once a module has said that no backend was chosen: the others need not say it again.
 REFUSED: pytest.StashKey[bool] = pytest.StashKey()
 #: What of a verdict's line an item has as its properties.
@@ -40,6 +43,35 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Open the backends that are asked for: what is wrong with them is said once, before anything is collected."""
     if session.config.getoption("--xent-backend"):
         session_of(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The causes of all failures go into the XML file that pytest is about to write, if it does."""
+    junit = session.config.pluginmanager.get_plugin("junitxml")
+    report = None if junit is None else session.config.stash.get(junit.xml_key, None)
+    if report is not None:
+        for number, line in enumerate(_causes(session.config)):
+            report.add_global_property("cause" if number else "causes", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Failures that are the same fault, as one line."""
+    for number, line in enumerate(_causes(config)):
+        if number:
+            terminalreporter.write_line(line)
+        else:
+            terminalreporter.section(line)
+
+
+def _causes(config: pytest.Config) -> list[str]:
+    """How many causes there are, then a line for each; nothing where there is none."""
+    if not (lines := config.stash.get(LINES, None)):
+        return []
+    from xent_conformance.records.causes import causes, counted
+
+    found = causes(lines)
+    return [counted(found), *(cause.told for cause in found)] if found else []
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -101,6 +133,7 @@ class RequirementItem(pytest.Item):
 
         session = session_of(self.config)
         line = session.line(session.verdict(self.requirement, self.cell))
+        self.config.stash.setdefault(LINES, []).append(line)
         data = as_data(line)
         self.user_properties.extend((name, data[name]) for name in PROPERTIES)
         status, reason = line.status, summary(line)

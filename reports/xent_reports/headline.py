@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from xent_conformance.records.causes import causes
 from xent_conformance.records.record import GLYPHS, SEVERITY, UNEXPECTED, Status
 from xent_reports.figures import counted, listed
 from xent_reports.model import Run
@@ -56,7 +57,9 @@ def _outcome(run: Run) -> str:
     who = listed([abridged(one_line(name)) for name in names])
     if len(names) > _NAMED:
         who = f"{len(names)} of {len(run.available)} backends"
-    return f"{len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
+    found = len(causes(broken))
+    reasons = f"{counted(found, 'cause')}, " if found else ""
+    return f"{reasons}{len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
 
 
 def counts(run: Run) -> list[tuple[Status, int]]:

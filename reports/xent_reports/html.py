@@ -16,6 +16,7 @@ from markupsafe import Markup
 from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_reports import charts, comparison, coverage, figures, headline, visible
 from xent_reports.accuracy import accuracy, tiers
+from xent_reports.causes import causes
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure, broken
@@ -52,6 +53,7 @@ def page(
         "families": families(run),
         "abbreviated": abbreviated(run),
         "labels": [b.name for b in run.available],
+        "causes": causes(run, found),
         "broken": broken(found),
         "deviations": deviations(run),
         "accuracy": measured,

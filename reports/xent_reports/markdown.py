@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from xent_conformance.records.record import GLYPHS, SEVERITY
+from xent_reports.causes import Cause, causes, unexplained
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
 from xent_reports.failures import Failure
@@ -28,11 +29,14 @@ def summary(run: Run, found: Sequence[Failure], changes: Changes | None = None) 
     parts += [f"> {text(notice)}" for notice in notices(run)]
     parts += [text(changes.sentence)] if changes else []
     parts.append(_backends(run))
-    if found:
-        parts.append("### Failures")
-        parts += [_failure(failure) for failure in found[:_DETAILED]]
-        if len(found) > _DETAILED:
-            parts.append(f"… and {len(found) - _DETAILED:,} more, in the HTML report.")
+    explained = causes(run, found)
+    for heading, shown in (
+        ("### Causes", [_cause(cause) for cause in explained[:_DETAILED]]),
+        ("### Failures", [_failure(failure) for failure in unexplained(found, explained)[:_DETAILED]]),
+    ):
+        parts += [heading, *shown] if shown else []
+    more = sum(max(0, len(some) - _DETAILED) for some in (explained, unexplained(found, explained)))
+    parts += [f"… and {more:,} more, in the HTML report."] if more else []
     parts += _deviations(run)
     if changes is not None:
         parts += _changes(changes)
@@ -70,6 +74,17 @@ def _backends(run: Run) -> str:
         found = Counter(v.status for v in run.verdicts if v.backend == backend.name)
         rows.append(f"| {code(abridged(backend.name))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
     return "\n".join(rows)
+
+
+def _cause(cause: Cause) -> str:
+    leading, *others = [code(name) for name in cause.requirements]
+    title = f"#### {cause.head} on {code(abridged(cause.backend))}: {text(cause.situation)}"
+    named = ", ".join(others[:_DETAILED]) + (
+        f" and {len(others) - _DETAILED:,} more" if len(others) > _DETAILED else ""
+    )
+    also = f" It also breaks {named}." if others else ""
+    where = f"Breaks {text(cause.breaks)}. Shown for {leading}: {text(cause.statement)}{also}"
+    return f"{title}\n\n{where}\n\n{_witness(cause.witness)}"
 
 
 def _failure(failure: Failure) -> str:

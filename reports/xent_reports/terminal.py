@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TextIO
 
 from xent_conformance.records.record import GLYPHS, SEVERITY, Status
+from xent_reports.causes import Cause, causes, unexplained
 from xent_reports.combination import combined
 from xent_reports.failures import Failure, failures
 from xent_reports.files import load
 from xent_reports.headline import counts_line, notices, sentence
 from xent_reports.model import Run, run_of
 from xent_reports.visible import abridged, one_line, shortened
+from xent_reports.witness import Witness
 
 #: Blue and orange, as on the page, from the 256 colours.
 _COLORS = {
@@ -23,8 +25,10 @@ _COLORS = {
     Status.PASS: "38;5;75",
 }
 _BOLD = "1"
-#: Failures that are listed; the page has all.
-_LISTED = 20
+#: Causes and failures that are listed, and requirements of a cause that are named; the page has all.
+_LISTED, _NAMED = 20, 3
+#: Characters of a line that is not broken.
+_WIDE = 120
 
 
 def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -36,13 +40,16 @@ def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> lis
     """The summary of records as lines; raises RecordError as :func:`xent_reports.render` does."""
     run = run_of(combined(load(records)))
     found = failures(run)
+    explained = causes(run, found)
+    others = unexplained(found, explained)
     lines = [_painted(one_line(sentence(run)), _BOLD, color=color), counts_line(run)]
     lines += [f"! {one_line(notice)}" for notice in notices(run)]
     lines += _backends(run, color=color)
-    for failure in found[:_LISTED]:
-        lines += ["", *_failure(failure, color=color)]
-    if len(found) > _LISTED:
-        lines += ["", f"… and {len(found) - _LISTED:,} more failures in the report"]
+    shown = [_cause(cause, color=color) for cause in explained] + [_failure(f, color=color) for f in others]
+    for said in shown[:_LISTED]:
+        lines += ["", *said]
+    if len(shown) > _LISTED:
+        lines += ["", f"… and {len(shown) - _LISTED:,} more in the report"]
     return lines
 
 
@@ -61,6 +68,30 @@ def _backends(run: Run, *, color: bool) -> list[str]:
     return lines
 
 
+def _cause(cause: Cause, *, color: bool) -> list[str]:
+    """What it takes to fail, how the smallest problem does, what else that breaks, and how to see it again."""
+    head = _painted(cause.head, _COLORS.get(cause.status), color=color)
+    witness, names = cause.witness, [one_line(name) for name in cause.requirements]
+    rest = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return [
+        f"{head} on {abridged(one_line(cause.backend))}: {shortened(one_line(cause.situation), 200)}",
+        *_said(witness),
+        f"  breaks {one_line(cause.breaks)}: {', '.join(map(abridged, names[:_NAMED]))}{rest}",
+        *([f"  {one_line(witness.command)}"] if witness.command else []),
+    ]
+
+
+def _said(witness: Witness) -> list[str]:
+    """The message, and the facts beside it, on one line where there is room."""
+    shown = [(name, value) for name, value in witness.facts if name in witness.added and name != "only with"]
+    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in shown)
+    message = shortened(one_line(witness.message), 300)
+    together = f"  {message} ({facts})"
+    if not facts:
+        return [f"  {message}"]
+    return [together] if len(together) <= _WIDE else [f"  {message}", f"  {facts}"]
+
+
 def _failure(failure: Failure, *, color: bool) -> list[str]:
     first = failure.witnesses[0]
     dtypes = ", ".join(dict.fromkeys(abridged(one_line(w.dtype), 24) for w in failure.witnesses))
@@ -68,10 +99,7 @@ def _failure(failure: Failure, *, color: bool) -> list[str]:
     place = f"{abridged(one_line(failure.requirement.id))} on {abridged(one_line(failure.backend))} ({dtypes})"
     lines = [f"{_painted(head, _COLORS.get(first.status), color=color)} {place}"]
     for witness in failure.leading:
-        lines.append(f"  {shortened(one_line(witness.message), 300)}")
-        shown = [(name, value) for name, value in witness.facts if name in witness.added]
-        facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in shown)
-        lines += [f"  {facts}"] if facts else []
+        lines += _said(witness)
     commands = dict.fromkeys(one_line(w.command) for w in failure.leading if w.command)
     return [*lines, *(f"  {command}" for command in commands)]
 

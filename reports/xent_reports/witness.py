@@ -74,14 +74,18 @@ def of_verdict(verdict: VerdictLine, backend: BackendLine, limit: int) -> list[W
     if not verdict.failures:
         return [Witness(place, verdict.dtype, verdict.status, shortened(verdict.reason or "no detail recorded", limit))]
     shown = [of_failure(failure, verdict, backend, limit) for failure in verdict.failures]
-    return (
-        shown[:1]
-        if len(shown) == 1
-        else [
-            replace(witness, anchor=place if number == 1 else f"{place}--{number}", part=f"{number} of {len(shown)}")
-            for number, witness in enumerate(shown, start=1)
-        ]
-    )
+    if len(shown) == 1:
+        return shown
+    return [
+        replace(witness, anchor=place, part=f"{number} of {len(shown)}")
+        for number, (witness, place) in enumerate(zip(shown, anchors(verdict), strict=True), start=1)
+    ]
+
+
+def anchors(verdict: VerdictLine) -> list[str]:
+    """Where each of a verdict's failures is found on the page."""
+    place = anchor(verdict.requirement, verdict.backend, verdict.dtype)
+    return [place if number == 1 else f"{place}--{number}" for number in range(1, len(verdict.failures) + 1)]
 
 
 def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, limit: int) -> Witness:

@@ -22,9 +22,9 @@ from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 from xent_conformance.subproblems import keep_classes, keep_rows
 from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses import witness
+from xent_conformance.witnesses import reduction
 from xent_conformance.witnesses.reducer import LIMIT, Reducer
-from xent_conformance.witnesses.witness import AGAIN
+from xent_conformance.witnesses.reduction import AGAIN
 
 
 def reduced(problem, fails, limit=LIMIT):
@@ -140,7 +140,7 @@ def test_no_step_makes_a_correct_implementation_fail(requirement):
 
     for trial in islice(trials(subject, requirement.source, Settings("quick")), 2):
         for derived, _ in islice(judge(requirement, trial), 1):
-            within = partial(witness.within_claims, requirement, subject, derived.problem)
+            within = partial(reduction.within_claims, requirement, subject, derived.problem)
             Reducer(derived.problem, wandering, 30, within).run()
 
 
@@ -164,10 +164,10 @@ def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_hol
         times = sum(problem is trial.problem for problem in seen)
         return [Held(quantity="rows") if times > AGAIN else accepted(trial.problem)]
 
-    monkeypatch.setattr(witness, "findings", found)
+    monkeypatch.setattr(reduction, "findings", found)
     subject = Subject.of(NumpyBackend(), "float32")
     large = Problem(np.zeros((5, 3), np.float32), np.zeros(5, np.int64), reduction="sum")
-    small = witness.reduce(load()["accuracy.loss"], subject, Failing(Trial(subject, large), accepted(large)))
+    small = reduction.reduce(load()["accuracy.loss"], subject, Failing(Trial(subject, large), accepted(large)))
     assert small.problem.rows == 1
     assert small.message.startswith("1 rows accepted")
 
@@ -186,7 +186,7 @@ def test_reducing_stays_within_what_is_claimed():
         tried.append(candidate)
         return True
 
-    within = partial(witness.within_claims, load()["accuracy.loss"], subject, problem)
+    within = partial(reduction.within_claims, load()["accuracy.loss"], subject, problem)
     Reducer(problem, fails, LIMIT, within).run()
     assert len(tried) > 3
     assert {p.reduction for p in tried} <= {"none", "mean"}

@@ -1,18 +1,22 @@
 """Counting what was found: examples, failures, excuses, and the largest ratio, whatever the order."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mutants.numpy_twin import NumpyTwin
 from xent_conformance.formats import format_named
 from xent_conformance.judging.findings import Declined, compare
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
 from xent_conformance.verdicts.tally import Tally
 
 F32 = format_named("float32")
+
+SUBJECT = Subject.of(NumpyTwin(), "float32")
 
 
 def found(ratio, quantity="loss", bound=2.0**-10):
@@ -24,8 +28,7 @@ def counted(*trials, excused=()):
     """A tally of trials, each a list of findings; ``excused`` has the numbers of those that a deviation covers."""
     tally = Tally()
     for number, findings in enumerate(trials):
-        subject = SimpleNamespace(executor=SimpleNamespace(recent=()))
-        trial = SimpleNamespace(problem=Problem(np.zeros((1, number + 2), np.float32), np.array([0])), subject=subject)
+        trial = Trial(SUBJECT, Problem(np.zeros((1, number + 2), np.float32), np.array([0])))
         tally.count(trial, findings, excused=number in excused)
     return tally
 
@@ -40,7 +43,7 @@ def test_the_largest_ratio_is_that_of_any_trial_and_any_finding(order):
 def test_a_trial_fails_where_one_of_its_findings_does():
     tally = counted([found(0.5), found(2.0)], [found(2.0), found(0.5)], [found(0.5)], [found(1.0)])
     assert (tally.examples, tally.failed, tally.excused) == (4, 2, 0)
-    assert tally.failing.finding.ratio == 2.0
+    assert tally.failing[0].finding.ratio == 2.0
 
 
 def test_the_worst_is_known_of_each_quantity():
@@ -51,7 +54,7 @@ def test_the_worst_is_known_of_each_quantity():
 def test_what_is_excused_is_counted_and_neither_fails_nor_enters_the_ratio():
     tally = counted([found(9.0)], [found(0.5)], excused=(0,))
     assert (tally.examples, tally.failed, tally.excused, tally.ratio) == (2, 0, 1, 0.5)
-    assert tally.failing is None
+    assert not tally.failing
 
 
 def test_an_example_counts_as_exercised_where_a_finding_could_have_failed():

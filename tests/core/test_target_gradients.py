@@ -33,7 +33,7 @@ def test_one_that_is_never_given_is_not_applicable_and_says_so():
 def test_one_that_is_given_for_some_calls_is_missing_in_the_others(gives):
     verdict = verdict_where(gives)
     assert verdict.status is Status.FAIL
-    assert "returned no grad_target, though it does for logits" in verdict.failing.finding.message
+    assert "returned no grad_target, though it does for logits" in verdict.failing[0].finding.message
 
 
 def test_one_that_is_always_given_is_judged():

@@ -35,7 +35,7 @@ def test_terminal_markdown_and_page_say_the_same(tmp_path: Path) -> None:
     markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
     lines = xent_reports.summary_lines(path)
     assert lines[:3] == [
-        "1 of 3 requirements broken, by torch",
+        "1 cause, 1 of 3 requirements broken, by torch",
         "✗ 2 fail · ≠ 1 deviation · ✓ 1 pass",
         "! cuda not available: no device",
     ]
@@ -54,8 +54,8 @@ def test_markdown_lists_failures_with_problem_and_script(tmp_path: Path) -> None
     """The summary of a job shows enough to reproduce without opening the page."""
     xent_reports.render(sample(tmp_path), tmp_path / "out")
     markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
-    assert "#### ✗ fail: `a.x` on `torch`" in markdown
-    assert "Also: ✗ fail bfloat16." in markdown
+    assert "#### ✗ fail on `torch`: wherever it can show" in markdown
+    assert "Breaks 1 requirement \\(float16, bfloat16\\). Shown for `a.x`: " in markdown
     assert "```python\nimport torch" in markdown
     assert (
         "- ≠ `torch`: drops &lt;the&gt; weight, <https://github.com/a/b/issues/1>. Concerns `a.y` (float32)."
@@ -70,7 +70,19 @@ def test_markdown_of_many_failures_stays_below_the_limit_of_a_job_summary(tmp_pa
     xent_reports.render(records.written(tmp_path / "r.jsonl", *records.large(16, 200, 600)), tmp_path / "out")
     markdown = (tmp_path / "out" / "summary.md").read_bytes()
     assert len(markdown) < 1 << 19
-    assert b"more, in the HTML report" in markdown
+
+
+def test_markdown_counts_what_is_too_much_for_it(tmp_path: Path) -> None:
+    """Causes and failures of which nothing is known but that they failed."""
+    facts = [f"fact {i}" for i in range(40)]
+    causes = [
+        V("torch", f"a.{i}", status="fail", failures=[records.failure(situation=[f])]) for i, f in enumerate(facts)
+    ]
+    others = [V("torch", f"b.{i}", status="fail") for i in range(35)]
+    xent_reports.render(records.run(tmp_path / "r.jsonl", *causes, *others), tmp_path / "out")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    assert markdown.count("#### ") == 60
+    assert "… and 15 more, in the HTML report." in markdown
 
 
 def test_colour_adds_nothing_to_the_text(tmp_path: Path) -> None:

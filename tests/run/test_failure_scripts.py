@@ -23,8 +23,8 @@ from xent_conformance.loading.loader import Narrowing, load
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.reduction import reduce
 from xent_conformance.witnesses.script import script
-from xent_conformance.witnesses.witness import reduce
 
 #: The oracle may overflow where a bound is infinite; a run does not look at that either.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -115,3 +115,14 @@ def _fill(view: AnyArray, array: AnyArray) -> None:
 def _band(dtype: np.dtype[Any]) -> Bytes:
     """A band's worth of poison."""
     return np.frombuffer(poison(dtype, BAND // dtype.itemsize), dtype=np.uint8)
+
+
+def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
+    """Other values behind the strides of an array: what fails for a layout would not fail without it."""
+    if array.flags.c_contiguous:
+        return values
+    view = Guarded(array).view
+    view.flags.writeable = True
+    view[once(view.strides)] = values[once(view.strides)]
+    view.flags.writeable = array.flags.writeable
+    return view

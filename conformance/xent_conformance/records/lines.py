@@ -198,9 +198,8 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     bound: Number | None = None
     ratio: Number | None = None
     exception: ExceptionLine | None = None
-    situation: Annotated[
-        tuple[str, ...], Meta(description="what all failing problems and no passing one have in common")
-    ] = ()
+    situation: Annotated[tuple[str, ...], Meta(description="facts of the problem without which it does not fail")] = ()
+    undecided: Annotated[tuple[str, ...], Meta(description="facts of the problem of which that could not be told")] = ()
     problem: ProblemLine
     text: Annotated[str, Meta(description="the problem as a person reads it")] = ""
     reproducer: Annotated[str | None, Meta(description="a standalone script")] = None

@@ -35,7 +35,7 @@ class Verdict:
     tally: Tally
     reason: str | None = None
     observed: str | None = None
-    failing: Failing | None = None
+    failing: list[Failing] = field(default_factory=list)
     deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -117,7 +117,7 @@ class _Judging:
             self.tally,
             reason=reason,
             observed=observe(self.tally.worst.values()) if observe and not self.error else None,
-            failing=self.tally.failing if status in SHOWN else None,
+            failing=self.tally.failing if status in SHOWN else [],
             deviations=witnesses,
             seconds=self.seconds + clock() - start,
         )
@@ -135,7 +135,7 @@ class _Judging:
             return self.fate or Status.ERROR, self.error
         if level is Level.OBSERVED:
             return Status.OBSERVED, None
-        if self.tally.failing is not None:
+        if self.tally.failed:
             return (Status.FAIL if level is Level.MUST else Status.WEAK), None
         if deviates:
             return Status.DEVIATION, None

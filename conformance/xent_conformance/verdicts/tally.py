@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation
+from xent_conformance.causes.facts import facts
 from xent_conformance.formats import is_floating
 from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 
+#: Failing trials that are kept, and the size from which only one is.
+MOST, LARGE = 64, 1 << 22
+
 
 @dataclass(frozen=True)
 class Failing:
-    """A trial that fails, its worst finding, and the latest calls until then."""
+    """A trial that fails, its worst finding, and the latest calls until then; ``alike`` is how many it stands for."""
 
     trial: Trial
     finding: Finding
     before: tuple[Invocation, ...] = ()
+    alike: int = 1
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """What is special about its problem."""
+        return facts(self.trial.problem)
 
 
 @dataclass
@@ -46,9 +57,17 @@ class Tally:
     failed: int = 0
     ratio: float | None = None
     worst: dict[str, Finding] = field(default_factory=dict)
-    failing: Failing | None = None
     declined: str | None = None
+    _kept: dict[object, Failing] = field(default_factory=dict)
     _bins: dict[int, _Bin] = field(default_factory=dict)
+
+    @property
+    def failing(self) -> list[Failing]:
+        """Failing trials that differ in what is special about them, the one that promises the clearest witness first.
+
+        Those that are left out differ from one of these in their numbers only.
+        """
+        return sorted(self._kept.values(), key=unclear)
 
     def count(self, trial: Trial, found: Sequence[Finding], *, excused: bool) -> None:
         """Count the findings on one trial; ``excused`` ones do not fail, and do not enter the largest ratio."""
@@ -68,7 +87,7 @@ class Tally:
         self._bin(trial.problem, found)
         if worst.failed:
             self.failed += 1
-            self._keep(trial, worst)
+            self._keep(Failing(trial, worst, tuple(trial.subject.executor.recent)))
 
     def bins(self) -> list[dict[str, Any]]:
         """Largest ratio and error by number of classes, in powers of two."""
@@ -84,15 +103,23 @@ class Tally:
         place.ratio = max(place.ratio, *(f.ratio for f in found))
         place.ulp = max(place.ulp, *(f.ulp for f in found))
 
-    def _keep(self, trial: Trial, worst: Finding) -> None:
-        """Keep the failing problem that promises the clearest witness."""
-        if self.failing is None or _unclear(trial, worst) < _unclear(self.failing.trial, self.failing.finding):
-            self.failing = Failing(trial, worst, tuple(trial.subject.executor.recent))
+    def _keep(self, failing: Failing) -> None:
+        """Keep a failing trial, the clearest of those that are alike; without what was computed for it."""
+        trial = failing.trial
+        bare = Trial(trial.subject, trial.problem, recipe=trial.recipe, example=trial.example)
+        kept, key = replace(failing, trial=bare), (failing.finding.signature, failing.facts)
+        if key in self._kept:
+            other = self._kept[key]
+            self._kept[key] = replace(min(other, kept, key=unclear), alike=other.alike + 1)
+            return
+        self._kept[key] = kept
+        if len(self._kept) > (MOST if trial.problem.logits.size <= LARGE else 1):
+            del self._kept[max(self._kept, key=lambda place: unclear(self._kept[place]))]
 
 
-def _unclear(trial: Trial, finding: Finding) -> tuple[bool, bool, bool, float]:
+def unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
     """How far a failing problem is from a witness: a call that came back, what is not finite, size against clarity."""
-    logits = trial.problem.logits
+    finding, logits = failing.finding, failing.trial.problem.logits
     undefined = isinstance(finding, Compared) and not math.isfinite(finding.expected)
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())
     clarity = math.log2(min(max(finding.ratio, 1.0), 256.0))

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.guarded import Guarded
-from xent_conformance.calling.strides import once
+from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import AnyArray, Problem, array_of
 from xent_conformance.subproblems import keep_classes, keep_rows
@@ -178,18 +177,7 @@ def _changed(
     plain = PLAIN.get(name, 0.0)
     if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
         return None
-    return problem.with_(**{name: _where_it_was(array, array_of(new, array.dtype.name))})
-
-
-def _where_it_was(array: AnyArray, values: AnyArray) -> AnyArray:
-    """Other values behind the strides of an array: what fails for a layout would not fail without it."""
-    if array.flags.c_contiguous:
-        return values
-    view = Guarded(array).view
-    view.flags.writeable = True
-    view[once(view.strides)] = values[once(view.strides)]
-    view.flags.writeable = array.flags.writeable
-    return view
+    return problem.with_(**{name: laid_out_like(array, array_of(new, array.dtype.name))})
 
 
 def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:

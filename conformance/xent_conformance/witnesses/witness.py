@@ -3,88 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
 
-import numpy as np
+from msgspec.structs import replace
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, Caller, Invocation
 from xent_conformance.calling.text import to_text
-from xent_conformance.judging.findings import Finding, Lost
-from xent_conformance.judging.judge import findings
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_data
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.evaluation import Verdict
-from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses.calls_before import calls_before, made_anew, own_calls_before
-from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
-from xent_conformance.witnesses.script import script
-
-#: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
-CLEAR = 8.0
-#: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
-#: and so many more where it did not fail in all of them.
-AGAIN, MORE = 2, 8
-#: Workers that reducing a call which ends its process may use up, and one which never comes back.
-RESTARTS = {CRASH: 20, TIMEOUT: 3}
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A failing problem as it is shown: ``seen`` of ``tries`` times that it was judged it failed.
-
-    ``reductions`` is how many problems were tried to make it small; ``before`` are calls without which it does not fail
-    in a new process.
-    """
-
-    problem: Problem
-    finding: Finding
-    seen: int = 1
-    tries: int = 1
-    reductions: int = 0
-    before: tuple[Invocation, ...] = ()
-
-    @property
-    def sometimes(self) -> bool:
-        """Whether it failed in some of the tries only."""
-        return self.seen < self.tries
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in one line."""
-        notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
-        count = len(self.before)
-        notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
-        return "".join([self.finding.message, *notes])
-
-    def script(self, requirement: Requirement, subject: Subject) -> str:
-        """A script that shows it."""
-        about = requirement, subject, self.problem, self.finding
-        return script(*about, sometimes=self.sometimes, before=self.before)
+from xent_conformance.witnesses.behind import Cause, causes
+from xent_conformance.witnesses.reduction import Witness
 
 
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
-    """The line of a record for a verdict; reduces the failing problem first."""
+    """The line of a record for a verdict; reduces a failing problem of each cause first."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
-    failures = []
-    if verdict.failing is not None:
-        witness, trial = reduce(requirement, subject, verdict.failing), verdict.failing.trial
-        found = Found(
-            failing_examples=tally.failed,
-            example=trial.example,
-            recipe=None if trial.recipe is None else str(trial.recipe),
-            logits_shape=trial.problem.logits.shape,
-            ratio=verdict.failing.finding.ratio,
-            tries=witness.reductions,
-        )
-        failures.append(failure(requirement, subject, witness, settings, found))
+    established = causes(requirement, subject, verdict.failing)
     return VerdictLine(
         backend=subject.name,
         requirement=requirement.id,
@@ -99,7 +36,8 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
         bins=tuple(Bin(**entry) for entry in tally.bins()),
         reason=verdict.reason,
         observed=verdict.observed,
-        failures=tuple(failures),
+        set_aside=max(0, tally.failed - len(established)) if established else 0,
+        failures=tuple(_of_cause(verdict, cause, settings) for cause in established),
         deviations=tuple(
             DeviationLine(
                 reason=deviation.reason,
@@ -114,93 +52,19 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
     )
 
 
-def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witness:
-    """The failing problem made small: within what the backend claims, and failing in the same way.
-
-    Where it fails for what calls before it have left behind, these are part of the witness.
-    """
-    original, problem = failing.finding, failing.trial.problem
-
-    def worst(candidate: Problem) -> Finding | None:
-        """The same failure of another problem; what the suite cannot judge is no failure."""
-        try:
-            found = findings(requirement, Trial(subject, candidate))
-        except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
-            return None
-        same = [f for f in found if f.failed and f.likeness == original.likeness]
-        return max(same, key=lambda f: f.ratio, default=None)
-
-    witness = _reduced(requirement, subject, failing, worst)
-    caller = subject.caller
-    if isinstance(original, Lost) or not caller.executor.renewed():
-        return witness
-    if witness.sometimes:
-        again = any(worst(witness.problem) for _ in range(AGAIN + MORE))
-        return witness if again else _with_calls_before(witness, caller, failing, worst)
-    for candidate in (witness.problem, problem):
-        caller.executor.renewed()
-        if (shown := worst(candidate)) is not None:
-            return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown))
-    return _with_calls_before(witness, caller, failing, worst)
-
-
-def _with_calls_before(
-    witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None]
-) -> Witness:
-    """The problem as it failed after the calls of the run; what there was without them where these do not matter."""
-    problem = failing.trial.problem
-    needed = calls_before(caller, failing.before, lambda: worst(problem) is not None)
-    if needed is None:
-        return witness
-    made_anew(caller, needed)
-    shown = worst(problem) or failing.finding
-    return Witness(problem, shown, before=own_calls_before(caller, shown) or needed)
-
-
-def _reduced(
-    requirement: Requirement, subject: Subject, failing: Failing, worst: Callable[[Problem], Finding | None]
-) -> Witness:
-    """The problem made small as long as ``worst`` gives the same failure, in a process with all its past."""
-    original, problem = failing.finding, failing.trial.problem
-    executor, latest = subject.executor, original
-    fate, before = original.fate if isinstance(original, Lost) else None, executor.restarts
-
-    def still_fails(candidate: Problem) -> bool:
-        """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
-        nonlocal latest
-        if fate is not None and executor.restarts - before >= RESTARTS[fate]:
-            return False
-        # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
-        wanted = min(original.ratio, CLEAR)
-        for _ in range(again):
-            found = worst(candidate)
-            if found is None or found.ratio < wanted:
-                return False
-            shown = found
-        latest = shown
-        return True
-
-    again = AGAIN if fate is None else 1
-    repeated = [worst(problem) for _ in range(again)]
-    if None in repeated:
-        repeated += [worst(problem) for _ in range(MORE if fate is None else 0)]
-        # The first time counts too.
-        seen = 1 + sum(found is not None for found in repeated)
-        return Witness(problem, original, seen, 1 + len(repeated))
-    limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
-    within = partial(within_claims, requirement, subject, problem)
-    reducer = Reducer(problem, still_fails, limit if requirement.reducible else 0, within)
-    small = reducer.run(_row_of(failing))
-    # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
-    return Witness(small, worst(small) or latest, reductions=reducer.tries)
-
-
-def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
-    """A simpler problem as the backend claims to take it; None where it does not, though it takes the failing one."""
-    claimed = subject.capabilities.reductions
-    if candidate.reduction not in claimed and failing.reduction in claimed:
-        return None
-    return candidate if requirement.source.foreign_labels else subject.within_claims(candidate)
+def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
+    """What a record says about a cause of a verdict's failures."""
+    trial = cause.failing.trial
+    found = Found(
+        failing_examples=cause.explained,
+        example=trial.example,
+        recipe=None if trial.recipe is None else str(trial.recipe),
+        logits_shape=trial.problem.logits.shape,
+        ratio=cause.failing.finding.ratio,
+        tries=cause.witness.reductions,
+    )
+    shown = failure(verdict.requirement, verdict.subject, cause.witness, settings, found)
+    return replace(shown, situation=cause.needs.situation, undecided=cause.needs.undecided)
 
 
 def failure(
@@ -225,12 +89,3 @@ def failure(
         found=found,
         **finding.details(),
     )
-
-
-def _row_of(failing: Failing) -> int | None:
-    """The row that the failure was seen in, where it was seen in one."""
-    finding, problem = failing.finding, failing.trial.problem
-    index = getattr(finding, "index", None)
-    if not index or finding.problem is not None or (len(index) == 1 and problem.reduction != "none"):
-        return None
-    return int(index[0]) if index[0] < np.prod(problem.row_shape, dtype=np.int64) else None

@@ -30,7 +30,7 @@ def _some(values: F64Array) -> str:
 class _Repeated(Finding):
     """A result that is bitwise another one; ``got`` and ``expected`` show some of it."""
 
-    kind: ClassVar[str] = "calls-disagree"
+    kind: ClassVar[str] = "not-repeatable"
     got: str
     expected: str
 

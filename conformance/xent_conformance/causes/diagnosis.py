@@ -1,0 +1,55 @@
+"""What it takes to fail: the facts of a failing problem without which it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from xent_conformance.causes.facts import facts
+from xent_conformance.causes.variants import WITHOUT, variants
+from xent_conformance.problem import Problem
+
+PLACES = {fact: place for place, fact in enumerate(WITHOUT)}
+
+
+class Shown(Enum):
+    """What a problem shows of a failure."""
+
+    FAILS = "fails"
+    PASSES = "passes"
+    #: It fails in another way, nearly fails, cannot be judged.
+    UNCLEAR = "unclear"
+    #: It is not what the requirement is about.
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Facts of a failing problem: those that it does not fail without, and those of which that cannot be said."""
+
+    situation: tuple[str, ...]
+    undecided: tuple[str, ...]
+
+
+def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
+    """What a failing problem needs in order to fail.
+
+    A fact is needed where at least one variant without it passes and none fails.
+    """
+    situation, undecided = [], []
+    for fact in sorted(facts(problem), key=_place):
+        seen = {shown(variant) for variant in variants(problem, fact)}
+        if Shown.FAILS in seen or not seen:
+            continue
+        # What only compares layouts has nothing to compare where there is none.
+        if Shown.PASSES in seen or (fact.endswith("not contiguous") and seen == {Shown.NOTHING}):
+            situation.append(fact)
+        else:
+            undecided.append(fact)
+    return Needs(tuple(situation), tuple(undecided))
+
+
+def _place(fact: str) -> tuple[int, str]:
+    """Where a fact comes in a situation: options first, then shapes and numbers, then memory layouts and dtypes."""
+    return PLACES.get(fact, len(PLACES)), fact

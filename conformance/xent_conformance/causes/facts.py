@@ -1,0 +1,149 @@
+"""What is special about a problem, in the words of the report.
+
+Facts are what situations consist of: each can be taken away from a problem, as ``variants.py`` does. Some say what a
+problem does without, since a fault may lie in the path without class weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.formats import is_floating, name_of
+from xent_conformance.problem import F64Array, Problem
+
+#: Sizes that make a problem large: for a thread, for a block, and for 16 bits.
+CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
+#: exp of float32 overflows, and underflows, from about FAR on; what is not LARGE hardly changes a sum of exponentials.
+FAR, LARGE = 80.0, 4.0
+#: Shares of a target sum to 1 within this, whatever they were rounded to.
+ROUGHLY = 1e-2
+
+
+def facts(problem: Problem) -> frozenset[str]:
+    """The facts that hold for a problem."""
+    if not problem.logits.ndim:
+        return frozenset()
+    return frozenset(
+        name for part in (_options, _target, _weights, _ignored, _shape, _layout, _values) for name in part(problem)
+    )
+
+
+def _options(problem: Problem) -> Iterator[str]:
+    yield f"reduction {problem.reduction}"
+    if problem.reduction in ("sum", "mean"):
+        yield "a reduced loss"
+    yield "smoothing" if problem.label_smoothing else "no smoothing"
+    if problem.label_smoothing == 1:
+        yield "full smoothing"
+    cotangent = problem.cotangent
+    if cotangent is not None and is_floating(cotangent.dtype) and (cotangent.astype(np.float64) != 1).any():
+        yield "a cotangent other than ones"
+
+
+def _target(problem: Problem) -> Iterator[str]:
+    if not problem.has_probabilities:
+        yield "labels"
+        if problem.target.dtype != np.int64:
+            yield f"{name_of(problem.target.dtype)} labels"
+        if problem.target.size == problem.rows and problem.target.dtype.kind in "iu":
+            labels = problem.labels()[~problem.ignored()]
+            if (labels == 0).any():
+                yield "a label of the first class"
+            if (labels == problem.classes - 1).any():
+                yield "a label of the last class"
+        return
+    yield "probability targets"
+    if problem.target.shape == problem.logits.shape and problem.target.size:
+        shares = problem.probabilities()
+        if np.abs(shares.sum(axis=1) - 1).max() > ROUGHLY:
+            yield "targets that do not sum to 1"
+        if (shares == 0).any():
+            yield "a target probability of zero"
+
+
+def _weights(problem: Problem) -> Iterator[str]:
+    if problem.weight is None:
+        yield "no class weights"
+        return
+    yield "class weights"
+    if problem.weight.dtype.kind == "c" or not problem.weight.size:
+        return
+    weights = problem.class_weights()
+    if (weights < 0).any():
+        yield "a negative weight"
+    if (weights == 0).any():
+        yield "a weight of zero"
+    if weights.size > 1 and (weights == weights.reshape(-1)[0]).all():
+        yield "equal weights"
+
+
+def _ignored(problem: Problem) -> Iterator[str]:
+    if problem.ignore_index is not None:
+        yield "ignore_index given"
+    if problem.has_probabilities:
+        return
+    ignored = _ignored_rows(problem)
+    if not ignored.any():
+        yield "no ignored rows"
+        return
+    yield "ignored rows"
+    if ignored.all():
+        yield "every row ignored"
+    if is_floating(problem.logits.dtype) and not np.isfinite(problem.logits_by_row()[ignored]).all():
+        yield "ignored rows that are not finite"
+
+
+def _ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:
+    """Which rows are ignored; none where the target does not go with the rows."""
+    return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
+
+
+def _shape(problem: Problem) -> Iterator[str]:
+    axes, classes, rows = problem.logits.ndim, problem.classes, problem.rows
+    if axes != 2:  # noqa: PLR2004 - (N, C)
+        yield "unbatched" if axes == 1 else "spatial"
+    if classes == 1:
+        yield "one class"
+    if rows > 1:
+        yield "several rows"
+    yield from (f"more than {limit} classes" for limit in CLASSES if classes > limit)
+    yield from (f"more than {limit} rows" for limit in ROWS if rows > limit)
+    if problem.logits.size > LOGITS:
+        yield f"more than {LOGITS} logits"
+
+
+def _layout(problem: Problem) -> Iterator[str]:
+    for name, array in problem.arrays().items():
+        if array.size and not array.flags.c_contiguous:
+            yield f"{name} not contiguous"
+
+
+def _values(problem: Problem) -> Iterator[str]:
+    if not is_floating(problem.logits.dtype) or not problem.logits.size:
+        return
+    yield "particular logits"
+    logits = problem.logits_by_row()[~_ignored_rows(problem)]
+    if not logits.size:
+        return
+    if np.isneginf(logits).any():
+        yield "masked logits"
+    if np.isnan(logits).any():
+        yield "logits that are nan"
+    if np.isposinf(logits).any():
+        yield "logits of infinity"
+    finite = np.isfinite(logits)
+    if finite.any():
+        yield from _sizes_of(logits, finite)
+
+
+def _sizes_of(logits: F64Array, finite: npt.NDArray[np.bool_]) -> Iterator[str]:
+    if np.abs(logits[finite]).max() > LARGE:
+        yield "large logits"
+    top = np.where(finite, logits, -np.inf).max(axis=1)
+    if top.max() > FAR or top.min() < -FAR:
+        yield "a row far from zero"
+    if ((logits == top[:, None]).sum(axis=1) > 1).any():
+        yield "tied largest logits"

@@ -1,0 +1,133 @@
+"""Variants of a problem with other numbers, in the memory layout that there was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from xent_conformance.calling.guarded import laid_out_like
+from xent_conformance.causes.facts import LARGE
+from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
+
+#: Logits that ordinary ones would not do for: a fact of every problem until others are tried.
+PARTICULAR = "particular logits"
+
+
+def random_weights(problem: Problem) -> Iterator[Problem]:
+    """Class weights that are positive and differ."""
+    yield _with_weights(problem, 0.5 + _random(problem).random(problem.classes))
+
+
+def distributions(problem: Problem) -> Iterator[Problem]:
+    """Smooth distributions around the labels, where no row is ignored."""
+    labels = problem.labels()
+    if not problem.ignored().any() and labels.size and labels.min() >= 0 and labels.max() < problem.classes:
+        shares = (labels[:, None] == np.arange(problem.classes)) * 0.7 + 0.3 / problem.classes
+        yield problem.with_(target=_placed(shares, problem), ignore_index=None)
+
+
+def more_classes(problem: Problem) -> Iterator[Problem]:
+    """Three more classes, with logits and weights like the others."""
+    rng, logits, axis = _random(problem), problem.logits_by_row(), problem.class_axis
+    wide = np.concatenate([logits, rng.normal(size=(len(logits), 3))], axis=1)
+    like = np.empty((*problem.row_shape[:axis], wide.shape[1], *problem.row_shape[axis:]))
+    changes = {"logits": array_of(np.ascontiguousarray(from_rows(wide, like, axis)), problem.dtype)}
+    if problem.weight is not None:
+        changes["weight"] = array_of(np.append(problem.class_weights(), 0.5 + rng.random(3)), problem.dtype)
+    if problem.has_probabilities:
+        shares = np.concatenate([problem.probabilities(), np.zeros((len(logits), 3))], axis=1)
+        changes["target"] = array_of(np.ascontiguousarray(from_rows(shares, like, axis)), problem.dtype)
+    yield problem.with_(**changes)
+
+
+def finite(problem: Problem) -> Iterator[Problem]:
+    """Ordinary numbers in place of logits that are not finite."""
+    logits = problem.logits_by_row()
+    if not np.isfinite(logits).all():
+        other = _random(problem).normal(size=logits.shape)
+        yield _with_logits(problem, np.where(np.isfinite(logits), logits, other))
+
+
+def _particular(problem: Problem) -> Iterator[Problem]:
+    """Logits with nothing special about their values."""
+    for seed in range(3):
+        values = np.random.default_rng(seed).normal(size=(problem.rows, problem.classes)) * 2
+        yield _with_logits(problem, np.round(values, 2))
+
+
+def _small(problem: Problem) -> Iterator[Problem]:
+    logits = problem.logits_by_row()
+    largest = np.abs(logits[np.isfinite(logits)]).max(initial=0)
+    if largest > LARGE:
+        yield _with_logits(problem, logits * (LARGE / largest))
+
+
+def _near_zero(problem: Problem) -> Iterator[Problem]:
+    """Every row moved so that its largest logit is small, which changes no answer."""
+    logits = problem.logits_by_row()
+    top = np.where(np.isfinite(logits), logits, -np.inf).max(axis=1, keepdims=True)
+    yield _with_logits(problem, logits - np.where(np.isfinite(top), top - LARGE, 0))
+
+
+def _untied(problem: Problem) -> Iterator[Problem]:
+    logits = problem.logits_by_row()
+    yield _with_logits(problem, logits + np.round(_random(problem).normal(size=logits.shape), 2))
+
+
+def _weights_without_zero(problem: Problem) -> Iterator[Problem]:
+    weights = problem.class_weights()
+    yield _with_weights(problem, np.where(weights == 0, 0.5 + _random(problem).random(problem.classes), weights))
+
+
+def _positive_weights(problem: Problem) -> Iterator[Problem]:
+    yield _with_weights(problem, np.abs(problem.class_weights()))
+
+
+def _normalised(problem: Problem) -> Iterator[Problem]:
+    shares = np.abs(problem.probabilities()) + 1e-3
+    yield problem.with_(target=_placed(shares / shares.sum(axis=1, keepdims=True), problem, problem.target))
+
+
+def _positive_shares(problem: Problem) -> Iterator[Problem]:
+    shares = problem.probabilities()
+    total = shares.sum(axis=1, keepdims=True)
+    mixed = 0.5 * shares + 0.5 * np.where(total == 0, 1, total) / problem.classes
+    yield problem.with_(target=_placed(mixed, problem, problem.target))
+
+
+def _random(problem: Problem) -> np.random.Generator:
+    return np.random.default_rng(problem.logits.size)
+
+
+def _placed(rows: F64Array, problem: Problem, like: AnyArray | None = None) -> AnyArray:
+    """Values by row in the shape of the logits, and in the memory layout of an array of that shape."""
+    placed = array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), problem.dtype)
+    return placed if like is None or like.shape != placed.shape else laid_out_like(like, placed)
+
+
+def _with_logits(problem: Problem, rows: F64Array) -> Problem:
+    return problem.with_(logits=_placed(rows, problem, problem.logits))
+
+
+def _with_weights(problem: Problem, weights: F64Array) -> Problem:
+    values = array_of(weights, problem.dtype)
+    return problem.with_(weight=values if problem.weight is None else laid_out_like(problem.weight, values))
+
+
+#: Facts about numbers, and how to take each away.
+WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
+    PARTICULAR: _particular,
+    "large logits": _small,
+    "a row far from zero": _near_zero,
+    "tied largest logits": _untied,
+    "masked logits": finite,
+    "logits that are nan": finite,
+    "logits of infinity": finite,
+    "ignored rows that are not finite": finite,
+    "a weight of zero": _weights_without_zero,
+    "a negative weight": _positive_weights,
+    "equal weights": random_weights,
+    "targets that do not sum to 1": _normalised,
+    "a target probability of zero": _positive_shares,
+}

@@ -1,0 +1,184 @@
+"""Problems that differ from a failing one in a single respect: by what they show, what it takes to fail is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calling.guarded import laid_out_like
+from xent_conformance.causes import numbers
+from xent_conformance.causes.facts import CLASSES, LOGITS, ROWS, facts
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.subproblems import keep_classes, keep_rows
+
+Variants = Callable[[Problem], Iterator[Problem | None]]
+
+#: Part of a problem of many logits that is left.
+PART = 8
+
+
+def variants(problem: Problem, name: str) -> list[Problem]:
+    """Problems like one but for a fact that holds for it; none where it cannot be taken away."""
+    if name.endswith(" not contiguous"):
+        make = _contiguous(name.removesuffix(" not contiguous"))
+    elif name.endswith(("int8 labels", "int16 labels", "int32 labels", "uint64 labels")):
+        make = _int64
+    elif name in WITHOUT:
+        make = WITHOUT[name]
+    else:
+        return []
+    try:
+        with np.errstate(all="ignore"):
+            made = [variant for variant in make(problem) if variant is not None]
+    except (ValueError, IndexError, TypeError, OverflowError):
+        # An odd problem, such as one of a call that must be rejected, may have no such variant.
+        return []
+    return [variant for variant in made if name == numbers.PARTICULAR or name not in facts(variant)]
+
+
+def _contiguous(array: str) -> Variants:
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        strided = getattr(problem, array)
+        yield problem.with_(**{array: np.ascontiguousarray(strided).reshape(strided.shape)})
+
+    return make
+
+
+def _int64(problem: Problem) -> Iterator[Problem | None]:
+    yield problem.with_(target=problem.target.astype(np.int64, order="K"))
+
+
+def _option(**options: object) -> Variants:
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        yield problem.with_(**options)
+
+    return make
+
+
+def _reduced(*reductions: str) -> Variants:
+    """Other reductions; the cotangent goes with the loss."""
+
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        for reduction in reductions:
+            cotangent = problem.cotangent
+            if cotangent is not None:
+                first = cotangent.astype(np.float64).reshape(-1)[0]
+                shape = problem.row_shape if reduction == "none" else ()
+                cotangent = array_of(np.full(shape, first), cotangent.dtype.name)
+            yield problem.with_(reduction=reduction, cotangent=cotangent)
+
+    return make
+
+
+def _plain_cotangent(problem: Problem) -> Iterator[Problem | None]:
+    if problem.cotangent is not None:
+        yield problem.with_(cotangent=np.ones_like(problem.cotangent))
+
+
+def _nothing_ignored(problem: Problem) -> Iterator[Problem | None]:
+    yield _counted(problem, problem.ignored())
+
+
+def _one_row_counted(problem: Problem) -> Iterator[Problem | None]:
+    """One of the ignored rows is not; a problem of one row gets a second."""
+    wider = keep_rows(problem, np.array([0, 0])) if problem.rows == 1 else problem
+    if wider is not None:
+        yield _counted(wider, np.arange(wider.rows) == 0)
+
+
+def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:
+    """Labels in range, and finite logits, for some rows that were ignored."""
+    usable = [c for c in range(min(problem.classes, 64)) if c != problem.ignored_label]
+    if not usable or problem.has_probabilities:
+        return None
+    labels = problem.labels().copy()
+    labels[rows] = [usable[(3 * i + 1) % len(usable)] for i in range(int(rows.sum()))]
+    values = labels.astype(problem.target.dtype).reshape(problem.target.shape)
+    counted = problem.with_(target=laid_out_like(problem.target, values))
+    return next(numbers.finite(counted), counted)
+
+
+def _one_row_ignored(problem: Problem) -> Iterator[Problem | None]:
+    """One of the rows is ignored; a problem of one row gets a second."""
+    wider = keep_rows(problem, np.array([0, 0])) if problem.rows == 1 else problem
+    if wider is not None and wider.ignored_label is not None:
+        labels = wider.target.reshape(-1).copy()
+        labels[-1] = wider.ignored_label
+        yield wider.with_(target=labels.reshape(wider.target.shape))
+
+
+def _ignored_by_default(problem: Problem) -> Iterator[Problem | None]:
+    if problem.sentinel is not None and not problem.has_probabilities:
+        labels = np.where(problem.ignored(), problem.sentinel, problem.labels())
+        yield problem.with_(ignore_index=None, target=labels.astype(np.int64).reshape(problem.target.shape))
+
+
+def _flat(problem: Problem) -> Iterator[Problem | None]:
+    yield keep_rows(problem, np.arange(problem.rows))
+
+
+def _labels(problem: Problem) -> Iterator[Problem | None]:
+    yield problem.with_(target=problem.target.astype(np.float64).argmax(problem.class_axis).astype(np.int64))
+
+
+def _few_classes(count: int) -> Variants:
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        yield keep_classes(problem, np.arange(count))
+        yield keep_classes(problem, np.arange(problem.classes - count, problem.classes))
+
+    return make
+
+
+def _few_rows(count: int) -> Variants:
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        yield keep_rows(problem, np.arange(count))
+        yield keep_rows(problem, np.arange(problem.rows - count, problem.rows))
+
+    return make
+
+
+def _few_logits(problem: Problem) -> Iterator[Problem | None]:
+    if problem.rows >= PART:
+        yield keep_rows(problem, np.arange(problem.rows // PART))
+    if problem.classes >= PART:
+        yield keep_classes(problem, np.arange(problem.classes // PART))
+
+
+def _other_order(problem: Problem) -> Iterator[Problem | None]:
+    """Classes in another order: labels, logits and weights go together, which changes no answer."""
+    if problem.classes > 2 and problem.ignore_index is None:  # noqa: PLR2004 - two have no middle
+        for by in (1, problem.classes // 2):
+            yield keep_classes(problem, np.roll(np.arange(problem.classes), by))
+
+
+#: Facts that can be taken away, and how.
+WITHOUT: dict[str, Variants] = {
+    "smoothing": _option(label_smoothing=0.0),
+    "no smoothing": _option(label_smoothing=0.1),
+    "full smoothing": _option(label_smoothing=0.5),
+    "class weights": _option(weight=None),
+    "no class weights": numbers.random_weights,
+    "reduction none": _reduced("sum", "mean"),
+    "reduction sum": _reduced("none", "mean"),
+    "reduction mean": _reduced("sum"),
+    "a reduced loss": _reduced("none"),
+    "a cotangent other than ones": _plain_cotangent,
+    "ignored rows": _nothing_ignored,
+    "every row ignored": _one_row_counted,
+    "no ignored rows": _one_row_ignored,
+    "ignore_index given": _ignored_by_default,
+    "unbatched": _flat,
+    "spatial": _flat,
+    "probability targets": _labels,
+    "labels": numbers.distributions,
+    "one class": numbers.more_classes,
+    "several rows": _few_rows(1),
+    **{f"more than {limit} rows": _few_rows(limit) for limit in ROWS},
+    **{f"more than {limit} classes": _few_classes(limit) for limit in CLASSES},
+    f"more than {LOGITS} logits": _few_logits,
+    "a label of the first class": _other_order,
+    "a label of the last class": _other_order,
+    **numbers.WITHOUT,
+}

@@ -1,0 +1,128 @@
+"""Search that goes on behind a cause: the failures of one requirement on one subject that are different faults.
+
+A failing problem is reduced, and what the small one needs in order to fail is its situation. Failing problems in that
+situation are set aside, and the clearest of the others is next. Of those that were set aside the one that is least like
+a witness is reduced too, since two faults may show in one situation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xent_conformance.calling.calls import CRASH, TIMEOUT
+from xent_conformance.causes.diagnosis import Needs, Shown, needs
+from xent_conformance.judging.findings import Declined, Lost
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import Requirement
+from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
+
+#: Failing problems that are reduced, and how many of those are from what was set aside.
+MOST, SET_ASIDE = 4, 1
+#: A variant passes where its error is so small a share of the bound; between that and 1 it nearly fails.
+CLEARLY = 0.25
+#: Variants that are judged, for a backend whose calls are cheap and for one that compiles every new shape.
+VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
+#: Processes that variants may use up where a call ends its process, and where one never comes back.
+RESTARTS = {CRASH: 5, TIMEOUT: 1}
+
+
+@dataclass
+class Cause:
+    """A failing problem, what it was reduced to, what that needs, and how many failing problems that explains."""
+
+    failing: Failing
+    witness: Witness
+    needs: Needs
+    explained: int = 0
+
+    def explains(self, failing: Failing) -> bool:
+        """Whether a failing problem lies in its situation, and fails in the same way."""
+        one, other = self.failing.finding, failing.finding
+        same = (one.signature, one.quantity) == (other.signature, other.quantity)
+        return same and failing.facts.issuperset(self.needs.situation)
+
+
+def causes(requirement: Requirement, subject: Subject, failing: Sequence[Failing]) -> list[Cause]:
+    """The different faults behind failing trials of a requirement, given the clearest first."""
+    left, aside = list(failing), list[Failing]()
+    established: list[Cause] = []
+    again = SET_ASIDE
+    for _ in range(MOST):
+        counted = bool(left)
+        if not left:
+            if not again or not aside or isinstance(established[0].failing.finding, Lost):
+                break
+            again -= 1
+            left = [aside.pop(_least_like(established, aside))]
+        first = left.pop(0)
+        witness = reduce(requirement, subject, first)
+        cause = Cause(first, witness, _needed(requirement, subject, first, witness))
+        cause = next((c for c in established if c.needs == cause.needs and c.explains(first)), cause)
+        if cause not in established:
+            established.append(cause)
+        behind = [f for f in left if cause.explains(f)]
+        cause.explained += first.alike * counted + sum(f.alike for f in behind)
+        aside += behind
+        left = [f for f in left if not cause.explains(f)]
+    return established
+
+
+def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
+    """Place of the failing problem that has least in common with those that were reduced."""
+
+    def likeness(failing: Failing) -> float:
+        return max(len(failing.facts & c.failing.facts) / len(failing.facts | c.failing.facts) for c in established)
+
+    return min(range(len(aside)), key=lambda place: likeness(aside[place]))
+
+
+def _needed(requirement: Requirement, subject: Subject, failing: Failing, witness: Witness) -> Needs:
+    """What a small problem needs in order to fail; unknown where it is expensive, or fails for more than itself."""
+    if witness.sometimes or witness.before or not requirement.reducible:
+        return Needs((), ())
+    limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
+    executor, judged = subject.executor, 0
+    finding, before = witness.finding, executor.restarts
+    restarts = RESTARTS[finding.fate] if isinstance(finding, Lost) else min(RESTARTS.values())
+
+    def shown(variant: Problem) -> Shown:
+        nonlocal judged
+        within = within_claims(requirement, subject, failing.trial.problem, variant)
+        judged += 1
+        if (
+            within is None
+            or _unclaimed(within, subject) - _unclaimed(witness.problem, subject)
+            or judged > limit
+            or executor.restarts - before >= restarts
+        ):
+            return Shown.UNCLEAR
+        try:
+            found = [f for f in findings(requirement, Trial(subject, within)) if not isinstance(f, Declined)]
+        except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
+            return Shown.UNCLEAR
+        if any(f.failed for f in found):
+            return Shown.FAILS if any(f.failed and f.signature == finding.signature for f in found) else Shown.UNCLEAR
+        if not any(f.exercised for f in found):
+            return Shown.NOTHING
+        return Shown.PASSES if max(f.ratio for f in found) < CLEARLY else Shown.UNCLEAR
+
+    return needs(witness.problem, shown)
+
+
+def _unclaimed(problem: Problem, subject: Subject) -> set[str]:
+    """What a problem asks for that the backend does not claim."""
+    claims, axes = subject.capabilities, problem.logits.ndim
+    asked = {
+        "weight": problem.weight is not None,
+        "label_smoothing": bool(problem.label_smoothing),
+        "probability_targets": problem.has_probabilities,
+        "ignore_index": problem.ignore_index is not None,
+        "unbatched": axes == 1,
+        "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
+    }
+    return {claim for claim, given in asked.items() if given and not getattr(claims, claim)}

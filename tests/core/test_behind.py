@@ -1,0 +1,121 @@
+"""The faults behind the failures of one requirement: each reduced, its situation set aside, the search going on."""
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from mutants.numpy_twin import NumpyTwin
+from xent_conformance.judging.judge import judge, trials
+from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.requirements.registry import load
+from xent_conformance.verdicts.tally import MOST, Tally
+from xent_conformance.witnesses.behind import causes
+
+
+class TwoFaults(NumpyTwin):
+    """Smoothing forgets a class weight; spatial logits lose a loss."""
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        if call.logits.ndim > 2:
+            losses[-1:] = 7
+        return losses
+
+    def weighted(self, call, shares):
+        return shares if call.eps else super().weighted(call, shares)
+
+
+class Raises(NumpyTwin):
+    """Smoothing beside ignored rows raises, which hides that the mean divides by all rows."""
+
+    def shares(self, call):
+        if call.eps and call.ignored.any():
+            raise ValueError("no smoothing of ignored rows")
+        return super().shares(call)
+
+    def divisor(self, call):
+        return len(call.x) if call.probabilities is None else super().divisor(call)
+
+
+class Sometimes(NumpyTwin):
+    """Every third call is wrong."""
+
+    calls = 0
+
+    def loss(self, call):
+        self.calls += 1
+        return super().loss(call) + (self.calls % 3 == 0)
+
+
+def established(backend, requirement="accuracy.loss"):
+    subject, tally = Subject.of(backend, "float32"), Tally()
+    judged = load()[requirement]
+    for trial in islice(trials(subject, judged.source, Settings()), 120):
+        for derived, found in judge(judged, trial):
+            tally.count(derived, found, excused=False)
+    return causes(judged, subject, tally.failing), tally
+
+
+def test_two_faults_of_one_requirement_are_two_causes_with_their_situations():
+    found, tally = established(TwoFaults())
+    situations = [set(cause.needs.situation) for cause in found]
+    assert any({"smoothing", "class weights"} <= s and "spatial" not in s for s in situations)
+    assert any("spatial" in s and not {"smoothing", "class weights"} & s for s in situations)
+    assert tally.failed == sum(cause.explained for cause in found)
+
+
+def test_a_wrong_number_is_seen_behind_an_exception():
+    found, _ = established(Raises())
+    assert {cause.witness.finding.kind for cause in found} == {"raised", "wrong-value"}
+    raised = next(c for c in found if c.witness.finding.kind == "raised")
+    assert {"smoothing", "ignored rows"} <= set(raised.needs.situation)
+
+
+def test_one_fault_is_one_cause():
+    class Halved(NumpyTwin):
+        def row_losses(self, call):
+            return super().row_losses(call) * (0.5 if call.eps else 1)
+
+    found, tally = established(Halved())
+    assert [cause.needs.situation[:1] for cause in found] == [("smoothing",)]
+    assert found[0].explained == tally.failed
+
+
+def test_variants_ask_for_nothing_that_is_not_claimed():
+    asked = set()
+
+    class Narrow(NumpyTwin):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.capabilities = replace(
+                self.capabilities, weight=False, label_smoothing=False, probability_targets=False, unbatched=False
+            )
+
+        def loss(self, call):
+            given = {"weight": call.weight, "smoothing": call.eps, "probabilities": call.probabilities}
+            asked.update(name for name, value in given.items() if value is not None and np.any(value))
+            asked.update({"unbatched"} if call.logits.ndim == 1 else ())
+            return super().loss(call) + call.ignored.any()
+
+    found, _ = established(Narrow())
+    assert "ignored rows" in found[0].needs.situation
+    assert not asked
+
+
+def test_nothing_is_said_of_what_a_failure_needs_that_comes_and_goes():
+    found, _ = established(Sometimes())
+    assert all(not c.needs.situation for c in found if c.witness.sometimes)
+
+
+@pytest.mark.parametrize("count", [MOST // 2, 3 * MOST])
+def test_failing_trials_are_kept_while_they_differ(count):
+    subject, tally = Subject.of(TwoFaults(), "float32"), Tally()
+    judged = load()["accuracy.loss"]
+    for trial in islice(trials(subject, judged.source, Settings()), count):
+        for derived, found in judge(judged, trial):
+            tally.count(derived, found, excused=False)
+    assert 0 < len(tally.failing) <= MOST
+    assert len({(f.finding.signature, f.facts) for f in tally.failing}) == len(tally.failing)

@@ -1,0 +1,105 @@
+"""Facts about problems, variants without each, and what a failing problem needs of them."""
+
+import numpy as np
+import pytest
+
+from mutants.numpy_twin import NumpyTwin
+from xent_conformance.causes.diagnosis import Shown, needs
+from xent_conformance.causes.facts import facts
+from xent_conformance.causes.numbers import PARTICULAR
+from xent_conformance.causes.variants import WITHOUT, variants
+from xent_conformance.judging.judge import trials
+from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.problem import Problem
+from xent_conformance.strategies.streams import JOINT
+
+RICH = Problem(
+    np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32).transpose(2, 1, 0),
+    np.random.default_rng(1).integers(0, 5, size=(7, 3)),
+    weight=np.array([0, 9, 1, 9, 2, 9, -1, 9, 3, 9], np.float32)[::2],
+    label_smoothing=0.1,
+    reduction="mean",
+    cotangent=np.array(2, np.float32),
+    sentinel=-100,
+)
+
+
+def drawn():
+    subject = Subject.of(NumpyTwin(), "float32")
+    yield from (trial.problem for trial in trials(subject, JOINT, Settings("quick")))
+    yield RICH
+    yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
+    for odd in (np.nan, np.inf, -np.inf):
+        yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
+        yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
+    yield Problem(np.zeros((20_000, 2), np.float32), np.zeros(20_000, np.int64))
+    yield Problem(np.zeros((1, 20_000), np.float32), np.zeros(1, np.int64))
+
+
+def fails_with(*needed):
+    return lambda problem: Shown.FAILS if set(needed) <= facts(problem) else Shown.PASSES
+
+
+def test_every_fact_is_taken_away_from_some_problem_that_has_it():
+    taken = set()
+    for problem in drawn():
+        for fact in facts(problem):
+            made = variants(problem, fact)
+            assert fact == PARTICULAR or not any(fact in facts(variant) for variant in made)
+            taken |= {fact} if made else set()
+    assert set(WITHOUT) <= taken
+    assert {"logits not contiguous", "target not contiguous", "weight not contiguous"} <= taken
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        ("smoothing",),
+        ("class weights", "reduction mean"),
+        ("spatial", "logits not contiguous"),
+        ("a negative weight", "smoothing"),
+        ("several rows", "no ignored rows"),
+        ("more than 4 classes",),
+    ],
+)
+def test_the_situation_is_what_the_failure_needs(needed):
+    found = needs(RICH, fails_with(*needed))
+    assert set(needed) <= set(found.situation)
+    assert not found.undecided
+    # What else is in it goes with these: no weight is negative where there are none.
+    implied = {
+        "class weights",
+        "a reduced loss",
+        "spatial",
+        "several rows",
+        "logits not contiguous",
+        "weight not contiguous",
+    }
+    implied |= {"labels", "more than 4 classes"}
+    assert set(found.situation) <= set(needed) | implied
+
+
+def test_what_always_fails_needs_nothing():
+    assert needs(RICH, lambda _: Shown.FAILS).situation == ()
+
+
+def test_what_cannot_be_judged_without_a_fact_is_undecided():
+    def shown(problem):
+        return Shown.FAILS if "smoothing" in facts(problem) else Shown.NOTHING
+
+    found = needs(RICH, shown)
+    assert (found.situation, found.undecided) == ((), ("smoothing",))
+
+
+def test_a_comparison_of_layouts_needs_the_layout():
+    def shown(problem):
+        return Shown.FAILS if "logits not contiguous" in facts(problem) else Shown.NOTHING
+
+    assert needs(RICH, shown).situation == ("logits not contiguous",)
+
+
+def test_other_numbers_keep_the_memory_layout():
+    for fact in ("particular logits", "a weight of zero", "a negative weight"):
+        for variant in variants(RICH, fact):
+            assert variant.logits.strides == RICH.logits.strides
