@@ -67,6 +67,21 @@ class BytesReadAsSigned(NumpyTwin):
         return call
 
 
+@mutant(bug="DTY-03", killed_by=("dtypes.index-dtypes-exact",))
+class SentinelWrapsWhereSmoothed(NumpyTwin):
+    """The uniform part of a smoothed loss masks labels that equal the sentinel in their dtype: -100 is 156 in uint8."""
+
+    def smoothed(self, call, distribution):
+        rows = super().smoothed(call, distribution)
+        raw = call.raw_labels
+        masked = (raw == 156) & (self.label_dtype == np.uint8) if call.eps else np.zeros(len(raw), bool)
+        return np.where(masked[:, None], (1 - call.eps) * distribution, rows).astype(rows.dtype)
+
+    def read_labels(self, target):
+        self.label_dtype = target.dtype
+        return super().read_labels(target)
+
+
 @mutant(
     bug="DTY-02",
     link="https://github.com/pytorch/pytorch/issues/1842",

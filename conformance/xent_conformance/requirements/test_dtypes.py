@@ -225,12 +225,14 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
         labels = repeated(subject, np.resize(held_by_it, len(every)), classes)
         logits = -8.0 + 0.5 * ((np.arange(classes) + np.arange(len(labels))[:, None]) % 5)
         logits[np.arange(len(labels)), labels] = 4.0
-        for reduction in subject.capabilities.reductions:
+        smoothings = (0.0, 0.25) if subject.capabilities.label_smoothing else (0.0,)
+        for reduction, smoothing in product(subject.capabilities.reductions, smoothings):
             cotangent = np.resize([1.0, -0.5, 2.0], len(labels) if reduction == "none" else 1)
             yield Problem(
                 array_of(logits, subject.dtype),
                 labels.astype(dtype_of(dtype)),
                 reduction=reduction,
+                label_smoothing=smoothing,
                 cotangent=array_of(cotangent.reshape(len(labels) if reduction == "none" else ()), subject.dtype),
                 sentinel=subject.capabilities.default_ignore_index,
             )
@@ -248,7 +250,7 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
 )
 def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Finding]:
     """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that holds them: they do not wrap
-    around, and 156 is not taken for -100.
+    around, and 156 is not taken for -100, with smoothing or without.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
