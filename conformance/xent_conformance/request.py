@@ -52,6 +52,27 @@ class Request:
     )
     device: str = _option("cpu", "for callables: the device to compute on (default: cpu)", metavar="DEVICE")
     gradient: bool = _option(True, "for callables: claim no gradients", flag="no-gradient", action="store_false")
+    convention: tuple[str, ...] = _option(
+        (),
+        "for callables: a choice that it is held to, such as all_ignored_loss=zero; repeatable"
+        " (`xent explain 'conventions.*'` names them)",
+        action="append",
+        metavar="NAME=VALUE",
+    )
+    claim: tuple[str, ...] = _option(
+        (),
+        "for callables: what it takes or does not, such as no-weight or max-classes=1000; repeatable"
+        " (names are those of xent_conformance.interface.Capabilities)",
+        action="append",
+        metavar="CLAIM",
+    )
+    precision: tuple[str, ...] = _option(
+        (),
+        "for callables: the arithmetic that it promises, such as internals=native or form=B; repeatable"
+        " (names are those of xent_conformance.interface.Precision)",
+        action="append",
+        metavar="NAME=VALUE",
+    )
     in_process: bool = _option(
         False,
         "run the backend in this process, for a debugger or print; a crash then ends the run",
@@ -65,6 +86,7 @@ class Request:
     def __post_init__(self) -> None:
         """Check the values that have a fixed set."""
         from xent_conformance.formats import FLOATING
+        from xent_conformance.loading.declared import claims_in, conventions_in, precision_in
         from xent_conformance.loading.loader import UsageError, is_callable
         from xent_conformance.requirements.registry import load
         from xent_conformance.selection import selected
@@ -76,8 +98,23 @@ class Request:
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
             raise UsageError(f"unknown dtypes {quoted(unknown)}; {instead(unknown[0], FLOATING)}")
         selected(self.only, load().values())
-        if (self.device != "cpu" or not self.gradient) and not any(is_callable(spec) for spec in self.backends):
-            raise UsageError("--device and --no-gradient are about callables, torch:package.function; none is named")
+        given = {
+            "--device": self.device != "cpu",
+            "--no-gradient": not self.gradient,
+            "--convention": self.convention,
+            "--claim": self.claim,
+            "--precision": self.precision,
+        }
+        named = [option for option, said in given.items() if said]
+        if named and not any(is_callable(spec) for spec in self.backends):
+            about = "is about callables" if len(named) == 1 else "are about callables"
+            raise UsageError(f"{' and '.join(named)} {about}, torch:package.function; none is named")
+        try:
+            conventions_in(self.convention)
+            claims_in(self.claim)
+            precision_in(self.precision)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     @classmethod
     def of(cls, options: Any, backends: tuple[str, ...], prefix: str = "", **more: Any) -> Request:

@@ -161,7 +161,8 @@ class Session:
     @property
     def _narrowing(self) -> Narrowing:
         request = self.request
-        return Narrowing(request.dtypes or None, request.gradient, request.device)
+        said = request.convention, request.claim, request.precision
+        return Narrowing(request.dtypes or None, request.gradient, request.device, *said)
 
     def __enter__(self) -> Self:
         """Open already."""

@@ -115,8 +115,18 @@ def test_an_adapter_that_returns_nothing_usable_is_broken_not_wrong(xent, adapte
         (["numpy", "--timeout", "nan"], "a timeout is a number of seconds"),
         (["numpy", "--dtypes", " ,"], "unknown dtypes ' ,'"),
         (["numpy", "--only", ""], "unknown requirement ''"),
-        (["numpy", "--device", "cuda"], "--device and --no-gradient are about callables"),
-        (["numpy", "--no-gradient"], "--device and --no-gradient are about callables"),
+        (["numpy", "--device", "cuda"], "--device is about callables"),
+        (["numpy", "--no-gradient", "--claim", "no-weight"], "--no-gradient and --claim are about callables"),
+        (["numpy:a.f", "--convention", "mean_divisors=all_rows"], "did you mean 'mean_divisor'"),
+        (["numpy:a.f", "--convention", "mean-divisor=rows"], "unknown 'rows' for mean_divisor"),
+        (["numpy:a.f", "--convention", "mean_divisor"], "mean_divisor needs a value"),
+        (["numpy:a.f", "--claim", "no-wait"], "did you mean 'weight'"),
+        (["numpy:a.f", "--claim", "weight=3"], "is made as weight or as no-weight"),
+        (
+            ["numpy:a.f", "--claim", "max-classes=many"],
+            "the claim max-classes needs a number, max-classes=N, not 'many'",
+        ),
+        (["numpy:a.f", "--precision", "form=C"], "unknown 'C' for form"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_right(xent, output, arguments, message):

@@ -116,6 +116,38 @@ def test_what_a_callable_refuses_is_said_before_judging_and_on_the_page(xent, tm
     assert reasons["label_smoothing.loss"].endswith("(left out, because passing it changed nothing)")
 
 
+def test_conventions_of_a_callable_are_tried_and_declared(xent, verdicts, tmp_path):
+    (tmp_path / "losses.py").write_text(
+        "from xent_backends.numpy_cross_entropy import cross_entropy\n"
+        "import numpy as np\n"
+        "def loss(logits, target, weight=None, ignore_index=-100):\n"
+        "    if target.ndim == logits.ndim: raise ValueError('labels, please')\n"
+        "    found = cross_entropy(logits, target, weight=weight, ignore_index=ignore_index, reduction='sum')\n"
+        "    return (found / max((target != ignore_index).sum(), 1)).astype(logits.dtype)\n"
+    )
+    about = "conventions.all-ignored-loss,edges.empty-batch,weights.loss"
+    common = ("run", "numpy:losses.loss", "--profile", "quick", "--dtypes", "float32", "--only", about)
+    done = xent(*common)
+    assert done.returncode == 0, done.stdout
+    for choice in (
+        "all_ignored_loss is zero, PyTorch's is nan",
+        "mean_divisor is valid_rows, PyTorch's is target_weight",
+    ):
+        assert f"numpy-losses.loss: differs by convention: {choice} (taken from its behaviour)" in done.stdout
+    assert "taken from its behaviour" in (tmp_path / "xent-report" / "index.html").read_text("utf-8")
+    done = xent(*common, "--convention", "all_ignored_loss=nan", "--claim", "no-weight")
+    assert done.returncode == 1
+    assert "numpy-losses.loss: weight: left out, because set on the command line" in done.stdout
+    found = {line["requirement"]: line for line in verdicts()}
+    assert {name: line["status"] for name, line in found.items()} == {
+        "conventions.all-ignored-loss": "fail",
+        "edges.empty-batch": "pass",
+        "weights.loss": "not-applicable",
+    }
+    command = found["conventions.all-ignored-loss"]["failures"][0]["command"]
+    assert "--convention all_ignored_loss=nan --claim no-weight" in command
+
+
 def test_settings_of_the_surrounding_project_have_no_influence(xent, tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "conftest.py").write_text("raise RuntimeError('not ours')\n")

@@ -44,6 +44,8 @@ FORMS: dict[str, type] = {
 class Origin:
     """Where a backend comes from: what was asked for, how a script imports it, and where its deviations are listed.
 
+    ``options`` are those of the command line that it was made with, but for the dtypes.
+
     ``kind`` is "file", "entry point" or "callable"; ``place`` is the path, module or framework, ``attribute`` a name.
     """
 
@@ -52,6 +54,7 @@ class Origin:
     place: str
     attribute: str
     deviations: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from xent_conformance.calling.exceptions import message_of
 from xent_conformance.calling.surroundings import kept
 from xent_conformance.interface import Backend, BackendUnavailableError
 from xent_conformance.loading.claims import complaint
+from xent_conformance.loading.declared import declared
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.loading.sources import FILE, sources_of
 from xent_conformance.suggestions import instead
@@ -46,11 +47,22 @@ class BrokenBackendError(Exception):
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What the command line says about a callable."""
+    """What the command line says about a callable; the last three as they were given (see ``declared``)."""
 
     dtypes: tuple[str, ...] | None = None
     gradient: bool = True
     device: str = "cpu"
+    conventions: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of the command line that say it, but for the dtypes."""
+        found = [] if self.device == "cpu" else ["--device", self.device]
+        found += [] if self.gradient else ["--no-gradient"]
+        texts = {"--convention": self.conventions, "--claim": self.claims, "--precision": self.precision}
+        return (*found, *(word for option, said in texts.items() for text in said for word in (option, text)))
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class Imported:
     """A backend whose ``modules`` are imported, and that is not made yet: making it may use a device.
 
     Known deviations are listed in ``folder``, in a file named after the backend, or after a ``library`` of ours.
+    ``options`` are those of the command line that it was made with.
     """
 
     spec: str
@@ -66,6 +79,7 @@ class Imported:
     folder: Path
     modules: tuple[str, ...]
     library: str | None = None
+    options: tuple[str, ...] = ()
 
     def open(self, *, scripts: bool = True) -> tuple[Backend, Description]:
         """The backend and what it is, with the parts of its ``scripts`` or without.
@@ -77,7 +91,7 @@ class Imported:
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")
         listed = self.folder / "deviations" / f"{self.library or backend.name}.toml"
-        origin = Origin(self.spec, *self.place, str(listed.absolute()))
+        origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
         described = _guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
         modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
         return backend, replace(described, sources=_guarded(self.spec, lambda: sources_of(modules, described.versions)))
@@ -208,14 +222,21 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     def make() -> Backend:
         # It is tried, to see what it takes. What those calls change must not hide what the judged ones change.
         with kept():
-            return _guarded(spec, lambda: factory(function, **details))  # type: ignore[no-any-return]
+            made = _guarded(spec, lambda: factory(function, **details))
+        said = narrowing.conventions, narrowing.claims, narrowing.precision
+        return made if not any(said) else _guarded(spec, lambda: _declaring(made, *said))  # type: ignore[no-any-return]
 
     # A framework's own function has the known deviations of that framework; those of others are beside their modules.
     library = framework if path.partition(".")[0] == framework else None
     place = "callable", framework, path
     modules = _guarded(spec, lambda: _modules(function))
     folder = _folder(inspect.getmodule(factory) if library else _module_in(path))
-    return Imported(spec, make, place, folder, modules, library)
+    return Imported(spec, make, place, folder, modules, library, narrowing.options)
+
+
+def _declaring(backend: Any, *said: tuple[str, ...]) -> Any:
+    """A backend of a callable with what the command line declares."""
+    return replace(backend, capabilities=declared(backend.capabilities, *said))
 
 
 def _module_in(path: str) -> ModuleType | None:

@@ -74,6 +74,8 @@ def failure(
     finding = witness.finding
     # Not into the folder of the whole report.
     again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
+    origin = subject.description.origin
+    again += [] if origin is None else origin.options
     again += [] if requirement.once else ["--dtypes", subject.dtype]
     again += ["--profile", settings.profile, "--seed", str(settings.seed)]
     return Failure(

@@ -1,0 +1,44 @@
+"""What the command line declares for a callable: names and values that there are, on top of what was tried."""
+
+import pytest
+
+from xent_conformance.conventions import BEHAVIOUR, COMMAND_LINE, Conventions
+from xent_conformance.interface import Capabilities, Precision
+from xent_conformance.loading.declared import CLAIMS, claims_in, declared
+from xent_conformance.loading.loader import Narrowing
+
+
+def test_a_declaration_stands_above_what_was_tried():
+    tried = Conventions(
+        mean_divisor="valid_rows",
+        output_dtype="float32",
+        basis=dict.fromkeys(("mean_divisor", "output_dtype"), BEHAVIOUR),
+    )
+    claims = Capabilities(weight=True, spatial=True, conventions=tried)
+    found = declared(claims, ["mean-divisor=all_rows"], ["no-weight", "max-classes=1_000"], ["form=B"])
+    assert (found.weight, found.spatial, found.max_classes, found.precision) == (False, True, 1000, Precision(form="B"))
+    assert found.conventions.mean_divisor == "all_rows"
+    assert found.conventions.basis == {"mean_divisor": COMMAND_LINE, "output_dtype": BEHAVIOUR}
+    assert found.left_out == (("weight", COMMAND_LINE),)
+    assert declared(claims, [], [], []) == claims
+
+
+def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line():
+    assert {"weight", "ignore_index", "max_classes", "default_ignore_index", "finite_logits_only"} <= set(CLAIMS)
+    assert not {"precision", "conventions", "left_out", "validation", "reductions"} & set(CLAIMS)
+    assert claims_in(["no-default-ignore-index", "finite-logits-only"]) == {
+        "default_ignore_index": None,
+        "finite_logits_only": True,
+    }
+
+
+@pytest.mark.parametrize("claim", ["no-weight=1", "max-classes", "max-classes=", "no-max-classes=3x", ""])
+def test_what_is_no_claim_is_refused(claim):
+    with pytest.raises(ValueError, match="claim"):
+        claims_in([claim])
+
+
+def test_the_options_that_made_a_backend_are_those_that_were_given():
+    narrowing = Narrowing(("float32",), gradient=False, device="cuda", claims=("no-weight", "spatial"))
+    assert narrowing.options == ("--device", "cuda", "--no-gradient", "--claim", "no-weight", "--claim", "spatial")
+    assert Narrowing(("float32",)).options == ()
