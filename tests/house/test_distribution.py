@@ -78,7 +78,7 @@ def test_arrows_between_the_packages_point_one_way():
 
     assert not {m for m in imports("conformance") if m.startswith(("xent_backends", "xent_reports"))}
     of_suite = {m for m in imports("backends") if m.startswith("xent_conformance")}
-    assert of_suite <= {f"xent_conformance.{m}" for m in ("interface", "formats", "problem")}
+    assert of_suite <= {f"xent_conformance.{m}" for m in ("interface", "conventions", "formats", "problem")}
     of_records = {m for m in imports("reports") if m.startswith("xent_conformance")}
     assert of_records <= {f"xent_conformance.{m}" for m in ("records",)}
 
