@@ -72,6 +72,37 @@ def test_markdown_of_many_failures_stays_below_the_limit_of_a_job_summary(tmp_pa
     assert len(markdown) < 1 << 19
 
 
+def test_one_cause_is_told_once_with_what_it_breaks(tmp_path: Path) -> None:
+    """Terminal, Markdown and page have the same causes, each with one witness, the worst first."""
+    smoothed = records.failure(situation=["smoothing", "class weights"])
+    crashed = records.failure(kind="lost", message="It died.", situation=["spatial"])
+    path = records.run(
+        tmp_path / "r.jsonl",
+        *(V("torch", f"a.{name}", dtype, "fail", failures=[smoothed]) for name in "xyz" for dtype in records.DTYPES),
+        V("torch", "a.y", "all", "crash", failures=[crashed]),
+    )
+    page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    lines = xent_reports.summary_lines(path)
+    assert lines[0] == "2 causes, 3 of 3 requirements broken, by torch"
+    first, second = (i for i, line in enumerate(lines) if " on torch: " in line)
+    assert lines[first] == "☠ crash on torch: spatial"
+    assert lines[second] == "✗ fail on torch: smoothing, class weights"
+    assert "  breaks 3 requirements (float16, bfloat16, float32, float64): a.x, a.y, a.z" in lines[second:]
+    assert len(lines) <= 15
+    assert re.findall("^#### (.*)$", markdown, re.MULTILINE) == [
+        "☠ crash on `torch`: spatial",
+        "✗ fail on `torch`: smoothing, class weights",
+    ]
+    section = page.partition('<section id="causes">')[2].partition("</section>")[0]
+    assert section.count("<li>") == 2
+    assert section.index("spatial") < section.index("smoothing, class weights")
+    assert "3 requirements (float16, bfloat16, float32, float64)</summary>a.x, a.y, a.z</details>" in section
+    places = re.findall('href="#([^"]+)"', section)
+    assert len(places) == 2
+    assert all(f'id="{place}"' in page for place in places)
+
+
 def test_markdown_counts_what_is_too_much_for_it(tmp_path: Path) -> None:
     """Causes and failures of which nothing is known but that they failed."""
     facts = [f"fact {i}" for i in range(40)]
