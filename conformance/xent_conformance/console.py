@@ -23,14 +23,19 @@ class Console:
         """Count a verdict; name what is wrong."""
         self._count += 1
         status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
-        if status in NAMED:
+        said = [] if line.failures else [line.reason or ""]
+        for failure in line.failures:
+            raised = failure.exception
+            alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, failure.situation)
+            # Of failures that may be the same fault the first is shown; the summary has them all, by cause.
+            if alike not in self._seen:
+                self._seen.add(alike)
+                said.append(_failed(failure))
+        for text in said if status in NAMED else ():
+            first, *problem = text.splitlines() or [""]
             glyph, word = GLYPHS[status]
-            first, *rest = summary(line).splitlines() or [""]
-            alike = {(f.kind, f.exception and (f.exception.file, f.exception.line), f.situation) for f in line.failures}
-            # The problem is shown once for failures that may be the same fault; the summary groups them.
-            rest = [] if alike and alike <= self._seen else rest
-            self._seen |= alike
-            self._progress.print("\n".join([f"{glyph} {word} {place}: {first}", *(f"    {text}" for text in rest)]))
+            lines = [f"{glyph} {word} {place}: {first}", *(f"    {part}" for part in ["; ".join(problem)] if part)]
+            self._progress.print("\n".join(lines))
         self._progress.update(place, self._count, self._total)
 
 

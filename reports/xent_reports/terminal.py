@@ -44,12 +44,12 @@ def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> lis
     others = unexplained(found, explained)
     lines = [_painted(one_line(sentence(run)), _BOLD, color=color), counts_line(run)]
     lines += [f"! {one_line(notice)}" for notice in notices(run)]
-    lines += _backends(run, color=color)
+    lines += _backends(run, color=color) if len(run.available) > 1 else []
     shown = [_cause(cause, color=color) for cause in explained] + [_failure(f, color=color) for f in others]
     for said in shown[:_LISTED]:
-        lines += ["", *said]
+        lines += said
     if len(shown) > _LISTED:
-        lines += ["", f"… and {len(shown) - _LISTED:,} more in the report"]
+        lines.append(f"… and {len(shown) - _LISTED:,} more in the report")
     return lines
 
 
@@ -69,13 +69,16 @@ def _backends(run: Run, *, color: bool) -> list[str]:
 
 
 def _cause(cause: Cause, *, color: bool) -> list[str]:
-    """What it takes to fail, how the smallest problem does, what else that breaks, and how to see it again."""
+    """What it takes to fail and how the smallest problem does, that problem, what else breaks, how to see it again."""
     head = _painted(cause.head, _COLORS.get(cause.status), color=color)
     witness, names = cause.witness, [one_line(name) for name in cause.requirements]
     rest = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    situation = shortened(one_line(cause.situation), 200)
+    call, *arrays = witness.text.splitlines() or [""]
+    problem = "; ".join([call, *(array for array in arrays if array)])
     return [
-        f"{head} on {abridged(one_line(cause.backend))}: {shortened(one_line(cause.situation), 200)}",
-        *_said(witness),
+        f"{head} {abridged(one_line(cause.backend))}, {situation}: {shortened(one_line(witness.message), 300)}",
+        *([f"  {shortened(one_line(problem), 240)}"] if problem else []),
         f"  breaks {one_line(cause.breaks)}: {', '.join(map(abridged, names[:_NAMED]))}{rest}",
         *([f"  {one_line(witness.command)}"] if witness.command else []),
     ]

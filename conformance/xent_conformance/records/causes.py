@@ -9,6 +9,8 @@ its line.
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +74,8 @@ NUMBERS = frozenset({"wrong-value", "calls-disagree"})
 #: Kinds that say that a check is missing: each requirement about invalid calls is about another check. Records of
 #: version 1 do not know the kind, nor what a failure needs.
 CHECKS = frozenset({"accepted", "wrong-message", "unknown"})
+#: The kind of findings that have an exception.
+RAISED = "raised"
 #: Kinds by how bad they are: a process that ended and memory that was written come before wrong numbers.
 WORST_FIRST = ("lost", "stray-write", "input-changed", "surroundings-changed", "result-changed")
 
@@ -92,7 +96,8 @@ class Instance:
         failure = self.failure
         raised = failure.exception
         if raised is not None:
-            return self.verdict.backend, "raised", raised.type, f"{raised.file}:{raised.line}"
+            said = re.sub(r"\d+", "#", raised.message)
+            return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", said
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
         return self.verdict.backend, "wrong number" if failure.kind in NUMBERS else failure.kind
@@ -208,6 +213,11 @@ def _grouped(instances: Sequence[Instance]) -> list[Cause]:
     Facility location, greedily: the failure that takes away most of the differences becomes a cause, until none is
     worth it; then those go that later ones have made idle.
     """
+    if instances[0].signature[1] == RAISED and instances[0].failure.exception is not None:
+        # What is raised with the same words in the same line is one fault, whatever it takes to come to that line.
+        commonest = Counter(i.needed for i in instances).most_common(1)[0][0]
+        first = next(i for i in instances if i.needed == commonest)
+        return [Cause(_clearest_first(first, instances))]
     candidates = _unlike(instances)
     apart = {i: [_difference(instances[i], other) for other in instances] for i in candidates}
     left = [1e3] * len(instances)
