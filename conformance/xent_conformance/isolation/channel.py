@@ -12,7 +12,6 @@ import math
 import mmap
 import os
 import pickle
-import select
 import socket
 import struct
 import tempfile
@@ -34,9 +33,6 @@ KEPT = 1 << 26
 _LENGTH = struct.Struct("<Q")
 #: Seconds of waiting between two looks at whether there still is another side.
 GLANCE = 0.25
-#: Seconds of waiting without going to sleep. Most calls take less, and a processor that sleeps, a virtual one above
-#: all, takes longer to wake than the call does.
-AWAKE = 0.01
 #: Longest message; the arrays in it are below LARGE each.
 LONGEST = 1 << 28
 _PACKED = "\0array"
@@ -105,9 +101,6 @@ class Channel:
         self._connection = connection
         self._outboxes, self._inboxes = outboxes, inboxes
         self.select(0)
-        self._arrivals = select.poll()
-        self._arrivals.register(connection, select.POLLIN)
-        self._awake = AWAKE if _has_processors() else 0.0
 
     def send(self, message: Any, limit: float | None = None) -> None:
         """Send a message of builtin values and whatever :meth:`packed` made.
@@ -124,8 +117,9 @@ class Channel:
         GarbledError where what arrives is no message. ``gone`` tells whether the other side has ended: the end of the
         connection does not, where a child that it has left behind holds it open.
         """
+        # It sleeps while it waits. Staying awake gained nothing at best (round trip with a call of 100 us: 121 against
+        # 119 us), and on busy processors the median was 6 ms against 0.6 ms.
         deadline = monotonic() + limit
-        self._await(min(limit, self._awake))
         (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline, gone))
         if length > LONGEST:
             raise GarbledError
@@ -134,12 +128,6 @@ class Channel:
             return _Plain(io.BytesIO(data)).load()
         except Exception as error:
             raise GarbledError from error
-
-    def _await(self, seconds: float) -> None:
-        """Stay awake until something arrives, for so long at most; whoever else needs the processor goes first."""
-        until = monotonic() + seconds
-        while monotonic() < until and not self._arrivals.poll(0):
-            os.sched_yield()
 
     def _bytes(self, count: int, deadline: float, gone: Callable[[], bool]) -> bytes:
         received, ended = bytearray(), False
@@ -238,14 +226,6 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"{module}.{name} is no plain data")
-
-
-def _has_processors() -> bool:
-    """Whether both ends can be awake at once: a processor for each, also for those of the runs beside this one."""
-    if not hasattr(os, "sched_yield") or not hasattr(os, "sched_getaffinity"):  # neither on macOS
-        return False
-    runs = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    return 2 * runs <= len(os.sched_getaffinity(0))
 
 
 def _is_packed(value: Any) -> bool:
