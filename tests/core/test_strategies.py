@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from xent_conformance.formats import FLOATING
+from xent_conformance.conventions import Conventions
+from xent_conformance.formats import FLOATING, format_named
 from xent_conformance.interface import Capabilities
+from xent_conformance.oracle import Answer
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING, problems
 from xent_conformance.strategies.covering import covering_array
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
-from xent_conformance.strategies.menu import MENU
+from xent_conformance.strategies.menu import ANY_SIZE
+from xent_conformance.strategies.recipe import Recipe, label_dtype
+from xent_conformance.strategies.situations import LABEL_DTYPES, SIZES
+from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import IGNORED, JOINT, Draw, recipes_of
 
 DEFAULT = 400
@@ -142,9 +147,9 @@ def test_problems_can_be_used_in_any_hypothesis_test(problem):
 
 def test_every_choice_of_the_menu_is_drawn():
     drawn = joint(0)
-    for factor in ("regime", "target", "weight", "ignore", "reduction", "label_smoothing", "cotangent", "layout"):
-        choices = {c for level in MENU[factor].values() for c in level}
-        assert {getattr(r, factor) for r in drawn} == choices
+    for factor, levels in JOINT.menu().items():
+        choices = {c for level in levels.values() for c in level}
+        assert factor == "shape" or {getattr(r, factor) for r in drawn} == choices
 
 
 def test_what_a_seed_stands_for_does_not_depend_on_the_modules_that_are_loaded(tmp_path):
@@ -162,3 +167,123 @@ def test_what_a_seed_stands_for_does_not_depend_on_the_modules_that_are_loaded(t
         return done.stdout
 
     assert drawn("import of_the_user\n") == drawn("")
+
+
+def test_drawn_sizes_are_of_every_magnitude_and_at_edges_too():
+    rng = np.random.default_rng(0)
+    shapes = [Sizes((2, 65536), (1, 300)).drawn(rng) for _ in range(2000)]
+    classes = np.array([c for _, c in shapes])
+    assert ((classes >= 2) & (classes <= 65536)).all()
+    assert all(rows * c <= 2**16 or rows == 1 for (rows,), c in shapes)
+    decades = np.histogram(np.log2(classes), bins=[1, 4, 7, 10, 13, 16.1])[0]
+    assert decades.min() > 250, "each octave is as likely as any other"
+    edges = {2**k + step for k in range(1, 17) for step in (-1, 0, 1)}
+    at_edges = np.isin(classes[classes > 64], list(edges)).mean()
+    assert 0.2 < at_edges < 0.4
+    assert {2**k for k in range(1, 17)} <= set(classes.tolist())
+
+
+def test_sizes_keep_to_their_number_of_axes():
+    rng = np.random.default_rng(0)
+    for axes in (0, 1, 2, 3):
+        drawn = [Sizes((3, 40), (4, 500), axes=axes).drawn(rng)[0] for _ in range(50)]
+        assert {len(shape) for shape in drawn} == {axes}
+        assert max(np.prod(shape, dtype=int) for shape in drawn) <= 500
+
+
+def test_a_recipe_has_a_shape_and_not_a_choice_of_shapes():
+    assert any(isinstance(shape, Sizes) for shapes in ANY_SIZE.values() for shape in shapes)
+    for stream in (JOINT, SIZES, LABEL_DTYPES):
+        for draw in (Draw(0, 40), Draw(0, 40, pool=4)):
+            for recipe in recipes_of(stream, "float32", draw):
+                assert isinstance(recipe.classes, int)
+                assert isinstance(recipe.row_shape, tuple)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "passed", "dtype"),
+    [
+        ("int32", [0, 70000], None, "int32"),
+        ("int8", [0, 127], None, "int8"),
+        ("int8", [0, 128], None, "uint8"),
+        ("uint8", [0, 255], 255, "uint8"),
+        ("uint8", [0, 7], -100, "int8"),
+        ("uint16", [0, 40000], None, "int32"),
+        ("int16", [0, 2**31], None, "int64"),
+        ("int64", [0, 1], None, "int64"),
+    ],
+)
+def test_labels_get_a_claimed_dtype_that_holds_them_and_the_sentinel(wanted, labels, passed, dtype):
+    assert label_dtype(wanted, np.array(labels), passed, ("int8", "uint8", "int32", "int64")) == dtype
+
+
+def test_labels_of_every_claimed_dtype_meet_every_rank_layout_and_option():
+    claims = replace(EVERYTHING, target_dtypes=("int8", "int16", "int32", "int64", "uint8"))
+    met = set()
+    for seed in range(4):
+        for recipe in recipes_of(LABEL_DTYPES, "float32", Draw(seed, 80)):
+            problem = recipe.build("float32", claims)
+            dtype = problem.target.dtype.name
+            met |= {
+                (dtype, f"rank {min(problem.logits.ndim, 4)}"),
+                (dtype, f"strided {not problem.target.flags.c_contiguous}"),
+            }
+            met |= {(dtype, f"many rows {problem.rows > 64}"), (dtype, f"many classes {problem.classes > 1025}")}
+            met |= {(dtype, f"ignored {problem.ignored().any()}"), (dtype, f"weight {problem.weight is not None}")}
+    for dtype in ("int8", "int16", "int32", "uint8"):
+        missed = {what for _, what in met} - {what for name, what in met if name == dtype}
+        assert not missed, f"{dtype} labels never have: {missed}"
+
+
+def cotangents(kind, dtype, **recipe):
+    """Sizes of cotangents of a kind, and the largest gradient that they lead to beside the largest number."""
+    found, largest = [], 0.0
+    for seed in range(60):
+        recipe = {"row_shape": (6,), "classes": 5, "reduction": "none", **recipe}
+        problem = Recipe(cotangent=kind, seed=seed, **recipe).build(dtype, EVERYTHING)
+        sizes = np.abs(problem.cotangents())
+        found += np.atleast_1d(sizes).tolist()
+        with np.errstate(over="ignore"):
+            gradients = Answer(problem, Conventions()).grad_logits.value
+        largest = max(largest, np.abs(gradients).max() / problem.format.max_finite)
+    return np.array(found), largest
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("weight", ["none", "powers of two"])
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_large_cotangents_use_the_range_and_no_gradient_leaves_it(dtype, weight, reduction):
+    sizes, largest = cotangents("largest", dtype, weight=weight, reduction=reduction)
+    assert np.isfinite(sizes).all()
+    assert sizes.min() >= 15
+    assert largest < 1
+    if weight == "none":
+        assert sizes.max() >= 2.0**15
+        assert largest > 0.01
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_small_and_mixed_cotangents_reach_the_smallest_normal_number(dtype):
+    smallest = format_named(dtype).smallest_normal
+    assert cotangents("small", dtype)[0].min() == smallest
+    mixed, _ = cotangents("mixed", dtype)
+    assert mixed.min() == smallest
+    assert mixed.max() > 1000
+
+
+def test_cotangents_are_repeated_along_one_axis_and_strided():
+    recipe = Recipe(row_shape=(2, 3, 4), classes=3, reduction="none", cotangent="same along one axis", seed=1)
+    cotangent = recipe.build("float32", EVERYTHING).cotangent
+    assert cotangent.strides[-1] == 0
+    assert len(np.unique(cotangent)) > 1
+    reversed_ = replace(recipe, cotangent="reversed").build("float32", EVERYTHING).cotangent
+    assert min(reversed_.strides) < 0
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3)])
+def test_repeated_logits_and_targets_have_the_same_rows(shape):
+    for target in ("random", "dense probabilities"):
+        recipe = Recipe(row_shape=shape, classes=5, target=target, layout="repeated", target_layout="repeated")
+        problem = recipe.build("float32", EVERYTHING)
+        assert problem.logits.strides[0] == problem.target.strides[0] == 0
+        assert problem.logits.shape == (shape[0], 5, *shape[1:])

@@ -22,19 +22,21 @@ from xent_conformance.strategies.sources import listed
 
 #: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
 SMALL_CLASSES = (*range(1, 66), 100, 127, 128, 129)
-MIDDLE_CLASSES = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
-#: Next to the ends of 15 and 16 bits, and two vocabularies of language models.
-LARGE_CLASSES = (32767, 32768, 32769, 50257, 65535, 65536, 65537, 151936)
+EDGES = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
+#: As well as numbers between the edges: tiles that are full in part, and odd numbers of them.
+MIDDLE_CLASSES = tuple(sorted((*EDGES, 83, 109, 190, 403, 796, 1450, 3004)))
+#: Next to the ends of 15 and 16 bits, between the powers of two, and two vocabularies of language models.
+LARGE_CLASSES = (5300, 11004, 21500, 32767, 32768, 32769, 50257, 65535, 65536, 65537, 151936)
 #: What a backend gets that compiles every shape: numbers of classes, each with the one number of rows it comes with.
 FEW = {260: 257, 1025: 3}
 ROWS = (*range(1, 34), 43, 44, 45, 46, 50, 63, 64, 65, 100, 127, 128, 129)
-MANY_ROWS = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2049, 4097)
+MANY_ROWS = (190, 255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 1450, 2047, 2049, 4097, 8710)
 #: More rows than 16 bits count, and than float16 does.
 HUGE_ROWS = 65537
-#: From here on batches are also tried with rows ignored, weighted and smoothed.
-LARGE_BATCH = 128
+#: Between these batches are also tried with rows ignored, weighted and smoothed.
+LARGE_BATCH, LARGEST_BATCH = 128, 4097
 #: Rows of one problem with a middle, and with a large number of classes.
-MIDDLE_ROWS, LARGE_ROWS = 12, 2
+MIDDLE_ROWS, LARGE_ROWS = 12, 1
 #: Rows that all hold the same share of a sum, past where the sum of so many ones stands still in float16.
 EQUAL_SHARES = ((4097,), (3, 41, 41))
 
@@ -125,7 +127,7 @@ def every_row(subject: Subject) -> Iterator[Problem]:
             gaps = np.full(rows, -40.0)
             gaps[loud] = 60.0
             yield _problem(subject, _gaps(gaps, classes), np.zeros(rows, dtype=np.int64), reduction=reduction)
-    large = [rows for rows in row_counts(subject) if LARGE_BATCH <= rows < HUGE_ROWS]
+    large = [rows for rows in row_counts(subject) if LARGE_BATCH <= rows <= LARGEST_BATCH]
     choices = _choices_of_options(subject, classes)
     for number, rows in enumerate(large if choices else ()):
         # Two of them each, so that the few largest numbers of rows meet all.
@@ -172,15 +174,21 @@ def _with_options(subject: Subject, rows: int, classes: int, number: int, option
 
 
 def _equal_shares(subject: Subject) -> Iterator[Problem]:
-    """Sum and mean of thousands of rows with a loss of about one each, of a batch and of spatial positions."""
+    """Sum and mean of thousands of rows with a loss of about one each, of a batch and of spatial positions.
+
+    One row in five is ignored where rows can be.
+    """
     claims = subject.capabilities
     for shape in () if claims.static_shapes else EQUAL_SHARES:
         if len(shape) > 1 and not claims.spatial:
             continue
         rows = int(np.prod(shape))
         logits = _gaps(np.asarray(0.5 + np.arange(rows) % 3 * 0.125, dtype=np.float64), 3).reshape(*shape, 3)
+        labels = np.zeros(rows, dtype=np.int64)
+        if claims.default_ignore_index is not None:
+            labels[2::5] = claims.default_ignore_index
         for reduction in (r for r in ("sum", "mean") if r in claims.reductions):
-            flat = _problem(subject, logits.reshape(rows, 3), np.zeros(rows, dtype=np.int64), reduction=reduction)
+            flat = _problem(subject, logits.reshape(rows, 3), labels, reduction=reduction)
             spatial = np.ascontiguousarray(np.moveaxis(flat.logits.reshape(logits.shape), -1, 1))
             yield flat.with_(logits=spatial, target=flat.target.reshape(shape))
 

@@ -25,6 +25,7 @@ from xent_conformance.requirements.checks import (
 )
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import in_twos, problem_of
+from xent_conformance.strategies.situations import SIZES
 from xent_conformance.strategies.sources import listed
 
 
@@ -41,6 +42,19 @@ from xent_conformance.strategies.sources import listed
 def test_loss_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The loss differs from the exact value by no more than the rounding of the declared precision explains, for class
     indices and probabilities, every reduction, weights, ignored rows and smoothing in any combination.
+    """
+    yield loss_finding(trial)
+
+
+@requirement(
+    "accuracy.any-size",
+    "loss at sizes of every magnitude",
+    source=SIZES,
+    references=[*references.CLASS_COUNTS, *references.ROW_COUNTS],
+)
+def test_loss_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Finding]:
+    """With up to 65536 rows, or up to 151936 classes, whether their number is at the edge of a block or not, the loss
+    is within its bound, in every reduction, rank and memory layout and with all options combined.
     """
     yield loss_finding(trial)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -16,20 +15,12 @@ from xent_conformance.judging.subject import (
     Subject,
 )
 from xent_conformance.judging.trial import Trial, spoiling
-from xent_conformance.problem import F64Array, Problem, array_of
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    loss_finding,
-)
+from xent_conformance.problem import Problem, array_of
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.sweeps import (
-    exact_labels,
-    repeated,
-)
-from xent_conformance.requirements.twins import (
-    cotangent_for,
-    problem_of,
-)
+from xent_conformance.requirements.sweeps import exact_labels, repeated
+from xent_conformance.requirements.twins import problem_of
+from xent_conformance.strategies.situations import LABEL_DTYPES
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
@@ -52,6 +43,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "complex128": ("complex128", "complexdouble", "complex", "c128"),
 }
 
+#: More classes than 15 bits count; two rows have more logits than 16 bits do.
+BEYOND = 2**15 + 2
 _NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
 
 
@@ -156,67 +149,21 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
     yield from _names_it(trial, trial.problem.target.dtype.name)
 
 
-@listed("labels of claimed dtypes")
-def _other_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """The same labels in every rank and claimed dtype that can hold them."""
-    claims = subject.capabilities
-    rows = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]])
-    ranks: list[tuple[F64Array, list[int] | int]] = [(rows, [1, 2])]
-    ranks += [(rows[0], 2)] if claims.unbatched and not claims.static_shapes else []
-    # Every label of 23 classes: a table or a cast may be wrong for some.
-    every = np.arange(23)
-    ranks += [(np.sin(np.arange(23 * 23)).reshape(23, 23), every.tolist())] if not claims.static_shapes else []
-    # Two samples of one position: as many dimensions as images have.
-    ranks += [(rows.reshape(2, 3, 1, 1), [1, 2])] if claims.spatial and not claims.static_shapes else []
-    for dtype in claims.target_dtypes:
-        for x, labels in ranks:
-            row_shape = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
-            for reduction in claims.reductions:
-                target = np.array(labels).astype(dtype_of(dtype)).reshape(row_shape)
-                cotangent = cotangent_for(row_shape, reduction, subject.dtype)
-                yield Problem(
-                    array_of(x, subject.dtype),
-                    target,
-                    reduction=reduction,
-                    cotangent=cotangent,
-                    sentinel=claims.default_ignore_index,
-                )
-        yield from _labels_with_options(subject, dtype)
-
-
-def _labels_with_options(subject: Subject, dtype: str) -> Iterator[Problem]:
-    """Labels of one dtype with every combination of ignored rows, weights and smoothing that is claimed."""
-    claims = subject.capabilities
-    weights = (None, [1.5, 0.25, 0.75]) if claims.weight else (None,)
-    smoothings = (0.0, 0.25) if claims.label_smoothing else (0.0,)
-    sentinels: list[int | None] = [None]
-    sentinels += [1] if claims.ignore_index else []
-    default = claims.default_ignore_index
-    sentinels += [default] if default is not None and np.iinfo(dtype).min <= default <= np.iinfo(dtype).max else []
-    choices = list(product(sentinels, weights, smoothings))[1:]
-    # The last is all of them at once.
-    for sentinel, weight, eps in choices[-1:] if claims.static_shapes else choices:
-        for reduction in claims.reductions:
-            labels = [1, 2] if sentinel in (None, 1) else [sentinel, 2]
-            options: dict[str, Any] = {"ignore_index": 1} if sentinel == 1 and sentinel != default else {}
-            target = np.array(labels).astype(dtype_of(dtype))
-            logits = [[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]
-            yield problem_of(subject, logits, target, reduction, weight=weight, label_smoothing=eps, **options)
-
-
-@requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=_other_index_dtypes)
+@requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=LABEL_DTYPES)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank and with
-    every combination of ignored rows, class weights and smoothing.
+    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank, memory
+    layout and number of rows and classes, and with all options combined.
     """
     yield loss_finding(trial)
-    if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
+    if GRADIENT.met_by(trial.subject):
         yield gradient_finding(trial)
 
 
 @listed("labels at the ends of their dtypes")
 def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """In every claimed dtype the labels around the ends of the 8-bit types, as far as it holds them."""
+    """In every claimed dtype the labels around the ends of the 8-bit types, as far as it holds them; in each also its
+    first and its last label of more classes than 15 bits count.
+    """
     limit = subject.capabilities.max_classes
     classes = 260 if limit is None else min(260, limit)
     every = np.array([0, 1, 126, 127, 128, 129, 155, 156, 157, 254, 255, 256, 257])
@@ -236,6 +183,11 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
                 cotangent=array_of(cotangent.reshape(len(labels) if reduction == "none" else ()), subject.dtype),
                 sentinel=subject.capabilities.default_ignore_index,
             )
+        if limit is None and not subject.capabilities.static_shapes:
+            labels = np.array([0, min(np.iinfo(dtype).max, BEYOND - 1)])
+            logits = np.full((2, BEYOND), -8.0)
+            logits[[0, 1], labels] = 4.0, 2.0
+            yield problem_of(subject, logits, labels.astype(dtype_of(dtype)), subject.capabilities.reductions[0])
 
 
 @requirement(

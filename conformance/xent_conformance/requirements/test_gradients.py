@@ -12,11 +12,12 @@ from xent_conformance.judging.subject import DETERMINISM, GRADIENT, IGNORING, PR
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
+from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, loss_of
 from xent_conformance.requirements.checks import gradient_finding, second_order_finding, target_gradient_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.situations import FORMS, SIZES
 
 
 @requirement(
@@ -34,6 +35,23 @@ def test_gradient_of_the_logits_is_within_its_bound(trial: Trial) -> Iterator[Fi
     in every reduction and with all options combined.
     """
     yield gradient_finding(trial)
+
+
+@requirement(
+    "gradients.any-size",
+    "gradient at sizes of every magnitude",
+    source=SIZES,
+    needs=[GRADIENT],
+    references=[*references.CLASS_COUNTS, *references.ROW_COUNTS],
+)
+def test_gradient_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Finding]:
+    """With up to 65536 rows, or up to 151936 classes, whether their number is at the edge of a block or not, the
+    gradients of the logits and of probability targets are within their bounds, for cotangents of every size and layout
+    and with all options combined.
+    """
+    yield gradient_finding(trial)
+    if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
+        yield found
 
 
 @requirement(

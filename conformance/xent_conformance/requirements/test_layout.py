@@ -13,7 +13,15 @@ from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import FREE_SHAPES, SPATIAL, UNBATCHED, chosen_rows, dense, flattened
+from xent_conformance.requirements.twins import (
+    FREE_SHAPES,
+    SPATIAL,
+    UNBATCHED,
+    chosen_rows,
+    cotangent_for,
+    dense,
+    flattened,
+)
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.situations import RELATIONS, SQUARE, VIEWS
 
@@ -32,6 +40,9 @@ def _views(problem: Problem) -> Iterable[Problem]:
         array = problem.arrays().get(name)
         if array is not None and array.ndim and len(array) > 1:
             yield problem.with_(**{name: np.broadcast_to(array[:1], array.shape)})
+    if problem.reduction == "none" and len(problem.row_shape) > 1:
+        cotangent = cotangent_for(problem.row_shape, "none", problem.dtype)
+        yield problem.with_(cotangent=np.broadcast_to(cotangent[..., :1], cotangent.shape))
     axis = problem.class_axis
     if problem.rows > 1:
         first = problem.logits[:1]

@@ -6,17 +6,24 @@ import numpy as np
 
 from xent_conformance.problem import AnyArray
 
+#: Rows behind a stride of zero: a layout of arrays that have the same rows.
+REPEATED = "repeated"
 LAYOUTS = ("contiguous", "transposed", "strided", "offset", "reversed", "sliced", "channels last")
 
 
 def laid_out(array: AnyArray, layout: str) -> AnyArray:
-    """The array with the same values in another layout; what lies between its elements is not zero."""
+    """The array with the same values in another layout; what lies between its elements is not zero.
+
+    An array that is ``REPEATED`` gets the values of its first row.
+    """
     if layout == "contiguous" or array.ndim == 0 or not array.size:
         return array
     if layout == "transposed":
         return array.T.copy().T
     if layout == "reversed":
         return array[::-1].copy()[::-1]
+    if layout == REPEATED:
+        return np.broadcast_to(array[:1].copy(), array.shape)
     class_axis = min(1, array.ndim - 1)
     if layout == "channels last":
         return np.moveaxis(np.moveaxis(array, class_axis, -1).copy(), -1, class_axis)

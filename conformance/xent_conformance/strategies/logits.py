@@ -146,11 +146,17 @@ def _smallest(fmt: Format) -> float:
 MIXED = "mixed"
 
 
+#: Rows that are made one by one; where there are more, each of them is there several times.
+DIFFERENT_ROWS = 256
+
+
 def logits_rows(regime: str, rng: np.random.Generator, rows: int, classes: int, fmt: Format) -> F64Array:
     """Logits (rows, C) of a regime, not yet rounded to the format."""
+    made = min(rows, DIFFERENT_ROWS)
     if regime == MIXED:
         names = rng.permutation(list(REGIMES))
-        picks = [REGIMES[names[i % len(names)]] for i in range(rows)]
+        picks = [REGIMES[names[i % len(names)]] for i in range(made)]
     else:
-        picks = [REGIMES[regime] if regime in REGIMES else EXTREMES[regime]] * rows
-    return np.array([pick(rng, classes, fmt) for pick in picks], dtype=np.float64).reshape(rows, classes)
+        picks = [REGIMES[regime] if regime in REGIMES else EXTREMES[regime]] * made
+    found = np.array([pick(rng, classes, fmt) for pick in picks], dtype=np.float64).reshape(made, classes)
+    return found if made == rows else found[rng.integers(0, made, rows)]

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xent_conformance.strategies.layouts import LAYOUTS
+from xent_conformance.strategies.layouts import LAYOUTS, REPEATED
 from xent_conformance.strategies.logits import MIXED, REGIMES
+from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes
 
-#: (row shape, classes).
-Shape = tuple[tuple[int, ...], int]
 Menu = Mapping[str, Mapping[str, Sequence[Any]]]
 
 SHAPES: dict[str, list[Shape]] = {
@@ -26,6 +25,20 @@ SHAPES: dict[str, list[Shape]] = {
     ],
     "many rows": [((17,), 3), ((18,), 4), ((33,), 2), ((31,), 5), ((65,), 3), ((129,), 2)],
     "many classes": [((2,), 1023), ((2,), 1025), ((1,), 2047), ((1,), 2050), ((1,), 4097)],
+}
+#: The same with sizes between the edges, as other draws have them; the most classes and the most rows of a few.
+ANY_SIZE: dict[str, list[AnyShape]] = {
+    "small": [*SHAPES["small"]],
+    "unbatched": [*SHAPES["unbatched"], Sizes((34, 4096), axes=0)],
+    "spatial": [*SHAPES["spatial"], *(Sizes((1, 130), (1, 130), axes=axes) for axes in (2, 3))],
+    "block edge": [*SHAPES["block edge"], *[Sizes((66, 510), (2, 9))] * 8],
+    "many rows": [*SHAPES["many rows"], *[Sizes((2, 8), (17, 254))] * 4],
+    "many classes": [
+        *SHAPES["many classes"],
+        *[Sizes((514, 4096), (1, 3))] * 3,
+        Sizes((4098, 16384)),
+        Sizes((2, 6), (130, 4096)),
+    ],
 }
 
 MENU: dict[str, dict[str, list[Any]]] = {
@@ -62,6 +75,18 @@ MENU: dict[str, dict[str, list[Any]]] = {
     "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9], "full": [1.0]},
     "cotangent": {"plain": ["ones"], "varied": ["random", "zero first"], "same": ["same"]},
     "layout": {"contiguous": ["contiguous"], "view": list(LAYOUTS[1:])},
+}
+
+#: What streams add whose requirements judge the problem as it is drawn: what a relation between several calls puts in
+#: the place of a layout or a cotangent is another matter.
+MORE: dict[str, dict[str, list[Any]]] = {
+    "layout": {"contiguous": ["contiguous"], "view": [*LAYOUTS[1:], REPEATED]},
+    "target_layout": {"contiguous": ["contiguous"], "view": [*LAYOUTS[1:], REPEATED]},
+    "cotangent": {
+        **MENU["cotangent"],
+        "of any size": ["large", "largest", "small", "mixed"],
+        "view": ["strided", "reversed", "same along one axis"],
+    },
 }
 
 assert {name for level in MENU["regime"].values() for name in level} <= {*REGIMES, MIXED}

@@ -7,16 +7,18 @@ problem is built, so all backends with one shape policy judge the same problems 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from xent_conformance.formats import dtype_of, format_named, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
-from xent_conformance.strategies.layouts import laid_out
+from xent_conformance.strategies.cotangents import cotangent_of
+from xent_conformance.strategies.layouts import REPEATED, laid_out
 from xent_conformance.strategies.logits import logits_rows
-from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, cotangent_values, ignoring
+from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, ignoring
 
 #: What replaces -inf for backends that claim finite logits only.
 ALMOST_MASKED = -1e4
@@ -33,10 +35,12 @@ class Recipe:
     weight: str = "none"
     ignore: str = "none"
     ignored_content: str = "plain"
+    labels: str = "int64"
     reduction: str = "mean"
     label_smoothing: float = 0.0
     cotangent: str = "random"
     layout: str = "contiguous"
+    target_layout: str = ""
     seed: int = 0
     values: tuple[tuple[float, ...], ...] | None = None
 
@@ -51,21 +55,29 @@ class Recipe:
         rows, classes = int(np.prod(shape, dtype=np.int64)), min(self.classes, capabilities.max_classes or self.classes)
         logits = self._logits(rng, rows, classes, dtype, capabilities)
         target, in_force, passed = self._target(rng, logits, dtype, capabilities)
-        if target.ndim == 1 and in_force is not None:
-            _fill_ignored(logits, target == in_force, self.ignored_content)
+        layout = self.layout if shape or self.layout != REPEATED else "contiguous"
+        beside = self.target_layout or layout
+        if beside == REPEATED:
+            # Rows with the same label, or distribution: only where no logit that it needs is masked.
+            beside = beside if shape and np.isfinite(logits).all() else "contiguous"
+            target = np.broadcast_to(target[:1], target.shape) if beside == REPEATED else target
+        if target.ndim == 1:
+            if in_force is not None and self.layout != REPEATED:
+                _fill_ignored(logits, target == in_force, self.ignored_content)
+            target = target.astype(label_dtype(self.labels, target, passed, capabilities.target_dtypes, self.seed))
         like = np.empty((*shape[:1], classes, *shape[1:]) if shape else (classes,))
-        arrange = _Arranger(like, shape, self.layout)
-        reduction = self._claimed_reduction(capabilities)
-        return Problem(
+        arrange = _Arranger(like, shape, layout)
+        weight = self._weight(rng, classes, dtype, capabilities)
+        problem = Problem(
             logits=arrange.wide(logits, dtype),
-            target=arrange.wide(target, dtype) if target.ndim > 1 else arrange.narrow(target),
-            weight=self._weight(rng, classes, dtype, capabilities),
+            target=replace(arrange, layout=beside).target(target, dtype),
+            weight=weight,
             ignore_index=passed,
-            reduction=reduction,
+            reduction=self._claimed_reduction(weight, rows, dtype, capabilities),
             label_smoothing=self.label_smoothing if capabilities.label_smoothing else 0.0,
-            cotangent=self._cotangent(rng, shape, reduction, dtype),
             sentinel=capabilities.default_ignore_index,
         )
+        return problem.with_(cotangent=cotangent_of(problem, self.cotangent, rng))
 
     def _claimed_shape(self, capabilities: Capabilities) -> tuple[int, ...]:
         if (self.row_shape == () and not capabilities.unbatched) or (
@@ -74,10 +86,14 @@ class Recipe:
             return (int(np.prod(self.row_shape, dtype=np.int64)),)
         return self.row_shape
 
-    def _claimed_reduction(self, capabilities: Capabilities) -> str:
-        if self.reduction in capabilities.reductions:
-            return self.reduction
-        return capabilities.reductions[self.seed % len(capabilities.reductions)]
+    def _claimed_reduction(self, weight: AnyArray | None, rows: int, dtype: str, capabilities: Capabilities) -> str:
+        claimed = capabilities.reductions
+        chosen = self.reduction if self.reduction in claimed else claimed[self.seed % len(claimed)]
+        heaviest = 1.0 if weight is None else float(np.abs(weight.astype(np.float64)).max())
+        if chosen == "mean" and rows * max(1.0, heaviest) > format_named(dtype).max_finite / 2:
+            # The divisor may be past what the format holds.
+            return next((r for r in ("none", "sum") if r in claimed), chosen)
+        return chosen
 
     def _logits(
         self, rng: np.random.Generator, rows: int, classes: int, dtype: str, capabilities: Capabilities
@@ -86,6 +102,8 @@ class Recipe:
             drawn = np.resize(np.array(self.values, dtype=np.float64), (rows, classes))
         else:
             drawn = logits_rows(self.regime, rng, rows, classes, format_named(dtype))
+        if self.layout == REPEATED:
+            drawn = np.broadcast_to(drawn[:1], drawn.shape)
         if capabilities.finite_logits_only:
             drawn = np.where(np.isinf(drawn), ALMOST_MASKED, drawn)
         return rounded(drawn, dtype)
@@ -98,6 +116,7 @@ class Recipe:
             probabilities = rounded(PROBABILITIES[self.target](rng, logits), dtype)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
         labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
+        labels = labels % min(np.iinfo(self.labels).max + 1, logits.shape[1])
         finite = np.isfinite(logits[np.arange(len(labels)), labels])
         labels = np.where(finite, labels, logits.argmax(axis=1))
         default = capabilities.default_ignore_index
@@ -121,13 +140,19 @@ class Recipe:
             return None
         return array_of(rounded(make(rng, classes), dtype), dtype)
 
-    def _cotangent(self, rng: np.random.Generator, shape: tuple[int, ...], reduction: str, dtype: str) -> AnyArray:
-        if reduction != "none":
-            return array_of(cotangent_values(self.cotangent, rng, None), dtype)
-        values = cotangent_values(self.cotangent, rng, int(np.prod(shape, dtype=np.int64)))
-        if self.cotangent == "same":
-            return np.broadcast_to(array_of(values.reshape(-1)[:1].sum(), dtype), shape)
-        return array_of(values.reshape(shape), dtype)
+
+def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequence[str], turn: int = 0) -> str:
+    """The dtype for class indices: the one that is wanted, or else another claimed one, of several in turn.
+
+    It holds every label and the sentinel that is passed. int64 where none does: a subject casts that to what it claims.
+    """
+    used = ([int(labels.min()), int(labels.max())] if labels.size else []) + ([] if passed is None else [passed])
+    others = [name for name in claimed if name != "int64"]
+    turn %= max(1, len(others))
+    for name in (wanted, *others[turn:], *others[:turn]) if wanted != "int64" else ():
+        if name in claimed and all(np.iinfo(name).min <= value <= np.iinfo(name).max for value in used):
+            return name
+    return "int64"
 
 
 def _fill_ignored(logits: F64Array, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], content: str) -> None:
@@ -149,5 +174,6 @@ class _Arranger:
         shaped = np.ascontiguousarray(from_rows(rows, self.like, axis))
         return laid_out(shaped.astype(dtype_of(dtype)), self.layout)
 
-    def narrow(self, labels: AnyArray) -> AnyArray:
-        return laid_out(labels.astype(np.int64).reshape(self.row_shape), self.layout)
+    def target(self, target: AnyArray, dtype: str) -> AnyArray:
+        """Labels (rows,) or probabilities (rows, C)."""
+        return self.wide(target, dtype) if target.ndim > 1 else laid_out(target.reshape(self.row_shape), self.layout)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from xent_conformance.strategies.menu import MENU, SHAPES
+from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES
+from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
 #: Every level of shapes but the one where a second or third call on the same problem is expensive.
-MODERATE = {level: shapes for level, shapes in SHAPES.items() if level != "many classes"}
+MODERATE = {
+    level: ANY_SIZE[level] if level == "block edge" else shapes
+    for level, shapes in SHAPES.items()
+    if level != "many classes"
+}
 BATCHED = {level: shapes for level, shapes in MODERATE.items() if level != "unbatched"}
 INDEX: dict[str, list[Any]] = {"random": ["random"], "extreme class": ["argmax", "argmin", "first", "last"]}
 PROBABILITIES = {level: names for level, names in MENU["target"].items() if level not in INDEX}
@@ -19,7 +24,57 @@ USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if leve
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
 #: All options jointly, for what a second form of a call gives: it differs from the first on many problems or on none.
-FORMS = Stream("forms", budget=0.3)
+FORMS = Stream(
+    "forms",
+    only={
+        **MORE,
+        "shape": ANY_SIZE,
+        "cotangent": {**MORE["cotangent"], "of any size": ["large", "less"]},
+    },
+    budget=0.25,
+)
+#: All options jointly, in sizes of every magnitude.
+SIZES = Stream(
+    "sizes",
+    only={
+        **MORE,
+        "shape": {
+            "classes": [Sizes((66, 4097), (1, 6))],
+            "many classes": [
+                *[Sizes((4098, 32768), (2, 4))] * 4,
+                Sizes((32769, 65536), (1, 2), most=2**17),
+                Sizes((65537, 151936)),
+            ],
+            "rows": [Sizes((1, 4), (130, 65536))],
+            "both": [Sizes((9, 1100), (9, 1100), most=2**14)],
+            "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3)],
+            "unbatched": [Sizes((34, 16384), axes=0)],
+        },
+        "ignore": {level: kinds for level, kinds in MENU["ignore"].items() if level != "all"},
+    },
+    budget=0.18,
+)
+#: All options jointly, with class indices of every dtype but the usual one.
+LABEL_DTYPES = Stream(
+    "label dtypes",
+    only={
+        **MORE,
+        "shape": {
+            **ANY_SIZE,
+            "rows": [Sizes((1, 6), (66, 65536))],
+            "wide": [Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))],
+            "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**15) for axes in (2, 3)],
+        },
+        "target": INDEX,
+        "labels": {
+            "32 bits": ["int32", "uint32", "int32", "uint64"],
+            "16 bits": ["int16", "int16", "uint16"],
+            "signed bytes": ["int8"],
+            "bytes": ["uint8"],
+        },
+    },
+    budget=0.3,
+)
 #: All options jointly, for identities between several calls.
 RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.1)
 #: Class weights in every problem, negative ones and single zeros included.
@@ -78,7 +133,7 @@ EXTREME = Stream(
         },
         "weight": USUAL_WEIGHTS,
     },
-    budget=0.4,
+    budget=0.3,
 )
 #: Small integers, which a power of two can be added to without rounding.
 SHIFTED = Stream(
@@ -98,6 +153,7 @@ VIEWS = Stream(
         },
         "regime": {"mixed": ["mixed"], "plain": ["normal"]},
         "layout": {"contiguous": ["contiguous"]},
+        "reduction": {"none": ["none"], "reduced": ["sum", "mean"]},
     },
     budget=0.04,
 )
@@ -120,6 +176,8 @@ LINEAR = Stream(
         "target": INDEX,
         "weight": {"none": ["none"]},
         "layout": {"contiguous": ["contiguous"]},
+        "target_layout": MORE["target_layout"],
+        "cotangent": {**MENU["cotangent"], "view": MORE["cotangent"]["view"]},
     },
     budget=0.1,
 )

@@ -20,10 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 
 from xent_conformance.strategies.covering import covering_array
-from xent_conformance.strategies.menu import MENU, SHAPES, Menu, Shape
+from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES, Menu
 from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes
 from xent_conformance.strategies.sources import Source
 
+#: What the sizes of a recipe are drawn with, beside its seed: its numbers are drawn with that alone.
+SIZES = 1
 #: Fewer recipes than these are not worth a random draw.
 FEW = 12
 
@@ -90,13 +93,14 @@ _ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
 _VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
 
 
-def recipes(menu: Menu = MENU, fixed: Mapping[str, Any] | None = None) -> st.SearchStrategy[Recipe]:
+def recipes(menu: Menu | None = None, fixed: Mapping[str, Any] | None = None) -> st.SearchStrategy[Recipe]:
     """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the bulk one drawn integer.
 
     One in eight draws its logits element by element, small and round: Hypothesis finds exact ties where a generator
     of normals never does.
     """
-    return _drawn({factor: st.sampled_from(_flat(levels)) for factor, levels in menu.items()}, fixed or {})
+    chosen = JOINT.menu() if menu is None else menu
+    return _drawn({factor: st.sampled_from(_flat(levels)) for factor, levels in chosen.items()}, fixed or {})
 
 
 @st.composite
@@ -106,7 +110,7 @@ def _drawn(draw: st.DrawFn, choices: Mapping[str, st.SearchStrategy[Any]], fixed
     return _recipe(chosen, draw(_SEEDS), values, fixed)
 
 
-def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> dict[str, list[Shape]]:
+def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
     """A few shapes of different levels, the same for every stream that has those levels, others for other seeds.
 
     Of the small shapes one with several rows, and classes of another number: it may be the only shape.
@@ -115,15 +119,24 @@ def shape_pool(shapes: Mapping[str, list[Shape]], size: int, *seeds: object) -> 
     rng = np.random.default_rng(derived_seed("shapes", *seeds))
     levels = [first, *(others[i] for i in rng.permutation(len(others)))]
     picks = {level: int(rng.integers(2**32)) for level in levels}
-    chosen = {}
+    chosen: dict[str, list[AnyShape]] = {}
     for level in (level for level in levels[:size] if level in shapes):
         choices = [s for s in shapes[level] if level != first or _several(s)] or shapes[level]
-        chosen[level] = [choices[picks[level] % len(choices)]]
-    return chosen or {level: list(choices)[:1] for level, choices in list(shapes.items())[:size]}
+        chosen[level] = [_fixed(choices[picks[level] % len(choices)], picks[level])]
+    # A stream with shapes of its own, each of which is compiled for it alone, gets half as many.
+    own = [[*shapes][i] for i in rng.permutation(len(shapes))[: max(1, size // 2)]] if not chosen else []
+    return chosen or {level: [_fixed(shapes[level][0], derived_seed(level, *seeds))] for level in own}
 
 
-def _several(shape: Shape) -> bool:
+def _fixed(shape: AnyShape, seed: int) -> Shape:
+    """The shape itself, or one that has such sizes."""
+    return shape.drawn(np.random.default_rng((seed, SIZES))) if isinstance(shape, Sizes) else shape
+
+
+def _several(shape: AnyShape) -> bool:
     """Whether there are several rows, and more classes than two, but not as many as rows."""
+    if isinstance(shape, Sizes):
+        return True
     rows, classes = int(np.prod(shape[0])), shape[1]
     return rows > 1 and classes > 2 and rows != classes  # noqa: PLR2004
 
@@ -136,7 +149,8 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
 
 
 def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, count: int) -> list[Recipe]:
-    factors = {factor: list(levels.values()) for factor, levels in menu.items()}
+    # The levels in an order of the seed's own: the first rows of the array have other combinations for other seeds.
+    factors = {f: [list(levels.values())[i] for i in rng.permutation(len(levels))] for f, levels in menu.items()}
     found = []
     for row in covering_array(tuple(len(levels) for levels in factors.values()), count):
         chosen = {}
@@ -186,7 +200,7 @@ def _without_constants() -> Iterator[None]:
 
 def _recipe(chosen: Mapping[str, Any], seed: int, values: Any, fixed: Mapping[str, Any]) -> Recipe:
     rest = {k: v for k, v in chosen.items() if k != "shape"}
-    row_shape, classes = chosen["shape"]
+    row_shape, classes = _fixed(chosen["shape"], seed)
     return Recipe(row_shape=row_shape, classes=classes, seed=seed, values=values, **{**rest, **fixed})
 
 
@@ -194,7 +208,8 @@ def _flat(levels: Mapping[str, Any]) -> list[Any]:
     return [choice for choices in levels.values() for choice in choices]
 
 
-JOINT = Stream("joint")
+#: All options jointly.
+JOINT = Stream("joint", only={"shape": ANY_SIZE, **MORE}, budget=0.66)
 #: Every problem has ignored rows, and what stands in them would spoil any answer it reached.
 IGNORED = Stream(
     "ignored content",
@@ -202,7 +217,7 @@ IGNORED = Stream(
         "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target"]},
         "ignored_content": {"nan": ["nan"], "infinite": ["infinite"], "masked": ["masked"]},
         "target": {"random": ["random"], "extreme class": ["first", "last"]},
-        "shape": {k: v for k, v in SHAPES.items() if k not in ("unbatched", "many classes")},
+        "shape": {k: v for k, v in ANY_SIZE.items() if k not in ("unbatched", "many classes")},
     },
     budget=0.2,
 )

@@ -102,25 +102,3 @@ def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) 
         "first": np.arange(rows) == 0,
     }.get(kind, rng.random(rows) < rng.choice([0.3, 0.6]))
     return np.where(marked, sentinel, labels), sentinel
-
-
-def cotangent_values(kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
-    """Cotangent for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
-
-    The kind "random" has as many digits as a format holds: round numbers would hide that they went through a narrower
-    one.
-    """
-    size = () if rows is None else (rows,)
-    values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
-    if kind == "random":
-        values = values * (1 + rng.random() / 8)
-    if kind == "ones":
-        return np.ones(size)
-    if kind == "zeros":
-        return np.zeros(size)
-    if kind == "same" and rows is not None:
-        return np.full(size, 1.75)
-    if kind == "zero first" and rows:
-        values[0] = 0.0
-        return values
-    return np.where(values == 0, 1.25, values)

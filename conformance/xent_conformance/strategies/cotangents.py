@@ -1,0 +1,103 @@
+"""Cotangents: of every size that a format carries, in every layout."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from xent_conformance.formats import rounded
+from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
+from xent_conformance.strategies.layouts import laid_out
+
+#: Sizes between which a cotangent is a usual one, as exponents of two.
+SMALL, LARGE = -10.0, 4.0
+#: The largest gradient that a cotangent may lead to, as a share of the largest number; of "large" ones less, for what
+#: is summed over the classes on the way to a second derivative.
+SHARES = {"largest": 0.6, "mixed": 0.6, "large": 0.6 / 16}
+#: What the smallest cotangent is multiplied by to be a small one that leaves room for products of small numbers.
+ROOM = {"less": 2.0**16}
+#: Layouts of cotangents that are not of the usual ones.
+VIEWS = ("strided", "reversed", "same along one axis")
+
+
+def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyArray:
+    """A cotangent of a kind for the loss of a problem, of its shape and dtype."""
+    if problem.reduction != "none":
+        return array_of(_values(problem, kind, rng, None), problem.dtype)
+    values = _values(problem, kind, rng, problem.rows)
+    if kind == "same":
+        return np.broadcast_to(array_of(values.reshape(-1)[:1].sum(), problem.dtype), problem.row_shape)
+    array = array_of(values.reshape(problem.row_shape), problem.dtype)
+    if kind == "same along one axis" and array.ndim:
+        return np.broadcast_to(array[..., :1], array.shape)
+    return laid_out(array, kind) if kind in VIEWS else array
+
+
+def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
+    """Numbers for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
+
+    The kind "random" has as many digits as a format holds: round numbers would hide that they went through a narrower
+    one.
+    """
+    size = () if rows is None else (rows,)
+    if kind in ("large", "largest", "small", "less", "mixed"):
+        return _of_any_size(problem, kind, rng, size)
+    values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
+    if kind in ("random", *VIEWS):
+        values = values * (1 + rng.random() / 8)
+    if kind == "ones":
+        return np.ones(size)
+    if kind == "zeros":
+        return np.zeros(size)
+    if kind == "same" and rows is not None:
+        return np.full(size, 1.75)
+    if kind == "zero first" and rows:
+        values[0] = 0.0
+        return values
+    return np.where(values == 0, 1.25, values)
+
+
+def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tuple[int, ...]) -> F64Array:
+    """Numbers of both signs whose logarithms are uniform; every third is as large or as small as it may be."""
+    smallest, largest = _range(problem, SHARES.get(kind, 1.0), ROOM.get(kind, 1.0))
+    low = smallest if kind in ("small", "less", "mixed") else LARGE
+    high = SMALL if kind in ("small", "less") else largest
+    if low >= high:
+        return np.asarray(rng.choice([-1.25, 0.75, 2.5], size=size))
+    exponents = rng.uniform(low, high, size=size)
+    end = rng.integers(0, 6, size=size)
+    exponents = np.where(end == 0, high, np.where(end == 1, low, exponents))
+    signs = rng.choice([-1.0, 1.0], size=size)
+    return np.asarray(rounded(np.exp2(exponents) * signs, problem.dtype))
+
+
+def _range(problem: Problem, share: float, room: float) -> tuple[float, float]:
+    """Exponents of the smallest and the largest cotangent that no step of a correct implementation loses.
+
+    Steps are: divided by the mean's divisor, times a weight, times the shares of a row. Where a small number would be
+    lost and what is left of it then multiplied (by a logarithm) or divided, there is no room for it.
+    """
+    fmt, weight = problem.format, np.abs(problem.class_weights())
+    smallest, gain = fmt.smallest_normal * room, max(1.0, float(weight.max(initial=0.0)))
+    divisor = _divisor(problem) if problem.reduction == "mean" else 1.0
+    if problem.has_probabilities:
+        # The gradient of the targets is a product with log-probabilities.
+        x = problem.logits_by_row()
+        finite = np.where(np.isfinite(x), x, np.nan)
+        farthest = float(np.nanmax(np.nanmax(finite, axis=1) - np.nanmin(finite, axis=1))) + math.log(problem.classes)
+        gain *= max(1.0, farthest, float(problem.probabilities().sum(axis=1).max()))
+        smallest *= 32 / min(1.0, float(weight[weight > 0].min(initial=1.0)))
+    if not divisor:
+        return 0.0, 0.0
+    if divisor < 1:
+        smallest = 1.0
+    largest = fmt.max_finite * share / gain * min(1.0, divisor)
+    return math.log2(smallest), math.log2(largest)
+
+
+def _divisor(problem: Problem) -> float:
+    """The magnitude of what the mean divides by."""
+    if problem.has_probabilities:
+        return float(problem.rows)
+    return abs(float(problem.class_weights()[problem.labels()[~problem.ignored()]].sum()))

@@ -1,0 +1,51 @@
+"""Shapes whose sizes are drawn: log-uniformly, so that all orders of magnitude are as likely, or next to an edge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+#: (row shape, classes).
+Shape = tuple[tuple[int, ...], int]
+
+#: The share of sizes that are a power of two or next to one.
+AT_EDGES = 1 / 4
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Shapes with classes and rows from one number to another, in ``axes`` axes of rows; 0 axes are an unbatched row.
+
+    A shape of more than ``most`` elements gets fewer rows.
+    """
+
+    classes: tuple[int, int]
+    rows: tuple[int, int] = (1, 1)
+    axes: int = 1
+    most: int = 2**16
+
+    def drawn(self, rng: np.random.Generator) -> Shape:
+        """One such shape."""
+        classes = _size(rng, *self.classes)
+        if not self.axes:
+            return (), classes
+        least, largest = self.rows
+        rows = _size(rng, least, max(least, min(largest, self.most // classes)))
+        shape: list[int] = []
+        for _ in range(self.axes - 1):
+            shape.append(_size(rng, 1, max(1, math.isqrt(rows))))
+            rows //= shape[-1]
+        return (*shape, rows), classes
+
+
+AnyShape = Shape | Sizes
+
+
+def _size(rng: np.random.Generator, least: int, largest: int) -> int:
+    """A number from one to another, both included."""
+    size = math.exp(rng.uniform(math.log(least), math.log(largest + 1)))
+    if rng.random() < AT_EDGES:
+        size = 2.0 ** round(math.log2(size)) + int(rng.integers(-1, 2))
+    return max(least, min(largest, int(size)))
