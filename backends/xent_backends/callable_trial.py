@@ -31,6 +31,8 @@ UNBATCHED: Shapes = ((3,), ())
 SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
+#: Amounts of smoothing from all of it on: some take less than one.
+SMOOTHINGS = (1.0, 0.99, 0.9, EFFECTIVE["label_smoothing"])
 #: How often the rows of a batch are repeated to tell a sum from a mean.
 REPEATS = 4
 #: Why an option is left out that is taken and not used.
@@ -73,6 +75,9 @@ class Trial:
         if not self._ways[0]:
             reductions = (self._computed(claimed),)
         self._try_options()
+        smoothing = self._largest_smoothing()
+        alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
+        several = not self._kept("a single class", self._refusal([alone]))
         sentinel = self._sentinel(expendable=expendable)
         unbatched = self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
         spatial = self._spatial(distributions=distributions)
@@ -89,6 +94,8 @@ class Trial:
             ignore_index="ignore_index" in options,
             default_ignore_index=sentinel,
             label_smoothing="label_smoothing" in options,
+            max_label_smoothing=smoothing,
+            min_classes=2 if several else 1,
             reductions=reductions,
             unbatched=unbatched,
             spatial=spatial,
@@ -220,6 +227,20 @@ class Trial:
                 why = NO_EFFECT
             if not self._kept(name, why):
                 self.signature = self.signature.without(name)
+
+    def _largest_smoothing(self) -> float:
+        """The largest amount that is taken, of some; all of it where none is, since that is no range but a fault."""
+        if "label_smoothing" not in self.signature.options:
+            return 1.0
+        problem, first = problem_of(self.dtype), None
+        for amount in SMOOTHINGS:
+            why = self._refusal([problem], {"label_smoothing": amount}, ValueError)
+            if why is None:
+                if first is not None:
+                    self.left_out.append(("label_smoothing=1", f"{first}; {amount} is the largest that is tried"))
+                return amount
+            first = first or why
+        return 1.0
 
     def _changes(self, problem: Problem, option: Mapping[str, Any]) -> bool:
         """Whether passing an option makes a difference under any reduction; so it is where there is no answer."""

@@ -80,6 +80,10 @@ class Capabilities:
     unbatched: bool = False
     #: Logits of shape (N, C, d1, ..., dk).
     spatial: bool = False
+    #: Largest ``label_smoothing``; below 1 where no more is taken.
+    max_label_smoothing: float = 1.0
+    #: Fewest classes.
+    min_classes: int = 1
     #: Largest number of classes, None: no limit.
     max_classes: int | None = None
     #: Infinite and nan logits are outside the domain.

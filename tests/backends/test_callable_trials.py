@@ -198,6 +198,34 @@ def test_targets_that_must_sum_to_one_are_claimed() -> None:
     assert claims(strict)[0].probability_targets
 
 
+@pytest.mark.parametrize(("limit", "largest"), [(1.0, 0.99), (0.95, 0.9), (0.1, 1.0), (2.0, 1.0)])
+def test_the_largest_smoothing_that_is_taken_is_claimed(limit: float, largest: float) -> None:
+    """Where a ValueError refuses more; one that takes none of the amounts tried is left to fail."""
+
+    def bounded(logits: Any, target: Any, label_smoothing: float = 0.0, reduction: str = "mean") -> Any:
+        if label_smoothing >= limit:
+            raise ValueError("label_smoothing out of range")
+        return right(logits, target, label_smoothing=label_smoothing, reduction=reduction)
+
+    found, reasons = claims(bounded)
+    assert (found.label_smoothing, found.max_label_smoothing) == (True, largest)
+    assert ("label_smoothing=1" in reasons) == (largest < 1)
+
+
+def test_a_single_class_that_is_refused_is_left_out() -> None:
+    """Then two classes are the fewest that are judged."""
+
+    def several(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        if logits.shape[0 if logits.ndim == 1 else 1] < 2:
+            raise ValueError("two classes at least")
+        return right(logits, target, reduction=reduction)
+
+    found, reasons = claims(several)
+    assert found.min_classes == 2
+    assert reasons["a single class"] == "it raised ValueError: two classes at least"
+    assert claims(right)[0].min_classes == 1
+
+
 def test_a_warning_is_no_refusal() -> None:
     """Also where the surrounding project makes errors of them."""
 

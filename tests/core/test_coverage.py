@@ -1,6 +1,7 @@
 """Coverage: the levels that a problem has, what excludes what, and figures that say what was not met."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -108,6 +109,9 @@ def test_what_a_backend_does_not_claim_is_not_possible():
     assert found["weight"] == ("none",)
     assert found["target"] == ("labels",)
     assert found["classes"] == ("1", "2-8", "9-64", "65-512")
+    several = replace(claims, min_classes=9, label_smoothing=True, max_label_smoothing=0.9)
+    found = possible_levels(several, (), ("float32",))
+    assert (found["classes"], found["smoothing"]) == (("9-64", "65-512"), ("off", "on"))
     assert all(level in FACTORS[factor] for factor, levels in found.items() for level in levels)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xent_backends.numpy_backend import NumpyBackend
 from xent_conformance.interface import Capabilities
-from xent_conformance.judging.subject import distributions, labelled
+from xent_conformance.judging.subject import Subject, distributions, labelled
 from xent_conformance.problem import Problem
 
 PROBLEM = Problem(np.zeros((3, 4), np.float32), np.array([3, 0, -100]))
@@ -52,3 +53,28 @@ def test_distributions_and_labels_stay_as_they_are():
     assert distributions(PROBLEM) is PROBLEM
     even = Problem(np.zeros((1, 3), np.float32), np.full((1, 3), 1 / 3, np.float32))
     assert distributions(even) is even
+
+
+@pytest.mark.parametrize(
+    ("claims", "taken"),
+    [
+        ({"min_classes": 5}, False),
+        ({"min_classes": 4}, True),
+        ({"max_classes": 3}, False),
+        ({"max_classes": 4}, True),
+        ({"label_smoothing": True, "max_label_smoothing": 0.5}, False),
+        ({"label_smoothing": True, "max_label_smoothing": 0.75}, True),
+    ],
+)
+def test_a_problem_with_more_or_less_than_is_claimed_is_not_drawn(claims, taken):
+    subject = Subject.of(NumpyBackend(capabilities=Capabilities(**claims)), "float32")
+    problem = PROBLEM.with_(label_smoothing=0.75 if "label_smoothing" in claims else 0.0)
+    assert (subject.within_claims(problem) is not None) == taken
+
+
+def test_invalid_calls_do_not_depend_on_claims():
+    """No class, and smoothing above 1, must be rejected by all."""
+    plain = Capabilities(label_smoothing=True, max_label_smoothing=0.5, min_classes=2)
+    subject = Subject.of(NumpyBackend(capabilities=plain), "float32")
+    assert subject.within_claims(PROBLEM.with_(label_smoothing=1.5)) is not None
+    assert subject.within_claims(PROBLEM.with_(logits=np.zeros((3, 0), np.float32))) is not None

@@ -131,6 +131,13 @@ def test_a_minimal_backend_is_only_asked_what_it_claims():
         assert not problem.ignored().any()
 
 
+def test_a_recipe_has_as_many_classes_and_as_much_smoothing_as_are_claimed():
+    claims = replace(EVERYTHING, min_classes=4, max_label_smoothing=0.9)
+    built = [recipe.build("float32", claims) for recipe in joint(0, count=150)]
+    assert min(problem.classes for problem in built) == 4
+    assert max(problem.label_smoothing for problem in built) == 0.9
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts_change_strides_and_not_values(layout):
     array = np.arange(24.0).reshape(2, 3, 4)

@@ -86,6 +86,8 @@ FAULTS = [
     _claiming("target dtypes there are not", "target_dtypes=('int65',)", "must be a tuple of int8"),
     _claiming("no target dtype", "target_dtypes=()", "must be a tuple of int8"),
     _claiming("fewer than no classes", "max_classes=-1", "max_classes must be 1 or more"),
+    _claiming("more classes at least than at most", "min_classes=3, max_classes=2", "min_classes must be 1 or more"),
+    _claiming("smoothing of more than all", "max_label_smoothing=1.5", "must be above 0 and at most 1"),
     _claiming("a sentinel beyond int64", "default_ignore_index=2**80", "must be an int64"),
     _claiming("an escape left out", "left_out=(('spatial', chr(27)),)", "left_out must be pairs of short printable"),
     _claiming("too much left out", "left_out=(('spatial', 'x'),) * 10**6", "left_out must be pairs of short printable"),

@@ -82,14 +82,24 @@ def possible_levels(
         "label dtype": set(FACTORS["label dtype"]) - set(claims.target_dtypes),
         "target": _soft_unclaimed(claims),
         "weight": set() if claims.weight else set(FACTORS["weight"]) - {"none"},
-        "smoothing": set() if claims.label_smoothing else {"on", "full"},
+        "smoothing": _smoothing_unclaimed(claims),
         "rank": ({"unbatched"} if not claims.unbatched else set())
         | ({"one more axis", "more axes"} if not claims.spatial else set()),
         "logits": {"masked"} if claims.finite_logits_only else set(),
         "ignored": _sentinels_unclaimed(claims),
-        "classes": {name for name, least in CLASSES.items() if least > (claims.max_classes or least)},
+        "classes": {
+            name
+            for (name, least), more in zip(CLASSES.items(), [*list(CLASSES.values())[1:], None], strict=True)
+            if least > (claims.max_classes or least) or (more is not None and more <= claims.min_classes)
+        },
     }
     return {f: tuple(level for level in levels if level not in left_out.get(f, ())) for f, levels in FACTORS.items()}
+
+
+def _smoothing_unclaimed(claims: Capabilities) -> set[str]:
+    if not claims.label_smoothing:
+        return {"on", "full"}
+    return set() if claims.max_label_smoothing == 1 else {"full"}
 
 
 def _soft_unclaimed(claims: Capabilities) -> set[str]:

@@ -49,6 +49,8 @@ def judge(requirement: Requirement, trial: Trial) -> Iterator[tuple[Trial, list[
         # Other requirements, and other subjects with the same claims, are judged on the same problems.
         shared[key] = [(problem, {}) for problem in requirement.derive(trial.problem)]
     for problem, answers in shared[key]:
+        if not trial.subject.takes(problem):
+            continue
         derived = Trial(trial.subject, problem, answers, recipe=trial.recipe, example=trial.example)
         yield derived, findings(requirement, derived)
 

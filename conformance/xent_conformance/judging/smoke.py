@@ -16,10 +16,12 @@ from xent_conformance.problem import Problem, array_of
 
 def plain_problems(claims: Capabilities) -> Iterator[Problem]:
     """A small problem in each dtype and reduction. The first is the first call that an adapter has in a process."""
+    classes = max(claims.min_classes, min(3, claims.max_classes or 3))
+    rows = [np.resize(row, classes) for row in ([1.0, 0.0, 3.0], [2.0, 1.0, 0.0])]
     for dtype in claims.logits_dtypes:
-        logits = array_of([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]], dtype)
         for reduction in claims.reductions:
-            problem = labelled(Problem(logits, np.array([2, 0]), reduction=reduction), claims)
+            target = np.array([min(2, classes - 1), 0])
+            problem = labelled(Problem(array_of(rows, dtype), target, reduction=reduction), claims)
             assert problem is not None
             yield problem
 
@@ -41,7 +43,7 @@ def first_call(description: Description, executor: Executor) -> Problem:
 def _wrong(description: Description, executor: Executor, problem: Problem) -> str | None:
     """What is wrong with the answer to a problem; None: nothing that can be seen without knowing the answer."""
     outcome = executor.perform(forward(problem))
-    call = f"cross_entropy of {problem.dtype} logits (2, 3), reduction={problem.reduction!r},"
+    call = f"cross_entropy of {problem.dtype} logits {problem.logits.shape}, reduction={problem.reduction!r},"
     if outcome.trouble is not None:
         return f"{call} {outcome.trouble}"
     loss = outcome.arrays["loss"]

@@ -98,8 +98,20 @@ class Subject:
         claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
         return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
+    def takes(self, problem: Problem) -> bool:
+        """Whether a problem has as many classes, and as much smoothing, as are claimed.
+
+        No class at all, and smoothing outside [0, 1], are invalid calls whatever is claimed: they are judged as such.
+        """
+        claims, classes = self.capabilities, problem.classes
+        if 0 < classes < claims.min_classes or classes > (claims.max_classes or classes):
+            return False
+        return not claims.max_label_smoothing < problem.label_smoothing <= 1
+
     def within_claims(self, problem: Problem) -> Problem | None:
         """A drawn problem within what this subject claims; None where it cannot be."""
+        if not self.takes(problem):
+            return None
         defined = self.conventions.unnormalised_targets == "accepted"
         return labelled(problem if defined else distributions(problem), self.capabilities)
 
@@ -137,6 +149,7 @@ FUSED_LINEAR = Need("a fused linear map (linear_cross_entropy)", lambda s: s.has
 WEIGHT = Need("class weights", lambda s: s.capabilities.weight, "weight")
 PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets, "probability_targets")
 LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing, "label_smoothing")
+FULL_SMOOTHING = Need("label_smoothing=1", lambda s: s.capabilities.max_label_smoothing == 1, "label_smoothing=1")
 DETERMINISM = Need("deterministic results", lambda s: s.capabilities.deterministic)
 IGNORING = Need(
     "ignored rows",

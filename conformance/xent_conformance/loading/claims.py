@@ -66,8 +66,16 @@ def _of_values(claims: Capabilities) -> str | None:
     left_out = claims.left_out
     if type(left_out) is not tuple or len(left_out) > MOST_LEFT_OUT or not all(map(_named, left_out)):
         return f"capabilities.left_out must be pairs of short printable texts, not {_shown(left_out)}"
+    return _of_limits(claims)
+
+
+def _of_limits(claims: Capabilities) -> str | None:
     if claims.max_classes is not None and claims.max_classes < 1:
         return f"capabilities.max_classes must be 1 or more, or None, not {claims.max_classes}"
+    if claims.min_classes < 1 or claims.min_classes > (claims.max_classes or claims.min_classes):
+        return f"capabilities.min_classes must be 1 or more, and at most max_classes, not {claims.min_classes}"
+    if not 0 < claims.max_label_smoothing <= 1:
+        return f"capabilities.max_label_smoothing must be above 0 and at most 1, not {claims.max_label_smoothing}"
     sentinel = claims.default_ignore_index
     if sentinel is not None and not -(2**63) <= sentinel < 2**63:
         return f"capabilities.default_ignore_index must be an int64, or None, not {_shown(sentinel)}"

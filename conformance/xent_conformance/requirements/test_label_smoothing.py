@@ -8,6 +8,7 @@ import numpy as np
 
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
+    FULL_SMOOTHING,
     GRADIENT,
     LABEL_SMOOTHING,
     Need,
@@ -85,7 +86,7 @@ def _mixed(trial: Trial, ends: tuple[float, float], share: float, otherwise: str
     "label_smoothing.mixture",
     "smoothing mixes the target's loss with all classes'",
     source=SMOOTHED,
-    needs=[LABEL_SMOOTHING],
+    needs=[LABEL_SMOOTHING, FULL_SMOOTHING],
     references=_MIXTURE,
 )
 def test_smoothing_mixes_the_loss_of_the_target_with_that_of_all_classes(trial: Trial) -> Iterator[Finding]:
@@ -121,6 +122,7 @@ def _fully_smoothed(problem: Problem) -> Iterable[Problem]:
     derive=_fully_smoothed,
     needs=[
         LABEL_SMOOTHING,
+        FULL_SMOOTHING,
         Need("smoothing over all classes", lambda s: s.conventions.smoothing_mass == "all_classes"),
     ],
     references=["https://github.com/keras-team/keras/pull/23504", "https://github.com/FluxML/Flux.jl/pull/1427"],

@@ -52,7 +52,8 @@ class Recipe:
         """The problem for one dtype of logits, within what a backend claims."""
         rng = np.random.default_rng(self.seed)
         shape = self._claimed_shape(capabilities)
-        rows, classes = int(np.prod(shape, dtype=np.int64)), min(self.classes, capabilities.max_classes or self.classes)
+        rows = int(np.prod(shape, dtype=np.int64))
+        classes = max(capabilities.min_classes, min(self.classes, capabilities.max_classes or self.classes))
         logits = self._logits(rng, rows, classes, dtype, capabilities)
         target, in_force, passed = self._target(rng, logits, dtype, capabilities)
         layout = self.layout if shape or self.layout != REPEATED else "contiguous"
@@ -74,7 +75,7 @@ class Recipe:
             weight=weight,
             ignore_index=passed,
             reduction=self._claimed_reduction(weight, rows, dtype, capabilities),
-            label_smoothing=self.label_smoothing if capabilities.label_smoothing else 0.0,
+            label_smoothing=min(self.label_smoothing, capabilities.max_label_smoothing * capabilities.label_smoothing),
             sentinel=capabilities.default_ignore_index,
         )
         return problem.with_(cotangent=cotangent_of(problem, self.cotangent, rng))
