@@ -85,9 +85,9 @@ def test_one_cause_is_told_once_with_what_it_breaks(tmp_path: Path) -> None:
     markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
     lines = xent_reports.summary_lines(path)
     assert lines[0] == "2 causes, 3 of 3 requirements broken, by torch"
-    first, second = (i for i, line in enumerate(lines) if " on torch: " in line)
-    assert lines[first] == "☠ crash on torch: spatial"
-    assert lines[second] == "✗ fail on torch: smoothing, class weights"
+    first, second = (i for i, line in enumerate(lines) if " torch, " in line)
+    assert lines[first] == "☠ crash torch, spatial: It died."
+    assert lines[second].startswith("✗ fail torch, smoothing, class weights: ")
     assert "  breaks 3 requirements (float16, bfloat16, float32, float64): a.x, a.y, a.z" in lines[second:]
     assert len(lines) <= 15
     assert re.findall("^#### (.*)$", markdown, re.MULTILINE) == [
