@@ -30,6 +30,7 @@ def drawn():
     yield from (trial.problem for trial in trials(subject, JOINT, Settings("quick")))
     yield RICH
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
+    yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
