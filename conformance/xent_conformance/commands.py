@@ -114,6 +114,7 @@ def _recorded(session: Session, record: Path, workers: int, progress: Progress) 
 
     start = time.perf_counter()
     console = Console(progress, sum(len(group.requirements) for group in session.groups()))
+    session.notice = console.notice
     with _writing(record):
         writer = RecordWriter(record, session.header(), resume=session.request.resume is not None)
     with closing(verdicts(session, workers)) as lines:

@@ -38,6 +38,10 @@ class Console:
             self._progress.print("\n".join(lines))
         self._progress.update(place, self._count, self._total)
 
+    def notice(self, doing: str) -> None:
+        """Say what takes long."""
+        self._progress.update(doing, self._count, self._total)
+
 
 def summary(line: VerdictLine) -> str:
     """A verdict in a few lines: what is wrong, on which problem, for each of its failures."""

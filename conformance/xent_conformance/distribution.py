@@ -50,8 +50,10 @@ def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iter
         while idle:
             for ready in wait(list(idle)):
                 worker = idle[ready]  # type: ignore[index]
-                if (line := worker.answer()) is not None:
-                    yield line
+                if isinstance(answer := worker.answer(), str):
+                    session.notice(answer)
+                elif answer is not None:
+                    yield answer
                 elif todo:
                     worker.ask(todo.popleft())
                 else:
@@ -89,8 +91,8 @@ class _Worker:
         with suppress(OSError):
             self.connection.send((group.subject.name, group.subject.dtype, [r.id for r in group.requirements]))
 
-    def answer(self) -> VerdictLine | None:
-        """The next verdict; None: it waits for a group."""
+    def answer(self) -> VerdictLine | str | None:
+        """The next verdict, or what takes long; None: it waits for a group."""
         try:
             found: Any = self.connection.recv()
         except (EOFError, OSError):
@@ -98,8 +100,8 @@ class _Worker:
             raise WorkerError(f"a process of the run {_end_of(self._process.returncode)} while {self._task}") from None
         if isinstance(found, WorkerError | ReplacedError):
             raise found
-        line: VerdictLine | None = found
-        return line
+        answer: VerdictLine | str | None = found
+        return answer
 
     def end(self) -> None:
         """Wait for its end, and bring that about where it does not come."""
@@ -146,6 +148,7 @@ def _judge(session: Session, connection: Connection, tasks: SimpleQueue[Any]) ->
     if session.left_out:
         connection.send(WorkerError("; ".join(session.left_out)))
         return
+    session.notice = connection.send
     while True:
         interruptions.check()
         connection.send(None)

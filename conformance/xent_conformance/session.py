@@ -7,7 +7,7 @@ stream are evaluated together when the first of them is asked for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -83,6 +83,8 @@ class Session:
     broken: dict[str, str] = field(default_factory=dict)
     earlier: Record | None = None
     done: frozenset[tuple[str, str, str]] = frozenset()
+    #: Who is told of work that takes long.
+    notice: Callable[[str], object] = str
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
@@ -247,6 +249,8 @@ class Session:
 
     def line(self, verdict: Verdict) -> VerdictLine:
         """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
+        if verdict.failing:
+            self.notice(f"{verdict.subject.name} {verdict.subject.dtype} {verdict.requirement.id}: reducing what fails")
         with _quiet():
             try:
                 return verdict_line(verdict, self.settings)

@@ -48,6 +48,22 @@ def test_a_bug_beyond_32_classes_keeps_33_and_nothing_else():
         assert small.label_smoothing == 0
 
 
+def test_where_failures_are_costly_the_smallest_problems_are_tried_first():
+    failures = []
+
+    def crashes(problem):
+        failures.extend([problem] * (problem.rows % 7 == 3))
+        return problem.rows % 7 == 3
+
+    for problem in failing(lambda problem: problem.rows % 7 == 3)[:6]:
+        failures.clear()
+        small = Reducer(problem, crashes, costly=True).run()
+        assert small.logits.shape == (3, 1)
+        assert not small.logits.astype(float).any()
+        # The first, and what else there is to simplify in it.
+        assert len(failures) <= 3
+
+
 def test_values_become_small_round_numbers():
     def fails(problem):
         x = problem.logits.astype(np.float64)

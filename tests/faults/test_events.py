@@ -22,8 +22,7 @@ from xent_conformance.loading.loader import BrokenBackendError, Narrowing
 from xent_conformance.problem import Problem
 from xent_conformance.records.record import Status, read
 from xent_conformance.session import Request, Session
-from xent_conformance.witnesses import behind
-from xent_conformance.witnesses.reduction import RESTARTS
+from xent_conformance.witnesses import behind, lost
 from xent_conformance.witnesses.witness import verdict_line
 
 CALL = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([2])))
@@ -132,17 +131,51 @@ def test_a_name_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
 
 
 def test_reducing_a_crash_uses_up_so_many_workers(hostile, monkeypatch):
-    monkeypatch.setitem(RESTARTS, CRASH, 5)
-    path = hostile(code="os.abort()", when="target.tolist() != [2, 0]")
-    session = Session.open(Request((path,), profile="quick", dtypes=("float32",), only=("accuracy.loss",)))
-    (requirement,) = session.requirements()
-    (cell,) = session.cells(requirement)
-    line = verdict_line(session.verdict(requirement, cell), session.settings)
-    session.close()
+    monkeypatch.setitem(lost.RESTARTS, CRASH, 5)
+    line, restarts, said = crashing(hostile)
     assert line.status == Status.CRASH
-    assert "died of SIGABRT" in line.failures[0].message
-    # One after the crash, those that reducing may use up, one for its last look, and those of variants.
-    assert 5 <= session.opened[0].executor.restarts <= 5 + 3 + behind.RESTARTS[CRASH]
+    assert line.failures[0].message == "cross_entropy died of SIGABRT"
+    # One or two for the crashes that judging has met, those that reducing may use up, and those of variants.
+    assert 5 <= restarts <= 5 + 2 + behind.RESTARTS[CRASH]
+    assert said == ["my-backend float32 accuracy.loss: reducing what fails"]
+
+
+def test_reducing_a_crash_has_its_time_after_which_the_smallest_so_far_stands(hostile, monkeypatch):
+    monkeypatch.setattr(lost, "SECONDS", 0.0)
+    line, restarts, _ = crashing(hostile)
+    assert line.status == Status.CRASH
+    assert line.failures[0].message == "cross_entropy died of SIGABRT (reduced for 20 s only)"
+    assert line.failures[0].found.logits_shape == line.failures[0].problem.logits.shape
+    assert restarts <= 3 + behind.RESTARTS[CRASH]
+
+
+def crashing(hostile):
+    """The verdict on a backend whose calls crash where logits are large, its restarts, and what takes long."""
+    large = "target.tolist() != [2, 0] and np.abs(logits.astype(float)).sum() > 50"
+    path, said = hostile(code="os.abort()", when=large), []
+    session = Session.open(Request((path,), profile="quick", dtypes=("float32",), only=("accuracy.loss",)))
+    session.notice = said.append
+    ((line,),) = (list(session.judged(group)) for group in session.groups())
+    session.close()
+    return line, session.opened[0].executor.restarts, said
+
+
+def test_after_a_hang_others_have_less_time_and_in_a_hurry_they_are_believed_at_once(hostile, monkeypatch):
+    # On a busy machine a call that comes back may take long.
+    monkeypatch.setattr("xent_conformance.isolation.executor.HASTE", 1)
+    path = hostile(code="time.sleep(3600)", when="target.tolist() == [1]")
+    executor = IsolatedExecutor(path, Narrowing(), Limits(call=1.0))
+    executor.open()
+    assert executor.perform(CALL).trouble is None
+    hanging = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([1])))
+    first, second = executor.perform(hanging), executor.perform(hanging)
+    assert first.malformed == "has not come back after 4 s"
+    assert second.malformed == "has not come back after 2 s"
+    assert executor.restarts == 4
+    with executor.hurried():
+        assert executor.perform(hanging).fate == TIMEOUT
+    assert executor.restarts == 5
+    executor.close()
 
 
 def test_a_backend_that_can_be_loaded_once_alone_loses_its_calls_but_not_the_run(hostile, tmp_path):

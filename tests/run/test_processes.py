@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from xent_conformance.records.record import read
 from xent_conformance.request import Request
 from xent_conformance.running import run
+from xent_conformance.session import Session
 
 CHOSEN = ("--profile", "quick", "--only", "identities,purity,edges")
 
@@ -110,6 +111,18 @@ def test_modules_of_the_folder_pass_for_none_of_pythons_own_in_any_process(xent,
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert verdicts()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_takes_long_is_told_however_many_processes_there_are(adapter, monkeypatch, tmp_path, workers):
+    monkeypatch.chdir(tmp_path)
+    path = adapter(changes={"return Vjp(": "return Vjp(2 * "})
+    request = Request((path,), profile="quick", dtypes=("float32",), only=("gradients.loss-unchanged", "edges"))
+    told = []
+    with Session.open(request) as session:
+        session.notice = told.append
+        assert len(list(run(session, workers))) > 1
+    assert told == ["my-backend float32 gradients.loss-unchanged: reducing what fails"]
 
 
 def test_a_run_is_an_iterator_of_the_same_verdicts_in_any_number_of_processes():

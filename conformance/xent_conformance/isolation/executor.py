@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from time import monotonic
@@ -29,9 +30,9 @@ REFUSALS: dict[str, type[Exception]] = {
     "unavailable": BackendUnavailableError,
 }
 
-#: After so many calls that really hang, a call has only HASTE times the longest that ever came back, at least HASTY
-#: seconds: a backend that hangs everywhere must not hold up the run for a day.
-HANGS, HASTE, HASTY = 3, 100, 2.0
+#: After calls that really hang, a call has only HASTE times the longest that ever came back (HURRY where it is made
+#: smaller), at least HASTY seconds over their number, or HASTIEST: a backend that hangs must not hold up the run.
+HASTE, HURRY, HASTY, HASTIEST = 100, 10, 2.0, 0.5
 #: Workers that may be killed from outside; after that the backend itself is held to do it.
 PARDONS = 3
 #: Starts that may fail in a row before a backend is given up.
@@ -70,6 +71,7 @@ class IsolatedExecutor:
         self._warm: set[Any] = set()
         self._hangs = self._failed_starts = self._pardoned = 0
         self._not_started = ""
+        self._hurried = False
         self._longest = 0.0
         #: A call that works on this backend: how to tell whether a device has survived an error. None: it always has.
         self.canary: Invocation | None = None
@@ -182,6 +184,15 @@ class IsolatedExecutor:
             key="strides",
         )
 
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Inside, calls like one that hangs have little time, and hang if they have not come back in it once."""
+        self._hurried = True
+        try:
+            yield
+        finally:
+            self._hurried = False
+
     def close(self) -> None:
         """End the worker, and what it was forked from."""
         self._processes.close()
@@ -275,14 +286,17 @@ class IsolatedExecutor:
         On a busy machine a limit says little, and a process may be killed by others.
         """
         if isinstance(error, HungError):
-            return True
+            return not self._hurried
         self._pardoned += error.killed
         return error.killed and self._pardoned <= PARDONS
 
     def _limit(self, key: Any) -> float:
         """Seconds that a call has: more in its first of a shape, where it may be compiled."""
         usual = self._limits.call * (1 if key in self._warm else Limits.FIRST)
-        return usual if self._hangs < HANGS else min(usual, max(HASTY, HASTE * self._longest))
+        if not self._hangs:
+            return usual
+        haste = HURRY if self._hurried else HASTE
+        return min(usual, max(HASTIEST, HASTY / self._hangs, haste * self._longest))
 
     def _running(self) -> WorkerProcess:
         """The worker, a new one where the last was ended; raises DiedError where it has died or none can be started."""

@@ -8,7 +8,9 @@ a witness is reduced too, since two faults may show in one situation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, needs
@@ -19,6 +21,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.lost import hurried
 from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
 
 #: Failing problems that are reduced, and how many of those are from what was set aside.
@@ -28,7 +31,9 @@ CLEARLY = 0.25
 #: Variants that are judged, for a backend whose calls are cheap and for one that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Processes that variants may use up where a call ends its process, and where one never comes back.
-RESTARTS = {CRASH: 5, TIMEOUT: 1}
+RESTARTS = {CRASH: 3, TIMEOUT: 1}
+#: Seconds that they may take then.
+SECONDS = 5.0
 
 
 @dataclass
@@ -87,7 +92,8 @@ def _needed(requirement: Requirement, subject: Subject, failing: Failing, witnes
         return Needs((), ())
     limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
     executor, judged = subject.executor, 0
-    finding, before = witness.finding, executor.restarts
+    finding, before, deadline = witness.finding, executor.restarts, monotonic() + SECONDS
+    lost = isinstance(finding, Lost)
     restarts = RESTARTS[finding.fate] if isinstance(finding, Lost) else min(RESTARTS.values())
 
     def shown(variant: Problem) -> Shown:
@@ -99,6 +105,7 @@ def _needed(requirement: Requirement, subject: Subject, failing: Failing, witnes
             or _unclaimed(within, subject) - _unclaimed(witness.problem, subject)
             or judged > limit
             or executor.restarts - before >= restarts
+            or (lost and monotonic() >= deadline)
         ):
             return Shown.UNCLEAR
         try:
@@ -111,7 +118,8 @@ def _needed(requirement: Requirement, subject: Subject, failing: Failing, witnes
             return Shown.NOTHING
         return Shown.PASSES if max(f.ratio for f in found) < CLEARLY else Shown.UNCLEAR
 
-    return needs(witness.problem, shown)
+    with hurried(executor) if lost else nullcontext():
+        return needs(witness.problem, shown)
 
 
 def _unclaimed(problem: Problem, subject: Subject) -> set[str]:

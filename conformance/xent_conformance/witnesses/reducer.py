@@ -1,13 +1,14 @@
 """Reducing a failing problem to one that a person can read.
 
 Works on the concrete problem: drop rows and classes, neutralise options, move values towards small integers. A change
-is kept where the requirement still fails. The number of tries is limited, never the time, so that a witness does not
-depend on how busy a machine is.
+is kept where the requirement still fails. The number of tries is limited, not the time, so that a witness does not
+depend on how busy a machine is; where each failure costs a process, the smallest problems are tried first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice, product
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +38,10 @@ class Reducer:
         still_fails: Callable[[Problem], bool],
         limit: int = LIMIT,
         within: Callable[[Problem], Problem | None] = lambda problem: problem,
+        *,
+        costly: bool = False,
     ) -> None:
-        """``still_fails`` says whether a problem shows the same failure.
+        """``still_fails`` says whether a problem shows the same failure; ``costly``: a failure takes long, no other.
 
         ``within`` makes a problem one that the backend claims to take, None where that is not possible.
         """
@@ -47,11 +50,14 @@ class Reducer:
         self._still_fails = still_fails
         self._limit = limit
         self._within = within
+        self._costly = costly
 
     def run(self, row: int | None = None) -> Problem:
         """The reduced problem. ``row`` is where the failure was seen, if it was seen in one row."""
         if row is not None:
             self._try(keep_rows(self.best, np.array([row])))
+        if self._costly:
+            any(self._try(candidate) for candidate in islice(_smallest(self.best), self._limit // 4))
         while True:
             before = self.best
             for candidates in (_plainer, _fewer_rows, _fewer_classes, _plainer, _simpler_values):
@@ -74,6 +80,29 @@ class Reducer:
             return False
         self.best = candidate
         return True
+
+
+def _smallest(problem: Problem) -> Iterator[Problem | None]:
+    """The first few rows and classes, the smallest problems first: each plain, and with all else as it is."""
+    for rows, classes in sorted(product(_sizes(problem.rows), _sizes(problem.classes)), key=np.prod):
+        few = keep_rows(problem, np.arange(rows))
+        few = None if few is None else keep_classes(few, np.arange(classes))
+        yield None if few is None else _plain(few)
+        yield few
+
+
+def _sizes(size: int) -> list[int]:
+    """Sizes up to one, each about twice the last."""
+    return sorted({1, 2, 3, *(1 << power for power in range(2, size.bit_length())), size} & {*range(1, size + 1)})
+
+
+def _plain(problem: Problem) -> Problem:
+    """Zeros and no options: of the first class where there are class indices, summed where it is a mean."""
+    target = problem.target if is_floating(problem.target.dtype) else np.zeros_like(problem.target)
+    cotangent = None if problem.cotangent is None else np.ones_like(problem.cotangent)
+    changes = {"logits": np.zeros_like(problem.logits), "target": target, "cotangent": cotangent}
+    reduction = "sum" if problem.reduction == "mean" else problem.reduction
+    return problem.with_(**changes, reduction=reduction, weight=None, ignore_index=None, label_smoothing=0.0)
 
 
 def _plainer(problem: Problem) -> Iterator[Problem | None]:

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, Caller, Invocation
+from xent_conformance.calling.calls import Caller, Invocation
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
@@ -17,6 +17,7 @@ from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.calls_before import calls_before, made_anew, own_calls_before
+from xent_conformance.witnesses.lost import SECONDS, reduce_lost
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
 from xent_conformance.witnesses.script import script
 
@@ -25,8 +26,6 @@ CLEAR = 8.0
 #: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
 #: and so many more where it did not fail in all of them.
 AGAIN, MORE = 2, 8
-#: Workers that reducing a call which ends its process may use up, and one which never comes back.
-RESTARTS = {CRASH: 20, TIMEOUT: 3}
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Witness:
     """A failing problem as it is shown: ``seen`` of ``tries`` times that it was judged it failed.
 
     ``reductions`` is how many problems were tried to make it small; ``before`` are calls without which it does not fail
-    in a new process.
+    in a new process. ``stopped``: there was no time to make it smaller.
     """
 
     problem: Problem
@@ -43,6 +42,7 @@ class Witness:
     tries: int = 1
     reductions: int = 0
     before: tuple[Invocation, ...] = ()
+    stopped: bool = False
 
     @property
     def sometimes(self) -> bool:
@@ -55,6 +55,7 @@ class Witness:
         notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
+        notes += [f" (reduced for {SECONDS:g} s only)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
     def script(self, requirement: Requirement, subject: Subject) -> str:
@@ -111,17 +112,20 @@ def _reduced(
 ) -> Witness:
     """The problem made small as long as ``worst`` gives the same failure, in a process with all its past."""
     original, problem = failing.finding, failing.trial.problem
-    executor, latest = subject.executor, original
-    fate, before = original.fate if isinstance(original, Lost) else None, executor.restarts
+    limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
+    within = partial(within_claims, requirement, subject, problem)
+    reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within)
+    if isinstance(original, Lost):
+        lost = reduce_lost(subject.executor, original, worst, partial(reducing, costly=True))
+        return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries, stopped=lost.stopped)
+    latest = original
 
     def still_fails(candidate: Problem) -> bool:
         """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
         nonlocal latest
-        if fate is not None and executor.restarts - before >= RESTARTS[fate]:
-            return False
         # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
         wanted = min(original.ratio, CLEAR)
-        for _ in range(again):
+        for _ in range(AGAIN):
             found = worst(candidate)
             if found is None or found.ratio < wanted:
                 return False
@@ -129,16 +133,13 @@ def _reduced(
         latest = shown
         return True
 
-    again = AGAIN if fate is None else 1
-    repeated = [worst(problem) for _ in range(again)]
+    repeated = [worst(problem) for _ in range(AGAIN)]
     if None in repeated:
-        repeated += [worst(problem) for _ in range(MORE if fate is None else 0)]
+        repeated += [worst(problem) for _ in range(MORE)]
         # The first time counts too.
         seen = 1 + sum(found is not None for found in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
-    limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
-    within = partial(within_claims, requirement, subject, problem)
-    reducer = Reducer(problem, still_fails, limit if requirement.reducible else 0, within)
+    reducer = reducing(still_fails)
     small = reducer.run(_row_of(failing))
     # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
     return Witness(small, worst(small) or latest, reductions=reducer.tries)
