@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import subprocess
 import sys
 
@@ -23,17 +22,11 @@ def test_a_full_disk_is_one_line(xent, output):
 
 
 def test_a_disk_that_is_full_in_the_middle_of_the_header_is_one_line_and_the_run_can_be_resumed(xent, output, tmp_path):
-    command = [sys.executable, "-m", "xent_conformance", "run", "numpy", *CHOSEN, "--in-process"]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        # Python takes what is beyond the limit for an error of writing, as a full disk is.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
-    )
+    # Python takes what is beyond the limit for an error of writing, as a full disk is.
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+    code += "; from xent_conformance.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "run", "numpy", *CHOSEN, "--in-process"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert_one_line(done, f"cannot write {output / 'record.jsonl'}: {os.strerror(errno.EFBIG)}")
     assert (output / "record.jsonl").stat().st_size == 1000
     assert xent("run", "numpy", *CHOSEN, "--in-process", "--resume").returncode == 0
