@@ -246,6 +246,33 @@ def test_bounds_of_gradients_grow_with_the_cotangent(smoothing):
     assert large.hessian_times(v) == pytest.approx(1024 * small.hessian_times(v))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent(dtype):
+    """Two roundings, of p - y and of its product; a power of two leaves the second out, and is allowed one only."""
+    stored, worst = dtype_of(dtype), {True: 0.0, False: 0.0}
+    for logit in np.arange(0.5, 1, 1 / 64):
+        for size in (1.0, 2.0, 1.25, 1.375, 1.75):
+            logits, cotangent = np.array([[1, logit]], stored), np.array(size, stored)
+            problem = Problem(logits, np.array([1]), reduction="sum", cotangent=cotangent)
+            answer = Answer(problem, Conventions())
+            row = answer.grad_logits.value / size
+            observed = (row.astype(stored).astype(np.float64) * size).astype(stored).astype(np.float64)
+            error, bound = np.abs(observed - answer.grad_logits.value).max(), Bounds(answer, Precision()).grad_logits
+            power = size in (1.0, 2.0)
+            worst[power] = max(worst[power], float(error / np.abs(answer.grad_logits.value).max()))
+            assert (np.abs(observed - answer.grad_logits.value) <= bound).all()
+    u = format_named(dtype).unit_roundoff
+    assert worst[True] <= u < worst[False]
+
+
+def test_a_second_derivative_whose_sum_over_the_classes_overflows_is_not_judged():
+    """The vector times the cotangent is infinite here, and what stands for it after the sum inf or nan."""
+    x, v = np.zeros((1, 4), np.float32), np.array([[2.0, -2.0, 2.0, -2.0]])
+    large, small = (Problem(x, np.array([0]), reduction="sum", cotangent=np.array(g, np.float32)) for g in (2e38, 1e37))
+    assert np.isinf(Bounds(Answer(large, Conventions()), Precision()).hessian_times(v)).all()
+    assert np.isfinite(Bounds(Answer(small, Conventions()), Precision()).hessian_times(v)).all()
+
+
 def loss_accepts(problem, value, precision=Precision()):  # noqa: B008 - it is frozen
     answer = Answer(problem, Conventions())
     bounds = Bounds(answer, precision)

@@ -146,7 +146,8 @@ class Bounds:
             if self.mixed:
                 core = core + (self._class_height() + 1) * model.u_a * p * mass + self.roundings * model.u_o * natural
                 core = core + self._gradient_roundings() * model.u_o * natural
-            tolerance = scale * core + self._gradient_relative_error() * np.abs(self.answer.grad_logits.value)
+            relative = self._gradient_relative_error() + model.u_o * self._scaled_by_the_cotangent()
+            tolerance = scale * core + relative * np.abs(self.answer.grad_logits.value)
             tolerance = tolerance + model.eta * (2 + mass) * np.maximum(1.0, scale)
             if self.mixed:
                 tolerance = tolerance + p * np.minimum(self.problem.classes * model.eta, scale * mass)
@@ -196,6 +197,9 @@ class Bounds:
         centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
         common = self._gradient_relative_error()
         tolerance = scale * p * (inner * (1 + common) + centred * common) + model.eta * (2 + scale + mean)
+        # The product of cotangent, shares and vector may be summed over the classes before p makes it small: inf - inf.
+        scaled = np.abs(self._scale())[:, None] * np.maximum(self.mass[:, None], 1) * size.sum(axis=1, keepdims=True)
+        tolerance = np.where(scaled >= self.limit, math.inf, tolerance)
         return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
 
     @cached_property
@@ -267,6 +271,16 @@ class Bounds:
 
     def _gradient_roundings(self) -> int:
         return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")
+
+    def _scaled_by_the_cotangent(self) -> npt.NDArray[np.bool_]:
+        """Whether the product with the cotangent rounds: not where that is a power of two, (rows, 1) or (1, 1).
+
+        The gradient of a row, p S - Q, may be stored before it is multiplied. ``_gradient_roundings`` counts one for
+        what is stored at last, one for the product with the weight, and two for the mean (1 / divisor, and the product
+        with it). With a cotangent g there is one more product, and each of them may be stored.
+        """
+        fractions, _ = np.frexp(self.problem.cotangents().reshape(-1, 1))
+        return np.asarray((fractions != 0) & (np.abs(fractions) != 0.5))  # noqa: PLR2004 - the fraction of powers of two
 
     def _gradient_relative_error(self) -> float:
         return self._gradient_roundings() * self.model.u_o + self.divisor_error

@@ -24,8 +24,6 @@ from xent_conformance.loading.loader import catalogue_in, load
 from xent_conformance.problem import Problem
 from xent_conformance.verdicts import deviations
 
-#: Drawn problems for each dtype and seed.
-DRAWN = 60
 #: Shapes of a backend that compiles each anew.
 POOL = 4
 #: The share of each bound that the worst admissible implementation is to reach.
@@ -128,7 +126,7 @@ def _problems(corpus: Corpus, subject: Subject, seed: int) -> list[tuple[Problem
     key = subject.drawing
     if key not in corpus:
         static = subject.capabilities.static_shapes
-        made = list(drawn(subject.dtype, subject.capabilities, seed, DRAWN, POOL if static else None))
+        made = list(drawn(subject.dtype, subject.capabilities, seed, POOL if static else None))
         # Each shape of a directed problem would be compiled for one use.
         made += [] if static else directed(subject.dtype, subject.capabilities, seed)
         corpus[key] = [(problem, {}) for problem in made]

@@ -11,7 +11,11 @@ import numpy.typing as npt
 from xent_conformance.formats import dtype_of, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
+from xent_conformance.strategies.situations import COTANGENTS, EXTREME, LABEL_DTYPES, SIZES
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
+
+#: Drawn problems of each stream for each dtype and seed: all options, and what the other streams force.
+DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6}
 
 #: Classes and rows of the directed problems: one more than a power of two, so that no order of summation is exact.
 CLASSES = (3, 33, 257, 1025, 4097)
@@ -22,10 +26,15 @@ VALUES = (0.0, 0.7, -3.3)
 OFFSETS = (0.0, 90.0, 1000.0)
 
 
-def drawn(dtype: str, capabilities: Capabilities, seed: int, count: int, pool: int | None) -> Iterator[Problem]:
-    """Problems of the joint stream; of those with probability targets every other one with signs of its own."""
+def drawn(dtype: str, capabilities: Capabilities, seed: int, pool: int | None) -> Iterator[Problem]:
+    """Problems of the streams; of those with probability targets every other one with signs of its own."""
     signs = np.random.default_rng(seed)
-    for number, recipe in enumerate(recipes_of(JOINT, dtype, Draw(seed, count, pool))):
+    # Each shape of another stream would be compiled for a few problems.
+    streams = DRAWN if pool is None else {JOINT: DRAWN[JOINT]}
+    recipes = (
+        recipe for stream, count in streams.items() for recipe in recipes_of(stream, dtype, Draw(seed, count, pool))
+    )
+    for number, recipe in enumerate(recipes):
         problem = recipe.build(dtype, capabilities)
         if problem.has_probabilities and number % 2:
             flipped = problem.target.astype(np.float64) * signs.choice((-1.0, 1.0), problem.target.shape)
