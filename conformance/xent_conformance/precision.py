@@ -28,6 +28,9 @@ class Precision:
     log
         ``accurate``: error of one unit in the last place of the result; ``approximate``: an absolute error near 1, as
         of a fast ``logf``.
+    subnormals
+        What becomes of float16 results below the smallest normal number, 6e-5: they are ``kept`` as subnormal numbers,
+        or ``flushed`` to zero. In bfloat16, float32 and float64 either is admitted.
     """
 
     internals: Literal["float32", "native"] = "float32"
@@ -35,6 +38,7 @@ class Precision:
     class_sum: Literal["internal", "native"] = "internal"
     batch_sum: Literal["wide", "cascade", "native"] = "wide"
     log: Literal["accurate", "approximate"] = "accurate"
+    subnormals: Literal["kept", "flushed"] = "kept"
 
 
 #: Tiers from tightest to weakest. The report names the first one that an implementation meets.

@@ -19,15 +19,17 @@ K_EXP2 = 2.0
 C_LOG = 4.0
 
 
-def underflow(fmt: Format) -> float:
+def underflow(fmt: Format, precision: Precision) -> float:
     """Largest absolute error of one result that is too small for a format.
 
     Where units that flush subnormal results to zero are in use (float32, float64, and bfloat16, which is computed in
     float32) it is the smallest normal number. Subnormals of float16 are kept: by half arithmetic on GPUs, by F16C, by
     AVX512-FP16, which does not obey the flags for flushing, by ARM unless FZ16 is set, and where float32 is rounded to
     float16 at the end. There the error is half the smallest subnormal; all of it is admitted, for units that truncate.
+    An implementation that flushes them too declares it.
     """
-    return 2 * fmt.unit_roundoff * fmt.smallest_normal if fmt.name == "float16" else fmt.smallest_normal
+    kept = fmt.name == "float16" and precision.subnormals == "kept"
+    return 2 * fmt.unit_roundoff * fmt.smallest_normal if kept else fmt.smallest_normal
 
 
 class ErrorModel:
@@ -52,10 +54,8 @@ class ErrorModel:
         #: log_softmax to the loss.
         self.u_narrow = u if self.u_i < u else 0.0
         self.u_lp = self.u_narrow
-        self.eta = fmt.smallest_normal
-        #: The same for a loss, whose summands are counted one by one; the gradients' are not.
-        self.eta_loss = underflow(fmt)
-        self.eta_i = fmt.smallest_normal if native else min(fmt.smallest_normal, 2.0**-126)
+        self.eta = underflow(fmt, precision)
+        self.eta_i = self.eta if native else min(fmt.smallest_normal, 2.0**-126)
         self.form_b = precision.form == "B"
         self.accurate_log = precision.log == "accurate"
         self.batch_is_wide = precision.batch_sum == "wide" and self.u_r < u

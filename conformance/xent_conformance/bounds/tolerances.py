@@ -97,10 +97,10 @@ class Bounds:
         if self.mixed:
             tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
             # Each of the summands may underflow.
-            tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta_loss, 0.0)
-            tolerance = tolerance + model.eta_loss * self._underflowing_shares()
+            tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta, 0.0)
+            tolerance = tolerance + model.eta * self._underflowing_shares()
         tolerance = tolerance + model.u_o * np.abs(self.row_values())
-        tolerance = tolerance + np.where(self.mass > 0, model.eta_loss * (2 + self.roundings) * (1 + self.mass), 0.0)
+        tolerance = tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0)
         return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
 
     @cached_property
@@ -111,17 +111,17 @@ class Bounds:
         model = self.model
         values = np.abs(self.row_values()) + self.row_losses
         tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
-        tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta_loss
+        tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta
         if overflow.cancels(self):
             return np.asarray(math.inf)
         if self.problem.reduction == "sum":
             return np.asarray(tolerance)
         if self.divides_by_zero:
-            return np.asarray(math.inf if self.answer.any_row_left else model.eta_loss)
+            return np.asarray(math.inf if self.answer.any_row_left else model.eta)
         divisor = abs(float(self.answer.form.divisor))
         error = self.divisor_error
         mean = abs(self.row_values().sum()) / divisor
-        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta_loss)
+        return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta)
 
     @cached_property
     def divisor_error(self) -> float:
@@ -148,9 +148,13 @@ class Bounds:
                 core = core + self._gradient_roundings() * model.u_o * natural
             relative = self._gradient_relative_error() + model.u_o * self._scaled_by_the_cotangent()
             tolerance = scale * core + relative * np.abs(self.answer.grad_logits.value)
-            tolerance = tolerance + model.eta * (2 + mass) * np.maximum(1.0, scale)
+            # What underflows: p, p S, the products that make Q, and the row, each scaled afterwards; G, which p S - Q
+            # multiplies; what is stored at last.
+            tolerance = tolerance + model.eta * (4 + 2 * mass + self.roundings) * np.maximum(1.0, scale)
             if self.mixed:
-                tolerance = tolerance + p * np.minimum(self.problem.classes * model.eta, scale * mass)
+                # Each of the summands of S, before or after it is scaled.
+                lost = self.problem.classes * model.eta * np.maximum(1.0, scale)
+                tolerance = tolerance + (1 + self.roundings) * p * np.minimum(lost, scale * mass)
         if self.divides_by_zero and self.answer.any_row_left:
             return np.full_like(tolerance, math.inf)
         judged = np.isfinite(np.asarray(self.answer.row_losses).astype(np.float64))[:, None]
@@ -166,7 +170,8 @@ class Bounds:
         error = self.stored_error + (1 + 3 * bool(self.problem.label_smoothing)) * model.u_o * self.nlp
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
-        tolerance = tolerance + 4 * model.eta * np.maximum(1.0, scale)
+        # A product of factors that underflows before a log-probability multiplies it, and those that it scales.
+        tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + self.nlp)
         return np.asarray(np.where(self.parts.defined & (not self.divides_by_zero), tolerance, math.inf))
 
     @cached_property
@@ -196,7 +201,10 @@ class Bounds:
         scale = (np.abs(self._scale()) * self.mass)[:, None]
         centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
         common = self._gradient_relative_error()
-        tolerance = scale * p * (inner * (1 + common) + centred * common) + model.eta * (2 + scale + mean)
+        tolerance = scale * p * (inner * (1 + common) + centred * common)
+        # What underflows: the result, the factor of G and S, p, p v in each of its places, and the product of the two.
+        places = 1 + size + mean + p * self.problem.classes
+        tolerance = tolerance + model.eta * (2 + size + mean + np.abs(self._scale())[:, None] + scale * places)
         # The product of cotangent, shares and vector may be summed over the classes before p makes it small: inf - inf.
         scaled = np.abs(self._scale())[:, None] * np.maximum(self.mass[:, None], 1) * size.sum(axis=1, keepdims=True)
         tolerance = np.where(scaled >= self.limit, math.inf, tolerance)

@@ -42,8 +42,11 @@ class Entrant:
 
     def excused(self, quantity: str, problem: Problem, dtype: str) -> bool:
         """Whether a known deviation covers a quantity of a problem."""
-        name = REQUIREMENTS[quantity]
-        return any(d.concerns(name, dtype, self.version) and d.excuses(problem) for d in self.known)
+        return any(
+            d.concerns(name, dtype, self.version) and d.excuses(problem)
+            for name in REQUIREMENTS[quantity]
+            for d in self.known
+        )
 
 
 @dataclass

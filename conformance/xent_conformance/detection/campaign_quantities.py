@@ -19,14 +19,18 @@ QUANTITIES = (
     *("log_softmax", "softmax", "loss none", "loss sum", "loss mean"),
     *("grad_logits", "grad_target", "hessian"),
 )
-#: The requirement whose known deviations excuse a quantity.
-REQUIREMENTS = {
-    **{f"loss {reduction}": "accuracy.loss" for reduction in ("none", "sum", "mean")},
-    "log_softmax": "accuracy.log-softmax",
-    "softmax": "accuracy.softmax",
-    "grad_logits": "gradients.logits",
-    "grad_target": "gradients.probability-targets",
-    "hessian": "gradients.second-order",
+_LABELS = "dtypes.index-dtypes-accepted"
+#: The requirements whose known deviations excuse a quantity: those that judge it on the streams of a campaign.
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (f"loss {reduction}" for reduction in ("none", "sum", "mean")),
+        ("accuracy.loss", "accuracy.any-size", "extremes.loss", _LABELS),
+    ),
+    "log_softmax": ("accuracy.log-softmax",),
+    "softmax": ("accuracy.softmax",),
+    "grad_logits": ("gradients.logits", "gradients.any-size", "extremes.gradient", _LABELS),
+    "grad_target": ("gradients.probability-targets", "gradients.any-size"),
+    "hessian": ("gradients.second-order", _LABELS),
 }
 
 
