@@ -9,6 +9,7 @@ import numpy as np
 
 from mutants.catalogue import mutant
 from mutants.numpy_twin import NumpyTwin
+from xent_conformance.precision import WEAKEST
 
 LOGITS = ("gradients.logits",)
 
@@ -166,3 +167,58 @@ class SecondBackwardReadsGradient(NumpyTwin):
         for _ in range(self._passes - 1):
             gradient = gradient * shares.sum(axis=1, keepdims=True) - shares
         return gradient
+
+
+class DeclaredWeak(NumpyTwin):
+    """A half-precision kernel that promises no more than the weakest tier of precision."""
+
+    def __init__(self, name: str, dtypes: tuple[str, ...]) -> None:
+        super().__init__(name, dtypes)
+        self.capabilities = replace(self.capabilities, precision=WEAKEST)
+
+
+@mutant(
+    link="https://github.com/linkedin/Liger-Kernel/issues/1329",
+    killed_by=("gradients.in-float32",),
+    dtypes=("bfloat16", "float16"),
+)
+class ProbabilityStoredBeforeTheTargetIsSubtracted(DeclaredWeak):
+    """softmax is written over the logits in their format and the target subtracted there: p - 1 of a row that is
+    nearly right is 0, or twice what it should be.
+    """
+
+    def row_gradient(self, call):
+        shares = self.shares(call)
+        stored = self.softmax_rows(call.x).astype(call.logits.dtype).astype(call.x.dtype)
+        return stored * shares.sum(axis=1, keepdims=True) - shares
+
+
+@mutant(killed_by=("gradients.sign",), dtypes=("bfloat16",))
+class ProbabilitiesShiftedToSumToOne(DeclaredWeak):
+    """What the stored probabilities of a row are off from 1 is taken from all of them alike: small ones go below 0."""
+
+    def row_gradient(self, call):
+        shares = self.shares(call)
+        stored = self.softmax_rows(call.x).astype(call.logits.dtype).astype(call.x.dtype)
+        stored -= (stored.sum(axis=1, keepdims=True) - 1) / call.classes
+        return stored * shares.sum(axis=1, keepdims=True) - shares
+
+
+@mutant(killed_by=("extremes.nan-gradient",))
+class NanGradientsCleared(NumpyTwin):
+    """The backward kernel ends with nan_to_num, so that a diverged row trains on as if nothing had been."""
+
+    def row_gradient(self, call):
+        return np.nan_to_num(super().row_gradient(call), nan=0.0)
+
+
+@mutant(killed_by=("extremes.other-rows-of-a-batch",))
+class BackwardScalesByTheStoredLoss(NumpyTwin):
+    """The forward pass stores the reduced loss, and backward scales by it over the sum of the rows': 1, or nan."""
+
+    def scale(self, call, cotangents):
+        scale = super().scale(call, cotangents)
+        if call.reduction == "none":
+            return scale
+        total = self.row_losses(call).sum()
+        return scale * (1 + 0 * np.where(np.isinf(total), 0, total))

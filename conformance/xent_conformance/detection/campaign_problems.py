@@ -11,11 +11,11 @@ import numpy.typing as npt
 from xent_conformance.formats import dtype_of, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
-from xent_conformance.strategies.situations import COTANGENTS, EXTREME, LABEL_DTYPES, SIZES
+from xent_conformance.strategies.situations import CONFIDENT, COTANGENTS, EXTREME, LABEL_DTYPES, SIZES
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
 #: Drawn problems of each stream for each dtype and seed: all options, and what the other streams force.
-DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6}
+DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6, CONFIDENT: 12}
 
 #: Classes and rows of the directed problems: one more than a power of two, so that no order of summation is exact.
 CLASSES = (3, 33, 257, 1025, 4097)

@@ -22,11 +22,19 @@ def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str
     return trial.compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, **bounds.loss_excuses)
 
 
-def gradient_finding(trial: Trial) -> Finding:
-    """The gradient of the logits beside the exact one."""
-    exact, bound = trial.answer.grad_logits, trial.bounds.grad_logits
-    observed, call = trial.gradients().logits, backward(trial.problem)
-    return trial.compare("grad_logits", observed, exact, bound, effect=effect_of(exact.value), call=call)
+def gradient_finding(trial: Trial, precision: Precision | None = None, quantity: str = "grad_logits") -> Finding:
+    """The gradient of the logits beside the exact one, within the bound of a precision as in ``loss_finding``."""
+    bounds = trial.bounds if precision is None else trial.bounds_under(precision)
+    exact, observed, call = trial.answer.grad_logits, trial.gradients().logits, backward(trial.problem)
+    return trial.compare(
+        quantity,
+        observed,
+        exact,
+        bounds.grad_logits,
+        effect=effect_of(exact.value),
+        call=call,
+        result="grad_logits",
+    )
 
 
 def target_gradient_finding(trial: Trial) -> Finding | None:

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.calling.calls import primitive
-from xent_conformance.formats import format_named
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
     GRADIENT,
@@ -16,7 +14,7 @@ from xent_conformance.judging.subject import (
     Subject,
 )
 from xent_conformance.judging.trial import Trial
-from xent_conformance.precision import RECOMMENDED, TIERS, Precision
+from xent_conformance.precision import RECOMMENDED
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
 from xent_conformance.requirements.checks import (
@@ -24,6 +22,7 @@ from xent_conformance.requirements.checks import (
     loss_finding,
 )
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.requirements.twins import in_twos, problem_of
 from xent_conformance.strategies.situations import SIZES
 from xent_conformance.strategies.sources import listed
@@ -103,34 +102,10 @@ def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     yield trial.compare("softmax", trial.primitive("softmax"), exact, bound, call=call)
 
 
-def _tiers(dtype: str) -> dict[str, Precision]:
-    """Tiers that differ for a dtype: for float32 and float64 most coincide."""
-    found: dict[str, Precision] = {}
-    models: list[dict[str, object]] = []
-    for name, precision in TIERS.items():
-        model = vars(ErrorModel(format_named(dtype), precision))
-        if model not in models:
-            models.append(model)
-            found[name] = precision
-    return found
-
-
-def _tightest(worst: Iterable[Finding]) -> str:
-    """The first tier that every example met, and by how much the one before it was missed."""
-    missed = ""
-    for finding in worst:
-        if not finding.failed:
-            return f"{finding.quantity} (largest ratio {finding.ratio:.2g})" + (
-                f"; not met: {missed}" if missed else ""
-            )
-        missed = f"{finding.quantity} ({finding.ratio:.3g} times its bound)"
-    return f"none; not met: {missed}"
-
-
-@requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=_tightest)
+@requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=tightest)
 def test_tightest_tier(trial: Trial) -> Iterator[Finding]:
     """The report names the tightest tier of precision that every loss met, and how far the next one was missed."""
-    for name, precision in _tiers(trial.subject.dtype).items():
+    for name, precision in tiers(trial.subject.dtype).items():
         yield loss_finding(trial, precision, name)
 
 

@@ -23,9 +23,7 @@ from xent_conformance.requirements.checks import (
     loss_finding,
 )
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import (
-    ROWS,
-)
+from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction
 from xent_conformance.strategies.situations import EXTREME, SPOILED
 
 
@@ -133,6 +131,76 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
         yield trial.compare("grad_logits", trial.gradients().logits, gradient, limits, call=backward(problem))
 
 
+def _nan_in_a_reduced_batch(problem: Problem) -> Iterable[Problem]:
+    """A nan in one row that counts, in each reduction of the batch."""
+    with_nan = next(iter(_with_spoiled_row(problem)), None)
+    if with_nan is not None:
+        for reduction in ("sum", "mean"):
+            yield in_reduction(with_nan, reduction)
+
+
+@requirement(
+    "extremes.other-rows-of-a-batch",
+    "a nan reaches no gradient of another row through the sum over the batch",
+    source=SPOILED,
+    derive=_nan_in_a_reduced_batch,
+    needs=[NON_FINITE_LOGITS, ALL_REDUCTIONS, GRADIENT],
+    references=_LEAKS,
+)
+def test_a_nan_reaches_no_gradient_of_another_row(trial: Trial) -> Iterator[Finding]:
+    """A nan in a row that counts makes the sum and the mean of a batch nan, and leaves the gradients of all other rows
+    within their bounds: they depend on how many rows there are, not on the loss.
+    """
+    spoiled, limits = _spoiled(trial.problem), trial.bounds.grad_logits
+    if not spoiled.any() or spoiled.all():
+        return
+    limits = np.where(spoiled[:, None], np.inf, limits)
+    gradient, observed = trial.answer.grad_logits, trial.gradients().logits
+    yield trial.compare("grad_logits", observed, gradient, limits, call=backward(trial.problem))
+
+
+def _poisoned(trial: Trial) -> npt.NDArray[np.bool_]:
+    """Rows that count, with a nan among their logits, (rows,)."""
+    x = trial.problem.logits_by_row()
+    undefined = np.isnan(trial.answer.row_losses.astype(np.float64))
+    return np.asarray(np.isnan(x).any(axis=1) & ~trial.problem.ignored() & undefined)
+
+
+@requirement(
+    "extremes.nan-gradient",
+    "a nan logit makes the gradient of its row nan",
+    level=Level.SHOULD,
+    source=SPOILED,
+    derive=_with_spoiled_row,
+    needs=[NON_FINITE_LOGITS, ROWS, GRADIENT],
+    references=["https://github.com/ml-explore/mlx/issues/576"],
+)
+def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator[Finding]:
+    """A nan among the logits of a row that counts makes every gradient of that row nan: a number there would train on.
+    A row without a share in the loss, or with a cotangent of zero, is not judged.
+    """
+    problem = trial.problem
+    counted = (trial.bounds.mass > 0) & (np.asarray(trial.answer.scale).astype(np.float64) != 0)
+    rows = _poisoned(trial) & counted
+    if problem.reduction != "none" or not rows.any():
+        return
+    gradient = trial.gradients().logits
+    shown = rows & ~np.isnan(gradient).all(axis=1)
+    if not shown.any():
+        yield Held(quantity="grad_logits")
+        return
+    row = int(np.flatnonzero(shown)[0])
+    column = int(np.flatnonzero(~np.isnan(gradient[row]))[0])
+    yield WrongConvention(
+        quantity="grad_logits",
+        calls=(backward(problem),),
+        index=(row, column),
+        expected="nan",
+        got=f"{gradient[row, column]:.9g}",
+        because="a logit of the row is nan",
+    )
+
+
 @requirement(
     "extremes.nan-is-not-hidden",
     "a nan logit makes the loss nan",
@@ -143,9 +211,7 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
 )
 def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
     """A nan among the logits of a row that counts makes that row's loss nan: never a number that looks right."""
-    problem = trial.problem
-    x = by_row(problem.logits, problem.class_axis).astype(np.float64)
-    poisoned = np.isnan(x).any(axis=1) & ~problem.ignored() & np.isnan(trial.answer.row_losses.astype(np.float64))
+    problem, poisoned = trial.problem, _poisoned(trial)
     if problem.reduction != "none" or not poisoned.any():
         return
     loss = trial.loss()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xent_conformance.strategies.logits import MIXED
 from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
@@ -74,6 +75,20 @@ LABEL_DTYPES = Stream(
         },
     },
     budget=0.3,
+)
+#: Class indices without smoothing, in rows that are nearly right or nearly wrong: gradients that are small differences.
+CONFIDENT = Stream(
+    "confident rows",
+    only={
+        **MORE,
+        "shape": ANY_SIZE,
+        "regime": {"peaked": ["dominated", "wide"], "ordered": ["ascending", "descending"], "plain": ["normal", MIXED]},
+        "target": {"likeliest": ["argmax"], "any": ["random", "first", "last"]},
+        "weight": {"none": ["none"], "positive": ["random", "powers of two", "constant"]},
+        "ignore": {"none": ["none"], "some": ["tail", "outside", "default"]},
+        "label_smoothing": {"off": [0.0]},
+    },
+    budget=0.15,
 )
 #: All options jointly, for identities between several calls.
 RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.1)

@@ -215,19 +215,23 @@ CONVENTIONS = {
     "nan": "np.isnan(got).all()",
     "zero": "(got == 0).all()",
     "not finite": "(~np.isfinite(got)).any()",
+    "zero or more": "(got >= 0).all()",
+    "zero or less": "(got <= 0).all()",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrongConvention(Finding):
-    """A value that must be zero, or must not be a number. ``index`` is of a row or an element, () of all of them.
+    """A value that must be zero, must not be a number, or must have a sign.
+
+    ``index`` is of a row or an element, () of all of them.
 
     ``or_error``: an error is right as well.
     """
 
     kind: ClassVar[str] = "wrong-value"
     index: tuple[int, ...] = ()
-    expected: Literal["nan", "zero", "not finite"]
+    expected: Literal["nan", "zero", "not finite", "zero or more", "zero or less"]
     got: str
     because: str
     or_error: bool = False

@@ -1,0 +1,92 @@
+"""How accurate gradients are beyond what a backend declares, and that none points the wrong way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from xent_conformance.calling.calls import backward
+from xent_conformance.judging.findings import Finding, Held, WrongConvention
+from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.trial import Trial
+from xent_conformance.precision import RECOMMENDED
+from xent_conformance.requirements.checks import gradient_finding
+from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.tiers import tiers, tightest
+from xent_conformance.strategies.situations import CONFIDENT
+
+_LOST = [
+    "https://github.com/linkedin/Liger-Kernel/issues/1329",
+    "https://github.com/NVIDIA/TransformerEngine/pull/3193",
+]
+
+
+@requirement(
+    "gradients.in-float32",
+    "gradient as accurate as float32 arithmetic",
+    level=Level.SHOULD,
+    source=CONFIDENT,
+    needs=[GRADIENT],
+    references=_LOST,
+)
+def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Finding]:
+    """For class indices the gradient of the logits is as accurate as arithmetic in float32 or wider makes it, with one
+    rounding at the end, whatever the precision that is declared: a probability that is rounded to a half format before
+    the target is subtracted loses the gradient of a confident row.
+    """
+    if not gradient_finding(trial).failed:  # else it is no matter of float32
+        yield gradient_finding(trial, RECOMMENDED)
+
+
+@requirement(
+    "gradients.tightest-tier",
+    "tightest precision tier of gradients",
+    level=Level.OBSERVED,
+    source=CONFIDENT,
+    needs=[GRADIENT],
+    observe=tightest,
+    references=_LOST,
+)
+def test_tightest_tier_of_gradients(trial: Trial) -> Iterator[Finding]:
+    """The report names the tightest tier of precision that every gradient of logits met, and how far the next one was
+    missed.
+    """
+    for name, precision in tiers(trial.subject.dtype).items():
+        yield gradient_finding(trial, precision, name)
+
+
+@requirement(
+    "gradients.sign",
+    "no gradient of the wrong sign",
+    source=CONFIDENT,
+    needs=[GRADIENT],
+    references=_LOST,
+)
+def test_no_gradient_has_the_wrong_sign(trial: Trial) -> Iterator[Finding]:
+    """For class indices without smoothing, the gradient of a class that is not the target is its probability times the
+    row's weight and cotangent: it never has the opposite sign, however small it is and whatever precision is declared.
+    """
+    problem = trial.problem
+    if problem.has_probabilities or problem.label_smoothing:
+        return
+    # exp and its sum are never negative, and a product with the factors of the row keeps their signs.
+    others = np.arange(problem.classes) != problem.labels()[:, None]
+    others &= np.isfinite(trial.bounds.grad_logits) & ~problem.ignored()[:, None]
+    factors = np.asarray(trial.answer.scale).astype(float) * np.asarray(trial.answer.form.q).astype(float).sum(axis=1)
+    if not (others & (factors != 0)[:, None]).any():
+        return
+    gradient = trial.gradients().logits
+    wrong = others & (gradient * np.sign(factors)[:, None] < 0)
+    if not wrong.any():
+        yield Held(quantity="grad_logits")
+        return
+    row, column = (int(i) for i in np.argwhere(wrong)[0])
+    yield WrongConvention(
+        quantity="grad_logits",
+        calls=(backward(problem),),
+        index=(row, column),
+        expected="zero or less" if factors[row] < 0 else "zero or more",
+        got=f"{float(gradient[row, column]):.9g}",
+        because=f"class {column} is not the target of row {row}",
+    )
