@@ -84,7 +84,7 @@ def log_softmax_rows(x: F64Array) -> F64Array:
     top = (np.arange(len(x)), np.argmax(x, axis=-1))
     shifted = x - x[top][:, None]
     others = np.exp(shifted)
-    others[top] = 0.0
+    others[top] -= 1.0  # 0, or nan where the row has no maximum to subtract
     return np.asarray(shifted - np.log1p(np.sum(others, axis=-1, keepdims=True)))
 
 

@@ -99,7 +99,9 @@ class Bounds:
             # Each of the summands may underflow.
             tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta, 0.0)
             tolerance = tolerance + model.eta * self._underflowing_shares()
-        tolerance = tolerance + model.u_o * np.abs(self.row_values())
+            # What is summed over the classes is stored at last; otherwise that is the log-probability, or its product
+            # with the weight, whose rounding is counted already.
+            tolerance = tolerance + model.u_o * np.abs(self.row_values())
         tolerance = tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0)
         return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
 
