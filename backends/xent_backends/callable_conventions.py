@@ -33,6 +33,8 @@ def conventions_seen(
     found: dict[str, str | None] = {
         "output_dtype": seen.output_dtype(),
         "zero_times_infinity": seen.zero_times_infinity(),
+        "all_masked_row": seen.all_masked_row(),
+        "infinite_row": seen.infinite_row(),
         "invalid_label": seen.invalid_label() if expendable else None,
     }
     if "mean" in claims.reductions:
@@ -90,6 +92,30 @@ class _Seen:
             losses.append(self._loss((logits, np.array([0, 1])), claims.reductions[0], **options))
         found = {None if x is None else "nan" if np.isnan(x).all() else _if(np.isfinite(x), "zero") for x in losses}
         return found.pop() if len(found) == 1 else None
+
+    def all_masked_row(self) -> str | None:
+        """What the loss of a row of only -inf is."""
+        loss = self._row([-np.inf, -np.inf, -np.inf], 0)
+        return None if loss is None else "nan" if np.isnan(loss) else {np.inf: "inf", 0.0: "zero"}.get(loss)
+
+    def infinite_row(self) -> str | None:
+        """What the loss of a row with +inf is, at the target and elsewhere."""
+        at_target, elsewhere = self._row([np.inf, 0.0, 1.0], 0), self._row([np.inf, 0.0, 1.0], 1)
+        if at_target is None or elsewhere is None:
+            return None
+        if np.isnan(at_target) and np.isnan(elsewhere):
+            return "nan"
+        if np.isfinite(at_target) or np.isfinite(elsewhere):
+            return _if([at_target == 0, elsewhere == np.inf], "limit")
+        return "not_finite"
+
+    def _row(self, logits: list[float], label: int) -> float | None:
+        """The loss of one row; None where there is none, or the logits are outside the domain."""
+        if self.claims.finite_logits_only:
+            return None
+        problem = np.array([logits]).astype(self.trial.dtype), np.array([label])
+        loss = self._loss(problem, self.claims.reductions[0])
+        return None if loss is None or loss.size != 1 else float(loss.item())
 
     def invalid_label(self) -> str | None:
         """Whether labels just outside the range are refused, or give nan."""

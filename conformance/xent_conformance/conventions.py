@@ -30,6 +30,8 @@ QUESTIONS: dict[str, str] = {
     "smoothing_mass": "Smoothing spreads its mass over all C classes (eps / C each), or over the other C - 1.",
     "smoothing_weight": "Class weights when smoothing: each class its own, or the target's on the whole row.",
     "zero_times_infinity": "A probability or weight of zero on a logit of -inf: 0 * inf evaluated, or taken as 0.",
+    "all_masked_row": "A row of only -inf: nan for loss and gradients, a loss of inf, or zero for all.",
+    "infinite_row": "A row with a logit of +inf: nan, anything that is not finite, or the limit.",
     "unnormalised_targets": "Probability targets that do not sum to one: used as they are, or not defined.",
     "output_dtype": "The dtype of the loss: that of the logits, or always float32.",
 }
@@ -50,6 +52,8 @@ class Conventions:
     smoothing_mass: Literal["all_classes", "other_classes"] = "all_classes"
     smoothing_weight: Literal["per_class", "per_target"] = "per_class"
     zero_times_infinity: NanOrZero = "nan"
+    all_masked_row: Literal["nan", "inf", "zero"] = "nan"
+    infinite_row: Literal["nan", "not_finite", "limit"] = "nan"
     unnormalised_targets: Literal["accepted", "undefined"] = "accepted"
     output_dtype: Literal["logits", "float32"] = "logits"
 

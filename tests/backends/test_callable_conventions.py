@@ -171,3 +171,40 @@ def test_gradients_are_seen_too() -> None:
     ).capabilities.conventions
     assert (found.all_ignored_gradient, found.basis["all_ignored_gradient"]) == ("nan", BEHAVIOUR)
     assert (found.invalid_label, found.basis["invalid_label"]) == ("abort", ASSUMED)
+
+
+def with_row_losses(change: Any) -> Any:
+    """A loss of which a function of logits, labels and row losses changes the rows."""
+
+    def loss(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        losses = change(logits, target, right(logits, target, reduction="none")).astype(logits.dtype)
+        return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+
+    return loss
+
+
+@pytest.mark.parametrize(("value", "choice"), [(0, "zero"), (np.inf, "inf")])
+def test_the_loss_of_a_row_of_only_minus_infinity_is_seen(value: float, choice: str) -> None:
+    """A number that is neither is left to fail."""
+
+    def masked(logits: Any, target: Any, losses: Any) -> Any:
+        del target
+        return np.where(np.isneginf(logits.astype(np.float64)).all(axis=1), value, losses)
+
+    def odd(logits: Any, target: Any, losses: Any) -> Any:
+        return np.where(masked(logits, target, losses) == value, 87, losses)
+
+    assert differing(with_row_losses(masked)) == {"all_masked_row": choice}
+    assert "all_masked_row" not in conventions(with_row_losses(odd)).basis
+
+
+@pytest.mark.parametrize(("at_target", "choice"), [(0, "limit"), (np.nan, "not_finite")])
+def test_the_loss_of_a_row_with_infinity_is_seen(at_target: float, choice: str) -> None:
+    """The limit, or the logarithm of an infinite sum less the logit."""
+
+    def infinite(logits: Any, target: Any, losses: Any) -> Any:
+        x = logits.astype(np.float64)
+        there = np.isposinf(x[np.arange(len(x)), target]) if len(x) else np.zeros(0, bool)
+        return np.where(np.isposinf(x).any(axis=1), np.where(there, at_target, np.inf), losses)
+
+    assert differing(with_row_losses(infinite)) == {"infinite_row": choice}

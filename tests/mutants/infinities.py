@@ -68,3 +68,29 @@ class NanReplacedByZero(NumpyTwin):
     def by_row(self, array):
         rows = super().by_row(array)
         return np.where(np.isnan(rows), 0, rows).astype(rows.dtype)
+
+
+@mutant(killed_by=("conventions.all-masked-row", "conventions.all-masked-row-gradient"))
+class MaskedRowGuardedInLongRows(NumpyTwin):
+    """The tiled kernel for more than 256 classes subtracts a maximum that is clamped to the lowest number, so that a
+    row of only -inf has a sum of zero, a loss of its logarithm, and a gradient of 0.
+    """
+
+    def log_softmax_rows(self, x):
+        rows = super().log_softmax_rows(x)
+        return np.where(np.isneginf(x).all(axis=1, keepdims=True) & (x.shape[1] > 256), -87.0, rows)
+
+    def softmax_rows(self, x):
+        rows = super().softmax_rows(x)
+        return np.where(np.isneginf(x).all(axis=1, keepdims=True) & (x.shape[1] > 256), 0, rows)
+
+
+@mutant(killed_by=("conventions.infinite-row", "conventions.infinite-row-gradient"))
+class InfinityTakenForTheLargestNumber(NumpyTwin):
+    """Logits are clamped to the largest number before the maximum is taken: a row that has overflowed looks trained."""
+
+    def maximum(self, x):
+        return np.minimum(super().maximum(x), np.finfo(x.dtype).max)
+
+    def partition(self, x):
+        return super().partition(np.minimum(x, np.finfo(x.dtype).max))

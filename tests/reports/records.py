@@ -35,6 +35,8 @@ CONVENTIONS = {
     "smoothing_mass": "all_classes",
     "smoothing_weight": "per_class",
     "zero_times_infinity": "nan",
+    "all_masked_row": "nan",
+    "infinite_row": "nan",
     "unnormalised_targets": "accepted",
     "output_dtype": "logits",
 }

@@ -14,7 +14,7 @@ from xent_conformance.judging.findings.effects import (
 )
 from xent_conformance.judging.findings.forms import Missing, NoResult, WrongForm
 from xent_conformance.judging.findings.lost import Lost
-from xent_conformance.judging.findings.numbers import Compared, Disagreement, WrongConvention, compare
+from xent_conformance.judging.findings.numbers import Compared, Disagreement, Expected, WrongConvention, compare
 from xent_conformance.judging.findings.rejections import Accepted, Raised, WrongMessage
 from xent_conformance.judging.findings.repeats import NotRepeatable, NotThreadSafe
 
@@ -23,6 +23,7 @@ __all__ = [
     "Compared",
     "Declined",
     "Disagreement",
+    "Expected",
     "Finding",
     "Held",
     "InputChanged",

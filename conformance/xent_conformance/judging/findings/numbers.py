@@ -217,7 +217,9 @@ CONVENTIONS = {
     "not finite": "(~np.isfinite(got)).any()",
     "zero or more": "(got >= 0).all()",
     "zero or less": "(got <= 0).all()",
+    "inf": "(got == np.inf).all()",
 }
+Expected = Literal["nan", "zero", "not finite", "zero or more", "zero or less", "inf"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +233,7 @@ class WrongConvention(Finding):
 
     kind: ClassVar[str] = "wrong-value"
     index: tuple[int, ...] = ()
-    expected: Literal["nan", "zero", "not finite", "zero or more", "zero or less"]
+    expected: Expected
     got: str
     because: str
     or_error: bool = False

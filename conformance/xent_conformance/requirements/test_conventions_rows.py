@@ -1,0 +1,169 @@
+"""Rows that have no softmax: of -inf alone, and with +inf. Each backend is held to its declared choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.judging.findings import Expected, Finding, Held, WrongConvention
+from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.oracle import Exact
+from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.twins import ROWS, problem_of
+from xent_conformance.strategies.sources import listed
+
+_INF = np.inf
+#: One number of classes of each band: next to a power of two, or between two of them.
+CLASSES = (1, 2, 3, 5, 8, 13, 17, 32, 47, 65, 100, 129, 257, 300, 513, 1000, 1025, 3000, 4097, 16384, 32769, 65537)
+
+
+@listed("rows without a softmax")
+def rows_without_a_softmax(subject: Subject) -> Iterable[Problem]:
+    """Between two usual rows one of -inf alone, one with +inf at its target, and one with +inf elsewhere."""
+    claims = subject.capabilities
+    if claims.static_shapes:
+        # There are programs for two rows of three classes already.
+        for two in ([[-_INF, -_INF, -_INF], [1.0, _INF, 0.5]], [[1.0, -2.0, 0.5], [_INF, 0.0, 1.0]]):
+            yield problem_of(subject, two, np.array([0, 1]), "none")
+        return
+    for number, classes in enumerate(CLASSES):
+        rows = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), (5, classes))
+        rows[1] = -_INF
+        rows[2, classes // 2] = _INF
+        rows[3, classes - 1] = _INF
+        labels = np.array([0, 0, classes // 2, 0, classes - 1])
+        options: dict[str, object] = {}
+        if claims.weight and number % 3 == 1:
+            options["weight"] = np.resize(np.array([1.0, 2.0, 0.5]), classes)
+        yield problem_of(subject, rows, labels, "none", **options)
+        if claims.spatial and classes <= 257:  # noqa: PLR2004 - the rest is the same for all ranks
+            yield problem_of(subject, rows.T[None], labels[None], "none")
+
+
+def _masked(problem: Problem) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isneginf(problem.logits_by_row()).all(axis=1) & ~problem.ignored())
+
+
+def _infinite(problem: Problem) -> npt.NDArray[np.bool_]:
+    """Rows with one +inf, and no nan: two of them have no limit."""
+    x = problem.logits_by_row()
+    return np.asarray((np.isposinf(x).sum(axis=1) == 1) & ~np.isnan(x).any(axis=1) & ~problem.ignored())
+
+
+_REFERENCES = [
+    "https://github.com/pytorch/pytorch/issues/11551",
+    "https://github.com/ml-explore/mlx/issues/576",
+]
+
+
+@requirement(
+    "conventions.all-masked-row",
+    "a row of only -inf: its loss",
+    source=rows_without_a_softmax,
+    needs=[NON_FINITE_LOGITS, ROWS],
+    references=_REFERENCES,
+)
+def test_loss_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]:
+    """The loss of a row whose logits are all -inf is the declared convention, nan, inf or zero, for every number of
+    classes.
+    """
+    rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
+    if _plain(trial.problem, rows):
+        yield _rows(trial.loss(), rows, choice, forward(trial.problem), "all logits of the row are -inf")
+
+
+@requirement(
+    "conventions.all-masked-row-gradient",
+    "a row of only -inf: its gradient",
+    source=rows_without_a_softmax,
+    needs=[NON_FINITE_LOGITS, ROWS, GRADIENT],
+    references=_REFERENCES,
+)
+def test_gradient_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]:
+    """The gradient of a row whose logits are all -inf is nan where its loss is nan, and zero where that is zero, for
+    every number of classes. Where the loss is inf the gradient is not judged.
+    """
+    problem, choice = trial.problem, trial.subject.conventions.all_masked_row
+    rows = _masked(problem)
+    if _plain(problem, rows) and choice != "inf":
+        yield _rows(trial.gradients().logits, rows, choice, backward(problem), "all logits of the row are -inf")
+
+
+@requirement(
+    "conventions.infinite-row",
+    "a row with +inf: its loss",
+    source=rows_without_a_softmax,
+    needs=[NON_FINITE_LOGITS, ROWS],
+    references=_REFERENCES,
+)
+def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
+    """The loss of a row with a logit of +inf is the declared convention: nan; or nothing finite; or the limit, which is
+    zero where that logit is the target's, and inf where it is another's.
+    """
+    problem, choice = trial.problem, trial.subject.conventions.infinite_row
+    rows = _infinite(problem)
+    if not _plain(problem, rows):
+        return
+    at_target = rows & np.isposinf(problem.logits_by_row()[np.arange(problem.rows), problem.labels()])
+    for some, limit in ((at_target, "zero"), (rows & ~at_target, "inf")):
+        yield _rows(
+            trial.loss(), some, limit if choice == "limit" else choice, forward(problem), "it has a logit of +inf"
+        )
+
+
+@requirement(
+    "conventions.infinite-row-gradient",
+    "a row with +inf: its gradient",
+    source=rows_without_a_softmax,
+    needs=[NON_FINITE_LOGITS, ROWS, GRADIENT],
+    references=_REFERENCES,
+)
+def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
+    """The gradient of a row with a logit of +inf is not finite somewhere, so that nothing trains on it; where the
+    convention is the limit it is the gradient of that: zero where the logit is the target's, else w at it and -w at the
+    target, times the cotangent.
+    """
+    problem, choice = trial.problem, trial.subject.conventions.infinite_row
+    rows = _infinite(problem)
+    if not _plain(problem, rows):
+        return
+    gradient, call = trial.gradients().logits, backward(problem)
+    if choice != "limit":
+        yield _rows(gradient, rows, "not_finite", call, "it has a logit of +inf")
+        return
+    labels, finite = problem.labels(), np.isfinite(problem.logits_by_row())
+    share = (problem.cotangents() * problem.class_weights()[labels])[:, None]
+    limit = np.where(finite, 0.0, share) - share * (np.arange(problem.classes) == labels[:, None])
+    limit = np.where(rows[:, None], limit, 0.0)
+    yield trial.compare("grad_logits", np.where(rows[:, None], gradient, 0.0), Exact(limit), 0.0, call=call)
+
+
+def _plain(problem: Problem, rows: npt.NDArray[np.bool_]) -> bool:
+    return bool(rows.any()) and problem.reduction == "none" and not problem.has_probabilities
+
+
+#: Choice to what it asks of the numbers of a row.
+_ASKED: dict[str, Expected] = {"nan": "nan", "inf": "inf", "zero": "zero", "not_finite": "not finite"}
+
+
+def _holds(numbers: F64Array, expected: Expected) -> bool:
+    if expected == "not finite":
+        return not np.isfinite(numbers).all()
+    value = {"nan": np.nan, "inf": np.inf, "zero": 0.0}[expected]
+    return np.array_equal(numbers, np.full(numbers.shape, value), equal_nan=True)
+
+
+def _rows(value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invocation, because: str) -> Finding:
+    """Whether some rows of losses (rows,) or gradients (rows, C) are what a convention says."""
+    expected, quantity = _ASKED[choice], "loss" if value.ndim == 1 else "grad_logits"
+    wrong = [int(row) for row in np.flatnonzero(rows) if not _holds(value[row], expected)]
+    if not wrong:
+        return Held(quantity=quantity)
+    row = wrong[0]
+    got = f"{value[row]:.9g}" if value.ndim == 1 else str(value[row].tolist()[:8])
+    return WrongConvention(quantity=quantity, calls=(call,), index=(row,), expected=expected, got=got, because=because)
