@@ -8,6 +8,7 @@ that refuses class indices but takes distributions is given the distribution tha
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 import sys
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from xent_conformance.interface import Capabilities
 class Plugged:
     """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's.
 
-    ``second_order``: it has been differentiated twice.
+    ``second_order``: it has been differentiated twice. ``tried`` is what the trial came to, for ``plugged``.
     """
 
     call: Callable[..., Any]
@@ -40,6 +41,17 @@ class Plugged:
     second_order: bool
     setup: str
     expression: str
+    tried: bytes
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the trial of a callable came to. ``distributions``: that is all it takes, class indices are converted."""
+
+    signature: Signature
+    distributions: bool
+    capabilities: Capabilities
+    second_order: bool
 
 
 @dataclass(frozen=True)
@@ -75,8 +87,12 @@ def plugged(
     hvp: Callable[..., Any] | None = None,
     expendable: bool = True,
     check: Callable[[], None] = lambda: None,
+    tried: bytes | None = None,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
+
+    ``tried`` is what an earlier trial of the same callable came to: it is not tried again then. Each new process of a
+    backend makes it anew, and a trial takes ten times as long as all else that it does.
 
     ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
     backend do; None: nothing is differentiated.
@@ -94,6 +110,33 @@ def plugged(
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
 
+    result = (
+        pickle.loads(tried)  # noqa: S301 - of this backend's own process
+        if tried is not None
+        else _tried(plain, spread, found, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=expendable)
+    )
+    made = spread if result.distributions else plain
+
+    def call(logits: Any, target: Any, **options: Any) -> Any:
+        return made(logits, target, **result.signature.accepted(options))
+
+    shares = plain_source(arrays.one_hot) if result.distributions else None
+    script = _script(spec, result.signature, shares, layer=layer)
+    return Plugged(call, result.capabilities, result.second_order, *script, pickle.dumps(result))
+
+
+def _tried(
+    plain: Callable[..., Any],
+    spread: Callable[..., Any],
+    found: Signature,
+    arrays: Arrays,
+    dtypes: tuple[str, ...] | None,
+    *,
+    vjp: Callable[..., Any] | None,
+    hvp: Callable[..., Any] | None,
+    expendable: bool,
+) -> Tried:
+    """What a trial comes to: of the callable as it is, or given distributions where it takes nothing else."""
     trial = Trial(plain, found, arrays.convert, arrays.back)
     refused = trial.distributions_only()
     if refused is not None:
@@ -112,9 +155,7 @@ def plugged(
     if refusal is not None:
         left_out = (*capabilities.left_out, ("second derivatives", refusal))
         capabilities = replace(capabilities, left_out=left_out)
-    shares = plain_source(arrays.one_hot) if refused is not None else None
-    second_order = hvp is not None and refusal is None
-    return Plugged(call, capabilities, second_order, *_script(spec, signature, shares, layer=layer))
+    return Tried(signature, refused is not None, capabilities, hvp is not None and refusal is None)
 
 
 def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays: Arrays) -> str | None:

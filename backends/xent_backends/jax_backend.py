@@ -221,8 +221,9 @@ def from_callable(
     dtypes: tuple[str, ...] | None = None,
     gradient: bool = True,
     device: str = "cpu",
+    tried: bytes | None = None,
 ) -> JaxCallable:
     """A backend from any callable with the signature of F.cross_entropy, on JAX arrays (see ``callables``)."""
     jax_arrays.configure()
     jax_arrays.platform(device)
-    return callable_backend(function, spec=spec, dtypes=dtypes, gradient=gradient, device=device)
+    return callable_backend(function, spec=spec, dtypes=dtypes, gradient=gradient, device=device, tried=tried)

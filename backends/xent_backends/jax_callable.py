@@ -21,7 +21,10 @@ Loss = Callable[..., Array]
 
 @dataclass(frozen=True)
 class JaxCallable:
-    """A loss on JAX arrays: values only. ``expression`` is how a script spells it after ``setup``."""
+    """A loss on JAX arrays: values only.
+
+    ``expression`` is how a script spells it after ``setup``; ``tried`` see ``callables``.
+    """
 
     name: str
     capabilities: Capabilities
@@ -29,6 +32,7 @@ class JaxCallable:
     function: Loss
     setup: str
     expression: str
+    tried: bytes | None = None
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -128,15 +132,15 @@ def one_hot(logits: Array, target: Array) -> Array:
 
 
 def callable_backend(
-    function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str
+    function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str, tried: bytes | None
 ) -> JaxCallable:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
     arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
     first, second = (vjp, hvp) if gradient else (None, None)
-    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second)
+    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried)
     # Every new shape costs a compilation, of the callable or of each operation in it.
     capabilities = replace(found.capabilities, static_shapes=True)
     differentiable = JaxTwiceDifferentiable if found.second_order else JaxDifferentiable
     kind = differentiable if gradient else JaxCallable
     setup = f"{jax_arrays.SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression)
+    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)

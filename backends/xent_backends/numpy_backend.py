@@ -50,6 +50,8 @@ class CallableBackend:
     function: Callable[..., AnyArray]
     setup: str
     expression: str
+    #: What its trial came to (see ``callables``).
+    tried: bytes | None = None
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
 
@@ -193,6 +195,7 @@ def from_callable(
     dtypes: tuple[str, ...] | None = None,
     gradient: bool = True,
     device: str = "cpu",
+    tried: bytes | None = None,
 ) -> CallableBackend:
     """A backend from any callable with the signature of F.cross_entropy, on NumPy arrays (see ``callables``).
 
@@ -201,5 +204,6 @@ def from_callable(
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    found = callables.plugged(function, spec, callables.Arrays(np.asarray, np.asarray, one_hot), dtypes)
-    return CallableBackend(callables.backend_name(spec), found.capabilities, found.call, found.setup, found.expression)
+    found = callables.plugged(function, spec, callables.Arrays(np.asarray, np.asarray, one_hot), dtypes, tried=tried)
+    name, made = callables.backend_name(spec), (found.call, found.setup, found.expression, found.tried)
+    return CallableBackend(name, found.capabilities, *made)

@@ -168,6 +168,7 @@ def from_callable(
     dtypes: tuple[str, ...] | None = None,
     gradient: bool = True,
     device: str = "cpu",
+    tried: bytes | None = None,
 ) -> TorchCallable:
     """A backend from any callable with the signature of F.cross_entropy, on torch tensors (see ``callables``).
 
@@ -180,14 +181,16 @@ def from_callable(
         arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
         vjp, hvp = (torch_calls.vjp, torch_calls.hvp) if gradient else (None, None)
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
-        found = callables.plugged(function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check)
+        found = callables.plugged(
+            function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check, tried=tried
+        )
     capabilities = found.capabilities
-    if (why := torch_compiler.not_compiled(function, before)) is not None:
+    if tried is None and (why := torch_compiler.not_compiled(function, before)) is not None:
         capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))
     differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
     setup = f"{SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression)
+    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)
 
 
 def _check_device(device: str) -> None:

@@ -24,7 +24,7 @@ SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as 
 class TorchCallable:
     """A loss on torch tensors: values only.
 
-    ``expression`` is how a script spells ``function`` once it has run ``setup``.
+    ``expression`` is how a script spells ``function`` once it has run ``setup``; ``tried`` see ``callables``.
     """
 
     name: str
@@ -33,6 +33,7 @@ class TorchCallable:
     function: torch_calls.Loss
     setup: str
     expression: str
+    tried: bytes | None = None
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -8,6 +8,8 @@ nothing but torch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -15,6 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 Loss = Callable[..., Tensor]
+
+# The first gradient in a process imports it, and sympy with it, which takes longer than all else that a short-lived
+# process does. Imported here, it is there already in a process that is forked.
+with suppress(ImportError):
+    import_module("torch.fx.experimental.symbolic_shapes")
 
 
 def softmax(logits: Tensor) -> Tensor:

@@ -83,8 +83,7 @@ class IsolatedExecutor:
 
     def start(self) -> WorkerProcess:
         """Start a worker, which loads the backend while others load theirs."""
-        again = self._description is not None
-        self._worker = WorkerProcess(self._processes, self._spec, self._narrowing, self._limits, scripts=not again)
+        self._worker = WorkerProcess(self._processes, self._spec, self._narrowing, self._limits, self._description)
         return self._worker
 
     def open(self) -> Description:

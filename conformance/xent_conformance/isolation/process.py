@@ -18,6 +18,7 @@ from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.isolation.fork_client import PATIENCE, ForkClient
+from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import Narrowing
 
 T = TypeVar("T")
@@ -78,9 +79,9 @@ class WorkerProcess:
     """A running worker. It answers requests in the order that they were sent in, AT_ONCE of them at most."""
 
     def __init__(
-        self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, *, scripts: bool = True
+        self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, known: Description | None = None
     ) -> None:
-        """Start it, and let it load the backend; ``scripts``: and print the parts of its scripts."""
+        """Start it, and let it load the backend, or once more one that is ``known``: with less to do then."""
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         self._errors, errors = os.pipe()
@@ -98,7 +99,13 @@ class WorkerProcess:
         self._listener.start()
         self._limits = limits
         self._asked = 0
-        setup = {"spec": spec, "narrowing": asdict(narrowing), "memory": limits.memory, "scripts": scripts}
+        setup = {
+            "spec": spec,
+            "narrowing": asdict(narrowing),
+            "memory": limits.memory,
+            "scripts": known is None,
+            "tried": None if known is None else known.tried,
+        }
         # Where it is gone already, the answer is missing.
         with contextlib.suppress(DiedError, HungError):
             self.ask(lambda _: ("open", setup), limits.load)

@@ -62,6 +62,8 @@ class Description:
     """A backend as the suite sees it.
 
     ``imports_suite``: its module needs ours, which a script has to stand in for. ``sources``: see ``sources.py``.
+    ``tried`` is what the trial of a callable came to, in whatever form the backend gives it: a later process that makes
+    the same backend gets it back and does without a trial.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Description:
     reproducer: ReproducerParts | None = None
     imports_suite: bool = False
     origin: Origin | None = None
+    tried: bytes | None = None
 
     @property
     def version(self) -> str | None:
@@ -94,6 +97,7 @@ class Description:
 def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
     """What there is to know of a backend, with the parts of its ``scripts`` or without: to print them takes time."""
     claims = backend.capabilities
+    tried = getattr(backend, "tried", None)
     return Description(
         name=backend.name,
         capabilities=claims,
@@ -104,6 +108,7 @@ def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = 
         reproducer=_usable(backend.reproducer()) if scripts and isinstance(backend, Reproducer) else None,
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
+        tried=tried if type(tried) is bytes else None,
     )
 
 

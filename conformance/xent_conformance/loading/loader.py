@@ -74,19 +74,21 @@ class Imported:
     """
 
     spec: str
-    make: Callable[[], Backend]
+    make: Callable[[bytes | None], Backend]
     place: tuple[str, str, str]
     folder: Path
     modules: tuple[str, ...]
     library: str | None = None
     options: tuple[str, ...] = ()
 
-    def open(self, *, scripts: bool = True) -> tuple[Backend, Description]:
+    def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
         """The backend and what it is, with the parts of its ``scripts`` or without.
+
+        ``tried`` is what an earlier process has described the trial of the same callable with; it is not tried again.
 
         Raises BrokenBackendError where it lacks what each must have, BackendUnavailableError without its device.
         """
-        backend = self.make()
+        backend = self.make(tried)
         wrong = _guarded(self.spec, lambda: complaint(backend))
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")
@@ -120,7 +122,7 @@ def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
     # What its factories would import, in a process of its own each time.
     _guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
     place = "entry point", module, attribute
-    return Imported(spec, lambda: _made(spec, found), place, _folder(sys.modules[module]), (module,))
+    return Imported(spec, lambda _: _made(spec, found), place, _folder(sys.modules[module]), (module,))
 
 
 def is_file(spec: str) -> bool:
@@ -192,7 +194,7 @@ def _from_file(spec: str) -> Imported:
         )
     place = "file", str(path), attribute
 
-    def make() -> Backend:
+    def make(_: bytes | None) -> Backend:
         return _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
 
     return Imported(spec, make, place, path.parent, (name,))
@@ -219,10 +221,11 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
     details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
 
-    def make() -> Backend:
+    def make(tried: bytes | None) -> Backend:
+        again = {} if tried is None else {"tried": tried}
         # It is tried, to see what it takes. What those calls change must not hide what the judged ones change.
         with kept():
-            made = _guarded(spec, lambda: factory(function, **details))
+            made = _guarded(spec, lambda: factory(function, **details, **again))
         said = narrowing.conventions, narrowing.claims, narrowing.precision
         return made if not any(said) else _guarded(spec, lambda: _declaring(made, *said))  # type: ignore[no-any-return]
 
