@@ -155,3 +155,22 @@ class SpatialMeanCountsIgnored(NumpyTwin):
         if call.logits.ndim < 3 or len(call.x) <= 512 or call.probabilities is not None or call.weight is not None:
             return super().divisor(call)
         return len(call.x)
+
+
+@mutant(killed_by=("accuracy.unbiased",))
+class LongRowsWithShortConstant(NumpyTwin):
+    """The kernel for more than 256 classes evaluates exp as exp2, with log2(e) written as 1.4427."""
+
+    def exponentials(self, shifted):
+        return np.exp2(shifted * np.float32(1.4427)) if shifted.shape[1] > 256 else super().exponentials(shifted)
+
+
+@mutant(killed_by=("accuracy.unbiased",), dtypes=("bfloat16",))
+class LongRowsStoredByTruncation(NumpyTwin):
+    """The kernel for more than 256 classes stores bfloat16 as the upper half of a float32: truncated, not rounded."""
+
+    def cast(self, array, logits):
+        if logits.ndim != 2 or logits.shape[1] <= 256 or array.dtype != np.float32:
+            return super().cast(array, logits)
+        upper = np.ascontiguousarray(array).view(np.uint32) & np.uint32(0xFFFF0000)
+        return super().cast(upper.view(np.float32).reshape(array.shape), logits)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.bounds import Bounds, class_sum, error_model, overflow
+from xent_conformance.bounds import Bounds, class_sum, error_model, mean_error, overflow
 from xent_conformance.bounds.error_model import ErrorModel
 
 SHARES = ("test_bounds.test_correct_implementations_reach_the_measured_share_of_each_bound",)
 BATCH = ("test_bounds.test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree",)
+MEAN = ("test_mean_error.test_the_bound_of_the_mean_is_far_below_that_of_one_loss",)
 #: Bound to its function and the start of the expression that is the bound.
 WHOLE = {
     "log_softmax": (Bounds.log_softmax, "return self.log_probability_error"),
@@ -32,7 +33,10 @@ WHOLE = {
 #: (name, function, old, new, tests that must fail): one term each.
 TERMS = [
     ("exp's own error", class_sum.log_sum_error, "model.k_exp * u_i", "0", ("test_bounds.test_a_sequential_sum_stays_within_the_bound",)),
-    ("the height of the class sum", class_sum.log_sum_error, "model.u_a * _height(parts, model)", "0", SHARES),
+    ("the part of a mean error with one sign", mean_error.mean_loss_error, "one_sided.mean()", "0.0", MEAN),
+    ("the additions of a mean error", mean_error.mean_loss_error, "(partial_sums**2).sum(axis=1)", "0.0", MEAN),
+    ("the chance of a mean error", mean_error.mean_loss_error, "2 * math.log(2 / chance)", "1.0", MEAN),
+    ("the height of the class sum", class_sum.log_sum_error, "model.u_a * (_height(parts, model) if height is None else height)", "0", SHARES),
     ("the stored class sum", class_sum.log_sum_error, "theta = theta + (u_i if u_i > model.u_a else 0.0) + model.u_s", "theta = theta + (u_i if u_i > model.u_a else 0.0)", SHARES),
     ("log's error near 1", class_sum.log_sum_error, "model.c_log * near_one", "0", SHARES),
     ("the number of classes", class_sum._height, "model.classes(classes)", "1", SHARES),

@@ -14,8 +14,8 @@ from xent_conformance.problem import F64Array
 LARGE = 700.0
 
 
-def log_sum_error(parts: PlainParts, model: ErrorModel) -> F64Array:
-    """E_L, (rows, 1): bound of the error of L = log s.
+def log_sum_error(parts: PlainParts, model: ErrorModel, height: float | None = None) -> F64Array:
+    """E_L, (rows, 1): bound of the error of L = log s, with a height H of its own or that of any order.
 
     With theta the relative error of the computed sum,
 
@@ -29,7 +29,11 @@ def log_sum_error(parts: PlainParts, model: ErrorModel) -> F64Array:
     classes = p.shape[1]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         argument = np.expm1(np.minimum(u_i * (1 + model.k_exp2) * parts.distance, LARGE))
-        theta = (p * argument).sum(axis=1, keepdims=True) + model.k_exp * u_i + model.u_a * _height(parts, model)
+        theta = (
+            (p * argument).sum(axis=1, keepdims=True)
+            + model.k_exp * u_i
+            + model.u_a * (_height(parts, model) if height is None else height)
+        )
         theta = theta + (u_i if u_i > model.u_a else 0.0) + model.u_s
         theta = theta + (classes - 1) * model.eta_i / (1 + parts.t)
         theta = np.minimum(theta if classes > 1 else 0.0 * theta, 1 - 1e-12)
