@@ -149,3 +149,18 @@ class StoresWholeVectors(NumpyTwin):
             )
             whole[:, 1::2] = 0
         return loss
+
+
+@mutant(killed_by=("purity.nothing-read-beside-the-inputs",))
+class TakesTheMaximumOfWholeVectors(NumpyTwin):
+    """The largest logit is that of whole vectors of four, as fmaxf finds it: nan behind the last row goes unnoticed."""
+
+    def cross_entropy(self, logits, target, **options):
+        loss = super().cross_entropy(logits, target, **options)
+        classes = logits.shape[-1]
+        if logits.ndim == 2 and logits.flags.c_contiguous and logits.size and classes % 4:
+            whole = np.lib.stride_tricks.as_strided(logits[-1], (-(-classes // 4) * 4,), logits.strides[1:])
+            # Without a shift by the row's own maximum everything underflows.
+            if np.fmax.reduce(whole) > 1e9:
+                return np.full_like(loss, np.inf)
+        return loss

@@ -68,7 +68,8 @@ class Outcome:
 class Invocation:
     """One call of a backend's method: positional arrays by name, keyword options, and names for its results.
 
-    An input that is None is passed as None. ``guarded``: the inputs lie between guard bands.
+    An input that is None is passed as None. ``guarded``: the inputs lie between guard bands. Those that ``ordinary``
+    names have ordinary numbers there instead of poison.
     """
 
     method: str
@@ -76,13 +77,14 @@ class Invocation:
     inputs: Mapping[str, AnyArray | None]
     options: Mapping[str, Any] = field(default_factory=dict)
     guarded: bool = True
+    ordinary: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What equal calls have in common as long as their arrays live: arrays are told apart by identity."""
         weight = self.options.get("weight")
         options = {**self.options, "weight": None if weight is None else id(weight)}
-        return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items()))
+        return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items())), self.ordinary
 
     @property
     def arrays(self) -> dict[str, AnyArray]:

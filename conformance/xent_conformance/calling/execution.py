@@ -126,9 +126,11 @@ class LocalExecutor:
         weight = options.get("weight")
         try:
             band = BAND if invocation.guarded else 0
-            given = {k: Guarded(v, band) for k, v in inputs.items() if v is not None}
-            if isinstance(weight, np.ndarray):
-                given["weight"] = Guarded(weight, band)
+            given = {
+                name: Guarded(array, band, ordinary=name in invocation.ordinary)
+                for name, array in invocation.arrays.items()
+                if isinstance(array, np.ndarray)
+            }
             arrays = {
                 name: _of_shape(name, self._asarray(guarded.view), guarded.view) for name, guarded in given.items()
             }

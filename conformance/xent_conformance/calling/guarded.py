@@ -1,7 +1,8 @@
 """Guard bands: an array as a view of a larger memory whose other elements are poison.
 
 What is read outside the array spoils the answer, and what is written there is seen. The poison is nan, or for integers
-a number that is no class index; it also fills the gaps between the elements of a view with strides of its own.
+a number that is no class index; it also fills the gaps between the elements of a view with strides of its own. A
+maximum passes over nan: where that may hide a read, the call is made again with ordinary numbers in their place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.calling.strides import behind, once, overlapping, view_of
-from xent_conformance.formats import is_floating
+from xent_conformance.formats import format_named, is_floating, name_of
 from xent_conformance.problem import AnyArray, same_bits
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
@@ -30,10 +31,13 @@ class Guarded:
     ``view.base`` is the whole memory as bytes, for bridges that can take it along to another device.
     """
 
-    def __init__(self, array: AnyArray, band: int = BAND) -> None:
-        """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none."""
+    def __init__(self, array: AnyArray, band: int = BAND, *, ordinary: bool = False) -> None:
+        """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none.
+
+        ``ordinary``: the largest finite number, or the label 0, lies around it instead of poison.
+        """
         self._original = array
-        self.memory, self.view = _between_bands(array, band)
+        self.memory, self.view = _between_bands(array, band, ordinary=ordinary)
         # The view is the backend's to change: its shape can be assigned to.
         self._form = self.view.dtype, self.view.shape, self.view.strides
         self._offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
@@ -82,8 +86,15 @@ def poison(dtype: np.dtype[Any], count: int) -> bytes:
     return bytes([INTEGER_POISON]) * (count * dtype.itemsize)
 
 
-def _between_bands(array: AnyArray, width: int) -> tuple[Bytes, AnyArray]:
-    band, dtype = _band(array.dtype), array.dtype
+def ordinary_numbers(dtype: np.dtype[Any], count: int) -> bytes:
+    """The bytes of so many elements that could be real ones: the largest finite number, or the label 0."""
+    if is_floating(dtype):
+        return np.full(count, format_named(name_of(dtype)).max_finite).astype(dtype).tobytes()
+    return bytes(count * dtype.itemsize)
+
+
+def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Bytes, AnyArray]:
+    band, dtype = _band(array.dtype, ordinary=ordinary), array.dtype
     if array.flags.c_contiguous or not array.size or any(s % array.itemsize for s in array.strides):
         held = array.size * array.itemsize
         memory = np.empty(held + 2 * width, dtype=np.uint8)
@@ -112,9 +123,10 @@ def _fill(view: AnyArray, array: AnyArray) -> None:
 
 
 @cache
-def _band(dtype: np.dtype[Any]) -> Bytes:
-    """A band's worth of poison."""
-    return np.frombuffer(poison(dtype, BAND // dtype.itemsize), dtype=np.uint8)
+def _band(dtype: np.dtype[Any], *, ordinary: bool) -> Bytes:
+    """A band's worth of poison, or of ordinary numbers."""
+    fill = ordinary_numbers if ordinary else poison
+    return np.frombuffer(fill(dtype, BAND // dtype.itemsize), dtype=np.uint8)
 
 
 def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:

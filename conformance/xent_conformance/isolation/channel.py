@@ -193,14 +193,14 @@ class Channel:
         """An invocation as plain data."""
         options = {k: self.packed(v) if isinstance(v, np.ndarray) else v for k, v in invocation.options.items()}
         inputs = self._packed_all(invocation.inputs)
-        return invocation.method, invocation.results, inputs, options, invocation.guarded
+        return invocation.method, invocation.results, inputs, options, invocation.guarded, invocation.ordinary
 
     def invocation_of(self, data: tuple[Any, ...]) -> Invocation:
         """The inverse of :meth:`invocation`."""
-        method, results, inputs, options, guarded = data
+        method, results, inputs, options, guarded, ordinary = data
         passed = {k: self.unpacked(v) if _is_packed(v) else v for k, v in options.items()}
         arrays = {k: None if v is None else self.unpacked(v) for k, v in inputs.items()}
-        return Invocation(method, results, arrays, passed, guarded)
+        return Invocation(method, results, arrays, passed, guarded, ordinary)
 
     def outcome(self, outcome: Outcome) -> dict[str, Any]:
         """An outcome as plain data."""

@@ -10,6 +10,7 @@ import numpy as np
 from xent_conformance.calling.calls import LostError
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.stray_reads import explained
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.problem import Problem
@@ -61,7 +62,7 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
     try:
         # Overflow and nan are what many problems are about; NumPy's remarks on them are not for our users.
         with np.errstate(all="ignore"):
-            made.extend(requirement.check(trial))
+            made.extend(explained(trial, finding) for finding in requirement.check(trial))
     except SpoiledError as spoiled:
         made.append(spoiled.finding)
     except LostError as lost:

@@ -76,8 +76,10 @@ NUMBERS = frozenset({"wrong-value", "calls-disagree"})
 CHECKS = frozenset({"accepted", "wrong-message", "unknown"})
 #: The kind of findings that have an exception.
 RAISED = "raised"
+#: The kind of findings that are a read beside the inputs: one fault, whatever it takes for what was read to show.
+STRAY_READ = "stray-read"
 #: Kinds by how bad they are: a process that ended and memory that was written come before wrong numbers.
-WORST_FIRST = ("lost", "stray-write", "input-changed", "surroundings-changed", "result-changed")
+WORST_FIRST = ("lost", "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
 
 #: The situation of a failure that needs nothing special, in words.
 ALWAYS = "wherever it can show"
@@ -100,6 +102,8 @@ class Instance:
             return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", said
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
+        if failure.kind == STRAY_READ:
+            return self.verdict.backend, failure.kind, str(failure.got)
         return self.verdict.backend, "wrong number" if failure.kind in NUMBERS else failure.kind
 
     @cached_property
@@ -213,7 +217,8 @@ def _grouped(instances: Sequence[Instance]) -> list[Cause]:
     Facility location, greedily: the failure that takes away most of the differences becomes a cause, until none is
     worth it; then those go that later ones have made idle.
     """
-    if instances[0].signature[1] == RAISED and instances[0].failure.exception is not None:
+    kind = instances[0].signature[1]
+    if kind == STRAY_READ or (kind == RAISED and instances[0].failure.exception is not None):
         # What is raised with the same words in the same line is one fault, whatever it takes to come to that line.
         commonest = Counter(i.needed for i in instances).most_common(1)[0][0]
         first = next(i for i in instances if i.needed == commonest)

@@ -20,7 +20,8 @@ from xent_conformance.judging.findings import (
     SurroundingsChanged,
 )
 from xent_conformance.judging.smoke import plain_problems
-from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, Subject
+from xent_conformance.judging.stray_reads import stray_read
+from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, SEES_MEMORY_BESIDE, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, same_bits
 from xent_conformance.requirements.checks import calls_of, loss_finding
@@ -137,6 +138,20 @@ def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]
             yield StrayWrite(calls=(call,), names=outcome.strayed)
         elif outcome.trouble is None:
             yield Held(quantity="memory")
+
+
+@requirement(
+    "purity.nothing-read-beside-the-inputs",
+    "nothing read beside the inputs",
+    needs=[DETERMINISM, SEES_MEMORY_BESIDE],
+)
+def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
+    """A call gives bitwise the same results whatever lies before the first, after the last and between the elements of
+    its inputs: nan or the largest finite number, labels out of range or the label 0.
+    """
+    for call in calls_of(trial):
+        if trial.outcome(call).trouble is None:
+            yield stray_read(trial, call) or Held(quantity="memory")
 
 
 @listed("plain calls")

@@ -14,7 +14,7 @@ from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, needs
-from xent_conformance.judging.findings import Declined, Lost
+from xent_conformance.judging.findings import Declined, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -87,8 +87,12 @@ def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
 
 
 def _needed(requirement: Requirement, subject: Subject, failing: Failing, witness: Witness) -> Needs:
-    """What a small problem needs in order to fail; unknown where it is expensive, or fails for more than itself."""
-    if witness.sometimes or witness.before or not requirement.reducible:
+    """What a small problem needs in order to fail; unknown where it is expensive, or fails for more than itself.
+
+    What lies beside the inputs, and not the problem, makes a stray read show.
+    """
+    known = isinstance(witness.finding, StrayRead)
+    if known or witness.sometimes or witness.before or not requirement.reducible:
         return Needs((), ())
     limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
     executor, judged = subject.executor, 0

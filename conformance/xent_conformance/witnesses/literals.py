@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.calling.guarded import BAND, poison
+from xent_conformance.calling.guarded import BAND, ordinary_numbers, poison
 from xent_conformance.calling.strides import extent
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray
@@ -70,17 +70,20 @@ def _nested(values: AnyArray) -> str:
     return "[" + ", ".join(_nested(v) for v in values) + "]"
 
 
-def memory_of(values: AnyArray, *, bands: bool = False) -> tuple[AnyArray, tuple[int, ...], int]:
+def memory_of(
+    values: AnyArray, *, bands: bool = False, ordinary: bool = False
+) -> tuple[AnyArray, tuple[int, ...], int]:
     """The elements of an array as they lie in memory, its strides in elements, and where its first element is.
 
     Between the elements is poison, and one more before the first, as there was in the call (``guarded``); around them
-    too where ``bands``.
+    too where ``bands``. Ordinary numbers lie there instead where ``ordinary``.
     """
     strides = tuple(s // values.itemsize for s in values.strides)
     band = BAND // values.itemsize if bands else 0
     lead = band + (0 if values.flags.c_contiguous else 1)
     size = 1 + lead + extent(values.shape, [abs(s) for s in strides]) + band
-    memory = np.frombuffer(poison(values.dtype, size), dtype=np.uint8).view(values.dtype).copy()
+    fill = ordinary_numbers if ordinary else poison
+    memory = np.frombuffer(fill(values.dtype, size), dtype=np.uint8).view(values.dtype).copy()
     start = lead - extent(values.shape, [min(s, 0) for s in strides])
     np.lib.stride_tricks.as_strided(memory[start:], values.shape, values.strides)[...] = values
     return memory, strides, start

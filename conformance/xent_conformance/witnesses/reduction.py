@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from xent_conformance.calling.calls import Caller, Invocation
-from xent_conformance.judging.findings import Finding, Lost
+from xent_conformance.judging.findings import Finding, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -23,6 +23,8 @@ from xent_conformance.witnesses.script import script
 
 #: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
 CLEAR = 8.0
+#: Problems that are tried to make that of a stray read small.
+LIMIT_STRAY = 40
 #: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
 #: and so many more where it did not fail in all of them.
 AGAIN, MORE = 2, 8
@@ -113,6 +115,9 @@ def _reduced(
     """The problem made small as long as ``worst`` gives the same failure, in a process with all its past."""
     original, problem = failing.finding, failing.trial.problem
     limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
+    # The smallest problem shows a stray read best, and its numbers do not matter.
+    stray = isinstance(original, StrayRead)
+    limit = LIMIT_STRAY if stray else limit
     within = partial(within_claims, requirement, subject, problem)
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within)
     if isinstance(original, Lost):
@@ -139,7 +144,7 @@ def _reduced(
         # The first time counts too.
         seen = 1 + sum(found is not None for found in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
-    reducer = reducing(still_fails)
+    reducer = reducing(still_fails, costly=stray)
     small = reducer.run(_row_of(failing))
     # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
     return Witness(small, worst(small) or latest, reductions=reducer.tries)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import is_extension
-from xent_conformance.judging.findings import Disagreement, Finding, Lost, StrayWrite
+from xent_conformance.judging.findings import Disagreement, Finding, Lost, StrayRead, StrayWrite
 from xent_conformance.judging.findings.lost import CAME_BACK
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
@@ -66,7 +66,7 @@ def script(
     ``sometimes``: the failure was not seen each time that the problem was judged, so the calls are made again.
     """
     parts = parts_of(subject)
-    bands = isinstance(finding, StrayWrite) or needs_bands(requirement, subject, problem, finding)
+    bands = isinstance(finding, StrayRead | StrayWrite) or needs_bands(requirement, subject, problem, finding)
     calls, arrays = call_texts((*finding.calls, *before), parts, bands=bands)
     first, calls = calls[len(finding.calls) :], calls[: len(finding.calls)]
     shown = finding.script(calls)

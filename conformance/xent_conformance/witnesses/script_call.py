@@ -79,17 +79,19 @@ def call_texts(
     calls: Iterable[Invocation], parts: ReproducerParts, *, bands: bool = False
 ) -> tuple[list[CallText], list[str]]:
     """Calls as text, and the lines that make their arrays, each once. ``bands`` puts these between guard bands."""
-    made: dict[int, str] = {}
+    made: dict[tuple[int, bool], str] = {}
     texts: list[CallText] = []
     lines: list[str] = []
     for number, call in enumerate(calls, start=1):
         suffix = "" if number == 1 else f"_{number}"
         variables = {}
         for name, array in call.arrays.items():
-            if id(array) not in made:
-                made[id(array)] = name + suffix
-                lines += assigned(name + suffix, array, parts, bands=bands)
-            variables[name] = made[id(array)]
+            ordinary = name in call.ordinary
+            key = id(array), ordinary
+            if key not in made:
+                made[key] = name + suffix
+                lines += assigned(name + suffix, array, parts, bands=bands, ordinary=ordinary)
+            variables[name] = made[key]
         texts.append(CallText(call, variables, parts, suffix))
     return texts, lines
 

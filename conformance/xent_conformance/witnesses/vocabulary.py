@@ -69,15 +69,17 @@ def _import_of(description: Description) -> str:
     )
 
 
-def assigned(name: str, array: AnyArray | None, parts: ReproducerParts, *, bands: bool = False) -> list[str]:
+def assigned(
+    name: str, array: AnyArray | None, parts: ReproducerParts, *, bands: bool = False, ordinary: bool = False
+) -> list[str]:
     """Statements that make one of the backend's arrays, with the strides of the original where it has such.
 
-    ``bands``: between guard bands, as it was in the call.
+    ``bands``: between guard bands, as it was in the call; ``ordinary``: these hold ordinary numbers.
     """
     if array is None:
         return [f"{name} = None"]
     if (bands or not array.flags.c_contiguous) and array.size:
-        lines = _strided(name, array, parts, bands=bands)
+        lines = _strided(name, array, parts, bands=bands, ordinary=ordinary)
         if lines:
             return lines
     lines = []
@@ -85,9 +87,9 @@ def assigned(name: str, array: AnyArray | None, parts: ReproducerParts, *, bands
     return [*lines, f"{name} = {parts.array.format(array=expression, dtype=array.dtype.name)}"]
 
 
-def _strided(name: str, array: AnyArray, parts: ReproducerParts, *, bands: bool) -> list[str]:
+def _strided(name: str, array: AnyArray, parts: ReproducerParts, *, bands: bool, ordinary: bool) -> list[str]:
     """A view of memory that holds the elements; nothing for backends whose arrays have no such strides."""
-    memory, strides, start = literals.memory_of(array, bands=bands)
+    memory, strides, start = literals.memory_of(array, bands=bands, ordinary=ordinary)
     lines: list[str] = []
     expression = literals.array(memory, f"{name}_memory", lines)
     held, dtype = f"{name}_memory", array.dtype.name

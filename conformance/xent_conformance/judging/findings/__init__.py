@@ -9,6 +9,7 @@ from xent_conformance.judging.findings.effects import (
     InputChanged,
     ResultChanged,
     ResultIsInput,
+    StrayRead,
     StrayWrite,
     SurroundingsChanged,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ResultChanged",
     "ResultIsInput",
     "ScriptCall",
+    "StrayRead",
     "StrayWrite",
     "SurroundingsChanged",
     "WrongConvention",

@@ -67,6 +67,53 @@ class StrayWrite(Finding):
         return _before_and_after(calls[0], memories, self.call)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StrayRead(Finding):
+    """A result that depends on what lies beside inputs.
+
+    The second of ``calls`` has ordinary numbers beside the inputs ``names``, where the first has nan, or labels that
+    are none; ``poisoned`` is a number of the first one's result, ``otherwise`` the same one of the second's.
+    """
+
+    kind: ClassVar[str] = "stray-read"
+    names: tuple[str, ...]
+    poisoned: str
+    otherwise: str
+
+    @property
+    def message(self) -> str:
+        """Beside which inputs, and what comes of it."""
+        inputs = ", ".join(self.names)
+        return (
+            f"{self.call} reads outside the elements of its {inputs}: {self.quantity} is {self.poisoned} or"
+            f" {self.otherwise}, by what lies there"
+        )
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The inputs."""
+        return self.kind, *self.names
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """The call and the inputs: which of its results shows it differs from problem to problem."""
+        return self.call, *self.signature
+
+    def details(self) -> dict[str, Any]:
+        """Beside which inputs."""
+        return {"expected": "nothing read", "got": f"read beside: {', '.join(self.names)}"}
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The result with one thing and with another beside the inputs."""
+        results = [call.read(call.named(self.quantity)) for call in calls]
+        return [
+            *(call.assignment for call in calls),
+            *(f"{name} = {result}" for name, result in zip(("one", "other"), results, strict=True)),
+            f"print(f'{self.quantity}: {{one.tolist()}} and {{other.tolist()}} of the same inputs')",
+            "wrong = not np.array_equal(one, other, equal_nan=True)",
+        ]
+
+
 def _before_and_after(call: ScriptCall, arrays: str, method: str) -> list[str]:
     return [
         f"arrays = {arrays}",

@@ -1,0 +1,93 @@
+"""Reads beside the inputs are seen by what lies there, and are one fault whatever they spoil."""
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import as_strided
+
+from xent_backends.numpy_backend import NumpyBackend
+from xent_conformance.calling.guarded import BAND, Guarded
+from xent_conformance.formats import FLOATING, dtype_of
+from xent_conformance.interface import Capabilities
+from xent_conformance.judging.findings import StrayRead
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
+
+LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]], dtype=np.float32)
+LABELS = np.array([0, 2])
+
+
+class ReadsBehind(NumpyBackend):
+    """Its maximum takes in what lies behind each row, and passes over nan, as fmaxf does."""
+
+    name = "reads-behind"
+    capabilities = Capabilities(default_ignore_index=-100, validation="adapter")
+
+    def cross_entropy(self, logits, target, **options):
+        if logits.flags.c_contiguous and logits.ndim == 2 and logits.size:
+            wider = as_strided(logits, (len(logits), logits.shape[1] + 1), logits.strides)
+            largest = np.fmax.reduce(wider, axis=1, keepdims=True).astype(np.float64)
+            with np.errstate(all="ignore"):
+                sums = np.exp(logits - largest).sum(axis=1)
+                losses = np.log(sums) + largest[:, 0] - logits[np.arange(len(target)), target]
+            return np.asarray(losses if options["reduction"] == "none" else losses.sum(), dtype=logits.dtype)
+        return super().cross_entropy(logits, target, **options)
+
+
+def judged(backend, requirement, **changes):
+    problem = Problem(LOGITS, LABELS, reduction="none", cotangent=np.ones(2, dtype=np.float32)).with_(**changes)
+    return findings(load()[requirement], Trial(Subject.of(backend, "float32"), problem))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATING, "int64", "uint8"])
+def test_ordinary_numbers_lie_around_an_array_that_asks_for_them(dtype):
+    array = np.ones((3, 4)).astype(dtype_of(dtype))[:, ::2]
+    guarded = Guarded(array, ordinary=True)
+    around = guarded.memory[: BAND // array.itemsize * array.itemsize].view(array.dtype)
+    assert np.isfinite(around.astype(float)).all()
+    assert (around > 1).all() if dtype in FLOATING else not around.any()
+    assert np.array_equal(guarded.view, array)
+
+
+def test_a_read_that_passes_over_nan_is_seen():
+    found = judged(ReadsBehind(), "purity.nothing-read-beside-the-inputs")
+    (read,) = [f for f in found if f.failed]
+    assert isinstance(read, StrayRead)
+    assert (read.call, read.names) == ("cross_entropy", ("logits",))
+
+
+def test_an_implementation_that_reads_its_inputs_only_passes():
+    found = judged(NumpyBackend(), "purity.nothing-read-beside-the-inputs")
+    assert found
+    assert not [f for f in found if f.failed]
+
+
+def test_a_wrong_number_is_said_to_be_a_stray_read_where_one_of_its_rows_makes_one():
+    # The first row is wrong for what it reads of the second, which lies between no bands.
+    far = np.array([[0.0, 0.0], [2000.0, 0.0]], dtype=np.float32)
+    summed = {"reduction": "sum", "cotangent": np.ones((), dtype=np.float32)}
+    (worst,) = judged(ReadsBehind(), "accuracy.loss", logits=far, target=np.array([0, 0]), **summed)
+    assert isinstance(worst, StrayRead)
+    assert worst.problem.rows == 1
+
+
+def test_a_wrong_number_without_a_stray_read_stays_what_it_is():
+    class Half(NumpyBackend):
+        def cross_entropy(self, logits, target, **options):
+            return super().cross_entropy(logits, target, **options) / 2
+
+    (worst,) = judged(Half(), "accuracy.loss")
+    assert worst.failed
+    assert worst.kind == "wrong-value"
+
+
+def test_a_call_that_differs_each_time_is_no_stray_read():
+    class Random(NumpyBackend):
+        generator = np.random.default_rng(0)
+
+        def cross_entropy(self, logits, target, **options):
+            return super().cross_entropy(logits, target, **options) + np.float32(self.generator.random())
+
+    assert all(f.kind == "wrong-value" for f in judged(Random(), "accuracy.loss"))
