@@ -86,6 +86,8 @@ class Capabilities:
     min_classes: int = 1
     #: Largest number of classes, None: no limit.
     max_classes: int | None = None
+    #: ``linear_cross_entropy`` takes a bias; where it does not, it is always called with None.
+    linear_bias: bool = True
     #: Infinite and nan logits are outside the domain.
     finite_logits_only: bool = False
     #: The same call gives bitwise the same answer.
@@ -213,6 +215,7 @@ class FusedLinear(Protocol):
     ) -> Array:
         """Loss for hidden (N, H), weight (C, H), bias (C,) or None, and class indices (N,).
 
+        The bias is always None where ``linear_bias`` is not claimed.
         ``options`` are those of ``cross_entropy`` but for class weights, which are never passed.
         """
 
