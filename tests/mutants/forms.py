@@ -8,7 +8,6 @@ from mutants.catalogue import mutant
 from mutants.numpy_twin import NumpyTwin
 
 LAYER = ("identities.function-is-layer",)
-NLL = ("identities.ce-is-nll-of-log-softmax",)
 
 
 @mutant(bug="API-03", link="https://github.com/open-mmlab/mmpretrain/issues/983", killed_by=LAYER)
@@ -84,7 +83,11 @@ class LogSoftmaxIsLogOfSoftmax(NumpyTwin):
             return np.log(self.softmax(logits))
 
 
-@mutant(bug="IGN-12", link="https://github.com/Jittor/jittor/pull/233", killed_by=NLL)
+@mutant(
+    bug="IGN-12",
+    link="https://github.com/Jittor/jittor/pull/233",
+    killed_by=("accuracy.nll-every-combination", "accuracy.nll-every-row-count"),
+)
 class NllMeanOverAllRows(NumpyTwin):
     """nll_loss divides by all rows; cross_entropy has a kernel of its own that does not."""
 

@@ -101,7 +101,7 @@ class ByteSentinelIsMinusOne(_OfDtypes):
         call.labels[marked] = call.classes - 1
 
 
-@mutant(killed_by=LABELS)
+@mutant(killed_by=("dtypes.index-dtypes-gradient",))
 class NarrowLabelsScatterOnce(NumpyTwin):
     """backward scatters labels of 8 and 16 bits from the first 32 rows alone."""
 

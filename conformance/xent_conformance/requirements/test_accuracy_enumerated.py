@@ -110,3 +110,18 @@ def test_every_row_counts_at_every_number_of_rows(trial: Trial) -> Iterator[Find
     alone, in a sum or mean that it dominates, and in large batches with ignored rows, class weights and smoothing.
     """
     yield loss_finding(trial)
+
+
+@requirement(
+    "accuracy.nll-every-row-count",
+    "every row at every block edge: nll_loss",
+    source=every_row,
+    derive=_for_nll_loss,
+    needs=[PRIMITIVES],
+    references=references.ROW_COUNTS,
+)
+def test_every_row_counts_in_nll_loss_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:
+    """With N rows, for N up to 33, around every power of two up to 4097 and for 65537, nll_loss of log_softmax is the
+    loss, in large batches also with ignored rows and class weights.
+    """
+    yield nll_finding(trial)

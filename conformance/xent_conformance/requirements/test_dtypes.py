@@ -151,12 +151,23 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
 
 @requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=LABEL_DTYPES)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss and the gradient that they stand for, in every rank, memory
-    layout and number of rows and classes, and with all options combined.
+    """Class indices of every claimed dtype give the loss that they stand for, in every rank, memory layout and number
+    of rows and classes, and with all options combined.
     """
     yield loss_finding(trial)
-    if GRADIENT.met_by(trial.subject):
-        yield gradient_finding(trial)
+
+
+@requirement(
+    "dtypes.index-dtypes-gradient",
+    "labels of every claimed dtype: the gradient",
+    source=LABEL_DTYPES,
+    needs=[GRADIENT],
+)
+def test_labels_of_every_claimed_dtype_give_the_gradient(trial: Trial) -> Iterator[Finding]:
+    """Class indices of every claimed dtype give the gradient that they stand for, in every rank, memory layout and
+    number of rows and classes, and with all options combined.
+    """
+    yield gradient_finding(trial)
 
 
 @listed("labels at the ends of their dtypes")

@@ -130,6 +130,8 @@ def _end(fmt: Format) -> float:
 #: The ends of the range, for requirements about them alone: no other stream draws them.
 EXTREMES: dict[str, Regime] = {
     "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * _end(fmt),
+    # Below any constant that a maximum may have been started from.
+    "lowest": lambda rng, classes, fmt: rng.choice([-1.0, -0.75, -0.5], size=classes) * _end(fmt),
     "smallest": lambda rng, classes, fmt: rng.integers(-3, 4, size=classes).astype(np.float64) * _smallest(fmt),
     "widest gap": lambda rng, classes, fmt: (
         np.where(np.arange(classes) == rng.integers(classes), 1.0, -1.0) * _end(fmt)

@@ -22,6 +22,14 @@ BATCHED = {level: shapes for level, shapes in MODERATE.items() if level != "unba
 INDEX: dict[str, list[Any]] = {"random": ["random"], "extreme class": ["argmax", "argmin", "first", "last"]}
 PROBABILITIES = {level: names for level, names in MENU["target"].items() if level not in INDEX}
 USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if level != "degenerate"}
+#: Weights by which one class differs from another.
+SHOWING_WEIGHTS: dict[str, list[Any]] = {
+    "none": ["none"],
+    "positive": ["random", "powers of two"],
+    "with zero": ["some zero"],
+    "negative": ["negative"],
+}
+NOT_ALL_IGNORED = {level: kinds for level, kinds in MENU["ignore"].items() if level != "all"}
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
 #: All options jointly, for what a second form of a call gives: it differs from the first on many problems or on none.
@@ -29,7 +37,7 @@ FORMS = Stream(
     "forms",
     only={
         **MORE,
-        "shape": ANY_SIZE,
+        "shape": {**ANY_SIZE, "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4},
         "cotangent": {**MORE["cotangent"], "of any size": ["large", "less"]},
     },
     budget=0.25,
@@ -51,7 +59,8 @@ SIZES = Stream(
             "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3)],
             "unbatched": [Sizes((34, 16384), axes=0)],
         },
-        "ignore": {level: kinds for level, kinds in MENU["ignore"].items() if level != "all"},
+        "ignore": NOT_ALL_IGNORED,
+        "weight": SHOWING_WEIGHTS,
     },
     budget=0.18,
 )
@@ -62,6 +71,9 @@ LABEL_DTYPES = Stream(
         **MORE,
         "shape": {
             **ANY_SIZE,
+            # A single label that is always 0 says nothing.
+            "unbatched": [((), 2), ((), 5), ((), 33)],
+            "unbatched, long": [Sizes((34, 4096), axes=0)] * 6,
             "rows": [Sizes((1, 6), (66, 65536))],
             "wide": [Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))],
             "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**15) for axes in (2, 3)],
@@ -73,6 +85,10 @@ LABEL_DTYPES = Stream(
             "signed bytes": ["int8"],
             "bytes": ["uint8"],
         },
+        # What a label is shows neither in batches that are ignored altogether, nor where weights or smoothing hide it.
+        "ignore": NOT_ALL_IGNORED,
+        "weight": SHOWING_WEIGHTS,
+        "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
     },
     budget=0.3,
 )
@@ -143,6 +159,7 @@ EXTREME = Stream(
         "shape": MODERATE,
         "regime": {
             "largest": ["largest", "huge"],
+            "lowest": ["lowest"],
             "smallest": ["subnormal", "smallest"],
             "gap": ["widest gap", "large gap"],
         },
@@ -186,13 +203,19 @@ COTANGENTS = Stream(
 LINEAR = Stream(
     "fused linear",
     only={
-        "shape": {level: SHAPES[level] for level in ("small", "block edge", "many rows")},
+        "shape": {
+            **{level: SHAPES[level] for level in ("small", "block edge", "many rows")},
+            "many classes": [Sizes((514, 16384), (2, 4))] * 6,
+            "thousands of rows": [Sizes((2, 6), (255, 8192))] * 4,
+        },
         "regime": {"grid": ["grid"]},
         "target": INDEX,
+        "labels": {"64 bits": ["int64"], "others": ["int32", "int16", "int8", "uint8"]},
         "weight": {"none": ["none"]},
         "layout": {"contiguous": ["contiguous"]},
         "target_layout": MORE["target_layout"],
-        "cotangent": {**MENU["cotangent"], "view": MORE["cotangent"]["view"]},
+        # Sums over rows and products with weights must not overflow on the way.
+        "cotangent": {**MORE["cotangent"], "of any size": ["less"]},
     },
     budget=0.1,
 )

@@ -217,7 +217,10 @@ IGNORED = Stream(
         "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target"]},
         "ignored_content": {"nan": ["nan"], "infinite": ["infinite"], "masked": ["masked"]},
         "target": {"random": ["random"], "extreme class": ["first", "last"]},
-        "shape": {k: v for k, v in ANY_SIZE.items() if k not in ("unbatched", "many classes")},
+        "shape": {
+            **{k: v for k, v in ANY_SIZE.items() if k not in ("unbatched", "many classes")},
+            "many classes": [Sizes((514, 16384), (2, 4))],
+        },
     },
     budget=0.2,
 )

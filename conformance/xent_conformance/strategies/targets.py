@@ -86,11 +86,15 @@ OUTSIDE = (-100, -1, -2, 255)
 def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) -> tuple[Labels, int | None]:
     """Labels in which some rows are ignored as ``kind`` says, and the sentinel that does it (None: no row).
 
-    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here.
+    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here. A row that is alone is
+    ignored half as often: nothing else of such a problem is judged.
     """
     rows = len(labels)
     if kind == "none" or not rows:
         return labels, None
+    spared = rows == 1 and kind != "all" and bool(rng.integers(2))
+    if kind == "a target" and spared:
+        return labels, (int(labels[0]) + 1) % classes if classes > 1 else -100
     if kind == "a target":
         return labels, int(labels[rng.integers(rows)])
     if kind == "in range":
@@ -101,4 +105,4 @@ def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) 
         "tail": np.arange(rows) >= rows - max(1, rows // 4),
         "first": np.arange(rows) == 0,
     }.get(kind, rng.random(rows) < rng.choice([0.3, 0.6]))
-    return np.where(marked, sentinel, labels), sentinel
+    return np.where(marked & (not spared), sentinel, labels), sentinel
