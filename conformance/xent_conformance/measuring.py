@@ -56,8 +56,8 @@ def _said(matrix: Matrix, output: Path) -> int:
         print(f"declared but not sure: {identifier} misses {name} with seed {', '.join(map(str, seeds))}")
     for name, identifier in sorted(matrix.twins):
         print(f"false alarm: {identifier} fails on {name}, which is correct")
-    killed = len(matrix.mutants) - len({name for name, _ in survivors})
-    print(f"{len(matrix.mutants)} mutants, {len(matrix.seeds)} seeds: {killed} killed in every seed")
+    for kind, killed, count in matrix.rates():
+        print(f"{count} {kind} mutants, {len(matrix.seeds)} seeds: {killed} killed in every seed")
     print(f"matrix: {output}")
     return FAILED if survivors or matrix.twins else OK
 

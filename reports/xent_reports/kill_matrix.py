@@ -51,6 +51,7 @@ class MutantEntry(msgspec.Struct):
     link: str
     declared: list[str]
     kills: dict[str, Examples | list[Examples | None]]
+    untuned: bool = False
 
     def by_seed(self, seeds: int) -> Kills:
         """The kills, one for each seed."""
@@ -111,6 +112,7 @@ class Mutant:
     more: int
     survived: Sequence[int]
     baselines: Sequence[bool]
+    untuned: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,15 @@ class KillMatrix:
     def survivors(self) -> Sequence[Mutant]:
         """Mutants that were not killed in every seed."""
         return [m for m in self.mutants if m.survived]
+
+    @property
+    def rates(self) -> Sequence[tuple[str, int, int]]:
+        """How many are killed in every seed, and of how many: of the mutants that the suite was tuned on, and of those
+        that were written before anybody looked what finds them.
+        """
+        kinds = (("tuned", False), ("untuned", True))
+        lists = [(kind, [m for m in self.mutants if m.untuned == untuned]) for kind, untuned in kinds]
+        return [(kind, sum(not m.survived for m in listed), len(listed)) for kind, listed in lists if listed]
 
     @property
     def copied(self) -> int:
@@ -215,4 +226,5 @@ def _mutant(entry: MutantEntry, kills: Kills, seeds: Sequence[int], baselines: S
         more=max(0, len(found) - NAMED),
         survived=[seed for seed, survived in zip(seeds, missed, strict=True) if survived],
         baselines=[entry.name in names for names in baselines],
+        untuned=entry.untuned,
     )

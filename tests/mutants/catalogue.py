@@ -18,7 +18,8 @@ class Mutant:
     """A wrong backend. ``killed_by`` lists the requirements that must each fail on it, the main one first.
 
     ``bug`` is the id of the bug it copies, "" where it copies none; ``link`` is where that bug was reported. ``twin``
-    makes the same backend without the wrong idea.
+    makes the same backend without the wrong idea. ``untuned``: written from the design of a real kernel, before anybody
+    looked whether the suite finds it; it declares no killers, and no generator was changed because of it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Mutant:
     killed_by: tuple[str, ...]
     backend: Callable[[], Backend]
     twin: Callable[[], Backend]
+    untuned: bool = False
 
 
 Kind = TypeVar("Kind", bound=type)
@@ -36,9 +38,16 @@ _REGISTERED: dict[str, Mutant] = {}
 
 
 def mutant(
-    *, killed_by: tuple[str, ...], bug: str = "", link: str = "", dtypes: tuple[str, ...] = ("float32",)
+    *,
+    killed_by: tuple[str, ...] = (),
+    bug: str = "",
+    link: str = "",
+    dtypes: tuple[str, ...] = ("float32",),
+    untuned: bool = False,
 ) -> Callable[[Kind], Kind]:
     """Register a subclass of a twin; its docstring is its idea. It claims ``dtypes`` only."""
+    if untuned == bool(killed_by):
+        raise ValueError("a mutant declares what kills it, or is untuned")
 
     def register(kind: Kind) -> Kind:
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind.__name__).lower()
@@ -46,9 +55,8 @@ def mutant(
             raise ValueError(f"two mutants with the name {name!r}")
         twin = next(base for base in kind.__mro__ if base.__name__.endswith("Twin"))
         idea = " ".join((kind.__doc__ or "").split())
-        _REGISTERED[name] = Mutant(
-            name, idea, bug, link, killed_by, lambda: kind(name, dtypes), lambda: twin(f"twin-of-{name}", dtypes)
-        )
+        made, right = lambda: kind(name, dtypes), lambda: twin(f"twin-of-{name}", dtypes)
+        _REGISTERED[name] = Mutant(name, idea, bug, link, killed_by, made, right, untuned)
         return kind
 
     return register

@@ -50,7 +50,7 @@ def test_the_search_finds_what_plain_judging_finds(name):
 
 def made(kind, twin=NumpyTwin):
     """A mutant that is not in the catalogue."""
-    return Mutant("made", "", "", "", (), lambda: kind("made", ("float32",)), lambda: twin("twin", ("float32",)))
+    return Mutant("made", "", "", "", (), lambda: kind("made", ("float32",)), lambda: twin("twin", ("float32",)), True)
 
 
 def test_a_requirement_that_fails_on_the_twin_is_named_and_judged_on_the_mutant():

@@ -55,6 +55,17 @@ def test_the_sentence_counts_those_killed_in_every_seed(tmp_path: Path, small: d
     assert "Survivors" not in page
 
 
+def test_mutants_that_the_suite_was_not_tuned_on_have_a_rate_of_their_own(
+    tmp_path: Path, small: dict[str, Any]
+) -> None:
+    """Said once there are any, and marked in the table."""
+    assert "untuned" not in rendered(tmp_path, small)
+    small["mutants"] += [M("fresh", {"a.x": [1, 2]}, untuned=True), M("unseen", {}, untuned=True)]
+    page = rendered(tmp_path, small)
+    assert "Killed in every seed: 1 of 3 tuned, 1 of 2 untuned." in page
+    assert '<tr id="m-unseen"><th scope="row">unseen <i>untuned</i>' in page
+
+
 def test_survivors_are_named_with_their_seeds(tmp_path: Path, small: dict[str, Any]) -> None:
     """Each with its idea, and a link to its row."""
     page = rendered(tmp_path, small)

@@ -43,6 +43,17 @@ class Matrix:
         dead = {(name, seed) for (name, _), by_seed in self.found.items() for seed in by_seed}
         return [(m.name, s) for m in self.mutants for s in self.seeds if (m.name, s) not in dead]
 
+    def rates(self) -> list[tuple[str, int, int]]:
+        """Of mutants that are tuned on, and of those that are not: what they are called, how many are killed in every
+        seed, and how many there are.
+        """
+        missed = {name for name, _ in self.survivors()}
+        counted = []
+        for kind, untuned in (("tuned", False), ("untuned", True)):
+            names = [m.name for m in self.mutants if m.untuned == untuned]
+            counted.append((kind, sum(name not in missed for name in names), len(names)))
+        return [line for line in counted if line[2]]
+
     def unsure(self) -> list[tuple[str, str, list[int]]]:
         """Mutants and requirements declared to kill them, with the seeds in which they do not."""
         pairs = [(m.name, identifier) for m in self.mutants for identifier in m.killed_by]
@@ -79,6 +90,7 @@ class Matrix:
                     "idea": m.idea,
                     "bug": m.bug,
                     "link": m.link,
+                    "untuned": m.untuned,
                     "declared": list(m.killed_by),
                     "kills": {
                         identifier: _by_seed([by_seed.get(s) for s in self.seeds])

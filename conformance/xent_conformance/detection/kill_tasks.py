@@ -60,7 +60,7 @@ def planned(plan: Plan) -> list[Mutant]:
     """
     opt_in = {r.id for r in load().values() if r.opt_in}
     listed: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
-    mutants = [m for m in listed if not set(m.killed_by) <= opt_in]
+    mutants = [m for m in listed if m.untuned or not set(m.killed_by) <= opt_in]
     if unknown := [p for p in plan.only if not any(fnmatchcase(m.name, p) for m in mutants)]:
         near = instead(unknown[0], [m.name for m in mutants], otherwise="")
         missing = f"no mutant {quoted(unknown)} in {plan.folder} that a matrix judges"

@@ -19,7 +19,10 @@ from xent_conformance.strategies.sources import Source
 
 
 class Mutant(Protocol):
-    """A wrong backend with what it copies, what must kill it, and the same backend without the wrong idea."""
+    """A wrong backend with what it copies, what must kill it, and the same backend without the wrong idea.
+
+    One that is ``untuned`` was written before anybody looked what kills it, and declares nothing.
+    """
 
     name: str
     idea: str
@@ -28,6 +31,7 @@ class Mutant(Protocol):
     killed_by: tuple[str, ...]
     backend: Callable[[], Backend]
     twin: Callable[[], Backend]
+    untuned: bool
 
 
 @dataclass
