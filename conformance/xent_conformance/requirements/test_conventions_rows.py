@@ -19,7 +19,7 @@ from xent_conformance.strategies.sources import listed
 
 _INF = np.inf
 #: One number of classes of each band: next to a power of two, or between two of them.
-CLASSES = (1, 2, 3, 5, 8, 13, 17, 32, 47, 65, 100, 129, 257, 300, 513, 1000, 1025, 3000, 4097, 16384, 32769, 65537)
+CLASSES = (1, 2, 3, 5, 8, 13, 17, 32, 47, 65, 100, 129, 257, 300, 513, 1000, 1025, 3000, 4097, 20000)
 
 
 @listed("rows without a softmax")
@@ -41,7 +41,7 @@ def rows_without_a_softmax(subject: Subject) -> Iterable[Problem]:
         if claims.weight and number % 3 == 1:
             options["weight"] = np.resize(np.array([1.0, 2.0, 0.5]), classes)
         yield problem_of(subject, rows, labels, "none", **options)
-        if claims.spatial and classes <= 257:  # noqa: PLR2004 - the rest is the same for all ranks
+        if claims.spatial and classes <= 33:  # noqa: PLR2004 - the rest is the same for all ranks
             yield problem_of(subject, rows.T[None], labels[None], "none")
 
 

@@ -104,7 +104,7 @@ CONFIDENT = Stream(
         "ignore": {"none": ["none"], "some": ["tail", "outside", "default"]},
         "label_smoothing": {"off": [0.0]},
     },
-    budget=0.15,
+    budget=0.1,
 )
 #: All options jointly, for identities between several calls.
 RELATIONS = Stream("relations", only={"shape": MODERATE}, budget=0.1)
