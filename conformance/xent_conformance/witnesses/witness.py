@@ -17,6 +17,9 @@ from xent_conformance.verdicts.evaluation import Verdict
 from xent_conformance.witnesses.behind import Cause, causes
 from xent_conformance.witnesses.reduction import Witness
 
+#: Elements of an input, and characters of a script, past which inputs are not written out: a record has short lines.
+MOST_ELEMENTS, MOST_CHARACTERS = 1 << 20, 1 << 20
+
 
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
     """The line of a record for a verdict; reduces a failing problem of each cause first."""
@@ -86,8 +89,29 @@ def failure(
         ratio=finding.ratio,
         problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
-        reproducer=witness.script(requirement, subject),
+        reproducer=_script(requirement, subject, witness, again),
         command=shlex.join(again),
         found=found,
         **finding.details(),
     )
+
+
+def _script(requirement: Requirement, subject: Subject, witness: Witness, again: list[str]) -> str:
+    """A script that shows the failure; where its inputs are too long to be written out, one that runs the suite."""
+    inputs = [array for call in witness.finding.calls for array in call.inputs.values() if array is not None]
+    longest = max((array.size for array in inputs if array.flags.c_contiguous), default=0)
+    text = "" if longest > MOST_ELEMENTS else witness.script(requirement, subject)
+    if text and len(text) <= MOST_CHARACTERS:
+        return text
+    return f"""\
+# {requirement.id} on {subject.name}: {requirement.title}
+# {" ".join(witness.finding.message.split())}
+# An input has {longest} elements, too many to be written out: this runs the requirement again, in the suite.
+import subprocess
+import sys
+
+done = subprocess.run([sys.executable, "-m", "xent_conformance", *{again[1:]!r}], check=False)
+wrong = done.returncode == 1
+print('WRONG' if wrong else 'NOT REPRODUCED')
+raise SystemExit(int(wrong))
+"""
