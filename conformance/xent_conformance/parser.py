@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from xent_conformance import __version__, commands, measuring
+from xent_conformance import __version__, commands, exporting, measuring
 from xent_conformance.commands import USAGE, complain
 from xent_conformance.request import add_options
 from xent_conformance.suggestions import instead
@@ -74,6 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parsers = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
     for add in (_run, _list, _explain, _report, _merge, _diff, _new, _deviations, _mutants, _campaign, _coverage):
         add(parsers.add_parser)
+    _vectors(parsers.add_parser)
     if not arguments:
         parser.print_help()
         raise SystemExit(USAGE)
@@ -254,6 +255,26 @@ def _coverage(add: Add) -> None:
     )
     coverage.add_argument("--output", type=Path, metavar="FILE", help="write the same as JSON, too")
     coverage.set_defaults(command=measuring.coverage)
+
+
+def _vectors(add: Add) -> None:
+    what = "write problems with exact answers and bounds as files, for tests in other languages"
+    vectors = add("vectors", help=what, description=f"{_sentence(what)} conformance/VECTORS.md has their format.")
+    vectors.add_argument(
+        "--output", type=_folder, default=Path("xent-vectors"), metavar="DIR", help="empty (default: ./xent-vectors)"
+    )
+    vectors.add_argument("--profile", default="quick", metavar="PROFILE", help="as for `xent run` (default: quick)")
+    vectors.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the problems (default: 0)")
+    vectors.add_argument(
+        "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
+    )
+    for flag, metavar, what in (
+        ("--claim", "CLAIM", "what problems may ask for or not, such as no-spatial or finite-logits-only; repeatable"),
+        ("--convention", "NAME=VALUE", "a choice other than PyTorch's, such as all_ignored_loss=zero; repeatable"),
+        ("--precision", "NAME=VALUE", "arithmetic that the bounds admit, such as internals=native; repeatable"),
+    ):
+        vectors.add_argument(flag, default=[], action="append", metavar=metavar, help=what)
+    vectors.set_defaults(command=exporting.vectors)
 
 
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:

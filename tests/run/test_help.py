@@ -11,7 +11,10 @@ from xent_conformance import parser
 from xent_conformance.cli import main
 from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
 
-COMMANDS = ("run", "list", "explain", "report", "merge", "diff", "new", "deviations", "mutants", "campaign", "coverage")
+COMMANDS = (
+    *("run", "list", "explain", "report", "merge", "diff", "new", "deviations", "mutants", "campaign", "coverage"),
+    "vectors",
+)
 
 
 @pytest.fixture
