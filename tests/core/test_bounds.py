@@ -265,8 +265,8 @@ def test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_co
     assert worst[True] <= u < worst[False]
 
 
-def test_a_second_derivative_whose_sum_over_the_classes_overflows_is_not_judged():
-    """The vector times the cotangent is infinite here, and what stands for it after the sum inf or nan."""
+def test_a_second_derivative_that_overflows_on_the_way_is_not_judged():
+    """The vector times the cotangent is infinite here, and the sum over the classes inf or nan."""
     x, v = np.zeros((1, 4), np.float32), np.array([[2.0, -2.0, 2.0, -2.0]])
     large, small = (Problem(x, np.array([0]), reduction="sum", cotangent=np.array(g, np.float32)) for g in (2e38, 1e37))
     assert np.isinf(Bounds(Answer(large, Conventions()), Precision()).hessian_times(v)).all()

@@ -61,7 +61,7 @@ TERMS = [
     ("the stored log-probability of a gradient", Bounds.grad_logits, "_expm1(self.stored_error)", "0", SHARES),
     ("roundings of the gradient", Bounds.grad_logits, "relative * np.abs(self.answer.grad_logits.value)", "0", SHARES),
     ("the product with the cotangent", Bounds.grad_logits, "model.u_o * self._scaled_by_the_cotangent()", "0", ("test_bounds.test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent",)),
-    ("overflow of the second derivative", Bounds.hessian_times, "scaled >= self.limit", "scaled < 0", ("test_bounds.test_a_second_derivative_whose_sum_over_the_classes_overflows_is_not_judged",)),
+    ("overflow of the second derivative", Bounds.hessian_times, "scaled >= self.limit", "scaled < 0", ("test_bounds.test_a_second_derivative_that_overflows_on_the_way_is_not_judged",)),
     ("underflow of the gradient", Bounds.grad_logits, "model.eta * (4 + 2 * mass + self.roundings) * np.maximum(1.0, scale)", "0", SHARES),
     ("the scale", Bounds.grad_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
     ("the scale of the gradient of targets", Bounds.grad_target, "scale * error", "error", SHARES),

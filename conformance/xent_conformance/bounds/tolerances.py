@@ -207,8 +207,8 @@ class Bounds:
         # What underflows: the result, the factor of G and S, p, p v in each of its places, and the product of the two.
         places = 1 + size + mean + p * self.problem.classes
         tolerance = tolerance + model.eta * (2 + size + mean + np.abs(self._scale())[:, None] + scale * places)
-        # The product of cotangent, shares and vector may be summed over the classes before p makes it small: inf - inf.
-        scaled = np.abs(self._scale())[:, None] * np.maximum(self.mass[:, None], 1) * size.sum(axis=1, keepdims=True)
+        # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
+        scaled = np.abs(self._scale())[:, None] * np.maximum(self.mass[:, None], 1) * size.max(axis=1, keepdims=True)
         tolerance = np.where(scaled >= self.limit, math.inf, tolerance)
         return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
 
