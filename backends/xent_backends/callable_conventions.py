@@ -90,7 +90,10 @@ class _Seen:
         if claims.label_smoothing and claims.weight:
             options = {"weight": np.array([1.0, 1.0, 0.0]), "label_smoothing": 0.5}
             losses.append(self._loss((logits, np.array([0, 1])), claims.reductions[0], **options))
-        found = {None if x is None else "nan" if np.isnan(x).all() else _if(np.isfinite(x), "zero") for x in losses}
+        found = {
+            None if x is None else "nan" if np.isnan(x).all() else _if([bool(np.isfinite(x).all())], "zero")
+            for x in losses
+        }
         return found.pop() if len(found) == 1 else None
 
     def all_masked_row(self) -> str | None:
