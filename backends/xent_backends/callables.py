@@ -24,6 +24,7 @@ from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
+from xent_backends.definitions import definition
 from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import INTEGERS
 from xent_conformance.interface import Capabilities
@@ -121,7 +122,7 @@ def plugged(
         return made(logits, target, **result.signature.accepted(options))
 
     shares = plain_source(arrays.one_hot) if result.distributions else None
-    script = _script(spec, result.signature, shares, layer=layer)
+    script = _script(_access(spec, function), result.signature, shares, layer=layer)
     return Plugged(call, result.capabilities, result.second_order, *script, pickle.dumps(result))
 
 
@@ -172,12 +173,13 @@ def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays:
     return first
 
 
-def _script(spec: str, signature: Signature, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
+def _script(access: tuple[str, str], signature: Signature, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
     """Setup and expression of a script's callable; ``one_hot`` is how distributions are made of labels, where it must.
 
-    A callable that takes all that the suite passes stands for itself.
+    ``access``: the lines by which a script gets at the callable, and what it calls it there. A callable that takes all
+    that the suite passes stands for itself.
     """
-    line, dotted = import_line(spec)
+    line, dotted = access
     if not (layer or one_hot or signature.required) and "reduction" in signature.options:
         return line, dotted
     options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
@@ -191,6 +193,12 @@ def _script(spec: str, signature: Signature, one_hot: str | None, *, layer: bool
         body.insert(0, "shares = one_hot(logits, target) if target.ndim < logits.ndim else target")
     definition = "\n    ".join(["def plugged(logits, target, **options):", *body])
     return joined(line, definition), "plugged"
+
+
+def _access(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
+    """How a script gets at a callable, and what it calls it: by its import path, or as an object by its definition."""
+    _, _, name = spec.partition(":")
+    return (definition(function, name), name) if name.isidentifier() else import_line(spec)
 
 
 def backend_name(spec: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -28,6 +29,18 @@ def configure() -> None:
     """
     os.environ.setdefault("NPROC", "1")
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """While it is entered, what ``configure`` sets holds; afterwards JAX is as it was."""
+    limited, wide = "NPROC" in os.environ, bool(jax.config.read("jax_enable_x64"))  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if not limited:
+            os.environ.pop("NPROC", None)
+        jax.config.update("jax_enable_x64", wide)  # type: ignore[no-untyped-call]
 
 
 def platform(device: str | None = None) -> str:

@@ -202,6 +202,10 @@ def _chosen(losses: jax_cross_entropy.Losses, reduction: str = "mean", **_: Any)
     return losses[0] if reduction == "none" else losses[1]
 
 
+#: While it is entered, what a factory sets in JAX holds; afterwards JAX is as it was.
+settings_kept = jax_arrays.settings_kept
+
+
 def backend() -> JaxBackend:
     """The registered backend ``jax``: compiled, on JAX's default device."""
     jax_arrays.configure()

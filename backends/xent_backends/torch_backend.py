@@ -193,6 +193,10 @@ def from_callable(
     return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)
 
 
+#: While it is entered, what a factory sets in torch holds; afterwards torch is as it was.
+settings_kept = torch_state.defaults_kept
+
+
 def _check_device(device: str) -> None:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BackendUnavailableError(

@@ -1,11 +1,56 @@
 """A property-based conformance test suite for softmax cross-entropy.
 
-Importing this package imports no framework and nothing heavy; the parts are modules of their own: ``interface`` for
-adapters, ``strategies`` for one's own Hypothesis tests, ``oracle`` and ``bounds`` for exact answers and tolerances.
+    >>> import xent_conformance as xent
+    >>> result = xent.judge("numpy", profile="quick", only="identities.softplus")
+    >>> result.raise_for_failures()
+
+Importing this package imports no framework and nothing heavy: what it offers is imported when it is first used. The
+parts are modules of their own: ``interface`` for adapters, ``testing`` for one's own tests, ``strategies`` for one's
+own Hypothesis tests, ``oracle`` and ``bounds`` for exact answers and tolerances.
 """
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xent_conformance.api import judge
+    from xent_conformance.interface import BackendUnavailableError
+    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.result import ConformanceError, Result
+
+__all__ = [
+    "BackendUnavailableError",
+    "BrokenBackendError",
+    "ConformanceError",
+    "Result",
+    "UsageError",
+    "__version__",
+    "judge",
+]
 
 __version__ = "0.1.0"
+
+#: The modules that have what this package offers.
+_MODULES = {
+    "judge": "api",
+    "BackendUnavailableError": "interface",
+    "BrokenBackendError": "loading.loader",
+    "UsageError": "loading.loader",
+    "ConformanceError": "result",
+    "Result": "result",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is first used (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """Names of all that is offered, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -7,21 +7,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xent_conformance import interruptions
-from xent_conformance.output import check_file, output_folder
+from xent_conformance.output import RECORD, check_file, output_folder, renderer
 from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
-RECORD = "record.jsonl"
 
 
 def complain(message: object, code: int) -> int:
@@ -33,6 +31,7 @@ def complain(message: object, code: int) -> int:
 def run(options: argparse.Namespace) -> int:
     """Judge backends, write the record and render the report."""
     from xent_conformance.loading.loader import UsageError
+    from xent_conformance.remarks import remarks
     from xent_conformance.request import Request
     from xent_conformance.session import Session
 
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
                 return BROKEN
             if not session.done and not session.groups():
                 raise UsageError("nothing to judge: no backend claims these dtypes")
-            for line in _not_claimed(session) + _differing(session) + session.not_forked:
+            for line in remarks(session):
                 say(sys.stdout, line)
             try:
                 code = _judged(session, record, options.workers)
@@ -56,42 +55,20 @@ def run(options: argparse.Namespace) -> int:
                 # Interrupted before the header was written.
                 return code
             # What a run leaves behind is shown however it ended.
-            color = _renderer("wants_color")(sys.stdout, os.environ)
-            say(sys.stdout, "\n".join(_renderer("terminal")([record], color=color)))
-            say(sys.stdout, f"report: {_renderer('render')([record], folder)}")
+            color = renderer("wants_color")(sys.stdout, os.environ)
+            say(sys.stdout, "\n".join(renderer("terminal")([record], color=color)))
+            say(sys.stdout, f"report: {renderer('render')([record], folder)}")
             return BROKEN if session.left_out else code
-
-
-def _not_claimed(session: Session) -> list[str]:
-    """What backends leave out of their claims, a line each."""
-    return [
-        f"{opened.description.name}: {what}: left out, because {why}"
-        for opened in session.opened
-        for what, why in opened.description.capabilities.left_out
-    ]
-
-
-def _differing(session: Session) -> list[str]:
-    """Where backends choose otherwise than PyTorch and are held to it, and what their choices rest on, a line each."""
-    from xent_conformance.conventions import PYTORCH, UNDOCUMENTED
-
-    found = []
-    for opened in session.opened:
-        conventions = opened.description.capabilities.conventions
-        for name, basis in conventions.differing().items():
-            why = f"{UNDOCUMENTED}: add its URL to Conventions(documentation=...)" if basis == UNDOCUMENTED else basis
-            choice = f"{name} is {getattr(conventions, name)}, PyTorch's is {getattr(PYTORCH, name)}"
-            found.append(f"{opened.description.name}: differs by convention: {choice} ({why})")
-    return found
 
 
 def _judged(session: Session, record: Path, workers: int) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
+    from xent_conformance.records.status import exit_code
 
     if session.earlier is not None and session.earlier.footer is not None:
-        return _exit_code({verdict.status for verdict in session.earlier.verdicts})
+        return exit_code({verdict.status for verdict in session.earlier.verdicts})
     try:
         interruptions.check()
         # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
@@ -110,6 +87,7 @@ def _recorded(session: Session, record: Path, workers: int, progress: Progress) 
     """Judge, show and record; the exit code."""
     from xent_conformance.console import Console
     from xent_conformance.records.record import RecordWriter
+    from xent_conformance.records.status import exit_code
     from xent_conformance.running import run as verdicts
 
     start = time.perf_counter()
@@ -123,7 +101,7 @@ def _recorded(session: Session, record: Path, workers: int, progress: Progress) 
                 writer.verdict(line)
             console.show(line)
             interruptions.check()
-    code = _exit_code(writer.counts)
+    code = exit_code(writer.counts)
     with _writing(record):
         writer.close(code, time.perf_counter() - start)
     return code
@@ -146,19 +124,6 @@ def _writing(record: Path) -> Iterator[None]:
 def _is_begun(record: Path) -> bool:
     """Whether the record has its header."""
     return record.is_file() and record.stat().st_size > 0
-
-
-def _exit_code(statuses: Collection[str]) -> int:
-    from xent_conformance.records.record import UNEXPECTED, Status
-
-    if not statuses or Status.ERROR in statuses:
-        return BROKEN
-    return FAILED if set(UNEXPECTED) & set(statuses) else OK
-
-
-def _renderer(name: str) -> Any:
-    """A function of the report package, which is known here only by its entry point."""
-    return next(iter(entry_points(group="xent_conformance.renderers", name=name))).load()
 
 
 def listing(options: argparse.Namespace) -> int:
@@ -201,7 +166,7 @@ def report(options: argparse.Namespace) -> int:
     records = _records(options.records)
     more = {"baseline": options.baseline, "kill_matrix": options.kill_matrix, "speed": options.speed}
     with output_folder(options.output) as folder:
-        print(f"report: {_renderer('render')(records, folder, **more)}")
+        print(f"report: {renderer('render')(records, folder, **more)}")
     return OK
 
 
@@ -223,13 +188,13 @@ def _records(paths: Sequence[Path]) -> list[Path]:
 def merge(options: argparse.Namespace) -> int:
     """Merge the records of one run's shards."""
     check_file(options.output)
-    _renderer("merge")(options.records, options.output)
+    renderer("merge")(options.records, options.output)
     return OK
 
 
 def diff(options: argparse.Namespace) -> int:
     """What changed between two records."""
-    text, code = _renderer("diff")(options.old, options.new)
+    text, code = renderer("diff")(options.old, options.new)
     if code == USAGE:
         return complain(text, USAGE)
     print(text)

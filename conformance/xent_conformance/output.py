@@ -1,4 +1,4 @@
-"""Where commands write: looked at before any work is done. Imports nothing heavy: every command needs it."""
+"""Where commands write, and who renders it: looked at before any work is done. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
+
+#: The name of a record in the folder of a run.
+RECORD = "record.jsonl"
+
+
+def renderer(name: str) -> Any:
+    """A function of the report package, which is known here only by its entry point."""
+    return next(iter(entry_points(group="xent_conformance.renderers", name=name))).load()
 
 
 @contextmanager

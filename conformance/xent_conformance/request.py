@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xent_conformance.isolation import CALL_SECONDS
+
+if TYPE_CHECKING:
+    from xent_conformance.loading.loader import Narrowing
 
 #: Longest limit of a call, in seconds: eleven days.
 LONGEST = 10**6
@@ -115,6 +118,14 @@ class Request:
             precision_in(self.precision)
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+    @property
+    def narrowing(self) -> Narrowing:
+        """What it says about callables."""
+        from xent_conformance.loading.loader import Narrowing
+
+        said = self.convention, self.claim, self.precision
+        return Narrowing(self.dtypes or None, self.gradient, self.device, *said)
 
     @classmethod
     def of(cls, options: Any, backends: tuple[str, ...], prefix: str = "", **more: Any) -> Request:

@@ -7,7 +7,7 @@ stream are evaluated together when the first of them is asked for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -23,7 +23,7 @@ from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.smoke import first_call
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError, load
+from xent_conformance.loading.loader import BrokenBackendError, Imported, NoBackendError, UsageError, load
 from xent_conformance.records.lines import Header, VerdictLine
 from xent_conformance.records.record import Record, begun
 from xent_conformance.request import Request
@@ -83,21 +83,26 @@ class Session:
     broken: dict[str, str] = field(default_factory=dict)
     earlier: Record | None = None
     done: frozenset[tuple[str, str, str]] = frozenset()
+    #: Backends that are objects of this process, by what the request calls them.
+    objects: Mapping[str, Imported] = field(default_factory=dict)
     #: Who is told of work that takes long.
     notice: Callable[[str], object] = str
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, request: Request, without: Collection[str] = ()) -> Session:
+    def open(
+        cls, request: Request, without: Collection[str] = (), objects: Mapping[str, Imported] | None = None
+    ) -> Session:
         """Load and look at every backend, ``without`` some; raises UsageError for what cannot be asked for.
 
         RecordError for a record that cannot be resumed. A backend that does not work is left out, so that the others
-        are judged: see ``left_out``.
+        are judged: see ``left_out``. Those that are ``objects`` of this process are judged in it.
         """
-        session = cls(request)
+        session = cls(request, objects=objects or {})
         specs = [spec for spec in request.backends if spec not in without]
-        executors = [None if request.in_process else session._isolated(spec) for spec in specs]
+        here = specs if request.in_process else session.objects
+        executors = [None if spec in here else session._isolated(spec) for spec in specs]
         isolated = [executor for executor in executors if executor is not None]
         try:
             for executor in isolated:
@@ -154,17 +159,12 @@ class Session:
         """A backend in its own process, or in this one."""
         if executor is not None:
             return Opened(executor.open(), executor)
-        backend, description = load(spec, self._narrowing)
+        given = self.objects.get(spec)
+        backend, description = load(spec, self.request.narrowing) if given is None else given.open()
         return Opened(description, LocalExecutor(backend))
 
     def _isolated(self, spec: str) -> IsolatedExecutor:
-        return IsolatedExecutor(spec, self._narrowing, Limits.granted(self.request.timeout))
-
-    @property
-    def _narrowing(self) -> Narrowing:
-        request = self.request
-        said = request.convention, request.claim, request.precision
-        return Narrowing(request.dtypes or None, request.gradient, request.device, *said)
+        return IsolatedExecutor(spec, self.request.narrowing, Limits.granted(self.request.timeout))
 
     def __enter__(self) -> Self:
         """Open already."""

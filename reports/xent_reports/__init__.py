@@ -18,9 +18,10 @@ from xent_reports.changes import compared, diff
 from xent_reports.combination import combined, merge
 from xent_reports.failures import failures
 from xent_reports.model import run_of
+from xent_reports.notebook import fragment
 from xent_reports.terminal import summary_lines, wants_color
 
-__all__ = ["diff", "merge", "render", "summary_lines", "wants_color"]
+__all__ = ["diff", "fragment", "merge", "render", "summary_lines", "wants_color"]
 
 
 def render(

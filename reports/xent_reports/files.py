@@ -12,12 +12,12 @@ from xent_conformance.records.record import MAX_BYTES, Record, RecordError, read
 from xent_conformance.records.strict_json import OddFileError, parsed, read_bytes
 
 
-def load(paths: Sequence[Path] | Path) -> list[Record]:
-    """Read records; raises RecordError for one that is none, and for no record at all."""
-    found = [paths] if isinstance(paths, Path) else list(paths)
+def load(records: Sequence[Path | Record] | Path) -> list[Record]:
+    """Records, of which some may be read already; raises RecordError for one that is none, and for no record at all."""
+    found = [records] if isinstance(records, Path) else list(records)
     if not found:
         raise RecordError("no record was given")
-    return [read(path) for path in found]
+    return [one if isinstance(one, Record) else read(one) for one in found]
 
 
 def json_object(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from xent_conformance.records.record import GLYPHS, SEVERITY, Status
+from xent_conformance.records.record import GLYPHS, SEVERITY, Record, Status
 from xent_reports.causes import Cause, causes, unexplained
 from xent_reports.combination import combined
 from xent_reports.failures import Failure, failures
@@ -36,7 +36,7 @@ def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def summary_lines(records: Sequence[Path] | Path, *, color: bool = False) -> list[str]:
+def summary_lines(records: Sequence[Path | Record] | Path, *, color: bool = False) -> list[str]:
     """The summary of records as lines; raises RecordError as :func:`xent_reports.render` does."""
     run = run_of(combined(load(records)))
     found = failures(run)

@@ -38,6 +38,8 @@ FORMS: dict[str, type] = {
     "array bridge": ArrayBridge,
     "reproducer": Reproducer,
 }
+#: The kind of what is an object of this process, and cannot be loaded in another.
+OBJECT = "object"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Origin:
 
     ``options`` are those of the command line that it was made with, but for the dtypes.
 
-    ``kind`` is "file", "entry point" or "callable"; ``place`` is the path, module or framework, ``attribute`` a name.
+    ``kind`` is "file", "entry point", "callable" or "object"; ``place`` is the path, module or framework, ``attribute``
+    a name.
     """
 
     spec: str

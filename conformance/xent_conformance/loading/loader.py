@@ -12,7 +12,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
@@ -70,7 +70,8 @@ class Imported:
     """A backend whose ``modules`` are imported, and that is not made yet: making it may use a device.
 
     Known deviations are listed in ``folder``, in a file named after the backend, or after a ``library`` of ours.
-    ``options`` are those of the command line that it was made with.
+    ``options`` are those of the command line that it was made with. While ``settings_kept`` is entered, what making it
+    sets in its framework holds; afterwards all is as it was.
     """
 
     spec: str
@@ -80,6 +81,7 @@ class Imported:
     modules: tuple[str, ...]
     library: str | None = None
     options: tuple[str, ...] = ()
+    settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
         """The backend and what it is, with the parts of its ``scripts`` or without.
@@ -212,6 +214,7 @@ def _file(name: str) -> Path:
 
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Imported:
+    # That the framework is missing is said before what the function's module makes of it.
     factory = _guarded(spec, _points(CALLABLES)[framework].load)
     # As the folder of a file is; last, so that nothing in it can pass for another module.
     if (here := str(Path.cwd())) not in sys.path:
@@ -219,6 +222,19 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
+    found = from_function(function, framework, spec, narrowing)
+    # A framework's own function has the known deviations of that framework; those of others are beside their modules.
+    own = path.partition(".")[0] == framework
+    folder = _folder(inspect.getmodule(factory) if own else _module_in(path))
+    return replace(found, place=("callable", framework, path), folder=folder, library=framework if own else None)
+
+
+def from_function(function: Callable[..., Any], framework: str, spec: str, narrowing: Narrowing) -> Imported:
+    """A callable of a framework, which is at hand, as a backend; raises what :func:`load` does."""
+    points = _points(CALLABLES)
+    if framework not in points:
+        raise UsageError(f"unknown framework {framework!r}; {instead(framework, sorted(points))}")
+    factory = _guarded(spec, points[framework].load)
     details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
 
     def make(tried: bytes | None) -> Backend:
@@ -229,12 +245,11 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
         said = narrowing.conventions, narrowing.claims, narrowing.precision
         return made if not any(said) else _guarded(spec, lambda: _declaring(made, *said))  # type: ignore[no-any-return]
 
-    # A framework's own function has the known deviations of that framework; those of others are beside their modules.
-    library = framework if path.partition(".")[0] == framework else None
-    place = "callable", framework, path
     modules = _guarded(spec, lambda: _modules(function))
-    folder = _folder(inspect.getmodule(factory) if library else _module_in(path))
-    return Imported(spec, make, place, folder, modules, library, narrowing.options)
+    restored = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
+    return Imported(
+        spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=restored
+    )
 
 
 def _declaring(backend: Any, *said: tuple[str, ...]) -> Any:

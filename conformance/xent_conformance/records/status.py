@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -58,3 +59,10 @@ SEVERITY = (
 
 #: Statuses that make a run fail: exit code 1.
 UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
+
+
+def exit_code(statuses: Collection[str]) -> int:
+    """The exit code of a run with these verdicts: 0 none is unexpected, 1 some are, 3 errors, or no verdict at all."""
+    if not statuses or Status.ERROR in statuses:
+        return 3
+    return 1 if set(UNEXPECTED) & set(statuses) else 0

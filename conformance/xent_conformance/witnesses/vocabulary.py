@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xent_conformance.interface import ReproducerParts
 from xent_conformance.judging.subject import Subject
-from xent_conformance.loading.description import Description
+from xent_conformance.loading.description import OBJECT, Description
 from xent_conformance.problem import AnyArray
 from xent_conformance.witnesses import literals
 
@@ -58,6 +58,8 @@ def _import_of(description: Description) -> str:
     """The lines that give a script the object ``backend``."""
     assert description.origin is not None
     place, attribute = description.origin.place, description.origin.attribute
+    if description.origin.kind == OBJECT:
+        return f'raise NotImplementedError("make the adapter {attribute} here, as it was judged: backend = ...")'
     stub = STUB if description.imports_suite else ""
     if description.origin.kind != "file":
         return f"{stub}from {place} import {attribute} as backend\n{_MADE}"

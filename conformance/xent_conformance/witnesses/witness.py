@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from xent_conformance.calling.text import to_text
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.description import OBJECT
 from xent_conformance.problem_data import to_data
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
@@ -74,13 +75,7 @@ def failure(
     requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, found: Found | None = None
 ) -> Failure:
     """What a record says about one failing problem; ``found``: the one that it was reduced from."""
-    finding = witness.finding
-    # Not into the folder of the whole report.
-    again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
-    origin = subject.description.origin
-    again += [] if origin is None else origin.options
-    again += [] if requirement.once else ["--dtypes", subject.dtype]
-    again += ["--profile", settings.profile, "--seed", str(settings.seed)]
+    finding, again = witness.finding, _again(requirement, subject, settings)
     return Failure(
         kind=finding.kind,
         call=finding.call,
@@ -90,19 +85,22 @@ def failure(
         problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
         reproducer=_script(requirement, subject, witness, again),
-        command=shlex.join(again),
+        command=again,
         found=found,
         **finding.details(),
     )
 
 
-def _script(requirement: Requirement, subject: Subject, witness: Witness, again: list[str]) -> str:
+def _script(requirement: Requirement, subject: Subject, witness: Witness, again: str) -> str:
     """A script that shows the failure; where its inputs are too long to be written out, one that runs the suite."""
     inputs = [array for call in witness.finding.calls for array in call.inputs.values() if array is not None]
     longest = max((array.size for array in inputs if array.flags.c_contiguous), default=0)
     text = "" if longest > MOST_ELEMENTS else witness.script(requirement, subject)
     if text and len(text) <= MOST_CHARACTERS:
         return text
+    origin = subject.description.origin
+    if origin is not None and origin.kind == OBJECT:
+        return f"raise NotImplementedError({f'its inputs are too long for a script; where it is defined: {again}'!r})\n"
     return f"""\
 # {requirement.id} on {subject.name}: {requirement.title}
 # {" ".join(witness.finding.message.split())}
@@ -110,8 +108,24 @@ def _script(requirement: Requirement, subject: Subject, witness: Witness, again:
 import subprocess
 import sys
 
-done = subprocess.run([sys.executable, "-m", "xent_conformance", *{again[1:]!r}], check=False)
+done = subprocess.run([sys.executable, "-m", "xent_conformance", *{shlex.split(again)[1:]!r}], check=False)
 wrong = done.returncode == 1
 print('WRONG' if wrong else 'NOT REPRODUCED')
 raise SystemExit(int(wrong))
 """
+
+
+def _again(requirement: Requirement, subject: Subject, settings: Settings) -> str:
+    """What judges one requirement on a subject again: a command, or for an object of a process some Python."""
+    origin, dtypes = subject.description.origin, [] if requirement.once else [subject.dtype]
+    if origin is not None and origin.kind == OBJECT:
+        # Its options are in the user's own call.
+        said = {"only": requirement.id, "profile": settings.profile, "seed": settings.seed}
+        said |= {"dtypes": dtypes[0]} if dtypes else {}
+        given = [origin.attribute, *([f"framework={origin.place!r}"] if origin.place else [])]
+        return f"xent.judge({', '.join([*given, *(f'{name}={value!r}' for name, value in said.items())])})"
+    # Not into the folder of the whole report.
+    again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
+    again += [] if origin is None else origin.options
+    again += [word for dtype in dtypes for word in ("--dtypes", dtype)]
+    return shlex.join([*again, "--profile", settings.profile, "--seed", str(settings.seed)])

@@ -1,0 +1,63 @@
+"""The definition of a function as text, with what it needs, for scripts that cannot import it.
+
+A function of a notebook has no module that a script could import. Its source is printed, after that of the functions,
+classes, modules and plain values that it uses.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+#: Types whose values are written as they are.
+PLAIN = (bool, int, float, str, bytes, type(None))
+
+
+class _UnknownError(Exception):
+    """Something whose definition cannot be printed."""
+
+
+def definition(function: Callable[..., Any], name: str) -> str:
+    """Lines that define a function under its name; where they cannot be had, lines that ask for them and raise."""
+    try:
+        if inspect.isfunction(function) and function.__name__ == name:
+            return "\n".join(_defined(function, set()))
+    except (_UnknownError, OSError, TypeError, ValueError):
+        # The lines below say so.
+        pass
+    ask = f"define {name} here: what was judged is an object whose definition could not be printed"
+    return f"raise NotImplementedError({ask!r})"
+
+
+def _defined(function: FunctionType, seen: set[str]) -> Iterator[str]:
+    """The lines that define a function, after those of what it uses."""
+    used = inspect.getclosurevars(function)
+    for name, value in sorted({**used.globals, **used.nonlocals}.items()):
+        if name in seen or name == function.__name__:
+            continue
+        seen.add(name)
+        yield from _named(name, value, seen)
+    lines = textwrap.dedent(inspect.getsource(function))
+    if not lines.startswith(("def ", "@")):
+        raise _UnknownError
+    yield lines.rstrip()
+
+
+def _named(name: str, value: object, seen: set[str]) -> Iterator[str]:
+    """The lines that give a name its value."""
+    if isinstance(value, ModuleType):
+        yield f"import {value.__name__} as {name}"
+    elif type(value) in PLAIN:
+        yield f"{name} = {value!r}"
+    elif inspect.isfunction(value) and value.__module__ == "__main__" and value.__name__ == name:
+        yield from _defined(value, seen)
+    elif inspect.isfunction(value) or inspect.isclass(value) or inspect.isbuiltin(value):
+        module = getattr(value, "__module__", None)
+        if module in (None, "__main__") or "." in value.__qualname__:
+            raise _UnknownError
+        yield f"from {module} import {value.__name__} as {name}"
+    else:
+        raise _UnknownError

@@ -1,0 +1,108 @@
+"""From an object of this process, such as a function in a notebook, to a backend that works.
+
+What can be imported elsewhere is judged in a process of its own, by the name that leads to it; all else in this one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from xent_conformance.loading.description import OBJECT
+from xent_conformance.loading.loader import Imported, Narrowing, UsageError, from_function
+
+#: The module of a notebook's cells and of a script.
+MAIN = "__main__"
+#: Names of callables that have none.
+NAMELESS = "loss"
+
+
+class NotImportableError(Exception):
+    """Another process cannot import the object; the message says why, as the end of a sentence."""
+
+
+def import_path(thing: object) -> str:
+    """The dotted path by which another process imports an object; raises NotImportableError where there is none.
+
+    That is a name of the module which defines it, where this very object is, and where the module's file is on
+    ``sys.path``.
+    """
+    name = getattr(thing, "__module__", None)
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None:
+        raise NotImportableError("no module defines it")
+    if name == MAIN:
+        raise NotImportableError("it is defined in a notebook or in the script that runs")
+    qualified = str(getattr(thing, "__qualname__", ""))
+    if _at(module, qualified) is not thing:
+        names = [key for key, value in tuple(vars(module).items()) if value is thing and key.isidentifier()]
+        if not names:
+            raise NotImportableError(f"it is no name of the module {name}")
+        qualified = names[0]
+    if not _is_on_path(module):
+        raise NotImportableError(f"the module {name} cannot be imported from sys.path")
+    return f"{name}.{qualified}"
+
+
+def of_object(thing: Any, framework: str | None, narrowing: Narrowing, name: str | None = None) -> Imported:
+    """An adapter, or a callable of a framework, as a backend that is judged in this process.
+
+    ``name`` is what the report calls it. Raises UsageError for anything else.
+    """
+    name = name or name_of(thing)
+    folder = _folder_of(thing)
+    if is_backend(thing):
+        if framework is not None:
+            raise UsageError("an adapter says itself whose arrays it takes: leave framework out")
+        return Imported(str(thing.name), lambda _: thing, (OBJECT, "", name), folder, (type(thing).__module__,))
+    assert framework is not None
+    found = from_function(thing, framework, f"{framework}:{name}", narrowing)
+    return replace(found, place=(OBJECT, framework, name), folder=folder)
+
+
+def is_backend(thing: object) -> bool:
+    """Whether an object is an adapter; a class of adapters is none."""
+    return not inspect.isclass(thing) and hasattr(thing, "capabilities") and hasattr(thing, "cross_entropy")
+
+
+def name_of(thing: object) -> str:
+    """The name of a function or class, of what a partial application wraps, of an object's class."""
+    plain = getattr(thing, "func", thing)
+    name = getattr(plain, "__name__", type(plain).__name__)
+    return name if isinstance(name, str) and name.isidentifier() else NAMELESS
+
+
+def _at(module: ModuleType, qualified: str) -> object:
+    """The object at a dotted name of a module; None where there is none."""
+    found: object = module
+    for part in qualified.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _is_on_path(module: ModuleType) -> bool:
+    """Whether a new process with our ``sys.path`` would import the same file by the module's name."""
+    path = None
+    if "." in module.__name__:
+        parent = sys.modules.get(module.__name__.rpartition(".")[0])
+        if parent is None or not _is_on_path(parent):
+            return False
+        path = getattr(parent, "__path__", None)
+    # importlib.util.find_spec answers from sys.modules.
+    specs = (finder.find_spec(module.__name__, path, None) for finder in sys.meta_path)
+    spec = next((spec for spec in specs if spec is not None), None)
+    if spec is None:
+        return False
+    here, there = getattr(module, "__file__", None), spec.origin if spec.has_location else None
+    return here == there or (here is not None and there is not None and Path(here).samefile(there))
+
+
+def _folder_of(thing: object) -> Path:
+    """The folder beside which known deviations lie: that of the object's module, or the working directory."""
+    name = getattr(getattr(thing, "func", thing), "__module__", None)
+    file = getattr(sys.modules.get(name or ""), "__file__", None)
+    return Path(file).parent if isinstance(file, str) else Path()

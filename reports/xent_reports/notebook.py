@@ -1,0 +1,48 @@
+"""The summary of a record for a cell of a notebook: a fragment of HTML without scripts, styles or links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files as resources
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from xent_conformance.records.record import Record
+from xent_reports.causes import causes, unexplained
+from xent_reports.failures import failures
+from xent_reports.headline import counts_line, notices, sentence
+from xent_reports.model import run_of
+from xent_reports.visible import abridged, one_line, shortened, visible
+
+#: Causes that are shown; the page has all.
+_SHOWN = 20
+
+
+def fragment(record: Record, remarks: Sequence[str] = ()) -> str:
+    """What the terminal says of a record, as HTML: remarks, the verdict, then a folded block for each cause."""
+    run = run_of(record)
+    found = failures(run)
+    explained = causes(run, found)
+    others = unexplained(found, explained)
+    left = max(0, len(explained) - _SHOWN) + max(0, len(others) - _SHOWN)
+    return _template().render(
+        sentence=sentence(run),
+        counts=counts_line(run),
+        notices=[*notices(run), *remarks],
+        causes=explained[:_SHOWN],
+        failures=others[:_SHOWN],
+        left=left,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"line": lambda text: shortened(one_line(text), 400), "visible": visible, "name": _name}
+    text = resources("xent_reports").joinpath("templates", "notebook.html.j2").read_text("utf-8")
+    return environment.from_string(text)
+
+
+def _name(text: str) -> str:
+    return abridged(one_line(text))
