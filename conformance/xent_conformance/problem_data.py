@@ -15,6 +15,8 @@ from xent_conformance.problem import AnyArray, Problem
 MOST_VALUES = 8000
 #: From here on a count is more than float16 can hold.
 MANY = 65504
+#: Values that are written out where no recipe stands for them: a record has short lines.
+MOST_WITHOUT_RECIPE = 160_000
 #: Largest array that a deviation's witness may have.
 LARGEST_LITERAL = 1 << 20
 LARGEST_LABEL = 1 << 63
@@ -99,8 +101,8 @@ def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
     data: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
     if not array.flags.c_contiguous:
         data["strides"] = [s // array.itemsize for s in array.strides]
-    if array.size > MOST_VALUES and recipe is not None:
-        data["recipe"] = recipe
+    if (array.size > MOST_VALUES and recipe is not None) or array.size > MOST_WITHOUT_RECIPE:
+        data["recipe"] = recipe or "too many values to be written out"
     elif array.dtype.kind == "c":
         data["values"] = [str(v) for v in array.reshape(-1).tolist()]
     else:
