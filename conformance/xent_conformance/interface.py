@@ -230,7 +230,10 @@ class ArrayBridge(Protocol):
     """Conversion between NumPy and the backend's own arrays. Without it arrays stay NumPy's."""
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Array:
-        """The backend's array with the same values and, where it can represent them, the same strides."""
+        """The backend's array with the same values and, where it can represent them, the same strides.
+
+        It may copy, or raise, for strides that its arrays cannot have; what it raises for is given to it contiguous.
+        """
 
     def asnumpy(self, array: Array) -> npt.NDArray[np.generic]:
         """A NumPy array with the same values and dtype. Raises TypeError for anything but one of its arrays."""

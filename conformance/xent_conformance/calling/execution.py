@@ -9,7 +9,7 @@ import math
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from xent_conformance.calling.bridge import Bridge
 from xent_conformance.calling.calls import Invocation, Outcome, none_remembered
 from xent_conformance.calling.exceptions import described, name_of
 from xent_conformance.calling.foreign import printable
@@ -25,7 +26,7 @@ from xent_conformance.calling.guarded import BAND, Guarded
 from xent_conformance.calling.late import Held
 from xent_conformance.calling.surroundings import seen, surroundings
 from xent_conformance.formats import is_floating
-from xent_conformance.interface import ArrayBridge, Backend, Surroundings
+from xent_conformance.interface import Backend, Surroundings
 from xent_conformance.problem import AnyArray
 
 #: Seconds between two switches of Python's threads while calls are made beside each other.
@@ -49,9 +50,7 @@ class LocalExecutor:
         self.restarts = 0
         self.expendable = False
         self._passed_on = () if guest else (KeyboardInterrupt,)
-        bridged = isinstance(backend, ArrayBridge)
-        self._asarray: Callable[[AnyArray], Any] = backend.asarray if bridged else _same  # type: ignore[attr-defined]
-        self._asnumpy: Callable[[Any], AnyArray] = backend.asnumpy if bridged else _same  # type: ignore[attr-defined]
+        self._bridge = Bridge(backend)
         self.recent = none_remembered()
         self._held = Held()
         #: The first call that was asked for, and what came of it.
@@ -112,10 +111,7 @@ class LocalExecutor:
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
-        try:
-            return bool(self._asnumpy(self._asarray(array)).strides == array.strides)
-        except Exception:  # noqa: BLE001 - whatever a bridge raises here, it raises in the call that follows
-            return True
+        return self._bridge.keeps_strides(array)
 
     def close(self) -> None:
         """The backend lives as long as this process."""
@@ -126,20 +122,18 @@ class LocalExecutor:
         weight = options.get("weight")
         try:
             band = BAND if invocation.guarded else 0
-            given = {
-                name: Guarded(array, band, ordinary=name in invocation.ordinary)
-                for name, array in invocation.arrays.items()
-                if isinstance(array, np.ndarray)
-            }
-            arrays = {
-                name: _of_shape(name, self._asarray(guarded.view), guarded.view) for name, guarded in given.items()
-            }
+            given: dict[str, Guarded] = {}
+            arrays: dict[str, Any] = {}
+            for name, array in invocation.arrays.items():
+                if isinstance(array, np.ndarray):
+                    given[name], own = self._bridge.given(array, band, ordinary=name in invocation.ordinary)
+                    arrays[name] = _of_shape(name, own, array)
             if isinstance(weight, np.ndarray):
                 options["weight"] = arrays["weight"]
             returned = getattr(self.backend, invocation.method)(*map(arrays.get, inputs), **options)
             results = self._results(returned, invocation)
             outputs = {name: np.array(array) for name, array in results.items()}
-            after = {name: guarded.after(self._asnumpy(arrays[name])) for name, guarded in given.items()}
+            after = {name: guarded.after(self._bridge.asnumpy(arrays[name])) for name, guarded in given.items()}
         except MalformedError as error:
             return Outcome({}, malformed=str(error)), {}
         except BaseException as error:
@@ -172,7 +166,7 @@ class LocalExecutor:
     def _floating(self, name: str, value: Any, most: int) -> AnyArray:
         """A result as a plain array of floating-point numbers, of so many elements at most."""
         try:
-            array = self._asnumpy(value)
+            array = self._bridge.asnumpy(value)
         except (TypeError, AttributeError) as error:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
         # Neither what a value says of its class nor what a class of its own answers is taken at its word.
@@ -210,11 +204,6 @@ def _of_shape(name: str, array: Any, original: AnyArray) -> Any:
     if shape != original.shape:
         hint = "; np.ascontiguousarray makes (1,) of ()" if not original.shape else ""
         raise MalformedError(f"was not called: asarray made shape {shape} of {name} with shape {original.shape}{hint}")
-    return array
-
-
-def _same(array: Any) -> Any:
-    """The bridge of a backend that computes on NumPy arrays."""
     return array
 
 

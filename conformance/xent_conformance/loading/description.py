@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from xent_conformance.calling.bridge import Bridge
 from xent_conformance.calling.foreign import printable
 from xent_conformance.conventions import Conventions
 from xent_conformance.interface import (
@@ -100,6 +101,10 @@ class Description:
 def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
     """What there is to know of a backend, with the parts of its ``scripts`` or without: to print them takes time."""
     claims = backend.capabilities
+    refused = Bridge(backend).refused
+    if refused:
+        why = f"{next(iter(refused.values()))}; they are given as contiguous copies"
+        claims = replace(claims, left_out=(*claims.left_out, (f"layouts {', '.join(refused)}", why)))
     tried = getattr(backend, "tried", None)
     return Description(
         name=backend.name,
