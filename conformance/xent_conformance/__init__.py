@@ -30,7 +30,7 @@ __all__ = [
     "judge",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: The modules that have what this package offers.
 _MODULES = {
