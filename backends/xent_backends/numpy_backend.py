@@ -23,7 +23,7 @@ from xent_conformance.interface import (
 
 AnyArray = npt.NDArray[Any]
 
-#: Everything is computed in float64 as (x_t - max) - log(sum) and rounded once.
+#: Losses are (x_t - max) - log(sum) in float64; with class indices alone the exponentials are in float32.
 CAPABILITIES = Capabilities(
     logits_dtypes=FLOATING,
     target_dtypes=INDICES,

@@ -1,7 +1,8 @@
 """Softmax cross-entropy in NumPy, with gradients: an implementation to read, and to copy.
 
 Logits x are (C), (N, C) or (N, C, d1, ..., dk) in float16, bfloat16, float32 or float64; targets are class indices or
-probabilities. Everything is computed in float64 and rounded once, at the end. With Q of ``numpy_normal_form``:
+probabilities. Class indices without smoothing, which most calls are, take ``numpy_labels``; everything else is computed
+in float64 and rounded once, at the end. With Q of ``numpy_normal_form``:
 
     loss_i = sum_j Q_ij (-log p_ij)              p = softmax(x)
     d loss_i / d x_ij = p_ij S_i - Q_ij          S_i = sum_j Q_ij
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.numpy_labels import label_call, label_gradient, label_losses
 from xent_backends.numpy_normal_form import (
     by_row,
     checked_labels,
@@ -93,6 +95,9 @@ def cross_entropy(
     array(1.3862944, dtype=float32)
     """
     with np.errstate(all="ignore"):
+        if _labels_alone(target, label_smoothing):
+            call = label_call(logits, target, weight, ignore_index, reduction)
+            return reduced(label_losses(call), call.divisor, reduction, logits)
         form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing)
         return reduced(form.losses, form.divisor, reduction, logits)
 
@@ -109,6 +114,10 @@ def cross_entropy_vjp(
     """Loss and gradients for a cotangent of the loss's shape."""
     _check_cotangent(cotangent, logits, reduction)
     with np.errstate(all="ignore"):
+        if _labels_alone(target, label_smoothing):
+            call = label_call(logits, target, weight, ignore_index, reduction)
+            losses, rows = label_gradient(call, cotangent)
+            return Gradients(reduced(losses, call.divisor, reduction, logits), restored(rows, logits), None)
         form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing)
         loss = reduced(form.losses, form.divisor, reduction, logits)
         gradient = form.scaled(cotangent, np.exp(form.log_probs) * form.mass - form.coefficients)
@@ -155,6 +164,11 @@ class CrossEntropyLoss:
     def vjp(self, cotangent: AnyArray, logits: AnyArray, target: AnyArray) -> Gradients:
         """Loss and gradients of one batch."""
         return cross_entropy_vjp(cotangent, logits, target, **vars(self))
+
+
+def _labels_alone(target: AnyArray, label_smoothing: float) -> bool:
+    """Whether the loss of a row is that of one class; smoothing that is no number is refused by ``normal_form``."""
+    return not validation.has_probabilities(target) and label_smoothing == 0 and not isinstance(label_smoothing, bool)
 
 
 def _check_cotangent(cotangent: AnyArray, logits: AnyArray, reduction: str) -> None:

@@ -133,10 +133,10 @@ def by_row(array: AnyArray) -> F64Array:
     return np.ascontiguousarray(moved, dtype=np.float64).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
 
 
-def restored(rows: F64Array, logits: AnyArray) -> AnyArray:
+def restored(rows: AnyArray, logits: AnyArray) -> AnyArray:
     """Rows (R, C) in the shape and dtype of the logits."""
     if logits.ndim <= 2:  # noqa: PLR2004 - the class axis is the last
-        return rows.reshape(logits.shape).astype(logits.dtype)
+        return rows.reshape(logits.shape).astype(logits.dtype, copy=False)
     axis = validation.class_axis(logits)
     shape = (*validation.row_shape(logits), logits.shape[axis])
-    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, axis)).astype(logits.dtype)
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(shape), -1, axis)).astype(logits.dtype, copy=False)

@@ -10,6 +10,7 @@ import pytest
 
 from xent_backends import numpy_cross_entropy as ce
 from xent_backends.numpy_backend import backend
+from xent_backends.numpy_labels import BLOCK
 from xent_conformance.interface import (
     Backend,
     Described,
@@ -68,6 +69,25 @@ def test_loss_and_gradient_are_the_closed_form_rounded_once(
     # Entries of p S - Q cancel: their error is that of p, at most max(w) in these batches.
     np.testing.assert_allclose(got.grad_logits.astype(float), want.gradient, rtol=ROUNDING[dtype], atol=1e-7)
     np.testing.assert_array_equal(ce.cross_entropy(x, target, **given), got.loss)
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("dtype", list(ROUNDING))
+def test_rows_of_several_blocks_are_the_closed_form(closed_form: Any, dtype: str, reduction: str) -> None:
+    """Rows that need three blocks, the last one shorter, have the loss and gradient of the closed form."""
+    number, generator = np.dtype(getattr(ml_dtypes, dtype, dtype)), np.random.default_rng(3)
+    rows, classes = 2 * (BLOCK // 900) + 5, 900
+    x = generator.normal(0, 4, (rows, classes)).astype(number)
+    labels = np.where(np.arange(rows) % 5 == 1, -100, generator.integers(0, classes, rows))
+    weight = generator.uniform(0.5, 2, classes).astype(number)
+    want = closed_form(x, labels, weight=weight, reduction=reduction)
+    got = ce.cross_entropy_vjp(np.ones(want.loss.shape, number), x, labels, weight, reduction=reduction)
+    np.testing.assert_allclose(got.loss.astype(float), want.loss, rtol=ROUNDING[dtype])
+    # In float32 x - max is rounded, which an exponential takes as a relative error, and four units for exp and product.
+    narrow = 0.0 if dtype == "float64" else float(np.ptp(x.astype(float))) * 2.0**-24 + 4 * 2.0**-23
+    rtol, smallest = ROUNDING[dtype] + narrow, 2.0**-24 if dtype == "float16" else 1e-15
+    np.testing.assert_allclose(got.grad_logits.astype(float), want.gradient, rtol=rtol, atol=smallest)
+    np.testing.assert_array_equal(ce.cross_entropy(x, labels, weight, reduction=reduction), got.loss)
 
 
 def test_spatial_and_unbatched_logits_are_rows(batch: Any) -> None:
