@@ -1,5 +1,6 @@
 """Bounds: correct implementations stay within, the worst admissible one comes near, other numbers are far out."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -280,10 +281,10 @@ def loss_accepts(problem, value, precision=Precision()):  # noqa: B008 - it is f
     return not compare("loss", np.array(value), answer.loss, bounds.loss, problem.format, **excuses).failed
 
 
-def half(logits, target, weight=None, reduction="sum"):
+def half(logits, target, weight=None, reduction="sum", dtype=np.float16):
     weight = None if weight is None else np.array(weight, np.float16)
     target = np.array(target) if np.ndim(target) == 1 else np.array(target, np.float16)
-    return Problem(np.array(logits, np.float16), target, weight, reduction=reduction)
+    return Problem(np.array(logits, dtype), target, weight, reduction=reduction)
 
 
 def test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below():
@@ -298,6 +299,14 @@ def test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored():
     problem = half([[15000, -15000]] * 4, [1] * 4, reduction="mean")
     assert loss_accepts(problem, np.inf, Precision(batch_sum="native"))
     assert not loss_accepts(problem, np.inf)
+
+
+def test_a_batch_sum_in_float32_overflows_where_bfloat16_does():
+    """Both formats end at 3.4e38, so that the sum of a mean may be infinite though the mean is not."""
+    problem = half([[1e38, -1e38]] * 4, [1] * 4, reduction="mean", dtype=ml_dtypes.bfloat16)
+    assert loss_accepts(problem, np.inf)
+    assert not loss_accepts(problem, -np.inf)
+    assert not loss_accepts(problem.with_(logits=problem.logits / 8), np.inf)
 
 
 def test_nan_is_accepted_only_where_what_overflows_has_no_share():

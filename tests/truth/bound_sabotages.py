@@ -72,7 +72,8 @@ TERMS = [
     ("the divisor of the second derivative", Bounds.hessian_times, " + centred * common", "", SHARES),
     ("the largest number", Bounds.limit, "(1 - 64 * self.model.u_o)", "2", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
     ("overflow of log-probabilities", overflow.of_loss, "rows >= bounds.limit", "rows > np.inf", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
-    ("overflow of the sum", overflow.of_loss, "over.any() or sums >= bounds.limit", "over.any()", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
+    ("overflow of the sum", overflow.of_loss, "sums >= bounds.limit_of_sums", "False", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored", "test_bounds.test_a_batch_sum_in_float32_overflows_where_bfloat16_does")),
+    ("the largest number of a wide sum", Bounds.limit_of_sums, "return self.limit", "return np.inf", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
     ("a zero share of what overflows", overflow.without_share, "(shares == 0) & ", "(shares != 0) & ", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
     ("subnormal float16", error_model.underflow, "2 * fmt.unit_roundoff * fmt.smallest_normal", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
 ]  # fmt: skip

@@ -22,15 +22,14 @@ def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     over: npt.NDArray[np.bool_] = rows >= bounds.limit
     if problem.reduction == "none":
         return over
-    if bounds.model.batch_is_wide:
-        return np.bool_(over.any() or abs(float(answer.loss.value)) >= bounds.limit)
     terms = np.abs(np.asarray(answer.form.divisor_terms).astype(np.float64))
     total = rows.sum() if bounds.mixed else 0.0
     if problem.reduction == "mean" and not bounds.divides_by_zero:
         # The unscaled sum may be divided before it is multiplied by eps / C.
         total = max(total, total / abs(float(answer.form.divisor)))
     sums = max(np.abs(bounds.row_values()).sum(), total, terms.sum())
-    return np.bool_(over.any() or sums >= bounds.limit)
+    stored = bounds.model.batch_is_wide and abs(float(answer.loss.value)) >= bounds.limit
+    return np.bool_(over.any() or sums >= bounds.limit_of_sums or stored)
 
 
 def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
@@ -60,9 +59,9 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
 def cancels(bounds: Bounds) -> bool:
     """The same for the rows of a batch."""
     values = bounds.row_values()
-    if bounds.model.batch_is_wide or not (values < 0).any() or not (values > 0).any():
+    if not (values < 0).any() or not (values > 0).any():
         return False
-    return bool(np.abs(values).sum() >= bounds.limit)
+    return bool(np.abs(values).sum() >= bounds.limit_of_sums)
 
 
 def _sizes(bounds: Bounds) -> F64Array:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from xent_conformance.bounds import overflow
 from xent_conformance.bounds.class_sum import LARGE, log_sum_error
 from xent_conformance.bounds.error_model import ErrorModel
+from xent_conformance.formats import format_named
 from xent_conformance.oracle import Answer
 from xent_conformance.precision import Precision
 from xent_conformance.problem import F64Array
@@ -247,6 +248,13 @@ class Bounds:
     def limit(self) -> float:
         """Magnitude from which a rounded intermediate may overflow."""
         return self.problem.format.max_finite * (1 - 64 * self.model.u_o)
+
+    @property
+    def limit_of_sums(self) -> float:
+        """The same for sums over the batch. One in float32 is no wider than bfloat16 there: both end at 3.4e38."""
+        if not self.model.batch_is_wide:
+            return self.limit
+        return max(self.limit, format_named("float32").max_finite * (1 - 64 * self.model.u_r))
 
     def row_values(self) -> F64Array:
         """Losses of the rows, 0 where they are not finite."""
