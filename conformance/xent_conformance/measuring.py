@@ -1,4 +1,4 @@
-"""The commands that measure the suite itself: `xent mutants`, `xent campaign` and `xent coverage`."""
+"""The commands that measure. Of the suite itself: `xent mutants`, `campaign`, `coverage`; of backends: `xent bench`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from xent_conformance.commands import FAILED, OK
+from xent_conformance import interruptions
+from xent_conformance.commands import BROKEN, FAILED, OK, complain
 from xent_conformance.output import check_file
 from xent_conformance.progress import Progress
 
@@ -91,3 +92,43 @@ def coverage(options: argparse.Namespace) -> int:
     if options.output is not None:
         options.output.write_text(json.dumps(found.as_data(), indent=1) + "\n", encoding="utf-8")
     return OK
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Time backends; 1 where one of the calls has no right loss to time, or none is timed."""
+    from xent_conformance.interface import BackendUnavailableError
+    from xent_conformance.loading.loader import Narrowing, UsageError, load
+    from xent_conformance.request import Request, names_in
+    from xent_conformance.speed.cells import Cell, half_of_memory, shape_of
+    from xent_conformance.speed.measure import Measured, measured, table
+
+    dtypes = Request(tuple(options.backends), dtypes=names_in(*options.dtypes), device=options.device).dtypes
+    try:
+        shapes = [shape_of(text) for text in names_in(options.shapes)]
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if options.output is not None:
+        check_file(options.output)
+    memory = half_of_memory() if options.memory is None else options.memory * 1e9
+    narrowing = Narrowing(dtypes or None, device=options.device)
+    try:
+        backends = [load(spec, narrowing)[0] for spec in options.backends]
+    except BackendUnavailableError as error:
+        return complain(error, BROKEN)
+    cells = [Cell(shape, dtype) for shape in shapes for dtype in dtypes or ("float32", "bfloat16")]
+    lines: list[Measured] = []
+    with Progress(sys.stderr) as progress:
+        for found in measured(backends, cells, options.seconds, memory):
+            lines += found
+            interruptions.check()
+            progress.update(f"{found[0].backend}, {'x'.join(map(str, found[0].cell.shape))} {found[0].cell.dtype}")
+    if not lines:
+        raise UsageError("nothing to time: no backend claims these dtypes")
+    print("\n".join(table(lines)))
+    timed = [line.as_data() for line in lines if line.times is not None]
+    if options.output is not None:
+        left_out = [{**line.about, "why": line.why} for line in lines if line.times is None]
+        written = {"benchmarks": timed, "left_out": left_out}
+        options.output.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        print(f"times: {options.output}")
+    return OK if timed and not any(line.wrong for line in lines) else FAILED

@@ -43,6 +43,15 @@ examples:
   xent run jax:my_losses.cross_entropy --dtypes float32,bfloat16
   xent run torch --output nightly --resume           finish a run that was cut off
 """
+BENCH_EXAMPLES = """\
+examples:
+  xent bench numpy torch                             side by side at shapes that people train with
+  xent bench ./my_backend.py --shapes 4096x1000 --dtypes float32
+  xent bench torch --output speed.json               for `xent report RECORD --speed speed.json`
+
+A call whose loss is wrong at a shape has no figure there; the last column is its time as a multiple of that of a copy
+of the logits. Backends are called in this process. On a device times are unverified.
+"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,6 +84,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for add in (_run, _list, _explain, _report, _merge, _diff, _new, _deviations, _mutants, _campaign, _coverage):
         add(parsers.add_parser)
     _vectors(parsers.add_parser)
+    _bench(parsers.add_parser)
     if not arguments:
         parser.print_help()
         raise SystemExit(USAGE)
@@ -150,7 +160,9 @@ def _report(add: Add) -> None:
     )
     report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
     report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
-    report.add_argument("--speed", type=Path, metavar="FILE", help="what pytest --benchmark-json=FILE wrote")
+    report.add_argument(
+        "--speed", type=Path, metavar="FILE", help="what `xent bench --output FILE` wrote, or pytest-benchmark"
+    )
     report.set_defaults(command=commands.report)
 
 
@@ -277,6 +289,35 @@ def _vectors(add: Add) -> None:
     vectors.set_defaults(command=exporting.vectors)
 
 
+def _bench(add: Add) -> None:
+    from xent_conformance.speed import SHAPES
+
+    what = "time backends beside a copy of the same bytes, where their loss is right"
+    bench = add("bench", help=what, description=_sentence(what), epilog=f"{BENCH_EXAMPLES}\n{EXIT_CODES}")
+    bench.add_argument("backends", nargs="+", metavar="BACKEND", help="as for `xent run`")
+    bench.add_argument(
+        "--dtypes", default=[], action="append", metavar="D,D", help="of the logits (default: float32,bfloat16)"
+    )
+    bench.add_argument(
+        "--shapes", default=",".join(SHAPES), metavar="SHAPE,SHAPE", help=f"of the logits (default: {','.join(SHAPES)})"
+    )
+    bench.add_argument(
+        "--device", default="cpu", metavar="DEVICE", help="for callables, as for `xent run` (default: cpu)"
+    )
+    bench.add_argument(
+        "--seconds",
+        type=_above_zero,
+        default=1.0,
+        metavar="S",
+        help="how long each call is repeated; one that takes ten times as long is left out (default: 1.0)",
+    )
+    bench.add_argument(
+        "--memory", type=_above_zero, metavar="GB", help="larger shapes are left out (default: half of what is free)"
+    )
+    bench.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    bench.set_defaults(command=measuring.bench)
+
+
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help=what)
 
@@ -293,6 +334,17 @@ def _positive(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"a whole number from 1 on is expected, not {text!r}")
+    return value
+
+
+def _above_zero(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text!r}")
     return value
 
 

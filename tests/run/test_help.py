@@ -13,7 +13,7 @@ from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
 
 COMMANDS = (
     *("run", "list", "explain", "report", "merge", "diff", "new", "deviations", "mutants", "campaign", "coverage"),
-    "vectors",
+    *("vectors", "bench"),
 )
 
 

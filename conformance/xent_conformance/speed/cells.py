@@ -1,0 +1,70 @@
+"""What is timed: a form of the call at a shape and dtype, and why some of that is left out before it is called."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.formats import dtype_of
+from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.problem import Problem
+
+#: Bytes for each logit that judging takes: the float64 arrays of the reference and of its bound, live at once.
+JUDGING = 200
+#: Quantities by the method that computes them, as reports name them.
+QUANTITIES = {"cross_entropy": "loss", "cross_entropy_vjp": "loss and gradient"}
+
+
+class Cell(NamedTuple):
+    """One shape and dtype of the logits."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the logits."""
+        return math.prod(self.shape) * dtype_of(self.dtype).itemsize
+
+    def problem(self) -> Problem:
+        """A mean over random labels and normal logits, the same in every run."""
+        generator = np.random.default_rng(0)
+        logits = generator.standard_normal(self.shape, dtype=np.float32).astype(dtype_of(self.dtype))
+        labels = generator.integers(0, self.shape[1], (self.shape[0], *self.shape[2:]))
+        return Problem(logits, labels, cotangent=np.ones((), logits.dtype))
+
+    def obstacle(self, subject: Subject, memory: float) -> str | None:
+        """Why a backend is not called here; None: it is. ``memory`` is in bytes."""
+        claims = subject.capabilities
+        needed = math.prod(self.shape) * JUDGING
+        if needed > memory:
+            return f"judging it takes about {needed / 1e9:.1f} GB, more than --memory {memory / 1e9:.1f}"
+        if len(self.shape) > 2 and not claims.spatial:  # noqa: PLR2004 - (N, C)
+            return "spatial logits are not claimed"
+        if "mean" not in claims.reductions:
+            return "the mean is not claimed"
+        if not claims.min_classes <= self.shape[1] <= (claims.max_classes or self.shape[1]):
+            return f"{self.shape[1]} classes are not claimed"
+        return None
+
+
+def shape_of(text: str) -> tuple[int, ...]:
+    """The lengths in a text such as 4096x1000; raises ValueError where it is none with rows and classes."""
+    lengths = tuple(int(part) if part.isdecimal() else 0 for part in text.split("x"))
+    if len(lengths) < 2 or 0 in lengths:  # noqa: PLR2004 - (N, C)
+        raise ValueError(f"a shape is lengths from 1 on between x, such as 4096x1000, not {text!r}")
+    return lengths
+
+
+def calls(subject: Subject, problem: Problem) -> list[Invocation]:
+    """Forward, and forward with backward where it is claimed."""
+    return [forward(problem)] + ([] if GRADIENT.missing(subject) else [backward(problem)])
+
+
+def half_of_memory() -> float:
+    """Half of the memory that is free now, in bytes."""
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2

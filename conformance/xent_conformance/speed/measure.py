@@ -1,0 +1,162 @@
+"""Timing backends: a figure for each call whose loss is right at that very shape, a reason for each other one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xent_conformance.bounds import Bounds
+from xent_conformance.calling.calls import Invocation, as_float64
+from xent_conformance.calling.exceptions import message_of
+from xent_conformance.interface import Backend
+from xent_conformance.judging.subject import Subject
+from xent_conformance.oracle import Answer
+from xent_conformance.precision import Precision
+from xent_conformance.problem import Problem
+from xent_conformance.speed.cells import QUANTITIES, Cell, calls
+from xent_conformance.speed.timing import SlowError, Times, call_of, copy_of, timed
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One call of a backend: its times, or ``why`` there are none; ``copy`` has those of a copy of its logits.
+
+    ``wrong``: it raised or has a wrong loss, rather than being left out or slow. ``nbytes`` is what the call has to
+    move at least: forward reads the logits, backward writes as much.
+    """
+
+    backend: str
+    device: str
+    cell: Cell
+    quantity: str
+    nbytes: int
+    times: Times | None = None
+    copy: Times | None = None
+    why: str | None = None
+    wrong: bool = False
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was called."""
+        shape = self.cell.shape
+        named = {"backend": self.backend, "device": self.device, "quantity": self.quantity, "dtype": self.cell.dtype}
+        return {**named, "rows": math.prod(shape) // shape[1], "classes": shape[1], "shape": list(shape)}
+
+    @property
+    def of_copy(self) -> float | None:
+        """The time as a multiple of that of a copy of the logits."""
+        return self.times.median / self.copy.median if self.times and self.copy else None
+
+    def as_data(self) -> dict[str, Any]:
+        """An entry as pytest-benchmark writes it, for `xent report --speed`. Only for a call that has times."""
+        assert self.times is not None
+        rates = {"bytes": self.nbytes, "bytes_per_second": self.nbytes / self.times.median, "of_copy": self.of_copy}
+        copied = {"copy_seconds": self.copy.median if self.copy else None}
+        stats = {"median": self.times.median, "iqr": self.times.iqr, "rounds": self.times.rounds}
+        return {"stats": stats, "extra_info": {**self.about, **rates, **copied}}
+
+
+class Judged(NamedTuple):
+    """The mean of the losses by a float64 reference, and how far from it a declared precision may be."""
+
+    expected: float
+    bound: float
+
+    def complaint(self, loss: Any) -> str | None:
+        """What is wrong with a loss; None: it is within the bound."""
+        found = as_float64(loss)
+        if found.shape:
+            return f"the loss has shape {found.shape}, not ()"
+        if not math.isfinite(self.bound):
+            return "no bound holds for a mean of so many rows in the declared precision"
+        if not abs(float(found) - self.expected) <= self.bound:
+            return f"the loss is {float(found):.9g}, expected {self.expected:.9g} within {self.bound:.2g}"
+        return None
+
+
+def judged_by(subject: Subject, problem: Problem) -> Judged:
+    """The exact mean of a problem's losses, and its bound in the precision that a subject is held to."""
+    answer = Answer(problem, subject.conventions)
+    return Judged(float(np.asarray(answer.loss.value)), float(Bounds(answer, subject.precision).loss))
+
+
+def measured(
+    backends: Sequence[Backend], cells: Sequence[Cell], seconds: float, memory: float
+) -> Iterator[list[Measured]]:
+    """Each cell in turn, with all backends one after the other, so that they are compared in the same minute."""
+    for cell in cells:
+        problem: Problem | None = None
+        judged: dict[Precision, Judged] = {}
+        for backend in backends:
+            subject = Subject.of(backend, cell.dtype)
+            if cell.dtype not in subject.capabilities.logits_dtypes:
+                continue
+            why = cell.obstacle(subject, memory)
+            if why is None:
+                problem = problem or cell.problem()
+                asked = subject.within_claims(problem)
+                if asked is not None:
+                    if subject.precision not in judged:
+                        judged[subject.precision] = judged_by(subject, asked)
+                    against = judged[subject.precision]
+                    yield [_measured(subject, backend, cell, c, asked, against, seconds) for c in calls(subject, asked)]
+                    continue
+                why = "labels of this size are not claimed"
+            yield [Measured(subject.name, subject.device, cell, "loss", cell.nbytes, why=why)]
+
+
+def _measured(
+    subject: Subject,
+    backend: Backend,
+    cell: Cell,
+    invocation: Invocation,
+    problem: Problem,
+    judged: Judged,
+    seconds: float,
+) -> Measured:
+    quantity = QUANTITIES[invocation.method]
+    nbytes = cell.nbytes * len(invocation.results[:2])
+    times = copy = why = None
+    wrong = True
+    try:
+        call = call_of(backend, invocation)
+        why = judged.complaint(call())
+        times = None if why else timed(call, seconds)
+        wrong = why is not None
+    except SlowError as error:
+        why, wrong = str(error), False
+    except Exception as error:  # noqa: BLE001 - a backend is foreign code
+        why = f"raised {type(error).__name__}: {message_of(error).strip().partition(chr(10))[0]}"[:200]
+    if times is not None:
+        try:
+            copy = timed(copy_of(backend, subject.device, problem.logits), seconds / 4)
+        except TypeError:
+            copy = None
+    return Measured(subject.name, subject.device, cell, quantity, nbytes, times, copy, why, wrong)
+
+
+def table(lines: Sequence[Measured]) -> list[str]:
+    """A line of text for each call."""
+    rows = [("shape", "dtype", "backend", "", "median", "GB/s", "of a copy")]
+    notes = {}
+    for line in lines:
+        shape = "x".join(map(str, line.cell.shape))
+        front = (shape, line.cell.dtype, line.backend, line.quantity)
+        if line.times is None:
+            notes[len(rows)] = line.why
+            rows.append((*front, "-", "", ""))
+            continue
+        rate, ratio = line.nbytes / line.times.median / 1e9, line.of_copy
+        figures = f"{line.times.median * 1e3:.3f} ms", f"{rate:.2f}", "" if ratio is None else f"{ratio:.1f}"
+        rows.append((*front, *figures))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    texts = []
+    for number, row in enumerate(rows):
+        left = [text.ljust(width) for text, width in zip(row[:4], widths, strict=False)]
+        right = [text.rjust(width) for text, width in zip(row[4:], widths[4:], strict=True)]
+        texts.append("  ".join([*left, notes[number] or ""] if number in notes else [*left, *right]).rstrip())
+    return texts
