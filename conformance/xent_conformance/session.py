@@ -32,6 +32,8 @@ from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.selection import selected
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
+from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.behind import Cause, cause_of
 from xent_conformance.witnesses.witness import verdict_line
 
 ALL_DTYPES = "all"
@@ -250,7 +252,7 @@ class Session:
     def line(self, verdict: Verdict) -> VerdictLine:
         """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
         if verdict.failing:
-            self.notice(f"{verdict.subject.name} {verdict.subject.dtype} {verdict.requirement.id}: reducing what fails")
+            self._say_reducing(verdict.requirement, verdict.subject)
         with _quiet():
             try:
                 return verdict_line(verdict, self.settings)
@@ -271,7 +273,17 @@ class Session:
         subject = group.subject
         known = self._deviations.get(subject.name, ())
         with _quiet():
-            return evaluate(subject, group.requirements, self.settings, known, subject.description.version)
+            return evaluate(
+                subject, group.requirements, self.settings, known, subject.description.version, self._explained
+            )
+
+    def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
+        """What a call that did not come back needs in order not to."""
+        self._say_reducing(requirement, subject)
+        return cause_of(requirement, subject, failing)
+
+    def _say_reducing(self, requirement: Requirement, subject: Subject) -> None:
+        self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing what fails")
 
     def header(self) -> Header:
         """The header of the record."""

@@ -107,7 +107,7 @@ def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, lim
         table=table_of(call, failure.index, failure.quantity),
         script=failure.reproducer or "",
         command=shortened(failure.command, 2 * _VALUE),
-        found=_origin(failure.found or Found()),
+        found=_origin(failure.found or Found(), verdict.set_aside),
         text=failure.text,
         traceback=shortened(failure.exception.traceback, _TRACEBACK) if failure.exception else "",
     )
@@ -137,8 +137,8 @@ def _multiple(found: float | None, bound: float | None) -> str:
     return "" if found is None or (bound is None and math.isinf(found)) else ratio(found)
 
 
-def _origin(found: Found) -> str:
-    """How the problem was found, as a sentence; without its recipe, which is long and in the record."""
+def _origin(found: Found, set_aside: int) -> str:
+    """How the problem was found, and how many are set aside beside it; without its recipe, which is in the record."""
     parts = [
         "" if found.failing_examples is None else f"{counted(found.failing_examples, 'problem')} failed",
         "" if found.example is None else f"this is number {found.example}",
@@ -147,7 +147,10 @@ def _origin(found: Found) -> str:
         f"from {ratio(found.ratio)} times the bound" if found.ratio is not None and math.isfinite(found.ratio) else "",
     ]
     said = ", ".join(part for part in parts if part)
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+    told = [f"{said[:1].upper()}{said[1:]}."] if said else []
+    if set_aside:
+        told.append(f"Set aside in the situation of a cause that was established: {counted(set_aside, 'problem')}.")
+    return " ".join(told)
 
 
 def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:

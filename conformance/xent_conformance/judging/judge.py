@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,10 +39,16 @@ def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Tri
             yield Trial(subject, within, recipe=recipe, example=example)
 
 
-def judge(requirement: Requirement, trial: Trial) -> Iterator[tuple[Trial, list[Finding]]]:
-    """What a requirement's check comes to on a drawn problem, or on each of those that it derives from it."""
+def judge(
+    requirement: Requirement, trial: Trial, passed_over: Callable[[Problem], bool] = lambda _: False
+) -> Iterator[tuple[Trial, list[Finding]]]:
+    """What a requirement's check comes to on a drawn problem, or on each of those that it derives from it.
+
+    Problems of which ``passed_over`` says so are not judged.
+    """
     if requirement.derive is None:
-        yield trial, findings(requirement, trial)
+        if not passed_over(trial.problem):
+            yield trial, findings(requirement, trial)
         return
     shared: dict[Any, Any] = trial.shared
     key = ("derived", requirement.derive)
@@ -50,7 +56,7 @@ def judge(requirement: Requirement, trial: Trial) -> Iterator[tuple[Trial, list[
         # Other requirements, and other subjects with the same claims, are judged on the same problems.
         shared[key] = [(problem, {}) for problem in requirement.derive(trial.problem)]
     for problem, answers in shared[key]:
-        if not trial.subject.takes(problem):
+        if not trial.subject.takes(problem) or passed_over(problem):
             continue
         derived = Trial(trial.subject, problem, answers, recipe=trial.recipe, example=trial.example)
         yield derived, findings(requirement, derived)

@@ -1,21 +1,26 @@
 """Evaluating requirements on a subject: from problems to verdicts.
 
-All requirements that look at the same stream are judged together, on shared trials, and trials take turns.
+All requirements that look at the same stream are judged together, on shared trials, and trials take turns. A call that
+does not come back stops the search of its requirement; once the situation of that call is known, the search goes on
+with the problems that are not in it.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
+from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
 from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.verdicts.deviations import Deviation
@@ -23,11 +28,28 @@ from xent_conformance.verdicts.tally import Failing, Tally
 
 #: Statuses whose failing problem is shown.
 SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
+#: Calls of one requirement that end their process, and that never come back, before its search ends.
+MOST_LOST = {CRASH: 3, TIMEOUT: 2}
+
+
+class Explanation(Protocol):
+    """What is known of a call that did not come back."""
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether a problem lies in its situation, so that it would tell nothing new."""
+        ...
+
+
+Explain = Callable[[Requirement, Subject, Failing], Explanation]
 
 
 @dataclass
 class Verdict:
-    """What the evaluation of one requirement on one subject came to."""
+    """What the evaluation of one requirement on one subject came to.
+
+    ``explained`` is what is known of the calls that did not come back, ``passed_over`` how many problems were not
+    judged because they lie in the situation of one of them.
+    """
 
     requirement: Requirement
     subject: Subject
@@ -37,6 +59,8 @@ class Verdict:
     observed: str | None = None
     failing: list[Failing] = field(default_factory=list)
     deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
+    explained: tuple[Explanation, ...] = ()
+    passed_over: int = 0
     seconds: float = 0.0
 
 
@@ -46,8 +70,12 @@ def evaluate(
     settings: Settings,
     deviations: Sequence[Deviation] = (),
     version: str | None = None,
+    explain: Explain | None = None,
 ) -> dict[str, Verdict]:
-    """Verdicts of requirements with one common source, by id."""
+    """Verdicts of requirements with one common source, by id.
+
+    ``explain`` says what a call that did not come back needs in order not to; without it nothing is judged after one.
+    """
     verdicts = {}
     judged = []
     for requirement in requirements:
@@ -59,8 +87,11 @@ def evaluate(
         judged.append(_Judging(requirement, subject, known))
     if judged:
         source = judged[0].requirement.source
-        tasks = (partial(_judge_all, judged, trial) for trial in trials(subject, source, settings))
-        by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
+        searching = judged
+        while searching:
+            tasks = (partial(_judge_all, searching, trial) for trial in trials(subject, source, settings))
+            by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
+            searching = [j for j in judged if explain is not None and j.goes_on(explain)]
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
@@ -80,6 +111,12 @@ class _Judging:
         self.tally = Tally()
         self.error: str | None = None
         self.fate: Status | None = None
+        self.lost: Failing | None = None
+        self.explained: list[Explanation] = []
+        self.passed_over = 0
+        #: Problems that were drawn and not judged after a call that did not come back; None: no search has ended yet.
+        self._left: set[int] | None = None
+        self._missed: set[int] = set()
         self.seconds = 0.0
 
     def judge(self, trial: Trial) -> None:
@@ -88,17 +125,43 @@ class _Judging:
         An error of ours ends this requirement and no other; so does a call that does not come back, since every one
         costs a new process.
         """
-        if self.error is not None or self.fate is not None:
+        if self.error is not None or (self._left is not None and trial.example not in self._left):
+            return
+        if self.lost is not None:
+            self._missed.add(trial.example)
             return
         start = clock()
         try:
-            for judged, found in judge(self.requirement, trial):
+            for judged, found in judge(self.requirement, trial, self._is_explained):
                 self._count(judged, found)
-                if self.fate is not None:
+                if self.lost is not None:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
             self.error = _place_of(error)
         self.seconds += clock() - start
+
+    def goes_on(self, explain: Explain) -> bool:
+        """Whether to search on after a call that did not come back, where problems are left that are unlike it."""
+        lost, self.lost = self.lost, None
+        self._left, self._missed = self._missed, set()
+        if lost is None or self.error is not None:
+            return False
+        start = clock()
+        try:
+            explanation = explain(self.requirement, self.subject, lost)
+        except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
+            self.error = _place_of(error)
+            return False
+        finally:
+            self.seconds += clock() - start
+        self.explained.append(explanation)
+        assert isinstance(lost.finding, Lost)
+        return bool(self._left) and len(self.explained) < MOST_LOST[lost.finding.fate]
+
+    def _is_explained(self, problem: Problem) -> bool:
+        explained = any(explanation.covers(problem) for explanation in self.explained)
+        self.passed_over += explained
+        return explained
 
     def verdict(self) -> Verdict:
         """The verdict on all that was judged."""
@@ -119,6 +182,8 @@ class _Judging:
             observed=observe(self.tally.worst.values()) if observe and not self.error else None,
             failing=self.tally.failing if status in SHOWN else [],
             deviations=witnesses,
+            explained=tuple(self.explained),
+            passed_over=self.passed_over,
             seconds=self.seconds + clock() - start,
         )
 
@@ -126,8 +191,10 @@ class _Judging:
         failed = [f for f in found if f.failed]
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
         self.tally.count(trial, found, excused=excused)
-        if not excused:
-            self.fate = next((Status(f.fate) for f in failed if isinstance(f, Lost)), None)
+        lost = None if excused else next((f for f in failed if isinstance(f, Lost)), None)
+        if lost is not None:
+            self.fate = self.fate or Status(lost.fate)
+            self.lost = self.lost or Failing(trial, lost, tuple(trial.subject.executor.recent))
 
     def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
         level = self.requirement.level

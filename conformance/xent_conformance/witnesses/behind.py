@@ -7,13 +7,14 @@ a witness is reduced too, since two faults may show in one situation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, needs
+from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Declined, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
@@ -51,29 +52,57 @@ class Cause:
         same = (one.signature, one.quantity) == (other.signature, other.quantity)
         return same and failing.facts.issuperset(self.needs.situation)
 
+    def covers(self, problem: Problem) -> bool:
+        """Whether a problem that has not been judged lies in its situation; unless that is known, any does."""
+        return facts(problem).issuperset(self.needs.situation or self.needs.undecided)
 
-def causes(requirement: Requirement, subject: Subject, failing: Sequence[Failing]) -> list[Cause]:
-    """The different faults behind failing trials of a requirement, given the clearest first."""
+
+def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost: Sequence[Cause] = ()) -> Cause:
+    """A failing problem made small, and what that needs in order to fail.
+
+    ``lost`` are causes whose calls do not come back: no problem in their situation is tried.
+    """
+    witness = reduce(requirement, subject, failing)
+    return Cause(failing, witness, _needed(requirement, subject, failing, witness, lost))
+
+
+def causes(
+    requirement: Requirement, subject: Subject, failing: Iterable[Failing], known: Sequence[Cause] = ()
+) -> list[Cause]:
+    """The different faults behind failing trials of a requirement, given the clearest first.
+
+    ``known`` are those that the search has gone on behind already.
+    """
     left, aside = list(failing), list[Failing]()
     established: list[Cause] = []
+
+    def establish(cause: Cause, others: Iterable[Failing]) -> None:
+        """Set aside what a cause explains of others."""
+        nonlocal left
+        if cause not in established:
+            established.append(cause)
+        behind = [f for f in others if cause.explains(f)]
+        cause.explained += sum(f.alike for f in behind)
+        aside.extend(f for f in behind if not isinstance(f.finding, Lost))
+        left = [f for f in others if f not in behind]
+
+    for cause in known:
+        cause.explained = 0
+        establish(cause, left)
     again = SET_ASIDE
-    for _ in range(MOST):
+    for _ in range(MOST - len(established)):
         counted = bool(left)
         if not left:
-            if not again or not aside or isinstance(established[0].failing.finding, Lost):
+            if not again or not aside:
                 break
             again -= 1
             left = [aside.pop(_least_like(established, aside))]
-        first = left.pop(0)
-        witness = reduce(requirement, subject, first)
-        cause = Cause(first, witness, _needed(requirement, subject, first, witness))
+        first, *others = left
+        lost = [c for c in established if isinstance(c.failing.finding, Lost)]
+        cause = cause_of(requirement, subject, first, lost)
         cause = next((c for c in established if c.needs == cause.needs and c.explains(first)), cause)
-        if cause not in established:
-            established.append(cause)
-        behind = [f for f in left if cause.explains(f)]
-        cause.explained += first.alike * counted + sum(f.alike for f in behind)
-        aside += behind
-        left = [f for f in left if not cause.explains(f)]
+        cause.explained += first.alike * counted
+        establish(cause, others)
     return established
 
 
@@ -86,7 +115,9 @@ def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
     return min(range(len(aside)), key=lambda place: likeness(aside[place]))
 
 
-def _needed(requirement: Requirement, subject: Subject, failing: Failing, witness: Witness) -> Needs:
+def _needed(
+    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
+) -> Needs:
     """What a small problem needs in order to fail; unknown where it is expensive, or fails for more than itself.
 
     What lies beside the inputs, and not the problem, makes a stray read show.
@@ -108,6 +139,7 @@ def _needed(requirement: Requirement, subject: Subject, failing: Failing, witnes
             within is None
             or _unclaimed(within, subject) - _unclaimed(witness.problem, subject)
             or judged > limit
+            or any(cause.covers(within) for cause in others)
             or executor.restarts - before >= restarts
             or (lost and monotonic() >= deadline)
         ):

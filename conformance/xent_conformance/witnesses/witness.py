@@ -25,7 +25,8 @@ MOST_ELEMENTS, MOST_CHARACTERS = 1 << 20, 1 << 20
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
     """The line of a record for a verdict; reduces a failing problem of each cause first."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
-    established = causes(requirement, subject, verdict.failing)
+    known = [explanation for explanation in verdict.explained if isinstance(explanation, Cause)]
+    established = causes(requirement, subject, verdict.failing, known)
     return VerdictLine(
         backend=subject.name,
         requirement=requirement.id,
@@ -40,7 +41,7 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
         bins=tuple(Bin(**entry) for entry in tally.bins()),
         reason=verdict.reason,
         observed=verdict.observed,
-        set_aside=max(0, tally.failed - len(established)) if established else 0,
+        set_aside=verdict.passed_over + (max(0, tally.failed - len(established)) if established else 0),
         failures=tuple(_of_cause(verdict, cause, settings) for cause in established),
         deviations=tuple(
             DeviationLine(

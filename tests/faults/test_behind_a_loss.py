@@ -1,0 +1,51 @@
+"""The search goes on behind a call that does not come back: a wrong number is named in the same run."""
+
+import pytest
+
+from faults.catalogue import Fault
+from xent_conformance.judging import profiles
+from xent_conformance.records.record import Status
+from xent_conformance.session import Request, Session
+
+ONLY = ("accuracy.loss", "gradients.logits")
+#: The quick profile has too few problems that two faults need.
+PROFILE = profiles.Profile(examples=60, least=8, enumerated=0.25, shapes=4)
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """The lines of ONLY by requirement, for a backend that runs code in its calls."""
+
+    def run(code, **limits):
+        monkeypatch.setitem(profiles.PROFILES, "few", PROFILE)
+        path = tmp_path / "hostile.py"
+        path.write_text(Fault("", "", code, when="True").source(), "utf-8")
+        request = Request((str(path),), profile="few", only=ONLY, dtypes=("float32",), **limits)
+        with Session.open(request) as session:
+            return {line.requirement: line for group in session.groups() for line in session.judged(group)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "limits"),
+    [("os.abort()", Status.CRASH, {}), ("time.sleep(3600)", Status.TIMEOUT, {"timeout": 0.5})],
+    ids=["crash", "hang"],
+)
+def test_a_wrong_number_is_named_behind_a_call_that_does_not_come_back(judged, end, status, limits):
+    wrong = "if (target == options.get('ignore_index', -100)).any(): loss = loss * 2"
+    code = f"if options.get('weight') is not None: {end}\n{wrong}"
+    line = judged(code, **limits)["accuracy.loss"]
+    assert line.status is status
+    lost, *others = line.failures
+    assert (lost.kind, "class weights" in lost.situation) == ("lost", True)
+    assert ["ignored rows" in f.situation for f in others if f.kind == "wrong-value"] == [True]
+    # What would not come back either is not judged, and all else is.
+    assert line.set_aside > 1
+    assert line.examples + line.set_aside >= judged("pass")["accuracy.loss"].examples
+
+
+def test_a_backend_that_ends_its_process_in_all_but_its_first_calls_costs_few_processes(judged):
+    line = judged("if logits.shape != (2, 3): os.abort()")["accuracy.loss"]
+    assert line.status is Status.CRASH
+    assert {f.kind for f in line.failures} == {"lost"}
