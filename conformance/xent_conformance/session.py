@@ -251,7 +251,7 @@ class Session:
 
     def line(self, verdict: Verdict) -> VerdictLine:
         """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
-        if verdict.failing:
+        if verdict.failing and not verdict.explained:
             self._say_reducing(verdict.requirement, verdict.subject)
         with _quiet():
             try:

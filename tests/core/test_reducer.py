@@ -208,3 +208,15 @@ def test_reducing_stays_within_what_is_claimed():
     assert {p.reduction for p in tried} <= {"none", "mean"}
     for p in tried:
         assert p.target.astype(float).sum(axis=-1) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_largest_numbers_stay_finite():
+    """Rounding them, or taking the difference of two, overflows: that is no simpler number."""
+    largest = np.finfo(np.float64).max
+    problem = Problem(np.array([[largest, -largest / 2]]), np.array([0]), reduction="sum")
+
+    def fails(candidate):
+        assert np.isfinite(candidate.logits).all()
+        return np.abs(candidate.logits).max() > largest / 4
+
+    assert np.isfinite(Reducer(problem, fails, LIMIT).run().logits).all()

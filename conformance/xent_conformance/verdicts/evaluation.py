@@ -35,6 +35,11 @@ MOST_LOST = {CRASH: 3, TIMEOUT: 2}
 class Explanation(Protocol):
     """What is known of a call that did not come back."""
 
+    @property
+    def established(self) -> bool:
+        """Whether its situation is known. Where it is not, the same fault would cost processes again and again."""
+        ...
+
     def covers(self, problem: Problem) -> bool:
         """Whether a problem lies in its situation, so that it would tell nothing new."""
         ...
@@ -156,7 +161,7 @@ class _Judging:
             self.seconds += clock() - start
         self.explained.append(explanation)
         assert isinstance(lost.finding, Lost)
-        return bool(self._left) and len(self.explained) < MOST_LOST[lost.finding.fate]
+        return bool(self._left) and explanation.established and len(self.explained) < MOST_LOST[lost.finding.fate]
 
     def _is_explained(self, problem: Problem) -> bool:
         explained = any(explanation.covers(problem) for explanation in self.explained)

@@ -52,9 +52,14 @@ class Cause:
         same = (one.signature, one.quantity) == (other.signature, other.quantity)
         return same and failing.facts.issuperset(self.needs.situation)
 
+    @property
+    def established(self) -> bool:
+        """Whether its situation is known."""
+        return bool(self.needs.situation)
+
     def covers(self, problem: Problem) -> bool:
         """Whether a problem that has not been judged lies in its situation; unless that is known, any does."""
-        return facts(problem).issuperset(self.needs.situation or self.needs.undecided)
+        return facts(problem).issuperset(self.needs.situation)
 
 
 def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost: Sequence[Cause] = ()) -> Cause:

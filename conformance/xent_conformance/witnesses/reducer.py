@@ -170,10 +170,10 @@ def _simpler_array(problem: Problem, name: str) -> Iterator[Problem | None]:
         return
     values = array.astype(np.float64)
     plain = PLAIN.get(name, 0.0)
-    steps = [np.full_like(values, plain), np.round(values), np.round(values, 1), np.trunc(values / 2)]
-    with np.errstate(invalid="ignore"):
-        steps.append(np.where(np.isfinite(values), values - values.reshape(-1)[:1].sum(), values))
-    for step in steps:
+    # Near the largest number rounding and differences overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = [np.round(values), np.round(values, 1), np.trunc(values / 2), values - values.reshape(-1)[:1].sum()]
+    for step in (np.full_like(values, plain), *(np.where(np.isfinite(step), step, values) for step in steps)):
         yield _changed(problem, name, array, values, step)
     flat = values.reshape(-1)
     odd = np.flatnonzero(flat != plain)
@@ -213,7 +213,8 @@ def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
     """Digits that it takes to write the values down: the plain value costs nothing, integers little, others much."""
     finite = values[np.isfinite(values) & (values != plain)]
     digits = np.log10(1 + np.abs(finite)) + 1
-    odd = (finite != np.round(finite, 1)) * 6.0 + (finite != np.round(finite)) * 2.0
+    with np.errstate(over="ignore"):
+        odd = (finite != np.round(finite, 1)) * 6.0 + (finite != np.round(finite)) * 2.0
     return float(digits.sum() + odd.sum() + 3.0 * (~np.isfinite(values)).sum())
 
 
