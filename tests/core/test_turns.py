@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from xent_conformance.calling.turns import AT_ONCE, by_turns, clock, give_way
+from xent_conformance.calling.turns import AT_ONCE, by_turns, clock, yield_turn
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def steps():
         def run():
             for number in range(count):
                 noted.append(f"{name}{number}")
-                give_way()
+                yield_turn()
             noted.append(f"{name}.")
 
         return run
@@ -53,7 +53,7 @@ def test_what_a_task_raises_comes_out_and_ends_the_others(steps):
     def endless():
         try:
             while True:
-                give_way()
+                yield_turn()
         finally:
             ended.append(True)
 
@@ -65,8 +65,8 @@ def test_what_a_task_raises_comes_out_and_ends_the_others(steps):
     assert ended == [True, True]
 
 
-def test_outside_of_tasks_there_is_nobody_to_give_way_to():
-    give_way()
+def test_outside_of_tasks_yielding_does_nothing():
+    yield_turn()
     assert AT_ONCE > 1
 
 
@@ -75,7 +75,7 @@ def test_the_time_of_a_task_is_without_others_turns():
 
     def idle():
         start = clock()
-        give_way()
+        yield_turn()
         taken.append(clock() - start)
 
     by_turns([idle, lambda: time.sleep(0.3)])

@@ -60,7 +60,7 @@ class LocalExecutor:
         self._beginning = seen(self._own) if guest else None
 
     def perform(self, invocation: Invocation) -> Outcome:
-        """One call, with warnings and floating-point errors kept from everybody else."""
+        """One call, without its warnings and floating-point errors reaching anybody else."""
         with _quiet():
             self._held.look()
             outcome = self._outcome(invocation)[0]

@@ -1,6 +1,6 @@
 """Tasks that take turns: while a backend computes in its own process what one has asked for, another goes on.
 
-They are coroutines of one thread. Each runs until it gives way, so that for the same tasks everything happens in the
+They are coroutines of one thread. Each runs until it yields, so that for the same tasks everything happens in the
 same order, however long a call takes.
 
 On two processors a default run in float32 takes 0.68 (numpy) and 0.67 (torch) of the time that it takes one trial after
@@ -45,8 +45,8 @@ def by_turns(tasks: Iterable[Callable[[], Any]], at_once: int = AT_ONCE) -> None
             left.throw()
 
 
-def give_way() -> None:
-    """Let the other tasks go on until they give way in turn; outside of tasks there is nobody to give way to."""
+def yield_turn() -> None:
+    """Let the other tasks run until they yield in turn. Outside of a task it does nothing."""
     current = getcurrent()
     if isinstance(current, _Task) and current.parent is not None:
         start = perf_counter()

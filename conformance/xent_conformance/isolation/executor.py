@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome, none_remembered
-from xent_conformance.calling.turns import AT_ONCE, give_way
+from xent_conformance.calling.turns import AT_ONCE, yield_turn
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.fork_client import ForkClient
@@ -30,9 +30,11 @@ REFUSALS: dict[str, type[Exception]] = {
     "unavailable": BackendUnavailableError,
 }
 
-#: After calls that really hang, a call has only HASTE times the longest that ever came back (HURRY where it is made
-#: smaller), at least HASTY seconds over their number, or HASTIEST: a backend that hangs must not hold up the run.
-HASTE, HURRY, HASTY, HASTIEST = 100, 10, 2.0, 0.5
+#: After a call has hung, the limit of later calls is this multiple of the longest call that returned, and a smaller one
+#: while a hanging call is being reduced: a backend that hangs must not hold up the run.
+LIMIT_AFTER_HANG, LIMIT_WHILE_REDUCING = 100, 10
+#: That limit is never below the first number of seconds divided by the number of hangs, nor below the second.
+FLOOR_SHARED_BY_HANGS, FLOOR = 2.0, 0.5
 #: Workers that may be killed from outside; after that the backend itself is held to do it.
 PARDONS = 3
 #: Starts that may fail in a row before a backend is given up.
@@ -224,7 +226,7 @@ class IsolatedExecutor:
                 limit = self._limit(key) + (calls - 1) * self._longest
                 request = self._asking(lambda channel: (operation, *pack(channel)), unpack, limit)
                 if not alone:
-                    give_way()
+                    yield_turn()
                 while request.state is _State.UNDER_WAY:
                     self._settle_first()
                 if request.error is not None:
@@ -294,8 +296,8 @@ class IsolatedExecutor:
         usual = self._limits.call * (1 if key in self._warm else Limits.FIRST)
         if not self._hangs:
             return usual
-        haste = HURRY if self._hurried else HASTE
-        return min(usual, max(HASTIEST, HASTY / self._hangs, haste * self._longest))
+        multiple = LIMIT_WHILE_REDUCING if self._hurried else LIMIT_AFTER_HANG
+        return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self._longest))
 
     def _running(self) -> WorkerProcess:
         """The worker, a new one where the last was ended; raises DiedError where it has died or none can be started."""
