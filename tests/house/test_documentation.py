@@ -76,3 +76,10 @@ def test_every_page_is_in_the_navigation_and_every_link_within_the_pages_leads_s
     for page in pages:
         for link in re.findall(r"\]\(([^)#:]+\.md)[^)]*\)", (DOCS / page).read_text("utf-8")):
             assert ((DOCS / page).parent / link).is_file(), (page, link)
+
+
+def test_the_reference_lists_every_command():
+    listed = re.findall(r"^\| `xent (\w+)", (DOCS / "reference" / "command-line.md").read_text("utf-8"), re.MULTILINE)
+    done = subprocess.run([sys.executable, "-m", "xent_conformance"], capture_output=True, text=True, check=False)
+    commands, _, _ = done.stdout.partition("\nexamples:")
+    assert sorted(listed) == sorted(re.findall(r"^    (\w+)\b", commands.partition("COMMAND\n")[2], re.MULTILINE))

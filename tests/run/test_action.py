@@ -121,3 +121,18 @@ def test_what_is_installed_is_this_repository_with_the_extras_asked_for(runner):
     assert runner._step(install, values, runner.folder / "output") == 0
     written = (runner.folder / "arguments").read_text().splitlines()
     assert written == ["-m", "pip", "install", "-q", f"{ROOT}[torch,jax]", "-e", "."]
+
+
+def test_the_how_to_lists_every_input_and_output_and_its_workflow_uses_no_other():
+    page = (ROOT / "docs" / "how-to" / "ci.md").read_text("utf-8")
+    inputs, _, outputs = page.partition("| input |")[2].partition("| output |")
+    rows = re.findall(r"^\| (`\S+`) \|([^|]*)\|", inputs, re.MULTILINE)
+    defaults = {name.strip("`"): default.strip(" `") for name, default in rows}
+    assert defaults == {name: of.get("default", "") for name, of in ACTION["inputs"].items()}
+    names = re.findall(r"^\| (`.*?`) \|", outputs.partition("## tox")[0], re.MULTILINE)
+    assert {name for row in names for name in re.findall(r"`(\S+)`", row)} == {*ACTION["outputs"]}
+    workflow = yaml.safe_load(re.search(r"```yaml title.*?\n(.*?)```", page, re.DOTALL)[1])
+    (used,) = (step for step in workflow["jobs"]["conformance"]["steps"] if "xent-conformance" in step.get("uses", ""))
+    assert {*used["with"]} <= {*ACTION["inputs"]}
+    needed = {name for name, of in ACTION["inputs"].items() if of.get("required")}
+    assert needed <= {*used["with"]}
