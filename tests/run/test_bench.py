@@ -59,6 +59,36 @@ def test_a_call_that_is_wrong_or_raises_at_a_shape_has_no_figure_there(tmp_path,
     assert why[9] in capsys.readouterr().out
 
 
+NATIVE = """
+from dataclasses import dataclass, replace
+from xent_backends import numpy_backend
+from xent_conformance.interface import Precision
+
+CLAIMS = replace(numpy_backend.CAPABILITIES, precision=Precision(batch_sum="native"))
+
+
+@dataclass(frozen=True)
+class Native(numpy_backend.NumpyBackend):
+    capabilities: object = CLAIMS
+    factor: float = 1.0
+
+    def cross_entropy(self, logits, target, **options):
+        loss = super().cross_entropy(logits, target, **options)
+        return (loss * self.factor).astype(loss.dtype)
+
+
+backend, wrong = Native(), Native(factor=1.05)
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("backend", OK), ("wrong", FAILED)])
+def test_where_the_mean_of_many_rows_has_no_bound_each_row_is_judged(name, code, tmp_path, capsys):
+    (tmp_path / "native.py").write_text(NATIVE)
+    shape = ("--shapes", "300x3", "--dtypes", "bfloat16")
+    assert bench(f"{tmp_path / 'native.py'}:{name}", *shape) == code
+    assert ("the loss of row" in capsys.readouterr().out) == (code == FAILED)
+
+
 def test_a_shape_beyond_the_memory_is_left_out_and_said(capsys):
     assert bench("numpy", "--shapes", "3x4,300x400", "--dtypes", "float32", "--memory", "0.001") == OK
     assert "more than --memory" in capsys.readouterr().out

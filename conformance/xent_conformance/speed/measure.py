@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from xent_conformance.bounds import Bounds
-from xent_conformance.calling.calls import Invocation, as_float64
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.calling.exceptions import message_of
 from xent_conformance.interface import Backend
 from xent_conformance.judging.subject import Subject
-from xent_conformance.oracle import Answer
 from xent_conformance.precision import Precision
 from xent_conformance.problem import Problem
 from xent_conformance.speed.cells import QUANTITIES, Cell, calls
+from xent_conformance.speed.judged import Judged
 from xent_conformance.speed.timing import SlowError, Times, call_of, copy_of, timed
 
 
@@ -60,30 +57,6 @@ class Measured:
         return {"stats": stats, "extra_info": {**self.about, **rates, **copied}}
 
 
-class Judged(NamedTuple):
-    """The mean of the losses by a float64 reference, and how far from it a declared precision may be."""
-
-    expected: float
-    bound: float
-
-    def complaint(self, loss: Any) -> str | None:
-        """What is wrong with a loss; None: it is within the bound."""
-        found = as_float64(loss)
-        if found.shape:
-            return f"the loss has shape {found.shape}, not ()"
-        if not math.isfinite(self.bound):
-            return "no bound holds for a mean of so many rows in the declared precision"
-        if not abs(float(found) - self.expected) <= self.bound:
-            return f"the loss is {float(found):.9g}, expected {self.expected:.9g} within {self.bound:.2g}"
-        return None
-
-
-def judged_by(subject: Subject, problem: Problem) -> Judged:
-    """The exact mean of a problem's losses, and its bound in the precision that a subject is held to."""
-    answer = Answer(problem, subject.conventions)
-    return Judged(float(np.asarray(answer.loss.value)), float(Bounds(answer, subject.precision).loss))
-
-
 def measured(
     backends: Sequence[Backend], cells: Sequence[Cell], seconds: float, memory: float
 ) -> Iterator[list[Measured]]:
@@ -101,11 +74,13 @@ def measured(
                 asked = subject.within_claims(problem)
                 if asked is not None:
                     if subject.precision not in judged:
-                        judged[subject.precision] = judged_by(subject, asked)
+                        judged[subject.precision] = Judged(subject, asked)
                     against = judged[subject.precision]
-                    yield [_measured(subject, backend, cell, c, asked, against, seconds) for c in calls(subject, asked)]
-                    continue
-                why = "labels of this size are not claimed"
+                    if against.obstacle is None:
+                        asked_for = calls(subject, asked)
+                        yield [_measured(subject, backend, cell, c, asked, against, seconds) for c in asked_for]
+                        continue
+                why = "labels of this size are not claimed" if asked is None else against.obstacle
             yield [Measured(subject.name, subject.device, cell, "loss", cell.nbytes, why=why)]
 
 
@@ -123,9 +98,8 @@ def _measured(
     times = copy = why = None
     wrong = True
     try:
-        call = call_of(backend, invocation)
-        why = judged.complaint(call())
-        times = None if why else timed(call, seconds)
+        why = judged.complaint(call_of(backend, judged.invocation(invocation.method, problem))())
+        times = None if why else timed(call_of(backend, invocation), seconds)
         wrong = why is not None
     except SlowError as error:
         why, wrong = str(error), False
