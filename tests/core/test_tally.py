@@ -7,7 +7,7 @@ import pytest
 
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.formats import format_named
-from xent_conformance.judging.findings import Declined, compare
+from xent_conformance.judging.findings import Declined, Raised, compare
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -71,3 +71,11 @@ def test_what_was_not_compared_is_not_judged():
 def test_bins_have_the_largest_ratio_of_their_size():
     bins = counted([found(0.5)], [found(0.75)], [found(0.25)], [found(0.125)]).bins()
     assert [(b["classes"], b["count"], b["ratio"]) for b in bins] == [(2, 2, 0.75), (4, 2, 0.25)]
+
+
+def test_what_was_raised_is_no_point_of_an_accuracy_chart():
+    """It has no error: an infinite one would hide the largest that was measured."""
+    raised = Raised(quantity="loss", exception="ValueError", text="no")
+    tally = counted([found(0.5)], [raised])
+    assert tally.failed == 1
+    assert [(b["classes"], b["ratio"]) for b in tally.bins()] == [(2, 0.5)]

@@ -84,13 +84,14 @@ class Tally:
                 self.worst[finding.quantity] = finding
         worst = max(found, key=lambda f: f.ratio)
         self.ratio = worst.ratio if self.ratio is None else max(self.ratio, worst.ratio)
-        self._bin(trial.problem, found)
+        if compared := [f for f in found if isinstance(f, Compared)]:
+            self._bin(trial.problem, compared)
         if worst.failed:
             self.failed += 1
             self._keep(Failing(trial, worst, tuple(trial.subject.executor.recent)))
 
     def bins(self) -> list[dict[str, Any]]:
-        """Largest ratio and error by number of classes, in powers of two."""
+        """Largest ratio and error by number of classes, in powers of two, where an exact value can be compared."""
         return [
             {"classes": 2**power, "count": b.count, "ratio": b.ratio, "ulp": b.ulp}
             for power, b in sorted(self._bins.items())
