@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata, version
 
 from xent_conformance import __version__
 from xent_conformance.calling.foreign import printable
@@ -68,7 +70,27 @@ def catalogued(requirement: Requirement) -> RequirementLine:
         family=requirement.family,
         references=requirement.references,
         since=since(requirement.id),
+        source=_source(requirement),
     )
+
+
+def _source(requirement: Requirement) -> str:
+    """Where a requirement's check is: module and line, at the repository's address where the package has one."""
+    check = inspect.unwrap(requirement.check)
+    place, line = f"{check.__module__.replace('.', '/')}.py", check.__code__.co_firstlineno
+    root = _repository()
+    return f"{root}/blob/main/conformance/{place}#L{line}" if root else f"{place}, line {line}"
+
+
+@cache
+def _repository() -> str:
+    """The address of the repository, which the package's metadata may have; "" where it has not."""
+    try:
+        listed = metadata("xent-conformance").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    addresses = dict(entry.split(", ", 1) for entry in listed if ", " in entry)
+    return next((addresses[name].rstrip("/") for name in ("Source", "Repository") if name in addresses), "")
 
 
 def described(backend: Description) -> BackendLine:

@@ -72,6 +72,7 @@ class RequirementLine(msgspec.Struct, kw_only=True, frozen=True):
     family: Name
     references: tuple[str, ...]
     since: Annotated[str, Meta(description="version of the suite that it came with")] = ""
+    source: Annotated[str, Meta(description="the check: module and line, or an address where the package has one")] = ""
 
 
 class Convention(msgspec.Struct, kw_only=True, frozen=True):
