@@ -11,7 +11,7 @@ import pytest
 
 from xent_conformance.records.record import read
 from xent_reports import html
-from xent_reports.failures import failures
+from xent_reports.causes import causes
 from xent_reports.model import run_of
 
 PUBLISHED = Path(__file__).parents[1] / "reports" / "published" / "record.jsonl"
@@ -23,7 +23,7 @@ def test_page_of_the_published_record(benchmark):
 
     def page():
         run = run_of(record)
-        html.page(run, failures(run))
+        html.page(run, causes(run))
 
     benchmark.pedantic(page, rounds=7, warmup_rounds=1)
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=1280, metavar="PIXELS")
     parser.add_argument("--height", type=int, default=900, metavar="PIXELS", help="0: the whole page")
     parser.add_argument("--dark", action="store_true", help="in dark colours")
-    parser.add_argument("--section", metavar="ID", help="from this section on: matrix, failures, accuracy ...")
+    parser.add_argument("--section", metavar="ID", help="from this section on: matrix, causes, accuracy ...")
     parser.add_argument("--small", action="store_true", help="of few bytes: in few colours, not for dense screens")
     options = parser.parse_args(arguments)
     if not options.page.is_file():

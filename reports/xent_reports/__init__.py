@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from xent_conformance.records.record import Record
 from xent_reports import badge, benchmarks, files, html, markdown
 from xent_reports import kill_matrix as matrix_file
+from xent_reports.causes import causes
 from xent_reports.changes import compared, diff
 from xent_reports.combination import combined, merge
-from xent_reports.failures import failures
 from xent_reports.model import run_of
 from xent_reports.notebook import fragment
 from xent_reports.terminal import summary_lines, wants_color
@@ -42,10 +42,10 @@ def render(
     run = run_of(_timed(combined(files.load(records)), speed))
     changed = None if baseline is None else compared(run_of(combined(files.load(baseline))), run)
     matrix = None if kill_matrix is None else matrix_file.read(kill_matrix)
-    found = failures(run)
+    found = causes(run)
     pages = {
         "summary.md": markdown.summary(run, found, changed),
-        "badge.json": badge.badge(run),
+        **badge.badges(run),
         **({html.KILL_MATRIX: html.kill_matrix_page(matrix, run)} if matrix else {}),
         "index.html": html.page(run, found, changed, kill_matrix=matrix),
     }

@@ -1,32 +1,68 @@
-"""The causes of a run's failures: what is shown first, with the requirements that each breaks behind it."""
+"""The causes of a run's failures: what is wrong, the worst first, each with the requirements that it breaks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xent_conformance.records import causes as recorded
+from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import GLYPHS, SEVERITY, Status
-from xent_reports.failures import Failure
 from xent_reports.figures import counted
 from xent_reports.model import Run, dtype_order
 from xent_reports.visible import abridged, one_line
-from xent_reports.witness import Witness, anchors
+from xent_reports.witness import Witness, briefly, of_verdict
+
+#: Bytes that scripts, and tables, may take on one page; past it the failures that do not stand for a cause go without.
+#: Scripts have less where the matrix takes more: so many bytes for each of its cells, and never less than the last.
+_SCRIPTS, _TABLES = 55_000, 30_000
+_CELL, _FEW_SCRIPTS = 50, 24_000
+#: Characters that all messages together may take, and the least that each may.
+_MESSAGES, _MESSAGE = 300_000, 500
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A requirement that a cause breaks, with a witness for each failure of each dtype."""
+
+    requirement: RequirementLine
+    witnesses: Sequence[Witness]
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A fault: the witness that stands for it, and the failures by requirement that it explains."""
+    """A fault, and all that it breaks: first the requirement whose first witness stands for it."""
 
     backend: str
     status: Status
     situation: str
-    statement: str
-    witness: Witness
-    #: Ids of the requirements that it breaks, that of the witness first.
-    requirements: Sequence[str]
-    dtypes: Sequence[str]
+    broken: Sequence[Broken]
+
+    @property
+    def witness(self) -> Witness:
+        """The failure that stands for all."""
+        return self.broken[0].witnesses[0]
+
+    @property
+    def statement(self) -> str:
+        """The statement of the requirement that the witness breaks."""
+        return self.broken[0].requirement.statement
+
+    @property
+    def further(self) -> list[tuple[RequirementLine, Witness]]:
+        """The other failures."""
+        return [(b.requirement, w) for b in self.broken for w in b.witnesses if w is not self.witness]
+
+    @property
+    def requirements(self) -> list[str]:
+        """Ids of the requirements that it breaks."""
+        return [b.requirement.id for b in self.broken]
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it breaks nothing but SHOULDs: no failure."""
+        return self.status is Status.WEAK
 
     @property
     def head(self) -> str:
@@ -36,33 +72,79 @@ class Cause:
     @cached_property
     def breaks(self) -> str:
         """How many requirements, in which dtypes."""
-        return f"{counted(len(self.requirements), 'requirement')} ({', '.join(self.dtypes)})"
+        return f"{counted(len(self.broken), 'requirement')} ({', '.join(self.dtypes)})"
+
+    @cached_property
+    def dtypes(self) -> list[str]:
+        """Dtypes that it was seen with."""
+        names = {w.dtype for b in self.broken for w in b.witnesses}
+        return [abridged(one_line(dtype), 24) for dtype in sorted(names, key=dtype_order)]
+
+    @property
+    def words(self) -> str:
+        """Statuses and dtypes, for the filter."""
+        return " ".join(dict.fromkeys(word for b in self.broken for w in b.witnesses for word in (w.status, w.dtype)))
 
 
-def causes(run: Run, found: Sequence[Failure]) -> list[Cause]:
-    """The causes of a run, the worst first, given its failures by requirement."""
-    witnesses = {w.anchor: w for failure in found for w in failure.witnesses}
-    places = {id(f): place for v in run.failing for f, place in zip(v.failures, anchors(v), strict=True)}
-    shown = []
-    for cause in recorded.causes(run.failing):
-        first = cause.shown
-        leading = first.verdict.requirement
-        others = [name for name in cause.requirements if name != leading]
-        shown.append(
-            Cause(
-                backend=cause.backend,
-                status=min((i.verdict.status for i in cause.instances), key=SEVERITY.index),
-                situation=cause.situation or recorded.ALWAYS,
-                statement=run.catalogue[leading].statement,
-                witness=witnesses[places[id(first.failure)]],
-                requirements=[leading, *others],
-                dtypes=[abridged(one_line(dtype), 24) for dtype in sorted(cause.dtypes, key=dtype_order)],
-            )
+def causes(run: Run) -> list[Cause]:
+    """The causes of a run, the worst first, and after all failures those that break nothing but SHOULDs.
+
+    Failures of which the record says no more than the reason are a cause for each reason.
+    """
+    limit = max(_MESSAGE, _MESSAGES // max(len(run.failing), 1))
+    backends = {b.name: b for b in run.backends}
+    shown = {id(verdict): of_verdict(verdict, backends[verdict.backend], limit) for verdict in run.failing}
+    of_failure = {
+        id(failure): witness for v in run.failing for failure, witness in zip(v.failures, shown[id(v)], strict=False)
+    }
+    found = [
+        _cause(run, [(i.verdict, of_failure[id(i.failure)]) for i in group.instances], group.situation)
+        for group in run.grouped
+    ]
+    found += [_cause(run, [(v, shown[id(v)][0]) for v in same]) for same in run.unexplained]
+    found.sort(key=lambda cause: cause.is_weak)
+    return _within(found, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
+
+
+def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = "") -> Cause:
+    """The cause of some failures, the first of which stands for it."""
+    broken: dict[str, list[Witness]] = {}
+    for verdict, witness in seen:
+        broken.setdefault(verdict.requirement, []).append(witness)
+    return Cause(
+        backend=seen[0][0].backend,
+        status=min((verdict.status for verdict, _ in seen), key=SEVERITY.index),
+        situation=situation or recorded.ALWAYS,
+        broken=[Broken(run.catalogue[name], witnesses) for name, witnesses in broken.items()],
+    )
+
+
+def _within(found: Sequence[Cause], room: int) -> list[Cause]:
+    """The causes with as many scripts as find room, and tables: those that stand for a cause come first."""
+    places = [
+        (nth + depth, witness)
+        for cause in found
+        for nth, broken in enumerate(cause.broken)
+        for depth, witness in enumerate(broken.witnesses)
+    ]
+    order = [witness for _, witness in sorted(places, key=lambda place: place[0])]
+    scripts = _fitting(((w.anchor, len(w.script) + len(w.traceback)) for w in order), room)
+    tables = _fitting(((w.anchor, w.drawing) for w in order), _TABLES)
+
+    def fitted(broken: Broken) -> Broken:
+        return replace(
+            broken,
+            witnesses=[briefly(w, table=w.anchor in tables, script=w.anchor in scripts) for w in broken.witnesses],
         )
-    return shown
+
+    return [replace(cause, broken=[fitted(broken) for broken in cause.broken]) for cause in found]
 
 
-def unexplained(found: Sequence[Failure], explained: Sequence[Cause]) -> list[Failure]:
-    """The failures that are none of a cause's: of verdicts that say no more than why there is no result."""
-    seen = {(name, cause.backend) for cause in explained for name in cause.requirements}
-    return [failure for failure in found if (failure.requirement.id, failure.backend) not in seen]
+def _fitting(sizes: Iterable[tuple[str, int]], room: int) -> set[str]:
+    """Names of what finds room, in their order; what is too large for what is left of it is passed over."""
+    found = set()
+    for name, size in sizes:
+        if size <= room:
+            room -= size
+            found.add(name)
+    return found

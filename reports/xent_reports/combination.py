@@ -102,7 +102,7 @@ def _header(records: Sequence[Record], runs: list[SourceLine]) -> Header:
         # Empty where one of them judged all that are claimed.
         dtypes=tuple(sorted({d for h in headers for d in h.dtypes})) if all(h.dtypes for h in headers) else (),
         backends=_union(records, lambda h: h.backends, ("name", "device"), ("spec", "unavailable", "broken")),
-        requirements=_union(records, lambda h: h.requirements, ("id",), ("since",)),
+        requirements=_union(records, lambda h: h.requirements, ("id",), ("since", "source")),
         libraries={name: _side_by_side(versions) for name, versions in libraries.items()},
         speed=tuple(speed[key] for key in sorted(speed)),
         merged=tuple(unique[key] for key in sorted(unique)),

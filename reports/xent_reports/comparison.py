@@ -11,6 +11,7 @@ from typing import Any
 from xent_conformance.records.lines import BackendLine, RequirementLine
 from xent_conformance.records.record import Status
 from xent_reports.accuracy import TIGHTEST_TIER
+from xent_reports.figures import counted
 from xent_reports.model import Run
 from xent_reports.visible import web_address
 
@@ -73,6 +74,13 @@ def conventions(run: Run) -> list[Comparison]:
         ]
         found.append(Comparison(name, asked.question if asked else "", choices))
     return found
+
+
+def unusual(run: Run) -> str:
+    """How many conventions there are, and how many of them some backend chooses otherwise."""
+    found = conventions(run)
+    differing = sum(any(choice.differs for choice in c.choices) for c in found)
+    return f"{counted(len(found), 'question')}, {differing} with an unusual answer"
 
 
 def capabilities(run: Run) -> list[Comparison]:

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xent_conformance.records.causes import causes
 from xent_conformance.records.record import GLYPHS, SEVERITY, UNEXPECTED, Status
 from xent_reports.figures import counted, listed
-from xent_reports.model import Run
+from xent_reports.model import Run, worst
 from xent_reports.visible import abridged, one_line, shortened
 
-#: What each status means, for the legend.
-MEANINGS: dict[Status, str] = {
-    Status.PASS: "every problem within its bound",
-    Status.FAIL: "breaks a MUST",
-    Status.WEAK: "breaks a SHOULD",
-    Status.CRASH: "the process died",
-    Status.TIMEOUT: "no answer in time",
-    Status.ERROR: "the suite or the adapter broke; says nothing about the backend",
-    Status.DEVIATION: "a known failure, listed with a reason, still there",
-    Status.NOT_APPLICABLE: "the backend does not claim what it is about",
-    Status.OBSERVED: "what it does, without judgement",
-    Status.VACUOUS: "no problem met the condition: nothing was shown",
-}
 #: A cell without a verdict: the run did not get there.
 NOT_RUN = ("?", "not run")
 #: More backends than this are counted instead of named.
@@ -57,21 +43,42 @@ def _outcome(run: Run) -> str:
     who = listed([abridged(one_line(name)) for name in names])
     if len(names) > _NAMED:
         who = f"{len(names)} of {len(run.available)} backends"
-    found = len(causes(broken))
-    reasons = f"{counted(found, 'cause')}, " if found else ""
-    return f"{reasons}{len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
+    groups = [*([i.verdict for i in cause.instances] for cause in run.grouped), *run.unexplained]
+    found = sum(any(v.status in UNEXPECTED for v in group) for group in groups)
+    return f"{counted(found, 'cause')}, {len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
 
 
-def counts(run: Run) -> list[tuple[Status, int]]:
-    """Verdicts by status, from what needs attention first; statuses that did not occur are left out."""
-    found = Counter(v.status for v in run.verdicts)
-    return [(status, found[status]) for status in SEVERITY if found[status]]
+def counts(run: Run, backend: str | None = None) -> list[tuple[Status | None, int]]:
+    """Requirements by their worst status over the dtypes, from what needs attention first, None for no verdict.
+
+    Those of one backend, or of all: a requirement then counts once for each. Statuses that did not occur are left out.
+    """
+    names = [backend] if backend is not None else [b.name for b in run.available]
+    found: Counter[Status | None] = Counter()
+    for name in names if run.verdicts else ():
+        for requirement in run.requirements:
+            verdict = worst(run.cells.get((requirement.id, name), ()))
+            found[verdict.status if verdict else None] += 1
+    return [(status, found[status]) for status in (*SEVERITY, None) if found[status]]
+
+
+def look(status: Status | None) -> tuple[str, str]:
+    """Glyph and word of a status, or of no verdict."""
+    return NOT_RUN if status is None else GLYPHS[status]
 
 
 def counts_line(run: Run) -> str:
     """The counts as text: ``✗ 3 fail · ✓ 200 pass``."""
-    parts = [f"{GLYPHS[status][0]} {number:,} {GLYPHS[status][1]}" for status, number in counts(run)]
+    parts = [f"{look(status)[0]} {number:,} {look(status)[1]}" for status, number in counts(run)]
     return " · ".join(parts) or "no verdict"
+
+
+def scope(run: Run) -> str:
+    """What the counts add up to."""
+    requirements, backends = len(run.requirements), len(run.available)
+    if backends == 1:
+        return counted(requirements, "requirement")
+    return f"{counted(requirements, 'requirement')} × {backends} backends"
 
 
 def notices(run: Run) -> list[str]:

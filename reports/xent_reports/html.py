@@ -16,27 +16,31 @@ from markupsafe import Markup
 from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_reports import charts, comparison, coverage, figures, headline, visible
 from xent_reports.accuracy import accuracy, tiers
-from xent_reports.causes import causes
+from xent_reports.causes import Cause
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
-from xent_reports.failures import Failure, broken
+from xent_reports.glossary import GLOSSARY, MEANINGS
 from xent_reports.kill_matrix import KillMatrix
-from xent_reports.matrix import Cell, abbreviated, families, totals
+from xent_reports.matrix import Cell, abbreviated, columns, families
 from xent_reports.model import Run, dtype_order
 from xent_reports.speed import races
+from xent_reports.standing import standing
 
 #: Class names of the statuses on the page, short because they are on every cell.
 _CLASSES = dict(zip(SEVERITY, ("er", "cr", "ti", "fa", "we", "de", "va", "pa", "ob", "na"), strict=True))
-
+#: Statuses whose reasons are listed together.
+_UNSHOWN = (Status.NOT_APPLICABLE, Status.VACUOUS)
+#: With more columns than these there is no room for the titles of requirements.
+_TITLED = 5
 
 #: Name of the kill matrix's page, beside that of the run.
 KILL_MATRIX = "kill-matrix.html"
 
 
 def page(
-    run: Run, found: Sequence[Failure], changes: Changes | None = None, *, kill_matrix: KillMatrix | None = None
+    run: Run, found: Sequence[Cause], changes: Changes | None = None, *, kill_matrix: KillMatrix | None = None
 ) -> str:
-    """The HTML page of a run, its failures, and what changed against an earlier run where that is given.
+    """The HTML page of a run, its causes, and what changed against an earlier run where that is given.
 
     It links to the page of the kill matrix where there is one.
     """
@@ -44,17 +48,22 @@ def page(
     panels = [panel for group in measured for panel in group.panels]
     axes = charts.Axes(panels)
     dtypes = sorted({dtype for panel in panels for dtype in panel.dtypes}, key=dtype_order)
+    heads = columns(run)
     content: dict[str, Any] = {
         "run": run,
         "sentence": headline.sentence(run),
         "counts": headline.counts(run),
+        "counted_for": lambda name: dict(headline.counts(run, name)),
+        "scope": headline.scope(run),
         "notices": headline.notices(run),
-        "totals": totals(run),
+        "standing": lambda name, level: str(standing(run, name, level)),
+        "places": _places(found),
         "families": families(run),
+        "heads": heads,
+        "titled": len(heads) <= _TITLED,
         "abbreviated": abbreviated(run),
         "labels": [b.name for b in run.available],
-        "causes": causes(run, found),
-        "broken": broken(found),
+        "causes": found,
         "deviations": deviations(run),
         "accuracy": measured,
         "definitions": charts.definitions(axes),
@@ -62,6 +71,7 @@ def page(
         "chart": lambda panel: charts.chart(panel, axes, dtypes),
         "tiers": tiers(run),
         "conventions": comparison.conventions(run),
+        "unusual": comparison.unusual(run),
         "capabilities": comparison.capabilities(run),
         "left_out": comparison.left_out(run),
         "observations": comparison.observations(run),
@@ -71,9 +81,24 @@ def page(
         "changes": changes,
         "kill_matrix": KILL_MATRIX if kill_matrix else None,
     }
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = _asset("report.css") + _columns(len(heads)), _asset("report.js")
     hashes = {"style_hash": _digest(style), "script_hash": _digest(script)}
     return _environment().get_template("report.html.j2").render(style=style, script=script, **hashes, **content)
+
+
+def _places(found: Sequence[Cause]) -> dict[Status | None, str]:
+    """Where a count leads: to the cards of what failed, to the section that is about it, or to the matrix."""
+    places: dict[Status | None, str] = dict.fromkeys([*Status, None], "matrix")
+    places |= {cause.status: "weak" if cause.is_weak else "causes" for cause in found}
+    return places | {Status.DEVIATION: "deviations", Status.OBSERVED: "observed"} | dict.fromkeys(_UNSHOWN, "coverage")
+
+
+def _columns(count: int) -> Markup:
+    """The style of the matrix's columns: the policy of the page allows none in its elements."""
+    width = "minmax(4.2rem,7.5rem)" if count <= _TITLED else "minmax(4.2rem,1fr)"
+    title = " minmax(0,1fr)" if count <= _TITLED else ""
+    rows = f"#mx .row{{grid-template-columns:minmax(8.5rem,21rem){title} repeat({count},{width})}}"
+    return Markup(f":root{{--n:{count}}}@media(min-width:50.01rem){{{rows}}}")  # noqa: S704 - numbers only
 
 
 def kill_matrix_page(matrix: KillMatrix, run: Run) -> str:
@@ -90,23 +115,43 @@ def kill_matrix_page(matrix: KillMatrix, run: Run) -> str:
     return template.render(style=style, style_hash=_digest(style), **content)
 
 
-def _cells(cells: Sequence[Cell | None], *, brief: bool = False) -> Markup:
-    """Cells of the matrix: a passing one is plain, any other has its class, its word, and a link where it leads on."""
-    return Markup("".join(_cell(cell, brief=brief) for cell in cells))  # noqa: S704 - each is Markup
+def _cells(cells: Sequence[Cell], width: int) -> Markup:
+    """Cells of a row of the matrix, or one across all columns."""
+    wide = " all" if len(cells) < width else ""
+    return Markup("").join(_cell(cell, wide) for cell in cells)
 
 
-def _cell(cell: Cell | None, *, brief: bool) -> Markup:
-    if cell is None:
-        return Markup("<td class=no>")
+def _cell(cell: Cell, wide: str) -> Markup:
+    """A passing cell is plain, any other has its class, its word and what it is sorted by. The row leads on."""
     if cell.status is Status.PASS:
-        return Markup(f"<td>{cell.text}")  # noqa: S704 - a glyph and a number
-    name = "na" if cell.status is None else _CLASSES[cell.status]
-    if brief:
-        return Markup(f"<td class={name}>{cell.text}")  # noqa: S704
+        start = Markup('<span class="c all">') if wide else Markup("<span class=c>")
+        return Markup("{}{}</span>").format(start, cell.text)
     shown = Markup("{}<i> {}</i>").format(cell.text, cell.word)
-    if cell.href:
-        shown = Markup('<a href="{}">{}</a>').format(cell.href, shown)
-    return Markup("<td class={}>{}").format(name, shown)
+    return Markup('<span class="c{} {}"{}>{}</span>').format(wide, _class(cell), _order(cell), shown)
+
+
+def _order(cell: Cell) -> Markup:
+    """What the column is sorted by."""
+    return Markup(" data-o={:.4g}").format(cell.order) if cell.order else Markup("")
+
+
+def _class(cell: Cell) -> str:
+    return "na" if cell.status is None else _CLASSES[cell.status]
+
+
+def _basis(cells: Sequence[Cell | None]) -> Markup:
+    """Cells of the table of a row, each with what it rests on."""
+    return Markup("").join(
+        Markup("<td>")
+        if cell is None
+        else Markup("<td>{} <small>{}</small>").format(_verdict(cell), visible.isolated(cell.basis))
+        for cell in cells
+    )
+
+
+def _verdict(cell: Cell) -> Markup:
+    shown = Markup('<span class="g {}">{}</span> {}').format(_class(cell), cell.glyph, cell.ratio or cell.word)
+    return Markup('<a href="{}">{}</a>').format(cell.href, shown) if cell.href else shown
 
 
 @cache
@@ -123,12 +168,14 @@ def _environment() -> Environment:
         GLYPHS=GLYPHS,
         DEVIATION=Status.DEVIATION,
         CLASSES=_CLASSES,
-        MEANINGS=headline.MEANINGS,
+        MEANINGS=MEANINGS,
+        GLOSSARY=GLOSSARY,
         NOT_RUN=headline.NOT_RUN,
         KINDS=KINDS,
         key=charts.key,
     )
-    environment.globals.update(t=visible.isolated, cells=_cells, slug=visible.slug, state=state)
+    environment.globals.update(t=visible.isolated, cells=_cells, basis=_basis, look=headline.look)
+    environment.globals.update(slug=visible.slug, state=state)
     environment.filters.update(
         ratio=figures.ratio,
         counted=figures.counted,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from collections.abc import Sequence
 
-from xent_conformance.records.record import GLYPHS, SEVERITY
-from xent_reports.causes import Cause, causes, unexplained
+from xent_reports.causes import Cause
 from xent_reports.changes import KINDS, Changes, state
 from xent_reports.deviations import deviations
-from xent_reports.failures import Failure
-from xent_reports.headline import counts_line, notices, sentence
+from xent_reports.headline import counts, counts_line, look, notices, sentence
 from xent_reports.model import Run
 from xent_reports.visible import abridged, one_line, shortened, visible, web_address
 from xent_reports.witness import Witness
@@ -23,19 +20,16 @@ _TEXT = 2000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>@-])")
 
 
-def summary(run: Run, found: Sequence[Failure], changes: Changes | None = None) -> str:
+def summary(run: Run, found: Sequence[Cause], changes: Changes | None = None) -> str:
     """The summary: verdict, counts, a table of backends, the failures, deviations and changes."""
     parts = [f"## {text(sentence(run))}", counts_line(run)]
     parts += [f"> {text(notice)}" for notice in notices(run)]
     parts += [text(changes.sentence)] if changes else []
     parts.append(_backends(run))
-    explained = causes(run, found)
-    for heading, shown in (
-        ("### Causes", [_cause(cause) for cause in explained[:_DETAILED]]),
-        ("### Failures", [_failure(failure) for failure in unexplained(found, explained)[:_DETAILED]]),
-    ):
-        parts += [heading, *shown] if shown else []
-    more = sum(max(0, len(some) - _DETAILED) for some in (explained, unexplained(found, explained)))
+    failing, weak = [c for c in found if not c.is_weak], [c for c in found if c.is_weak]
+    for heading, shown in (("### Causes", failing), ("### Weak", weak)):
+        parts += [heading, *map(_cause, shown[:_DETAILED])] if shown else []
+    more = sum(max(0, len(some) - _DETAILED) for some in (failing, weak))
     parts += [f"… and {more:,} more, in the HTML report."] if more else []
     parts += _deviations(run)
     if changes is not None:
@@ -64,15 +58,16 @@ def block(untrusted: str, language: str = "") -> str:
 
 
 def _backends(run: Run) -> str:
-    """A row for each backend with its verdicts by status."""
-    statuses = [s for s in SEVERITY if any(v.status is s for v in run.verdicts)]
+    """A row for each backend with its requirements by status."""
+    statuses = [status for status, _ in counts(run)]
     if not statuses:
         return ""
-    rows = ["| backend | " + " | ".join(" ".join(GLYPHS[s]) for s in statuses) + " |"]
+    rows = ["| backend | " + " | ".join(" ".join(look(s)) for s in statuses) + " |"]
     rows.append("| --- |" + " ---: |" * len(statuses))
     for backend in run.available:
-        found = Counter(v.status for v in run.verdicts if v.backend == backend.name)
-        rows.append(f"| {code(abridged(backend.name))} | " + " | ".join(f"{found[s]:,}" for s in statuses) + " |")
+        found = dict(counts(run, backend.name))
+        numbers = " | ".join(f"{found.get(s, 0):,}" for s in statuses)
+        rows.append(f"| {code(abridged(backend.name))} | {numbers} |")
     return "\n".join(rows)
 
 
@@ -85,14 +80,6 @@ def _cause(cause: Cause) -> str:
     also = f" It also breaks {named}." if others else ""
     where = f"Breaks {text(cause.breaks)}. Shown for {leading}: {text(cause.statement)}{also}"
     return f"{title}\n\n{where}\n\n{_witness(cause.witness)}"
-
-
-def _failure(failure: Failure) -> str:
-    first = failure.witnesses[0]
-    others = dict.fromkeys(f"{w.glyph} {w.word} {text(w.dtype)}" for w in failure.witnesses if w.dtype != first.dtype)
-    title = f"#### {first.glyph} {first.word}: {code(failure.requirement.id)} on {code(abridged(failure.backend))}"
-    said = [title, text(failure.requirement.statement), *map(_witness, failure.leading)]
-    return "\n\n".join([*said, *([f"Also: {', '.join(others)}."] if others else [])])
 
 
 def _witness(witness: Witness) -> str:

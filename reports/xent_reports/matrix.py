@@ -1,23 +1,33 @@
-"""Requirements by backends: the worst status of each cell, and each dtype below it."""
+"""Requirements by family: a row each, with a cell for each backend, or for each dtype where there is one backend.
+
+What a row opens to is here too: the verdicts by dtype, how much each rests on, and why there is none.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xent_conformance.records.lines import RequirementLine, VerdictLine
-from xent_conformance.records.record import GLYPHS, Status
+from xent_conformance.records.record import SEVERITY, Status
 from xent_reports.accuracy import TIGHTEST_TIER
-from xent_reports.figures import ratio
-from xent_reports.headline import NOT_RUN
+from xent_reports.figures import ratio, size
+from xent_reports.headline import look
 from xent_reports.model import FAILING, Run, dtype_order, largest_ratio, worst
-from xent_reports.standing import standings
-from xent_reports.visible import abridged, anchor, one_line
+from xent_reports.visible import abridged, anchor, one_line, shortened
 
 #: More verdicts than these are not all listed by dtype; what is not simply passed always is.
 _IN_FULL = 4000
 #: Ratios below it, but 0, are written as about 0.
 _NEXT_TO_NOTHING = 1e-3
+#: One backend is shown by dtype where it has no more of them.
+_DTYPES = 8
+#: Families with failures are open until so many rows are shown.
+_OPEN = 36
+#: Characters of a reason.
+_REASON = 160
 
 
 @dataclass(frozen=True)
@@ -27,16 +37,20 @@ class Cell:
     status: Status | None
     ratio: str = ""
     href: str = ""
+    #: Of those judged, how many problems met the condition; or why there is no result.
+    basis: str = ""
+    #: What to sort by: how bad the status is, then the largest ratio.
+    order: float = 0.0
 
     @property
     def glyph(self) -> str:
         """Glyph of the status."""
-        return NOT_RUN[0] if self.status is None else GLYPHS[self.status][0]
+        return look(self.status)[0]
 
     @property
     def word(self) -> str:
         """Word of the status."""
-        return NOT_RUN[1] if self.status is None else GLYPHS[self.status][1]
+        return look(self.status)[1]
 
     @property
     def text(self) -> str:
@@ -46,20 +60,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A dtype of a requirement: a cell for each backend, None where there is no verdict; or one cell for all."""
+    """A dtype of a requirement, or several that agree: a cell for each backend, None where there is no verdict."""
 
     dtype: str
     cells: Sequence[Cell | None]
-    together: Cell | None = None
-    #: Of the backends that pass where others do not: the largest ratio.
-    passing: str = ""
-
-    @property
-    def text(self) -> str:
-        """What the one cell says: the glyph, and the largest ratio where the backends differ."""
-        if self.together is None or not self.together.ratio:
-            return "" if self.together is None else self.together.glyph
-        return f"{self.together.glyph} {'≤ ' if len(set(self.cells)) > 1 else ''}{self.together.ratio}"
 
     def told(self, labels: Sequence[str]) -> str:
         """The line in words, for many backends: those that do not pass by name, the others together."""
@@ -67,76 +71,93 @@ class Line:
         for label, found in zip(labels, self.cells, strict=True):
             if found is not None and found.status is not Status.PASS:
                 named.setdefault(found.text, []).append(abridged(one_line(label), 24))
+        passing = [c for c in self.cells if c is not None and c.status is Status.PASS]
+        best = max(passing, key=lambda c: c.order, default=None)
         said = [f"{text} {', '.join(names)}" for text, names in named.items()]
-        return "; ".join([*said, *([f"others {self.passing}"] if self.passing else [])])
+        if best is not None:
+            others = "others" if said else "all"
+            said.append(f"{others} {best.glyph} ≤ {best.ratio}" if best.ratio else f"{others} {best.glyph}")
+        return "; ".join(said)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement: one cell for each backend, and a line for each dtype, or for dtypes that agree in all cells.
-
-    Lines that have one cell for all backends stand together in ``briefly``.
-    """
+    """A requirement: a cell for each column, or one for all where it is judged once for all dtypes."""
 
     requirement: RequirementLine
     cells: Sequence[Cell]
     by_dtype: Sequence[Line]
-    issues: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class Family:
+    """Requirements of a family, those with the worst status first; ``cells`` says for each column how many hold."""
+
+    name: str
+    rows: Sequence[Row]
+    cells: Sequence[Cell]
+    is_open: bool
 
     @property
-    def briefly(self) -> str:
-        """Each dtype that has one cell for all backends, with what that says."""
-        return ", ".join(f"{line.dtype} {line.text}" for line in self.by_dtype if line.together is not None)
-
-    @property
-    def apart(self) -> Sequence[Line]:
-        """The other dtypes: those with a cell for each backend."""
-        return [line for line in self.by_dtype if line.together is None]
+    def rank(self) -> int:
+        """How bad its worst row is."""
+        return self.rows[0].rank
 
 
-def families(run: Run) -> list[tuple[str, list[Row]]]:
-    """Rows grouped by family; in a family those with the most issues come first, then by id."""
+def columns(run: Run) -> list[str]:
+    """Heads of the columns: the backends, or the dtypes of the only one."""
+    return _dtypes(run) or [b.name for b in run.available]
+
+
+def families(run: Run) -> list[Family]:
+    """Rows by family, those with failures first."""
     grouped: dict[str, list[Row]] = {}
     for requirement in run.requirements:
         grouped.setdefault(requirement.family, []).append(_row(run, requirement))
-    return [
-        (family, sorted(rows, key=lambda r: (-r.issues, r.requirement.id))) for family, rows in sorted(grouped.items())
-    ]
-
-
-def totals(run: Run) -> list[tuple[str, list[Cell]]]:
-    """For each level that can be met a cell for each backend: how many of the requirements that apply it meets."""
     found = []
-    for level in ("MUST", "SHOULD"):
-        standing = standings(run, level).values()
-        if any(s.applicable for s in standing):
-            cells = [Cell(s.worst, f"{s.met}/{s.applicable}" if s.applicable else "") for s in standing]
-            found.append((level, cells))
+    for name, rows in grouped.items():
+        rows.sort(key=lambda row: (row.rank, row.requirement.id))
+        width = len(columns(run))
+        cells = [_together([row.cells[min(i, len(row.cells) - 1)] for row in rows if row.cells]) for i in range(width)]
+        found.append(Family(name, rows, cells, is_open=False))
+    found.sort(key=lambda family: (min(family.rank, SEVERITY.index(Status.VACUOUS)), family.name))
+    shown = 0
+    for place, family in enumerate(found):
+        failing = family.rank < SEVERITY.index(Status.WEAK)
+        if failing and (shown + len(family.rows) <= _OPEN or not shown):
+            found[place] = replace(family, is_open=True)
+            shown += len(family.rows)
     return found
 
 
 def abbreviated(run: Run) -> bool:
-    """Whether there are so many verdicts that a dtype which every backend passes gets one cell for all."""
+    """Whether there are so many verdicts that each dtype gets one text for all backends."""
     return len(run.verdicts) > _IN_FULL
 
 
+def _dtypes(run: Run) -> list[str]:
+    """Dtypes of the only backend; nothing where there are several backends, or too many dtypes."""
+    found = sorted({v.dtype for v in run.verdicts} - {"all"}, key=dtype_order)
+    return found if len(run.available) == 1 and len(found) <= _DTYPES else []
+
+
 def _row(run: Run, requirement: RequirementLine) -> Row:
-    columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
-    dtypes = sorted({v.dtype for column in columns for v in column}, key=dtype_order)
-    lines = [_line(columns, dtype, brief=abbreviated(run)) for dtype in dtypes]
-    issues = sum(v.status in FAILING for column in columns for v in column)
-    return Row(requirement, [cell(column) for column in columns], _grouped(lines), issues)
+    backends = [run.cells.get((requirement.id, b.name), []) for b in run.available]
+    verdicts = [v for column in backends for v in column]
+    if (dtypes := _dtypes(run)) and not any(v.dtype == "all" for v in verdicts):
+        shown = [[v for v in verdicts if v.dtype == dtype] for dtype in dtypes]
+    else:
+        shown = backends
+    names = sorted({v.dtype for v in verdicts}, key=dtype_order)
+    lines = [Line(name, [_at(column, name) for column in backends]) for name in names]
+    rank = min((SEVERITY.index(v.status) for v in verdicts), default=len(SEVERITY))
+    return Row(requirement, [cell(column) for column in shown], _grouped(lines), rank)
 
 
-def _line(columns: Sequence[Sequence[VerdictLine]], dtype: str, *, brief: bool) -> Line:
-    verdicts = [[v for v in column if v.dtype == dtype] for column in columns]
-    cells = [cell(found) if found else None for found in verdicts]
-    statuses = {c.status if c else None for c in cells}
-    one = statuses in ({Status.PASS}, {Status.OBSERVED}) and (brief or len(set(cells)) == 1)
-    passed = [v for found in verdicts for v in found if v.status is Status.PASS]
-    best = cell(passed)
-    passing = "" if not passed else f"{best.glyph} ≤ {best.ratio}" if best.ratio else best.glyph
-    return Line(dtype, cells, cell([v for found in verdicts for v in found]) if one else None, passing)
+def _at(column: Sequence[VerdictLine], dtype: str) -> Cell | None:
+    found = [v for v in column if v.dtype == dtype]
+    return cell(found) if found else None
 
 
 def cell(verdicts: Sequence[VerdictLine]) -> Cell:
@@ -144,7 +165,22 @@ def cell(verdicts: Sequence[VerdictLine]) -> Cell:
     found = worst(verdicts)
     if found is None:
         return Cell(None)
-    return Cell(found.status, _told(found, largest_ratio(verdicts)), _href(found))
+    largest = largest_ratio(verdicts)
+    return Cell(found.status, _told(found, largest), _href(found), _basis(found), _order(found.status, largest))
+
+
+def _order(status: Status, largest: float | None) -> float:
+    """How bad a result is: a whole number for the status, and a share below 1 for the ratio."""
+    share = 0.0 if largest is None else 1.0 if math.isinf(size(largest)) else size(largest) / (1 + size(largest))
+    return len(SEVERITY) - 1 - SEVERITY.index(status) + 0.999 * share
+
+
+def _together(cells: Sequence[Cell]) -> Cell:
+    """Of the rows of a family, how many have the worst status."""
+    counts = Counter(c.status for c in cells)
+    ranks: list[Status | None] = [*SEVERITY[: SEVERITY.index(Status.PASS)], None, *SEVERITY[-3:]]
+    status = next((s for s in ranks if counts[s]), None)
+    return Cell(status, f"{counts[status]:,}" if cells else "")
 
 
 def _told(verdict: VerdictLine, largest: float | None) -> str:
@@ -152,6 +188,13 @@ def _told(verdict: VerdictLine, largest: float | None) -> str:
     if verdict.status is Status.OBSERVED:
         return ""
     return "≈0" if largest is not None and 0 < largest < _NEXT_TO_NOTHING else ratio(largest)
+
+
+def _basis(verdict: VerdictLine) -> str:
+    """How many problems met the condition, of those judged; why it was not judged."""
+    if verdict.status is Status.NOT_APPLICABLE:
+        return shortened((verdict.reason or "").removeprefix(f"{verdict.backend} "), _REASON)
+    return f"{verdict.exercised:,}/{verdict.examples:,}"
 
 
 def _href(verdict: VerdictLine) -> str:

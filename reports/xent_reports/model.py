@@ -9,6 +9,7 @@ from functools import cached_property
 
 from msgspec.structs import replace
 
+from xent_conformance.records.causes import Cause, causes
 from xent_conformance.records.lines import BackendLine, Footer, Header, RequirementLine, SourceLine, VerdictLine
 from xent_conformance.records.record import SEVERITY, UNEXPECTED, Record, RecordError, Status
 from xent_reports.figures import size
@@ -16,7 +17,7 @@ from xent_reports.joining import sources
 
 #: The order of dtypes in every table; others follow by name.
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
-#: What a page lists under Failures: what makes the run fail, what broke the suite, and broken SHOULDs.
+#: What causes are looked for: what makes the run fail, what broke the suite, and broken SHOULDs.
 FAILING = (*UNEXPECTED, Status.ERROR, Status.WEAK)
 
 
@@ -55,8 +56,22 @@ class Run:
 
     @cached_property
     def failing(self) -> list[VerdictLine]:
-        """What the page lists under Failures."""
+        """What has a cause."""
         return [v for v in self.verdicts if v.status in FAILING]
+
+    @cached_property
+    def grouped(self) -> list[Cause]:
+        """Its failures by cause, the worst first."""
+        return causes(self.failing)
+
+    @cached_property
+    def unexplained(self) -> list[list[VerdictLine]]:
+        """Verdicts of which the record says no more than the reason, by that reason, the worst first."""
+        found: dict[tuple[str, Status, str], list[VerdictLine]] = {}
+        for verdict in sorted(self.failing, key=worst_first):
+            if not verdict.failures:
+                found.setdefault((verdict.backend, verdict.status, verdict.reason or ""), []).append(verdict)
+        return list(found.values())
 
 
 def run_of(record: Record) -> Run:

@@ -9,8 +9,7 @@ from importlib.resources import files as resources
 from jinja2 import Environment, StrictUndefined, Template
 
 from xent_conformance.records.record import Record
-from xent_reports.causes import causes, unexplained
-from xent_reports.failures import failures
+from xent_reports.causes import causes
 from xent_reports.headline import counts_line, notices, sentence
 from xent_reports.model import run_of
 from xent_reports.visible import abridged, one_line, shortened, visible
@@ -22,17 +21,13 @@ _SHOWN = 20
 def fragment(record: Record, remarks: Sequence[str] = ()) -> str:
     """What the terminal says of a record, as HTML: remarks, the verdict, then a folded block for each cause."""
     run = run_of(record)
-    found = failures(run)
-    explained = causes(run, found)
-    others = unexplained(found, explained)
-    left = max(0, len(explained) - _SHOWN) + max(0, len(others) - _SHOWN)
+    found = causes(run)
     return _template().render(
         sentence=sentence(run),
         counts=counts_line(run),
         notices=[*notices(run), *remarks],
-        causes=explained[:_SHOWN],
-        failures=others[:_SHOWN],
-        left=left,
+        causes=found[:_SHOWN],
+        left=max(0, len(found) - _SHOWN),
     )
 
 

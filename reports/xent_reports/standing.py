@@ -1,11 +1,11 @@
-"""How many of the requirements that apply to it each backend meets: what the badge and the top of the matrix say."""
+"""How many of the requirements that apply to it each backend meets: what the badge and the head of the page say."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 
-from xent_conformance.records.record import SEVERITY, Status
+from xent_conformance.records.record import Status
 from xent_reports.model import Run, worst
 
 
@@ -27,26 +27,19 @@ class Standing:
         """Requirements that hold, do not hold, or have no verdict."""
         return sum(self.statuses.values()) - self.statuses[Status.NOT_APPLICABLE] + self.missing
 
-    @property
-    def worst(self) -> Status | None:
-        """The status that needs attention most; None where what is not known decides."""
-        if self.missing and set(self.statuses) <= {Status.PASS, Status.NOT_APPLICABLE}:
-            return None
-        return min(self.statuses, key=SEVERITY.index, default=None)
+    def __str__(self) -> str:
+        """How many are met, of those that apply."""
+        return f"{self.met} of {self.applicable}" if self.applicable else "none applies"
 
 
-def standings(run: Run, level: str) -> dict[str, Standing]:
-    """Each backend's standing by its label."""
-    return {backend.name: _standing(run, backend.name, level) for backend in run.available}
-
-
-def _standing(run: Run, label: str, level: str) -> Standing:
+def standing(run: Run, backend: str, level: str) -> Standing:
+    """The standing of a backend by its label."""
     statuses: Counter[Status] = Counter()
     missing = 0
     for requirement in run.requirements:
-        found = worst(v for v in run.cells.get((requirement.id, label), ()) if v.level == level)
+        found = worst(v for v in run.cells.get((requirement.id, backend), ()) if v.level == level)
         if found is not None:
             statuses[found.status] += 1
-        elif requirement.level == level and (requirement.id, label) not in run.cells:
+        elif requirement.level == level and (requirement.id, backend) not in run.cells:
             missing += 1
     return Standing(statuses, missing)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from xent_conformance.records.record import GLYPHS, SEVERITY, Record, Status
-from xent_reports.causes import Cause, causes, unexplained
+from xent_conformance.records.record import Record, Status
+from xent_reports.causes import Cause, causes
 from xent_reports.combination import combined
-from xent_reports.failures import Failure, failures
 from xent_reports.files import load
-from xent_reports.headline import counts_line, notices, sentence
+from xent_reports.headline import counts, counts_line, look, notices, sentence
 from xent_reports.model import Run, run_of
 from xent_reports.visible import abridged, one_line, shortened
-from xent_reports.witness import Witness
 
 #: Blue and orange, as on the page, from the 256 colours.
 _COLORS = {
@@ -25,10 +22,8 @@ _COLORS = {
     Status.PASS: "38;5;75",
 }
 _BOLD = "1"
-#: Causes and failures that are listed, and requirements of a cause that are named; the page has all.
+#: Causes that are listed, and requirements of a cause that are named; the page has all.
 _LISTED, _NAMED = 20, 3
-#: Characters of a line that is not broken.
-_WIDE = 120
 
 
 def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -39,17 +34,14 @@ def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
 def summary_lines(records: Sequence[Path | Record] | Path, *, color: bool = False) -> list[str]:
     """The summary of records as lines; raises RecordError as :func:`xent_reports.render` does."""
     run = run_of(combined(load(records)))
-    found = failures(run)
-    explained = causes(run, found)
-    others = unexplained(found, explained)
+    found = causes(run)
     lines = [_painted(one_line(sentence(run)), _BOLD, color=color), counts_line(run)]
     lines += [f"! {one_line(notice)}" for notice in notices(run)]
     lines += _backends(run, color=color) if len(run.available) > 1 else []
-    shown = [_cause(cause, color=color) for cause in explained] + [_failure(f, color=color) for f in others]
-    for said in shown[:_LISTED]:
-        lines += said
-    if len(shown) > _LISTED:
-        lines.append(f"… and {len(shown) - _LISTED:,} more in the report")
+    for cause in found[:_LISTED]:
+        lines += _cause(cause, color=color)
+    if len(found) > _LISTED:
+        lines.append(f"… and {len(found) - _LISTED:,} more in the report")
     return lines
 
 
@@ -58,11 +50,9 @@ def _backends(run: Run, *, color: bool) -> list[str]:
     width = max((len(name) for name in names.values()), default=0)
     lines = []
     for label, name in names.items():
-        found = Counter(v.status for v in run.verdicts if v.backend == label)
         parts = [
-            _painted(f"{GLYPHS[s][0]} {found[s]:,} {GLYPHS[s][1]}", _COLORS.get(s), color=color)
-            for s in SEVERITY
-            if found[s]
+            _painted(f"{look(s)[0]} {number:,} {look(s)[1]}", _COLORS.get(s) if s else None, color=color)
+            for s, number in counts(run, label)
         ]
         lines.append(f"  {name:<{width}}  {'  '.join(parts)}")
     return lines
@@ -82,29 +72,6 @@ def _cause(cause: Cause, *, color: bool) -> list[str]:
         f"  breaks {one_line(cause.breaks)}: {', '.join(map(abridged, names[:_NAMED]))}{rest}",
         *([f"  {one_line(witness.command)}"] if witness.command else []),
     ]
-
-
-def _said(witness: Witness) -> list[str]:
-    """The message, and the facts beside it, on one line where there is room."""
-    shown = [(name, value) for name, value in witness.facts if name in witness.added and name != "only with"]
-    facts = ", ".join(f"{name} {shortened(one_line(value), 80)}" for name, value in shown)
-    message = shortened(one_line(witness.message), 300)
-    together = f"  {message} ({facts})"
-    if not facts:
-        return [f"  {message}"]
-    return [together] if len(together) <= _WIDE else [f"  {message}", f"  {facts}"]
-
-
-def _failure(failure: Failure, *, color: bool) -> list[str]:
-    first = failure.witnesses[0]
-    dtypes = ", ".join(dict.fromkeys(abridged(one_line(w.dtype), 24) for w in failure.witnesses))
-    head = f"{first.glyph} {first.word}"
-    place = f"{abridged(one_line(failure.requirement.id))} on {abridged(one_line(failure.backend))} ({dtypes})"
-    lines = [f"{_painted(head, _COLORS.get(first.status), color=color)} {place}"]
-    for witness in failure.leading:
-        lines += _said(witness)
-    commands = dict.fromkeys(one_line(w.command) for w in failure.leading if w.command)
-    return [*lines, *(f"  {command}" for command in commands)]
 
 
 def _painted(text: str, style: str | None, *, color: bool) -> str:

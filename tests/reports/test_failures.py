@@ -8,9 +8,9 @@ import records
 
 import xent_reports
 from xent_conformance.console import summary
-from xent_conformance.records.record import read
+from xent_conformance.records.record import Status, read
+from xent_reports.causes import causes
 from xent_reports.deviations import deviations
-from xent_reports.failures import broken, failures
 from xent_reports.model import Run, run_of
 
 V = records.verdict
@@ -22,36 +22,53 @@ def run_with(tmp_path: Path, *verdicts: dict[str, object]) -> Run:
 
 
 def test_what_makes_the_run_fail_comes_before_broken_shoulds(tmp_path: Path) -> None:
-    """Requirements with a fail, crash, timeout or error come first; the worst dtype of each comes first."""
+    """Each fault is a cause, the worst first; what breaks nothing but a SHOULD comes last and is no failure."""
     run = run_with(
         tmp_path,
-        V("torch", "a.weak", status="weak", failures=[records.failure()]),
+        V("torch", "a.weak", status="weak", level="SHOULD", failures=[records.failure(kind="not-finite")]),
         V("torch", "b.fail", "float32", "fail", ratio=3.0, failures=[records.failure("float32")]),
         V("torch", "b.fail", "float16", "fail", ratio=98.2, failures=[records.failure()]),
         V("torch", "b.fail", "bfloat16", "timeout", reason="no answer after 10 s"),
     )
-    found = failures(run)
-    assert [(f.requirement.id, [w.dtype for w in f.witnesses]) for f in found] == [
-        ("b.fail", ["bfloat16", "float16", "float32"]),
-        ("a.weak", ["float32"]),
+    found = causes(run)
+    assert [(c.status, c.is_weak, c.requirements, c.dtypes) for c in found] == [
+        (Status.FAIL, False, ["b.fail"], ["float16", "float32"]),
+        (Status.TIMEOUT, False, ["b.fail"], ["bfloat16"]),
+        (Status.WEAK, True, ["a.weak"], ["float32"]),
     ]
-    assert found[0].witnesses[0].anchor == "b.fail--torch--bfloat16"
-    assert found[0].witnesses[0].message == "no answer after 10 s"
+    assert found[1].witness.anchor == "b.fail--torch--bfloat16"
+    assert found[1].witness.message == "no answer after 10 s"
 
 
-def test_failures_of_one_requirement_stand_together(tmp_path: Path) -> None:
-    """Everyone who breaks a requirement is shown below its statement."""
-    run = run_with(tmp_path, *(V(name, f"a.{x}", status="fail") for name in ("torch", "jax") for x in "xy"))
-    assert [(b.requirement.id, [f.backend for f in b.failures]) for b in broken(failures(run))] == [
-        ("a.x", ["jax", "torch"]),
-        ("a.y", ["jax", "torch"]),
+def test_a_cause_has_all_requirements_that_it_breaks_and_one_backend(tmp_path: Path) -> None:
+    """One failure stands for it, the others are further ones; another backend's fault is another cause."""
+    run = run_with(
+        tmp_path,
+        *(V(n, f"a.{x}", status="fail", failures=[records.failure()]) for n in ("torch", "jax") for x in "xy"),
+    )
+    found = causes(run)
+    assert sorted((c.backend, c.requirements) for c in found) == [("jax", ["a.x", "a.y"]), ("torch", ["a.x", "a.y"])]
+    assert [[r.id for r, _ in c.further] for c in found] == [["a.y"], ["a.y"]]
+
+
+def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> None:
+    """Ten requirements that died in the same way are one line, not ten."""
+    run = run_with(
+        tmp_path,
+        *(V("torch", f"a.{x}", status="crash", reason="died of SIGSEGV") for x in "uvw"),
+        V("torch", "a.x", status="error", reason="no such file"),
+    )
+    assert [(c.status, c.requirements) for c in causes(run)] == [
+        (Status.ERROR, ["a.x"]),
+        (Status.CRASH, ["a.u", "a.v", "a.w"]),
     ]
 
 
 def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> None:
     """The facts of a failure are all there, in the order they are read."""
     run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failures=[records.failure()]))
-    ((witness,),) = (f.witnesses for f in failures(run))
+    (cause,) = causes(run)
+    witness = cause.witness
     assert dict(witness.facts) == {
         "quantity": "grad_logits[0, 2]",
         "expected": "-0.9999999979388463",
@@ -76,15 +93,16 @@ def several(tmp_path: Path) -> Path:
 
 def test_each_failure_of_a_verdict_is_a_witness_with_a_place_of_its_own(tmp_path: Path) -> None:
     """In their order; where it was raised and what all such problems have in common are facts."""
-    (failure,) = failures(run_of(read(several(tmp_path))))
-    assert [(w.anchor, w.part) for w in failure.witnesses] == [
+    witnesses = [w for c in causes(run_of(read(several(tmp_path)))) for b in c.broken for w in b.witnesses]
+    assert sorted((w.anchor, w.part) for w in witnesses) == [
         ("a.x--torch--float16", "1 of 2"),
         ("a.x--torch--float16--2", "2 of 2"),
         ("a.x--torch--float32", ""),
     ]
-    facts = dict(failure.witnesses[1].facts)
+    by_place = {w.anchor: dict(w.facts) for w in witnesses}
+    facts = by_place["a.x--torch--float16--2"]
     assert (facts["raised in"], facts["only with"]) == ("/home/a/loss.py:12", "smoothing, sum")
-    assert "raised in" not in dict(failure.witnesses[0].facts)
+    assert "raised in" not in by_place["a.x--torch--float16"]
 
 
 def test_what_was_raised_and_where_is_not_said_twice(tmp_path: Path) -> None:
@@ -94,7 +112,8 @@ def test_what_was_raised_and_where_is_not_said_twice(tmp_path: Path) -> None:
     said = records.failure(message="cross_entropy raised ValueError: no (at /home/a/loss.py:12)", **details)
     unsaid = records.failure(message="It failed.", **details)
     run = run_with(tmp_path, V("torch", "a.x", "float16", "fail", failures=[said, unsaid]))
-    first, second = failures(run)[0].witnesses
+    by_message = {w.message: w for c in causes(run) for b in c.broken for w in b.witnesses}
+    first, second = by_message[said["message"]], by_message["It failed."]
     assert dict(first.facts) == {"quantity": "grad_logits[0, 2]"}
     assert dict(second.facts) == {
         "quantity": "grad_logits[0, 2]",
@@ -107,8 +126,8 @@ def test_every_output_shows_each_failure_of_a_verdict(tmp_path: Path) -> None:
     """The page all of them, the others those of the first dtype and the names of the rest."""
     path = several(tmp_path)
     page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
-    assert '<details id="a.x--torch--float16--2"><summary>' in page
-    assert page.count("float16 (2 of 2)") == 1
+    assert '<div class=body id="a.x--torch--float16--2">' in page
+    assert page.count("(2 of 2)") == 1
     assert "<details><summary>Traceback</summary><pre tabindex=0>In loss:</pre></details>" in page
     assert page.count("2 causes, 1 of 1 requirement broken") == 2
     markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
@@ -125,15 +144,16 @@ def test_every_output_shows_each_failure_of_a_verdict(tmp_path: Path) -> None:
     ]
 
 
-def test_a_large_page_keeps_a_script_for_every_requirement_first(tmp_path: Path) -> None:
-    """Past the limit scripts and tables are left out, of second backends and dtypes before first ones."""
+def test_a_large_page_keeps_a_script_for_every_cause_first(tmp_path: Path) -> None:
+    """Past the limit scripts and tables are left out, of further requirements and dtypes before those of causes."""
     run = run_of(read(records.written(tmp_path / "r.jsonl", *records.large(16, 200, 600))))
-    found = broken(failures(run))
-    witnesses = [w for b in found for f in b.failures for w in f.witnesses]
+    found = causes(run)
+    witnesses = [w for c in found for b in c.broken for w in b.witnesses]
     assert len(witnesses) == 600
-    kept = [w for w in witnesses if w.script]
-    assert kept == [b.failures[0].witnesses[0] for b in found if b.failures[0].witnesses[0].script]
-    assert 10 < len(kept) <= len(found)
+    leading = [bool(c.witness.script) for c in found]
+    further = [bool(w.script) for c in found for _, w in c.further]
+    assert sum(leading) > 10
+    assert all(leading) or not any(further)
     assert all(w.brief for w in witnesses if not w.script)
     assert all(w.message and w.facts and w.command for w in witnesses)
 

@@ -9,6 +9,7 @@ import records
 
 from xent_conformance.records.record import Status, read
 from xent_reports import headline
+from xent_reports.glossary import MEANINGS
 from xent_reports.model import Run, run_of
 
 V = records.verdict
@@ -20,7 +21,7 @@ def loaded(path: Path) -> Run:
 
 
 def test_the_sentence_counts_broken_requirements_and_names_who_breaks_them(tmp_path: Path) -> None:
-    """Requirements count once however many dtypes fail; up to three backends are named."""
+    """Requirements count once, by their worst dtype, and all counts together are those of the matrix."""
     run = loaded(
         records.run(
             tmp_path / "r.jsonl",
@@ -31,15 +32,15 @@ def test_the_sentence_counts_broken_requirements_and_names_who_breaks_them(tmp_p
             V("torch", "a.z", status="weak"),
         )
     )
-    assert headline.sentence(run) == "2 of 3 requirements broken, by torch"
-    assert headline.counts_line(run) == "☠ 1 crash · ✗ 2 fail · △ 1 weak · ✓ 1 pass · – 1 not applicable"
+    assert headline.sentence(run) == "2 causes, 2 of 3 requirements broken, by torch"
+    assert headline.counts_line(run) == "☠ 1 crash · ✗ 1 fail · △ 1 weak · ✓ 1 pass · – 1 not applicable · ? 1 not run"
 
 
 def test_many_failing_backends_are_counted(tmp_path: Path) -> None:
     """More than three backends are not listed in a heading."""
     names = records.NAMES[:5]
     run = loaded(records.run(tmp_path / "r.jsonl", *(V(name, "a.x", status="fail") for name in names)))
-    assert headline.sentence(run) == "1 of 1 requirement broken, by 5 of 5 backends"
+    assert headline.sentence(run) == "5 causes, 1 of 1 requirement broken, by 5 of 5 backends"
 
 
 def test_a_run_without_failures_says_how_much_was_judged(tmp_path: Path) -> None:
@@ -97,4 +98,4 @@ def test_requirements_without_a_verdict_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_every_status_has_a_meaning(status: Status) -> None:
     """The legend explains each word the pages use."""
-    assert headline.MEANINGS[status]
+    assert MEANINGS[status]

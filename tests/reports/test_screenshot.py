@@ -59,9 +59,9 @@ def test_a_small_picture_is_small(page: Path, tmp_path: Path) -> None:
 
 
 def test_colours_and_sections_make_other_pictures(page: Path, tmp_path: Path) -> None:
-    """Light and dark, top and failures."""
+    """Light and dark, top and causes."""
     pictures = []
-    for number, more in enumerate(([], ["--dark"], ["--section", "failures"])):
+    for number, more in enumerate(([], ["--dark"], ["--section", "causes"])):
         picture = tmp_path / f"{number}.png"
         taken(page, picture, *more)
         pictures.append(picture.read_bytes())

@@ -40,7 +40,7 @@ GLYPHS: dict[Status, tuple[str, str]] = {
     Status.DEVIATION: ("≠", "deviation"),
     Status.NOT_APPLICABLE: ("–", "not applicable"),
     Status.OBSERVED: ("·", "observed"),
-    Status.VACUOUS: ("∅", "vacuous"),
+    Status.VACUOUS: ("∅", "not exercised"),
 }
 
 #: From what needs attention first to what needs none.
