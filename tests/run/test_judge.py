@@ -198,10 +198,19 @@ def test_a_module_that_judges_while_it_is_imported_is_told_so(tmp_path):
 
 
 def test_it_works_where_an_event_loop_runs_as_in_a_notebook(module):
-    async def cell():
+    def result():
         return judged(lambda logits, target: module.loss(logits, target) * 1)
 
-    assert asyncio.run(cell()).passed
+    async def cell():
+        return result()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        assert asyncio.run(cell()).passed
+    else:
+        # Tests with a browser, in the same process, have left a loop running.
+        assert result().passed
 
 
 @pytest.mark.parametrize("framework", ["torch", "jax"])
