@@ -54,7 +54,7 @@ def test_markdown_lists_failures_with_problem_and_script(tmp_path: Path) -> None
     """The summary of a job shows enough to reproduce without opening the page."""
     xent_reports.render(sample(tmp_path), tmp_path / "out")
     markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
-    assert "#### ✗ fail on `torch`: wherever it can show" in markdown
+    assert "#### ✗ fail on `torch`: with any input" in markdown
     assert "Breaks 1 requirement \\(float16, bfloat16\\). Shown for `a.x`: " in markdown
     assert "```python\nimport torch" in markdown
     assert (

@@ -80,6 +80,8 @@ def test_a_read_beside_the_logits_is_one_cause_that_names_the_call(example, tmp_
     (cause,) = causes(record.verdicts)
     failure = cause.shown.failure
     assert failure.kind == "stray-read"
-    assert failure.message.startswith("cross_entropy reads outside the elements of its logits")
+    # The call with gradients makes the same read, and may be the one whose witness is shown.
+    assert failure.call in ("cross_entropy", "cross_entropy_vjp")
+    assert failure.message.startswith(f"{failure.call} reads outside the elements of its logits")
     script = subprocess.run([sys.executable, "-c", failure.reproducer], capture_output=True, text=True, check=False)
     assert (script.returncode, script.stdout.splitlines()[-1]) == (1, "WRONG"), script.stderr

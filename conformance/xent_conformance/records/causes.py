@@ -82,7 +82,7 @@ STRAY_READ = "stray-read"
 WORST_FIRST = ("lost", "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
 
 #: The situation of a failure that needs nothing special, in words.
-ALWAYS = "wherever it can show"
+ALWAYS = "with any input"
 
 
 @dataclass(frozen=True)
