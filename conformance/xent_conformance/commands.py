@@ -17,9 +17,13 @@ from xent_conformance.output import RECORD, check_file, output_folder, renderer
 from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
+    from xent_conformance.distribution import Judges
+    from xent_conformance.request import Request
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
+#: As many processes as the machine has processors and memory for.
+AUTO = "auto"
 
 
 def complain(message: object, code: int) -> int:
@@ -38,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     with output_folder(options.output) as folder:
         record = folder / RECORD
         request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
-        with Session.open(request) as session:
+        with _judging(options.workers, request) as workers, Session.open(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
             if not session.opened:
@@ -48,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             for line in remarks(session):
                 say(sys.stdout, line)
             try:
-                code = _judged(session, record, options.workers)
+                code = _judged(session, record, workers)
             except _UnwrittenError as error:
                 return complain(error, BROKEN)
             if not _is_begun(record):
@@ -61,7 +65,21 @@ def run(options: argparse.Namespace) -> int:
             return BROKEN if session.left_out else code
 
 
-def _judged(session: Session, record: Path, workers: int) -> int:
+@contextmanager
+def _judging(workers: int | str, request: Request) -> Iterator[int | Judges]:
+    """The processes that judge, which start while backends are opened; 1: this one."""
+    from xent_conformance.distribution import Judges
+    from xent_conformance.processors import fitting
+
+    count = fitting(request) if workers == AUTO else int(workers)
+    if count == 1:
+        yield 1
+        return
+    with Judges(count) as judges:
+        yield judges
+
+
+def _judged(session: Session, record: Path, workers: int | Judges) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
@@ -83,7 +101,7 @@ def _judged(session: Session, record: Path, workers: int) -> int:
         return complain(f"{error}; finish the run with --resume", BROKEN)
 
 
-def _recorded(session: Session, record: Path, workers: int, progress: Progress) -> int:
+def _recorded(session: Session, record: Path, workers: int | Judges, progress: Progress) -> int:
     """Judge, show and record; the exit code."""
     from xent_conformance.console import Console
     from xent_conformance.records.record import RecordWriter
