@@ -42,6 +42,8 @@ examples:
   xent run ./my_backend.py:other                     another name than `backend` in the file
   xent run jax:my_losses.cross_entropy --dtypes float32,bfloat16
   xent run torch --output nightly --resume           finish a run that was cut off
+  xent run ./my_backend.py --fail-fast               stop at the first failure ...
+  xent run ./my_backend.py --last-failed             ... and see whether what failed is right now
 """
 BENCH_EXAMPLES = """\
 examples:
@@ -137,6 +139,14 @@ def _run(add: Add) -> None:
         "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
     )
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
+    run.add_argument(
+        "--last-failed",
+        action="store_true",
+        help="judge only what failed in the run whose record is in the output folder",
+    )
+    run.add_argument(
+        "--fail-fast", action="store_true", help="end the run at the first failure; --resume goes on with it"
+    )
     run.set_defaults(command=commands.run)
 
 
