@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
         source = group.requirements[0].source.name
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
-        # One that was not measured yet takes as long as others with so many requirements may.
-        return 1, -seconds.get(source, 0.1 * len(group.requirements))
+        # One that was not measured yet may take longest, and must not be what all others wait for in the end.
+        return 1, -seconds.get(source, inf)
 
     return sorted(groups, key=place)
 

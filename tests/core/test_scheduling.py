@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from xent_conformance import processors
+from xent_conformance import processors, scheduling
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.profiles import OPT_IN
 from xent_conformance.request import Request
@@ -49,6 +49,19 @@ def test_the_longest_come_first_after_those_that_find_most():
     assert names[: len(head)] == [(name, "float32") for name in sorted(head, key=likely.get)]
     rest = [seconds[name] for name, _ in names[len(head) :]]
     assert rest == sorted(rest, reverse=True)
+
+
+def test_one_that_was_not_measured_comes_before_the_long_ones_and_after_those_that_find_most(monkeypatch):
+    likely, seconds = _measured()
+    unknown = load()["weights.loss"].source.name
+    likely = {name: number for name, number in likely.items() if name != unknown}
+    seconds = {name: length for name, length in seconds.items() if name != unknown}
+    monkeypatch.setattr(scheduling, "_measured", lambda: (likely, seconds))
+    names = [(g.requirements[0].source.name, g.subject.dtype) for g in in_order(groups("numpy"))]
+    head = sum(name in likely and dtype == "float32" for name, dtype in names)
+    assert 0 < head < len(names) - 3
+    assert [name for name, _ in names[head : head + 3]] == [unknown] * 3
+    assert unknown not in {name for name, _ in names[:head] + names[head + 3 :]}
 
 
 def test_sources_that_were_measured_are_still_there():
