@@ -172,9 +172,7 @@ class SecondBackwardReadsGradient(NumpyTwin):
 class DeclaredWeak(NumpyTwin):
     """A half-precision kernel that promises no more than the weakest tier of precision."""
 
-    def __init__(self, name: str, dtypes: tuple[str, ...]) -> None:
-        super().__init__(name, dtypes)
-        self.capabilities = replace(self.capabilities, precision=WEAKEST)
+    precision = WEAKEST
 
 
 @mutant(

@@ -21,6 +21,8 @@ class NumpyTwin(Rows):
     """Every form of the interface."""
 
     device = "cpu"
+    #: What it declares of its arithmetic; a mutant may declare less.
+    precision = Precision()
 
     def __init__(self, name: str = "numpy-twin", dtypes: tuple[str, ...] = FLOATING) -> None:
         self.name = name
@@ -34,7 +36,7 @@ class NumpyTwin(Rows):
             label_smoothing=True,
             unbatched=True,
             spatial=True,
-            precision=Precision(),
+            precision=self.precision,
         )
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:

@@ -21,9 +21,10 @@ except ImportError:  # the adapter needs the suite only to describe itself
         def __getattr__(self, name):
             if name.startswith("__"): raise AttributeError(name)
             return type(name, (types.SimpleNamespace,), {})
-    stub = sys.modules["xent_conformance.interface"] = Stub("xent_conformance.interface")
-    sys.modules["xent_conformance"] = types.ModuleType("xent_conformance")
-    sys.modules["xent_conformance"].interface = stub
+    suite = sys.modules["xent_conformance"] = Stub("xent_conformance")
+    for name in ("interface", "precision"):
+        stub = sys.modules[f"xent_conformance.{name}"] = Stub(f"xent_conformance.{name}")
+        setattr(suite, name, stub)
 """
 
 _MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"

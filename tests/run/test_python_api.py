@@ -59,7 +59,7 @@ def test_a_name_of_a_module_is_judged_in_a_process_of_its_own(module, name):
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda m: lambda logits, target: m.loss(logits, target) * 1, "it is no name of the module test_judge"),
+        (lambda m: lambda logits, target: m.loss(logits, target) * 1, "it is no name of the module test_python_api"),
         (lambda m: m.Layer(), "it is no name of the module losses_of_mine"),
         (lambda m: m.layer.__call__, "it is no name of the module losses_of_mine"),
     ],
