@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,9 +80,32 @@ def _larger(point: Point | None, new: Bin) -> Point:
     return Point(max(point.ratio, new.ratio, key=size), max(point.ulp, new.ulp, key=size), point.count + new.count)
 
 
-def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[str]]]]:
+@dataclass(frozen=True)
+class Tier:
+    """What a backend meets in one dtype: the tier, its largest error as a share of the bound, what it does not meet."""
+
+    name: str = ""
+    share: float | None = None
+    missed: str = ""
+
+
+#: How `accuracy.tightest-tier` says what it observed.
+_TIER = re.compile(r"(?P<name>.+) \(largest ratio (?P<share>[\d.e+-]+)\)(?:; not met: (?P<missed>.+))?")
+
+
+def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[Tier]]]]:
     """The tightest tier each backend meets: dtypes, and for each backend the tier under each."""
-    found = {(v.backend, v.dtype): v.observed or v.reason or "" for v in run.verdicts if v.requirement == TIGHTEST_TIER}
+    found = {(v.backend, v.dtype): _tier(v) for v in run.verdicts if v.requirement == TIGHTEST_TIER}
     dtypes = sorted({dtype for _, dtype in found}, key=dtype_order)
     labels = [b.name for b in run.available if any(label == b.name for label, _ in found)]
-    return dtypes, [(label, [found.get((label, dtype), "") for dtype in dtypes]) for label in labels]
+    return dtypes, [(label, [found.get((label, dtype), Tier()) for dtype in dtypes]) for label in labels]
+
+
+def _tier(verdict: VerdictLine) -> Tier:
+    text = verdict.observed or verdict.reason or ""
+    if (match := _TIER.fullmatch(text)) is None:
+        return Tier(text)
+    try:
+        return Tier(match["name"], float(match["share"]), match["missed"] or "")
+    except ValueError:
+        return Tier(text)

@@ -11,10 +11,12 @@ from xent_reports.accuracy import Panel
 from xent_reports.figures import ratio
 from xent_reports.visible import abridged, one_line
 
-_WIDTH, _HEIGHT = 560, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 68, 16, 16, 44
-#: Decades of the ratio that are drawn at most; what lies outside is drawn at the border.
+_WIDTH, _HEIGHT = 560, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 92, 26, 20, 70
+#: Decades of the ratio that are drawn at most; what lies outside is clipped: drawn at the border, and marked.
 _LOWEST, _HIGHEST = -3, 4
+#: Width of the column in which the pointer brings up the numbers of a class count, as in report.css.
+_COLUMN = 26
 #: Series have a colour, a dash and a marker each; further dtypes share the last.
 STYLES = 4
 
@@ -37,6 +39,12 @@ class Axes:
         share = (math.log2(max(classes, 1)) - self.first) / (self.last - self.first)
         return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT))
 
+    def clipped(self, value: float) -> int:
+        """1 for a ratio above the highest that is drawn, -1 for one below the lowest, 0 for all between."""
+        if math.isnan(value) or value > 10.0**self.high:
+            return 1
+        return -1 if value < 10.0**self.low else 0
+
     def y(self, value: float) -> int:
         """Vertical place of a ratio; nan is drawn as infinite, at the top."""
         if math.isnan(value) or value == math.inf:
@@ -47,8 +55,9 @@ class Axes:
 
 
 def definitions(axes: Axes) -> Markup:
-    """Axes and markers, once for all panels."""
-    parts = []
+    """Axes with their titles, the bound, and markers, once for all panels."""
+    middle, bound = (_TOP + _HEIGHT - _BOTTOM) // 2, axes.y(1.0)
+    parts = [f'<path class="over" d="M{_LEFT} {_TOP}H{_WIDTH - _RIGHT}V{bound}H{_LEFT}z"/>']
     for decade in range(axes.low, axes.high + 1):
         y = axes.y(10.0**decade)
         kind = "one" if decade == 0 else "grid"
@@ -58,7 +67,12 @@ def definitions(axes: Axes) -> Markup:
     for power in range(axes.first, axes.last + 1, step):
         x = axes.x(2**power)
         parts.append(f'<path class="grid" d="M{x} {_HEIGHT - _BOTTOM}v6"/>')
-        parts.append(f'<text x="{x}" y="{_HEIGHT - 16}" text-anchor="middle">{_short(2**power)}</text>')
+        parts.append(f'<text x="{x}" y="{_HEIGHT - 42}" text-anchor="middle">{_short(2**power)}</text>')
+    parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) // 2}" y="{_HEIGHT - 10}" text-anchor="middle">classes</text>')
+    parts.append(
+        f'<text transform="rotate(-90 20 {middle})" x="20" y="{middle}" text-anchor="middle">error / bound</text>'
+    )
+    parts.append(f'<text class="one" x="{_WIDTH - _RIGHT - 4}" y="{bound - 6}" text-anchor="end">fails above</text>')
     drawn = f'<defs><g id="axes">{"".join(parts)}</g>{_MARKERS}</defs>'
     return Markup(f'<svg class="defs" aria-hidden="true" width="0" height="0">{drawn}</svg>')  # noqa: S704 - numbers only
 
@@ -68,14 +82,43 @@ _MARKER = 'viewBox="-5 -5 10 10" markerWidth="16" markerHeight="16" markerUnits=
 _MARKERS = "".join(f'<marker id="m{i}" class="m{i}" {_MARKER}>{shape}</marker>' for i, shape in enumerate(_SHAPES))
 
 
-def chart(panel: Panel, axes: Axes, dtypes: Sequence[str]) -> Markup:
-    """One backend's panel: a line of largest ratios for each dtype. What it shows is also said in words."""
-    lines = "".join(
-        f'<path class=s{style(dtype, dtypes)} d="{_path(axes, panel.series(dtype))}"/>' for dtype in panel.dtypes
-    )
+def chart(panel: Panel, axes: Axes, dtypes: Sequence[str], *, columns: bool = True) -> Markup:
+    """One backend's panel: a line of largest ratios for each dtype.
+
+    What it shows is also said in words, which the pointer brings up; ``columns``: those of each class count, too.
+    """
+    drawn = []
+    for dtype in panel.dtypes:
+        series, number = panel.series(dtype), style(dtype, dtypes)
+        drawn.append(f'<path class=s{number} d="{_path(axes, series)}"/>')
+        if clipped := "".join(_mark(axes, *point) for point in series if axes.clipped(point[1])):
+            drawn.append(f'<path class="k s{number}" d="{clipped}"/>')
+    if columns:
+        drawn.append(f"<g class=at>{''.join(_column(panel, axes, classes) for classes in panel.classes)}</g>")
     text = escape(f"{abridged(one_line(panel.backend))}: {_in_words(panel)}")
     size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}"'
-    return Markup(f'<svg role="img" aria-label="{text}" {size}><use href="#axes"/>{lines}</svg>')  # noqa: S704
+    return Markup(f'<svg role=img {size}><title>{text}</title><use href="#axes"/>{"".join(drawn)}</svg>')  # noqa: S704
+
+
+def _mark(axes: Axes, classes: int, value: float) -> str:
+    """A triangle over a clipped point that shows where it lies."""
+    up = axes.clipped(value)
+    return f"M{axes.x(classes)} {axes.y(value) - 9 * up}l-9{15 * up:+}h18z".replace("+", " ")
+
+
+def clipped(panels: Sequence[Panel], axes: Axes) -> list[str]:
+    """The marks of clipped points that there are, each with what it means."""
+    where = {axes.clipped(p.ratio) for panel in panels for p in panel.points.values()}
+    meanings = {1: f"△ above {10.0**axes.high:,g}, or not finite", -1: f"▽ below {10.0**axes.low:,g}, or exact"}
+    return [meaning for side, meaning in meanings.items() if side in where]
+
+
+def _column(panel: Panel, axes: Axes, classes: int) -> str:
+    """The numbers of a class count, where the pointer is above or below its points."""
+    said = [f"{one_line(d)} {ratio(p.ratio)}" for d in panel.dtypes if (p := panel.points.get((d, classes)))]
+    counted = f"C = {classes}" if classes <= 1 else f"C = {classes} to {2 * classes - 1}"
+    text = escape(abridged(f"{counted}: {', '.join(said)}"))
+    return f"<rect x={axes.x(classes) - _COLUMN // 2}><title>{text}</title></rect>"
 
 
 def _path(axes: Axes, series: Sequence[tuple[int, float]]) -> str:
@@ -87,6 +130,12 @@ def _path(axes: Axes, series: Sequence[tuple[int, float]]) -> str:
         steps.append(f"{' ' if len(steps) > 1 else ''}{right - x}{down - y:+}".replace("+", " "))
         x, y = right, down
     return "".join(steps)
+
+
+def bar(share: float) -> Markup:
+    """A horizontal bar of a share of its width."""
+    filled = f'<path d="M0 5h{100 * min(max(share, 0.0), 1.0):.3g}"/>' if share > 0 else ""
+    return Markup(f'<svg class=bar aria-hidden=true viewBox="0 0 100 10" preserveAspectRatio=none>{filled}</svg>')  # noqa: S704
 
 
 def key(index: int) -> Markup:

@@ -68,7 +68,8 @@ def page(
         "accuracy": measured,
         "definitions": charts.definitions(axes),
         "charted": dtypes,
-        "chart": lambda panel: charts.chart(panel, axes, dtypes),
+        "clipped": charts.clipped(panels, axes),
+        "chart": lambda panel: charts.chart(panel, axes, dtypes, columns=not abbreviated(run)),
         "tiers": tiers(run),
         "conventions": comparison.conventions(run),
         "unusual": comparison.unusual(run),
@@ -173,6 +174,7 @@ def _environment() -> Environment:
         NOT_RUN=headline.NOT_RUN,
         KINDS=KINDS,
         key=charts.key,
+        bar=charts.bar,
     )
     environment.globals.update(t=visible.isolated, cells=_cells, basis=_basis, look=headline.look)
     environment.globals.update(slug=visible.slug, state=state)

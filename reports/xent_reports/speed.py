@@ -13,12 +13,13 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 @dataclass(frozen=True)
 class Timing:
-    """One backend on one size of problem; ``factor`` is the median over the fastest one's."""
+    """One backend on one size of problem; its median over that of the fastest, and of the slowest."""
 
     backend: str
     median: str
     spread: str
     factor: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,14 @@ def races(run: Run) -> list[Race]:
 
 
 def _timings(entries: Sequence[lines.Timing]) -> list[Timing]:
-    fastest = min(e.median for e in entries)
+    fastest, slowest = min(e.median for e in entries), max(e.median for e in entries)
     return [
         Timing(
             entry.backend,
             duration(entry.median),
             "" if entry.iqr is None else duration(entry.iqr),
             _factor(entry.median / fastest) if fastest > 0 else "",
+            entry.median / slowest if slowest > 0 else 0.0,
         )
         for entry in sorted(entries, key=lambda e: e.backend)
     ]

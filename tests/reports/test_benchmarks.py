@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,12 +27,13 @@ def test_times_are_shown_beside_the_fastest(tmp_path: Path) -> None:
     speed = matrices.written(tmp_path / "b.json", {"benchmarks": found})
     run = records.run(tmp_path / "r.jsonl", records.verdict("torch", "a.x"), records.verdict("jax", "a.x"))
     page = xent_reports.render(run, tmp_path / "out", speed=speed).read_text("utf-8")
+    page = re.sub(r'<svg class=bar[^>]*><path d="M0 5h([\d.]+)"/></svg>', r"\1 %", page)
     rows = [line for line in page.splitlines() if line.startswith("<tr><th>loss, float32, 64 ×")]
     assert [row.replace("<bdi>", "").replace("</bdi>", "").removeprefix("<tr><th>loss, float32, ") for row in rows] == [
-        "64 × 10<td>jax<td>50 µs<td>10 µs<td>2.5×",
-        "64 × 10<td>torch<td>20 µs<td>10 µs<td>1×",
-        "64 × 1,000<td>jax<td>8 ms<td>10 µs<td>400×",
-        "64 × 1,000<td>torch<td>20 µs<td>10 µs<td>1×",
+        "64 × 10<td>jax<td>50 µs<td>100 %<td>10 µs<td>2.5×",
+        "64 × 10<td>torch<td>20 µs<td>40 %<td>10 µs<td>1×",
+        "64 × 1,000<td>jax<td>8 ms<td>100 %<td>10 µs<td>400×",
+        "64 × 1,000<td>torch<td>20 µs<td>0.25 %<td>10 µs<td>1×",
     ]
 
 
