@@ -158,7 +158,13 @@ def _report(add: Add) -> None:
     report.add_argument(
         "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
     )
-    report.add_argument("--baseline", type=Path, metavar="RECORD", help="an earlier record to show changes against")
+    report.add_argument(
+        "--baseline",
+        nargs="+",
+        type=Path,
+        metavar="RECORD",
+        help="an earlier record to show changes against; several are shown as a history",
+    )
     report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
     report.add_argument(
         "--speed", type=Path, metavar="FILE", help="what `xent bench --output FILE` wrote, or pytest-benchmark"
@@ -175,9 +181,11 @@ def _merge(add: Add) -> None:
 
 
 def _diff(add: Add) -> None:
-    what = "print what changed between two records"
+    what = "print what changed since an earlier record, or several"
     diff = add("diff", help=what, description=_sentence(what), epilog=DIFF_EXIT_CODES)
-    diff.add_argument("old", type=Path, metavar="OLD", help="the earlier record")
+    diff.add_argument(
+        "old", nargs="+", type=Path, metavar="OLD", help="the earlier record; of several the latest counts"
+    )
     diff.add_argument("new", type=Path, metavar="NEW", help="the later record")
     diff.set_defaults(command=commands.diff)
 

@@ -15,7 +15,7 @@ from xent_conformance.records.record import Record
 from xent_reports import badge, benchmarks, files, html, markdown
 from xent_reports import kill_matrix as matrix_file
 from xent_reports.causes import causes
-from xent_reports.changes import compared, diff
+from xent_reports.changes import compared, diff, runs
 from xent_reports.combination import combined, merge
 from xent_reports.model import run_of
 from xent_reports.notebook import fragment
@@ -28,19 +28,20 @@ def render(
     records: Sequence[Path] | Path,
     output: Path,
     *,
-    baseline: Path | None = None,
+    baseline: Sequence[Path] | Path | None = None,
     kill_matrix: Path | None = None,
     speed: Path | None = None,
 ) -> Path:
     """Write ``index.html``, ``summary.md`` and ``badge.json`` into a folder and return the path of the page.
 
-    Several records are shown as one. ``kill_matrix``, as `xent mutants` writes it, is shown on a page beside;
+    Several records are shown as one. ``baseline``: earlier records, one or several, whose differences from these are
+    shown. ``kill_matrix``, as `xent mutants` writes it, is shown on a page beside;
     ``speed``, as pytest-benchmark writes it, in a section. Raises :class:`xent_conformance.records.record.RecordError`,
     naming the file, for one that is damaged or of another suite version than the others; a truncated record is shown,
     as such.
     """
     run = run_of(_timed(combined(files.load(records)), speed))
-    changed = None if baseline is None else compared(run_of(combined(files.load(baseline))), run)
+    changed = None if baseline is None else compared(runs(baseline), run)
     matrix = None if kill_matrix is None else matrix_file.read(kill_matrix)
     found = causes(run)
     pages = {

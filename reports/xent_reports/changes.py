@@ -1,16 +1,18 @@
-"""What changed between two records of the same suite version."""
+"""What changed since earlier records of the same suite version."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import GLYPHS, RecordError, Status
+from xent_conformance.records.record import GLYPHS, SEVERITY, RecordError, Status
 from xent_reports.combination import combined, conditions
-from xent_reports.figures import counted, ratio
+from xent_reports.figures import counted, listed, ratio
 from xent_reports.files import load
+from xent_reports.headline import counts
 from xent_reports.model import Run, dtype_order, run_of
 from xent_reports.visible import one_line
 
@@ -27,12 +29,16 @@ KINDS = {
     "fixed": "better than before",
     "new": "not in the earlier record",
     "changed": "different, neither better nor worse",
+    "earlier": "as in the latest earlier record, different in one before it",
 }
+#: Signs of verdicts that are worse, or better, than in the latest earlier record.
+WORSE_SIGN, BETTER_SIGN = "▲", "▼"
+SIGNS = {WORSE_SIGN: "worse than before", BETTER_SIGN: "better than before"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One verdict before and after; None where it is in one record only."""
+    """One verdict before and after; None where it is in one record only. ``history`` is of all earlier records."""
 
     kind: str
     requirement: str
@@ -40,6 +46,7 @@ class Change:
     dtype: str
     before: VerdictLine | None
     after: VerdictLine | None
+    history: Sequence[VerdictLine | None]
 
     @property
     def worse(self) -> bool:
@@ -47,25 +54,40 @@ class Change:
         new_failure = self.kind == "new" and self.after is not None and _BADNESS.get(self.after.status, 0) > 1
         return self.kind in {"regressed", "gone"} or new_failure
 
+    @property
+    def sign(self) -> str:
+        """Whether it is for the worse or for the better; nothing where it is neither."""
+        return WORSE_SIGN if self.worse else BETTER_SIGN if self.kind == "fixed" else ""
+
+    @property
+    def states(self) -> list[str]:
+        """The verdict in each record, the oldest first."""
+        return [state(verdict) for verdict in (*self.history, self.after)]
+
 
 @dataclass(frozen=True)
 class Changes:
     """All changes by kind, the versions that changed, and how many verdicts are as they were.
 
-    ``conditions`` says what differs in what was asked for: nothing is then the same as before. ``started`` and
-    ``before`` are when the earlier run began and its verdicts by requirement, backend and dtype.
+    ``conditions`` says what differs in what was asked for: nothing is then the same as before. ``runs`` are all of
+    them, the oldest first; ``before`` has the verdicts of the latest earlier one by requirement, backend and dtype.
     """
 
     changes: Sequence[Change]
     conditions: Sequence[str]
     versions: Sequence[str]
     same: int
-    started: str
+    runs: Sequence[Run]
     before: Mapping[tuple[str, str, str], VerdictLine]
 
     def of_kind(self, kind: str) -> list[Change]:
         """The changes of one kind."""
         return [c for c in self.changes if c.kind == kind]
+
+    @cached_property
+    def signs(self) -> dict[tuple[str, str, str], str]:
+        """Signs of what is worse or better, by requirement, backend and dtype."""
+        return {(c.requirement, c.backend, c.dtype): c.sign for c in self.changes if c.sign}
 
     @property
     def unchanged(self) -> str:
@@ -77,7 +99,8 @@ class Changes:
     def sentence(self) -> str:
         """How many changes there are of each kind, and since when."""
         parts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
-        return f"Since the record of {self.started}: {', '.join([*parts, self.unchanged, *self.conditions])}"
+        said = ", ".join([*parts, self.unchanged, *self.conditions])
+        return f"Since the record of {self.runs[-2].header.started}: {said}"
 
     def since(self, requirement: str, backend: str, dtype: str) -> str:
         """What a verdict was in the earlier record."""
@@ -86,39 +109,67 @@ class Changes:
 
 
 def diff(old: Sequence[Path] | Path, new: Sequence[Path] | Path) -> tuple[str, int]:
-    """The changes as text, and the exit code: 0 nothing worse, 1 something worse, 2 records that cannot be compared."""
+    """The changes as text, and the exit code: 0 nothing worse, 1 something worse, 2 records that cannot be compared.
+
+    Several old records are a history: the new one is compared with the latest of them.
+    """
     try:
-        before, after = run_of(combined(load(old))), run_of(combined(load(new)))
-        found = compared(before, after)
+        found = compared(runs(old), run_of(combined(load(new))))
     except RecordError as error:
         return one_line(str(error)), TROUBLE
     return "\n".join(_lines(found)), WORSE if any(c.worse for c in found.changes) else SAME
 
 
-def compared(old: Run, new: Run) -> Changes:
-    """What differs between two runs; raises RecordError for different suite versions."""
-    if old.header.suite != new.header.suite:
-        versions = f"{old.header.suite} and {new.header.suite}"
-        raise RecordError(f"records of suite versions {versions} cannot be compared; run the older one again")
-    before, after = ({(v.requirement, v.backend, v.dtype): v for v in run.verdicts} for run in (old, new))
-    keys = sorted(before.keys() | after.keys(), key=lambda k: (k[0], k[1], dtype_order(k[2])))
-    found = [_change(key, before.get(key), after.get(key)) for key in keys]
+def runs(records: Sequence[Path] | Path) -> list[Run]:
+    """Earlier runs, one for each record."""
+    return [run_of(combined([record])) for record in load(records)]
+
+
+def compared(earlier: Sequence[Run], new: Run) -> Changes:
+    """What differs between a run and earlier ones; raises RecordError for different suite versions."""
+    versions = dict.fromkeys(run.header.suite for run in (*earlier, new))
+    if len(versions) > 1:
+        raise RecordError(
+            f"records of suite versions {listed(list(versions))} cannot be compared; run the older one again"
+        )
+    history = sorted(earlier, key=lambda run: run.header.started)
+    before, after = _by_place(history[-1]), _by_place(new)
+    past = [_by_place(run) for run in history]
+    places = {place for verdicts in (*past, after) for place in verdicts}
+    keys = sorted(places, key=lambda k: (k[0], k[1], dtype_order(k[2])))
+    found = [_change(key, [verdicts.get(key) for verdicts in past], after.get(key)) for key in keys]
     order = list(KINDS)
-    listed = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
-    different = conditions(old.header, new.header)
-    return Changes(listed, different, _versions(old, new), len(found) - len(listed), old.header.started, before)
+    changes = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
+    same = len(before.keys() | after.keys()) - sum(c.kind != "earlier" for c in changes)
+    different = conditions(history[-1].header, new.header)
+    return Changes(changes, different, _versions(history[-1], new), same, (*history, new), before)
 
 
-def _change(key: tuple[str, str, str], before: VerdictLine | None, after: VerdictLine | None) -> Change | None:
+def _by_place(run: Run) -> dict[tuple[str, str, str], VerdictLine]:
+    return {(v.requirement, v.backend, v.dtype): v for v in run.verdicts}
+
+
+def _change(
+    key: tuple[str, str, str], history: Sequence[VerdictLine | None], after: VerdictLine | None
+) -> Change | None:
+    before = history[-1]
+    kind = _kind(before, after)
+    if not kind and len({state(verdict) if verdict is None else verdict.status for verdict in history}) > 1:
+        kind = "earlier"
+    return Change(kind, *key, before, after, history) if kind else None
+
+
+def _kind(before: VerdictLine | None, after: VerdictLine | None) -> str:
+    """What kind of change it is; nothing where it is none."""
     if before is None or after is None:
-        return Change("new" if before is None else "gone", *key, before, after)
+        return "" if before is after else "new" if before is None else "gone"
     if before.status is after.status:
-        return Change("changed", *key, before, after) if before.observed != after.observed else None
+        return "changed" if before.observed != after.observed else ""
     rise = _BADNESS.get(after.status, 0) - _BADNESS.get(before.status, 0)
     if rise:
-        return Change("regressed" if rise > 0 else "fixed", *key, before, after)
+        return "regressed" if rise > 0 else "fixed"
     lost = before.status in _SHOWN and after.status not in _SHOWN and not _BADNESS.get(after.status)
-    return Change("gone" if lost else "changed", *key, before, after)
+    return "gone" if lost else "changed"
 
 
 def _versions(old: Run, new: Run) -> list[str]:
@@ -131,6 +182,17 @@ def _versions(old: Run, new: Run) -> list[str]:
             if earlier != version:
                 found.append(f"{backend.name}: {library} {earlier} → {version}")
     return found
+
+
+def trend(found: Changes) -> list[tuple[str, list[int]]]:
+    """When each run began, and how many of its requirements are of each status of :func:`statuses`."""
+    return [(run.header.started, [dict(counts(run)).get(s, 0) for s in statuses(found)]) for run in found.runs]
+
+
+def statuses(found: Changes) -> list[Status | None]:
+    """The statuses that requirements of any of the runs have, the worst first."""
+    seen = {status for run in found.runs for status, _ in counts(run)}
+    return [status for status in (*SEVERITY, None) if status in seen]
 
 
 def state(verdict: VerdictLine | None) -> str:
@@ -146,6 +208,6 @@ def _lines(found: Changes) -> list[str]:
     for kind in KINDS:
         for change in found.of_kind(kind):
             place = f"{change.requirement} on {change.backend} ({change.dtype})"
-            lines.append(one_line(f"{kind}: {place}: {state(change.before)} → {state(change.after)}"))
+            lines.append(one_line(f"{kind}: {place}: {' → '.join(change.states)}"))
     parts = [f"{len(found.of_kind(kind)):,} {kind}" for kind in KINDS if found.of_kind(kind)]
     return [*lines, ", ".join([*parts, found.unchanged])]

@@ -17,7 +17,7 @@ from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_reports import charts, comparison, coverage, figures, headline, visible
 from xent_reports.accuracy import accuracy, tiers
 from xent_reports.causes import Cause
-from xent_reports.changes import KINDS, Changes, state
+from xent_reports.changes import KINDS, SIGNS, Changes, state, statuses, trend
 from xent_reports.deviations import deviations
 from xent_reports.glossary import GLOSSARY, MEANINGS
 from xent_reports.kill_matrix import KillMatrix
@@ -58,7 +58,7 @@ def page(
         "notices": headline.notices(run),
         "standing": lambda name, level: str(standing(run, name, level)),
         "places": _places(found),
-        "families": families(run),
+        "families": families(run, changes.signs if changes else {}),
         "heads": heads,
         "titled": len(heads) <= _TITLED,
         "abbreviated": abbreviated(run),
@@ -80,6 +80,8 @@ def page(
         "unjudged": coverage.unjudged(run),
         "races": races(run),
         "changes": changes,
+        "trend": trend(changes) if changes else [],
+        "statuses": statuses(changes) if changes else [],
         "kill_matrix": KILL_MATRIX if kill_matrix else None,
     }
     style, script = _asset("report.css") + _columns(len(heads)), _asset("report.js")
@@ -124,10 +126,11 @@ def _cells(cells: Sequence[Cell], width: int) -> Markup:
 
 def _cell(cell: Cell, wide: str) -> Markup:
     """A passing cell is plain, any other has its class, its word and what it is sorted by. The row leads on."""
+    changed = Markup(" <b>{}<i> {}</i></b>").format(cell.sign, SIGNS[cell.sign]) if cell.sign else ""
     if cell.status is Status.PASS:
         start = Markup('<span class="c all">') if wide else Markup("<span class=c>")
-        return Markup("{}{}</span>").format(start, cell.text)
-    shown = Markup("{}<i> {}</i>").format(cell.text, cell.word)
+        return Markup("{}{}{}</span>").format(start, cell.text, changed)
+    shown = Markup("{}<i> {}</i>{}").format(cell.text, cell.word, changed)
     return Markup('<span class="c{} {}"{}>{}</span>').format(wide, _class(cell), _order(cell), shown)
 
 

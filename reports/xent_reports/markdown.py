@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from xent_reports.causes import Cause
-from xent_reports.changes import KINDS, Changes, state
+from xent_reports.changes import KINDS, Changes
 from xent_reports.deviations import deviations
 from xent_reports.headline import counts, counts_line, look, notices, sentence
 from xent_reports.model import Run
@@ -117,7 +117,7 @@ def _changes(changes: Changes) -> list[str]:
             place = (
                 f"{code(abridged(change.requirement))} on {code(abridged(change.backend))} ({text(change.dtype, 48)})"
             )
-            lines.append(f"- {kind}: {place}: {text(state(change.before))} → {text(state(change.after))}")
+            lines.append(f"- {kind}: {place}: {text(' → '.join(change.states))}")
         if len(found) > _DETAILED:
             lines.append(f"- {kind}: {len(found) - _DETAILED:,} more")
     lines.append(f"- {changes.unchanged}")

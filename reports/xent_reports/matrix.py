@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import SEVERITY, Status
 from xent_reports.accuracy import TIGHTEST_TIER
+from xent_reports.changes import BETTER_SIGN, WORSE_SIGN
 from xent_reports.figures import ratio, size
 from xent_reports.headline import look
 from xent_reports.model import FAILING, Run, dtype_order, largest_ratio, worst
@@ -41,6 +42,8 @@ class Cell:
     basis: str = ""
     #: What to sort by: how bad the status is, then the largest ratio.
     order: float = 0.0
+    #: Whether it is worse or better than in an earlier record.
+    sign: str = ""
 
     @property
     def glyph(self) -> str:
@@ -110,11 +113,15 @@ def columns(run: Run) -> list[str]:
     return _dtypes(run) or [b.name for b in run.available]
 
 
-def families(run: Run) -> list[Family]:
-    """Rows by family, those with failures first."""
+#: Signs of verdicts that are worse or better than in an earlier record, by requirement, backend and dtype.
+Signs = Mapping[tuple[str, str, str], str]
+
+
+def families(run: Run, signs: Signs | None = None) -> list[Family]:
+    """Rows by family, those with failures first; ``signs`` of verdicts are on their cells, and on those of families."""
     grouped: dict[str, list[Row]] = {}
     for requirement in run.requirements:
-        grouped.setdefault(requirement.family, []).append(_row(run, requirement))
+        grouped.setdefault(requirement.family, []).append(_row(run, requirement, signs or {}))
     found = []
     for name, rows in grouped.items():
         rows.sort(key=lambda row: (row.rank, row.requirement.id))
@@ -142,7 +149,7 @@ def _dtypes(run: Run) -> list[str]:
     return found if len(run.available) == 1 and len(found) <= _DTYPES else []
 
 
-def _row(run: Run, requirement: RequirementLine) -> Row:
+def _row(run: Run, requirement: RequirementLine, signs: Signs) -> Row:
     backends = [run.cells.get((requirement.id, b.name), []) for b in run.available]
     verdicts = [v for column in backends for v in column]
     if (dtypes := _dtypes(run)) and not any(v.dtype == "all" for v in verdicts):
@@ -152,7 +159,18 @@ def _row(run: Run, requirement: RequirementLine) -> Row:
     names = sorted({v.dtype for v in verdicts}, key=dtype_order)
     lines = [Line(name, [_at(column, name) for column in backends]) for name in names]
     rank = min((SEVERITY.index(v.status) for v in verdicts), default=len(SEVERITY))
-    return Row(requirement, [cell(column) for column in shown], _grouped(lines), rank)
+    cells = [replace(cell(column), sign=_sign([signs.get(_place(v), "") for v in column])) for column in shown]
+    return Row(requirement, cells, _grouped(lines), rank)
+
+
+def _place(verdict: VerdictLine) -> tuple[str, str, str]:
+    return verdict.requirement, verdict.backend, verdict.dtype
+
+
+def _sign(signs: Iterable[str]) -> str:
+    """The sign of several: worse where any is."""
+    found = set(signs)
+    return next((sign for sign in (WORSE_SIGN, BETTER_SIGN) if sign in found), "")
 
 
 def _at(column: Sequence[VerdictLine], dtype: str) -> Cell | None:
@@ -180,7 +198,7 @@ def _together(cells: Sequence[Cell]) -> Cell:
     counts = Counter(c.status for c in cells)
     ranks: list[Status | None] = [*SEVERITY[: SEVERITY.index(Status.PASS)], None, *SEVERITY[-3:]]
     status = next((s for s in ranks if counts[s]), None)
-    return Cell(status, f"{counts[status]:,}" if cells else "")
+    return Cell(status, f"{counts[status]:,}" if cells else "", sign=_sign(c.sign for c in cells))
 
 
 def _told(verdict: VerdictLine, largest: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,45 @@ def test_the_page_shows_changes_against_a_baseline(tmp_path: Path) -> None:
     summary = (tmp_path / "out" / "summary.md").read_text("utf-8")
     assert "- torch: torch 2.8 → 2.9.0" in summary
     assert "- regressed: `a.x` on `torch` (float32): ✓ pass 0.4 → ✗ fail 40" in summary
+
+
+def history(tmp_path: Path) -> list[Path]:
+    """Three earlier records, not in their order, and a later one: one regressed, one fixed, one that came and went."""
+    days = {
+        "2026-11-02": ("pass", "fail", "fail"),
+        "2026-11-01": ("pass", "fail", "pass"),
+        "2026-11-03": ("pass", "fail", "pass"),
+        "2026-11-04": ("fail", "pass", "pass"),
+    }
+    found = []
+    for day, statuses in days.items():
+        named = zip(("a.breaks", "a.heals", "a.flickers"), statuses, strict=True)
+        verdicts = [V("torch", "a.steady"), *(V("torch", name, status=status) for name, status in named)]
+        found.append(records.run(tmp_path / f"{day}.jsonl", *verdicts, started=f"{day}T00:00:00Z"))
+    return found
+
+
+def test_several_earlier_records_are_a_history(tmp_path: Path) -> None:
+    """The latest of them by its date is compared with; the others say how it came to be so."""
+    *old, new = history(tmp_path)
+    text, code = xent_reports.diff(old, new)
+    assert text.splitlines() == [
+        "regressed: a.breaks on torch (float32): ✓ pass → ✓ pass → ✓ pass → ✗ fail",
+        "fixed: a.heals on torch (float32): ✗ fail → ✗ fail → ✗ fail → ✓ pass",
+        "earlier: a.flickers on torch (float32): ✓ pass → ✗ fail → ✓ pass → ✓ pass",
+        "1 regressed, 1 fixed, 1 earlier, 2 verdicts as before",
+    ]
+    assert code == 1
+
+
+def test_what_changed_is_marked_in_place(tmp_path: Path) -> None:
+    """On the cell of the requirement, and of its family; the page has a line for each record."""
+    *old, new = history(tmp_path)
+    page = xent_reports.render(new, tmp_path / "out", baseline=old).read_text("utf-8")
+    cells = dict(re.findall(r"<span>(a\.\w+)</span>.*?(<span class=\"?c.*?)</summary>", page))
+    assert "▲<i> worse than before" in cells["a.breaks"]
+    assert "▼<i> better than before" in cells["a.heals"]
+    assert "before" not in cells["a.steady"] + cells["a.flickers"]
+    assert re.search(r"<b>(<bdi>)?a(</bdi>)?</b>.*?▲<i> worse than before.*?</summary>", page)
+    counts = re.findall(r'<tr><th scope="row">(?:<bdi>)?2026-11-0(\d)[^<]*(?:</bdi>)?((?:<td>\d*)+)', page)
+    assert counts == [("1", "<td>1<td>3"), ("2", "<td>2<td>2"), ("3", "<td>1<td>3"), ("4", "<td>1<td>3")]
