@@ -124,7 +124,7 @@ class Executor(Protocol):
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
@@ -177,10 +177,10 @@ class Caller:
         _back(outcome, invocation)
         return changed
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
         self._remember(invocation, other)
-        early, late = self.executor.kept(invocation, other)
+        early, late = self.executor.read_twice(invocation, other)
         return _back(early, invocation), _back(late, invocation, other)
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:

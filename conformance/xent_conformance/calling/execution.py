@@ -67,7 +67,7 @@ class LocalExecutor:
         self.first = self.first or (invocation, outcome)
         return outcome
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
         with _quiet():
             early, returned = self._outcome(invocation)

@@ -58,8 +58,8 @@ class _Between:
         found: Outcome = self._do("perform", invocation)
         return found
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
-        found: tuple[Outcome, Outcome] = self._do("kept", invocation, other)
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+        found: tuple[Outcome, Outcome] = self._do("read_twice", invocation, other)
         return found
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:

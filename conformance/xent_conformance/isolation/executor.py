@@ -136,10 +136,10 @@ class IsolatedExecutor:
             return self._after_an_error(outcome)
         return outcome
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
         return self._asked(
-            "kept",
+            "read_twice",
             lambda channel: (channel.invocation(invocation), channel.invocation(other)),
             lambda channel, reply: (channel.outcome_of(reply[0]), channel.outcome_of(reply[1])),
             lambda dead: (dead, dead),

@@ -118,8 +118,8 @@ class _Server:
     def perform(self, invocation: Any) -> Any:
         return self._channel.outcome(self._done("perform", self._channel.invocation_of(invocation)))
 
-    def kept(self, invocation: Any, other: Any) -> Any:
-        early, late = self._done("kept", *map(self._channel.invocation_of, (invocation, other)))
+    def read_twice(self, invocation: Any, other: Any) -> Any:
+        early, late = self._done("read_twice", *map(self._channel.invocation_of, (invocation, other)))
         return self._channel.outcome(early), self._channel.outcome(late)
 
     def together(self, invocations: Any, rounds: int) -> Any:

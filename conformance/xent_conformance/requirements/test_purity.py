@@ -89,7 +89,7 @@ def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Fin
     """
     others = calls_of(trial.related(_other_numbers(trial.problem)))
     for call, other in zip(calls_of(trial), others, strict=True):
-        early, late = trial.subject.caller.kept(call, other)
+        early, late = trial.subject.caller.read_twice(call, other)
         for key, before in early.arrays.items():
             after = late.arrays[key]
             if key in early.aliases and EXACT_INPUTS.met_by(trial.subject):

@@ -32,9 +32,9 @@ class BareExecutor:
         """One call."""
         return self.guarded.perform(_bare(invocation))
 
-    def kept(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
+    def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
-        return self.guarded.kept(_bare(invocation), _bare(other))
+        return self.guarded.read_twice(_bare(invocation), _bare(other))
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own."""
