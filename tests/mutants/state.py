@@ -24,6 +24,39 @@ class WeightsCachedByLength(NumpyTwin):
         return self._weights.setdefault((len(weight), weight.dtype), weight.copy())
 
 
+@mutant(killed_by=("purity.arguments-read-anew",))
+class WeightsCachedByIdentity(NumpyTwin):
+    """The weights of the last call are converted once, and used again as long as the same array is passed."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._last = self._converted = None
+
+    def read_weight(self, weight):
+        if weight is not self._last:
+            self._last, self._converted = weight, weight.copy()
+        return self._converted
+
+
+@mutant(killed_by=("purity.arguments-read-anew",))
+class LossCachedByIdentity(NumpyTwin):
+    """Losses of the rows are computed once for the same logits and target: evaluation code asks twice."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._last = None
+
+    def cross_entropy(self, logits, target, **options):
+        if (
+            self._last is None
+            or self._last[0] is not logits
+            or self._last[1] is not target
+            or self._last[2] != repr(options)
+        ):
+            self._last = logits, target, repr(options), super().cross_entropy(logits, target, **options)
+        return self._last[3].copy()
+
+
 @mutant(killed_by=("accuracy.loss",))
 class ScratchKeepsOldLanes(NumpyTwin):
     """Exponentials go to a scratch buffer that only grows, and past 100 classes all of it is summed."""

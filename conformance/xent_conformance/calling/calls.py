@@ -127,6 +127,12 @@ class Executor(Protocol):
     def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
 
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        """One call, and then another one with the same arrays, whose contents are replaced before it.
+
+        The outcome of the second; None where the backend's arrays cannot be assigned to.
+        """
+
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
 
@@ -182,6 +188,12 @@ class Caller:
         self._remember(invocation, other)
         early, late = self.executor.read_twice(invocation, other)
         return _back(early, invocation), _back(late, invocation, other)
+
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
+        self._remember(invocation, other)
+        outcome = self.executor.rewritten(invocation, other)
+        return None if outcome is None else _back(outcome, invocation, other)
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""

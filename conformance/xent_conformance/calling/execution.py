@@ -74,6 +74,18 @@ class LocalExecutor:
             self._outcome(other)
             return early, replace(early, arrays={name: np.array(array) for name, array in returned.items()})
 
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
+        with _quiet():
+            try:
+                arrays = {name: own for name, (_, own) in self._given(invocation).items()}
+                self._outcome(invocation, arrays)
+                for name, array in other.arrays.items():
+                    arrays[name][...] = self._bridge.asarray(array)
+            except Exception:  # noqa: BLE001 - an array that cannot be assigned to says so in a way of its own
+                return None
+            return self._outcome(other, arrays)[0]
+
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own; Python changes threads as often as it can."""
         start = Barrier(len(invocations))
@@ -116,19 +128,31 @@ class LocalExecutor:
     def close(self) -> None:
         """The backend lives as long as this process."""
 
-    def _outcome(self, invocation: Invocation) -> tuple[Outcome, dict[str, AnyArray]]:
-        """The outcome of a call, and its results where the backend left them."""
+    def _given(self, invocation: Invocation) -> dict[str, tuple[Guarded, Any]]:
+        """New arrays for a call by name: between guard bands, and the backend's own of them."""
+        band = BAND if invocation.guarded else 0
+        given: dict[str, tuple[Guarded, Any]] = {}
+        for name, array in invocation.arrays.items():
+            if isinstance(array, np.ndarray):
+                guarded, own = self._bridge.given(array, band, ordinary=name in invocation.ordinary)
+                given[name] = guarded, _of_shape(name, own, array)
+        return given
+
+    def _outcome(
+        self, invocation: Invocation, arrays: dict[str, Any] | None = None
+    ) -> tuple[Outcome, dict[str, AnyArray]]:
+        """The outcome of a call, and its results where the backend left them.
+
+        ``arrays``: the backend's own, which are then not looked at after the call; new ones where there are none.
+        """
         inputs, options = invocation.inputs, dict(invocation.options)
-        weight = options.get("weight")
+        given: dict[str, Guarded] = {}
         try:
-            band = BAND if invocation.guarded else 0
-            given: dict[str, Guarded] = {}
-            arrays: dict[str, Any] = {}
-            for name, array in invocation.arrays.items():
-                if isinstance(array, np.ndarray):
-                    given[name], own = self._bridge.given(array, band, ordinary=name in invocation.ordinary)
-                    arrays[name] = _of_shape(name, own, array)
-            if isinstance(weight, np.ndarray):
+            if arrays is None:
+                made = self._given(invocation)
+                given = {name: guarded for name, (guarded, _) in made.items()}
+                arrays = {name: own for name, (_, own) in made.items()}
+            if isinstance(options.get("weight"), np.ndarray):
                 options["weight"] = arrays["weight"]
             returned = getattr(self.backend, invocation.method)(*map(arrays.get, inputs), **options)
             results = self._results(returned, invocation)

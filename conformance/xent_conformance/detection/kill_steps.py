@@ -62,6 +62,10 @@ class _Between:
         found: tuple[Outcome, Outcome] = self._do("read_twice", invocation, other)
         return found
 
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        found: Outcome | None = self._do("rewritten", invocation, other)
+        return found
+
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         found: list[list[Outcome]] = self._do("together", invocations, rounds)
         return found

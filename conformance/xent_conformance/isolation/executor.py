@@ -147,6 +147,17 @@ class IsolatedExecutor:
             calls=2,
         )
 
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
+        return self._asked(
+            "rewritten",
+            lambda channel: (channel.invocation(invocation), channel.invocation(other)),
+            lambda channel, reply: None if reply is None else channel.outcome_of(reply),
+            lambda dead: dead,
+            key=_key(invocation),
+            calls=2,
+        )
+
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own."""
         return self._asked(

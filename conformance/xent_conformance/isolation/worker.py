@@ -122,6 +122,10 @@ class _Server:
         early, late = self._done("read_twice", *map(self._channel.invocation_of, (invocation, other)))
         return self._channel.outcome(early), self._channel.outcome(late)
 
+    def rewritten(self, invocation: Any, other: Any) -> Any:
+        outcome = self._done("rewritten", *map(self._channel.invocation_of, (invocation, other)))
+        return None if outcome is None else self._channel.outcome(outcome)
+
     def together(self, invocations: Any, rounds: int) -> Any:
         found = self._done("together", [self._channel.invocation_of(i) for i in invocations], rounds)
         return [[self._channel.outcome(outcome) for outcome in outcomes] for outcomes in found]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.judging.findings import Finding, Held, NotRepeatable, NotThreadSafe
+from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
 from xent_conformance.judging.subject import DETERMINISM, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
@@ -20,6 +20,7 @@ from xent_conformance.strategies.streams import Stream
 ROUNDS = 12
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
+OVERWRITTEN = Stream("arguments overwritten", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
 AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, in_a_row=True)
 
 
@@ -80,6 +81,35 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
             yield different
             return
     yield Held(quantity="second call")
+
+
+@requirement(
+    "purity.arguments-read-anew",
+    "arguments that were changed in place",
+    source=OVERWRITTEN,
+    needs=[DETERMINISM],
+    references=["https://github.com/tensorflow/tensorflow/pull/56218", "https://github.com/NVIDIA/apex/pull/132"],
+)
+def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradients of arrays that were overwritten in place since an earlier call with the same arrays are
+    bitwise those of new arrays with the same content.
+    """
+    caller, other = trial.subject.caller, trial.related(_overwritten(trial.problem))
+    for before, call in zip(calls_of(trial), calls_of(other), strict=True):
+        again = caller.rewritten(before, call)
+        if again is None:
+            yield Declined(quantity="loss", reason="has arrays that cannot be assigned to")
+            return
+        different = NotReadAnew.seen((call, before), other.outcome(call), again)
+        yield different or Held(quantity="call with changed arguments")
+
+
+def _overwritten(problem: Problem) -> Problem:
+    """A problem of the same shapes, dtypes and options with other numbers in every argument."""
+    changed = reordered_rows(problem, np.arange(problem.rows)[::-1])
+    halved = array_of(np.clip(changed.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
+    weight = None if problem.weight is None else np.ascontiguousarray(problem.weight[::-1])
+    return changed.with_(logits=halved, weight=weight)
 
 
 def _other_calls(subject: Subject) -> Iterator[list[Problem]]:

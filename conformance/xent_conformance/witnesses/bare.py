@@ -36,6 +36,10 @@ class BareExecutor:
         """One call, read before and after another one."""
         return self.guarded.read_twice(_bare(invocation), _bare(other))
 
+    def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
+        """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
+        return self.guarded.rewritten(_bare(invocation), _bare(other))
+
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own."""
         return self.guarded.together([_bare(i) for i in invocations], rounds)

@@ -17,7 +17,7 @@ from xent_conformance.judging.findings.forms import Missing, NoResult, WrongForm
 from xent_conformance.judging.findings.lost import Lost
 from xent_conformance.judging.findings.numbers import Compared, Disagreement, Expected, WrongConvention, compare
 from xent_conformance.judging.findings.rejections import Accepted, Raised, WrongMessage
-from xent_conformance.judging.findings.repeats import NotRepeatable, NotThreadSafe
+from xent_conformance.judging.findings.repeats import NotReadAnew, NotRepeatable, NotThreadSafe
 
 __all__ = [
     "Accepted",
@@ -31,6 +31,7 @@ __all__ = [
     "Lost",
     "Missing",
     "NoResult",
+    "NotReadAnew",
     "NotRepeatable",
     "NotThreadSafe",
     "Raised",

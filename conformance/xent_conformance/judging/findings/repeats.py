@@ -84,6 +84,31 @@ class NotRepeatable(_Repeated):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotReadAnew(_Repeated):
+    """The first of ``calls`` gives something else in the arrays of the second one, which were overwritten for it."""
+
+    @property
+    def message(self) -> str:
+        """What it gives there, and in new arrays."""
+        return (
+            f"{self.quantity} of {self.call} with arrays that were changed in place since another call is {self.got},"
+            f" with new arrays of the same content {self.expected}"
+        )
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The call with new arrays, and after another one with that one's, overwritten."""
+        call, before = calls
+        lines = [*_answer("answer", call), *_answer("answer_before", before), "expected = answer()", "answer_before()"]
+        lines += [f"{old}[...] = {new}" for old, new in zip(before.inputs, call.inputs, strict=True) if old != new]
+        return [
+            *lines,
+            "got = answer_before()",
+            "wrong = [a.tobytes() for a in got] != [a.tobytes() for a in expected]",
+            "print(f'with arrays changed in place\\n{got}\\nwith new arrays of the same content\\n{expected}')",
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotThreadSafe(_Repeated):
     """The first of ``calls`` gives something else while the others are made in other threads."""
 
