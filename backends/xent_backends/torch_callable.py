@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ class TorchCallable:
     """A loss on torch tensors: values only.
 
     ``expression`` is how a script spells ``function`` once it has run ``setup``; ``tried`` see ``callables``.
+    ``libraries`` are the distributions that it is from, where that is not torch.
     """
 
     name: str
@@ -34,11 +36,12 @@ class TorchCallable:
     setup: str
     expression: str
     tried: bytes | None = None
+    libraries: tuple[str, ...] = ()
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Version of torch; on a GPU also CUDA's and the name of the device."""
-        versions = {"torch": str(torch.__version__)}
+        """Versions of the libraries and of torch; on a GPU also CUDA's and the name of the device."""
+        versions = {name: version(name) for name in self.libraries} | {"torch": str(torch.__version__)}
         if self.device != "cpu":
             versions |= {"cuda": str(torch.version.cuda), "gpu": torch.cuda.get_device_name()}
         return versions
@@ -107,3 +110,23 @@ class TorchTwiceDifferentiable(TorchDifferentiable):
         parameters = "vector, cotangent, logits, target, **options"
         call = one_line("cross_entropy_hvp", parameters, f"hvp({self.expression}, {parameters})")
         return super()._calls() | {"cross_entropy_hvp": joined(plain_source(torch_calls.hvp), call)}
+
+
+def library_loss(
+    name: str,
+    function: torch_calls.Loss,
+    capabilities: Capabilities,
+    *,
+    libraries: tuple[str, ...] = (),
+    setup: str = "",
+    twice: bool = True,
+) -> TorchDifferentiable:
+    """A loss of some library on torch tensors as the backend ``name``, on one thread of the CPU.
+
+    ``function`` calls the library; scripts print it behind ``setup``, the imports that it needs. ``libraries`` are
+    distributions, the one under test first. Not ``twice``: second derivatives are not claimed.
+    """
+    torch.set_num_threads(1)
+    kind = TorchTwiceDifferentiable if twice else TorchDifferentiable
+    source = "\n".join(filter(None, (SETUP, setup, f"\n\n{plain_source(function)}")))
+    return kind(name, capabilities, "cpu", function, source, function.__name__, libraries=libraries)

@@ -72,6 +72,19 @@ def check_call(
     check_ignore_index(ignore_index, probabilities=has_probabilities(target))
 
 
+def check_indices(
+    logits: ArrayLike, target: npt.NDArray[Any], reduction: str, reductions: Sequence[str] = REDUCTIONS
+) -> None:
+    """Check a call of a loss that takes class indices of any integer dtype, and no option but the reduction."""
+    check_logits(logits)
+    if has_probabilities(target):
+        raise TypeError(f"targets must be class indices, got {target.dtype}")
+    check_target(target, logits, INTEGERS)
+    check_labels(target.astype(np.int64), logits.shape[class_axis(logits)], None)
+    if reduction not in reductions:
+        raise ValueError(f"reduction must be one of {', '.join(reductions)}; got {reduction!r}")
+
+
 def check_logits(logits: ArrayLike) -> None:
     """Logits are (C), (N, C) or (N, C, d1, ..., dk) in a floating-point format, with at least one class."""
     _check_dtype("logits", logits, FLOATING)

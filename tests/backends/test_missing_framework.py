@@ -18,16 +18,22 @@ PACKAGES = {
     "optax": {"optax", "jax"},
     "tensorflow": {"tensorflow-cpu"},
     "onnxruntime": {"onnxruntime", "onnx"},
+    "scipy": {"scipy"},
+    "scikit-learn": {"scikit-learn"},
+    "autograd": {"autograd", "scipy"},
 }
+#: What of these is imported by another name than it is installed by.
+IMPORTED = {"scikit-learn": "sklearn"}
 
 
 @pytest.mark.parametrize("framework", PACKAGES)
 def test_missing_framework_is_named_with_its_install_line(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line installs for this interpreter, by names that any index has, whether or not ours is on one."""
-    monkeypatch.delitem(sys.modules, f"xent_backends.{framework}_backend", raising=False)
-    monkeypatch.setitem(sys.modules, framework, None)
+    imported = IMPORTED.get(framework, framework)
+    monkeypatch.delitem(sys.modules, f"xent_backends.{imported}_backend", raising=False)
+    monkeypatch.setitem(sys.modules, imported, None)
     with pytest.raises(BackendUnavailableError, match=f"^{framework} cannot be imported") as raised:
-        importlib.import_module(f"xent_backends.{framework}_backend")
+        importlib.import_module(f"xent_backends.{imported}_backend")
     interpreter, *pip, install = shlex.split(str(raised.value).partition("install it with: ")[2])[:4]
     names = shlex.split(str(raised.value).partition("install it with: ")[2])[4:]
     assert (interpreter, pip, install) == (sys.executable, ["-m", "pip"], "install")

@@ -1,0 +1,89 @@
+"""A loss of another library on NumPy arrays as a backend, with the gradients that the library has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_backends.numpy_backend import CallableBackend
+from xent_backends.source_text import joined, one_line, plain_source
+from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
+
+AnyArray = npt.NDArray[Any]
+Loss = Callable[..., AnyArray]
+Gradients = Callable[..., tuple[AnyArray, AnyArray]]
+
+
+def unchecked(logits: AnyArray, target: AnyArray, **options: Any) -> None:
+    """Of a library that checks its calls itself."""
+
+
+@dataclass(frozen=True)
+class NumpyLoss(CallableBackend):
+    """Values only. ``check(logits, target, **options)`` raises for a call that the library would take as it comes."""
+
+    check: Callable[..., None] = unchecked
+
+    def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
+        """Loss, as the library gives it."""
+        self.check(logits, target, **options)
+        return self.function(logits, target, **options)
+
+
+@dataclass(frozen=True)
+class NumpyDifferentiable(NumpyLoss):
+    """Values and gradients: ``gradients(cotangent, logits, target, **options)`` returns the loss and the gradient."""
+
+    gradients: Gradients | None = None
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: AnyArray,
+        logits: AnyArray,
+        target: AnyArray,
+        *,
+        repeats: int = 1,
+        upstream: str = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradient. There is no graph: ``repeats`` and ``upstream`` change nothing."""
+        del repeats, upstream
+        assert self.gradients is not None
+        self.check(logits, target, **options)
+        return Vjp(*self.gradients(cotangent, logits, target, **options))
+
+    def reproducer(self) -> ReproducerParts:
+        """A script in the library's own words, printed from the functions that the adapter runs."""
+        assert self.gradients is not None
+        parts = super().reproducer()
+        accepted = "cotangent, logits, target, upstream='leaf', **options"
+        call = f"(*{self.gradients.__name__}(cotangent, logits, target, **options), None)"
+        vjp = joined(plain_source(self.gradients), one_line("cross_entropy_vjp", accepted, call))
+        return parts._replace(calls={**parts.calls, "cross_entropy_vjp": vjp})
+
+
+def library_loss(
+    name: str,
+    function: Loss,
+    capabilities: Capabilities,
+    *,
+    libraries: tuple[str, ...],
+    setup: str,
+    gradients: Gradients | None = None,
+    check: Callable[..., None] = unchecked,
+) -> NumpyLoss:
+    """A loss of some library on NumPy arrays as the backend ``name``.
+
+    ``function``, and ``gradients`` where there are any, call the library; scripts print them behind ``setup``, the
+    imports that they need. ``libraries`` are distributions, the one under test first.
+    """
+    versions = {library: version(library) for library in libraries} | {"numpy": np.__version__}
+    given = (name, capabilities, function, f"{setup}\n\n\n{plain_source(function)}", function.__name__)
+    if gradients is None:
+        return NumpyLoss(*given, versions=versions, check=check)
+    return NumpyDifferentiable(*given, versions=versions, check=check, gradients=gradients)
