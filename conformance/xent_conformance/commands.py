@@ -164,7 +164,7 @@ def explain(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """Render records."""
     records = _records(options.records)
-    more = {"baseline": options.baseline, "kill_matrix": options.kill_matrix, "speed": options.speed}
+    more = {name: getattr(options, name) for name in ("baseline", "kill_matrix", "speed", "coverage")}
     with output_folder(options.output) as folder:
         print(f"report: {renderer('render')(records, folder, **more)}")
     return OK

@@ -169,6 +169,9 @@ def _report(add: Add) -> None:
     report.add_argument(
         "--speed", type=Path, metavar="FILE", help="what `xent bench --output FILE` wrote, or pytest-benchmark"
     )
+    report.add_argument(
+        "--coverage", type=Path, metavar="FILE", help="what `xent coverage --output FILE` wrote, as a map"
+    )
     report.set_defaults(command=commands.report)
 
 

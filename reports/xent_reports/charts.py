@@ -67,7 +67,7 @@ def definitions(axes: Axes) -> Markup:
     for power in range(axes.first, axes.last + 1, step):
         x = axes.x(2**power)
         parts.append(f'<path class="grid" d="M{x} {_HEIGHT - _BOTTOM}v6"/>')
-        parts.append(f'<text x="{x}" y="{_HEIGHT - 42}" text-anchor="middle">{_short(2**power)}</text>')
+        parts.append(f'<text x="{x}" y="{_HEIGHT - 42}" text-anchor="middle">{binary(2**power)}</text>')
     parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) // 2}" y="{_HEIGHT - 10}" text-anchor="middle">classes</text>')
     parts.append(
         f'<text transform="rotate(-90 20 {middle})" x="20" y="{middle}" text-anchor="middle">error / bound</text>'
@@ -157,6 +157,7 @@ def _in_words(panel: Panel) -> str:
     return "largest " + ", ".join(said)
 
 
-def _short(count: int) -> str:
+def binary(count: int) -> str:
+    """A power of two, short: 64, 4k."""
     thousands, rest = divmod(count, 1024)
     return f"{thousands}k" if thousands and not rest else str(count)

@@ -18,6 +18,7 @@ from xent_reports import charts, comparison, coverage, figures, headline, visibl
 from xent_reports.accuracy import accuracy, tiers
 from xent_reports.causes import Cause
 from xent_reports.changes import KINDS, SIGNS, Changes, state, statuses, trend
+from xent_reports.coverage_map import CoverageMap
 from xent_reports.deviations import deviations
 from xent_reports.glossary import GLOSSARY, MEANINGS
 from xent_reports.kill_matrix import KillMatrix
@@ -38,9 +39,14 @@ KILL_MATRIX = "kill-matrix.html"
 
 
 def page(
-    run: Run, found: Sequence[Cause], changes: Changes | None = None, *, kill_matrix: KillMatrix | None = None
+    run: Run,
+    found: Sequence[Cause],
+    changes: Changes | None = None,
+    *,
+    kill_matrix: KillMatrix | None = None,
+    coverage_map: CoverageMap | None = None,
 ) -> str:
-    """The HTML page of a run, its causes, and what changed against an earlier run where that is given.
+    """The HTML page of a run and its causes, with what changed since earlier runs and what was tried, where given.
 
     It links to the page of the kill matrix where there is one.
     """
@@ -79,12 +85,14 @@ def page(
         "exercised": coverage.exercised(run),
         "unjudged": coverage.unjudged(run),
         "races": races(run),
+        "tried": coverage_map,
         "changes": changes,
         "trend": trend(changes) if changes else [],
         "statuses": statuses(changes) if changes else [],
         "kill_matrix": KILL_MATRIX if kill_matrix else None,
     }
     style, script = _asset("report.css") + _columns(len(heads)), _asset("report.js")
+    style += _asset("map.css") if coverage_map else ""
     hashes = {"style_hash": _digest(style), "script_hash": _digest(script)}
     return _environment().get_template("report.html.j2").render(style=style, script=script, **hashes, **content)
 
@@ -154,6 +162,8 @@ def _basis(cells: Sequence[Cell | None]) -> Markup:
 
 
 def _verdict(cell: Cell) -> Markup:
+    if cell.status is Status.PASS and not cell.href:
+        return Markup("{} {}").format(cell.glyph, cell.ratio or cell.word)
     shown = Markup('<span class="g {}">{}</span> {}').format(_class(cell), cell.glyph, cell.ratio or cell.word)
     return Markup('<a href="{}">{}</a>').format(cell.href, shown) if cell.href else shown
 
@@ -184,6 +194,7 @@ def _environment() -> Environment:
     environment.filters.update(
         ratio=figures.ratio,
         counted=figures.counted,
+        binary=charts.binary,
         linked=visible.linked,
         abridged=visible.abridged,
         address=visible.web_address,

@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import browser
+import matrices
 import records
 
 import xent_reports
@@ -56,9 +57,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     small = records.written(folder / "small.jsonl", header, verdicts)
     old = [v if v is not spare[1] else records.verdict(v["backend"], v["requirement"], v["dtype"]) for v in verdicts]
     baseline = records.written(folder / "old.jsonl", header, old)
+    tried = matrices.written(folder / "coverage.json", matrices.coverage())
     large = records.written(folder / "large.jsonl", *records.large(16, 200, 600))
     return {
-        "small": xent_reports.render(small, folder / "small", baseline=baseline).as_uri(),
+        "small": xent_reports.render(small, folder / "small", baseline=baseline, coverage=tried).as_uri(),
         "large": xent_reports.render(large, folder / "large").as_uri(),
     }
 

@@ -56,4 +56,5 @@ READERS: dict[str, Callable[[Path], object]] = {
     "merge": lambda path: xent_reports.merge([sound(path), path], path.parent / "merged.jsonl"),
     "kill matrix": lambda path: xent_reports.render(sound(path), path.parent / "out", kill_matrix=path),
     "speed": lambda path: xent_reports.render(sound(path), path.parent / "out", speed=path),
+    "coverage": lambda path: xent_reports.render(sound(path), path.parent / "out", coverage=path),
 }

@@ -1,4 +1,4 @@
-"""Synthetic kill matrices and benchmark files, as `xent mutants` and pytest-benchmark write them."""
+"""Synthetic kill matrices, coverage and benchmark files, as the commands and pytest-benchmark write them."""
 
 from __future__ import annotations
 
@@ -53,6 +53,22 @@ def benchmark(backend: str, median: float = 1e-3, **changes: Any) -> dict[str, A
     what = {"backend": backend, "quantity": "loss", "dtype": "float32", "rows": 64, "classes": 10, **changes}
     name = f"test_speed[{backend}-cross_entropy-10 classes]"
     return {"name": name, "extra_info": what, "stats": {"median": median, "iqr": 1e-5, "rounds": 9}}
+
+
+def coverage(**changes: Any) -> dict[str, Any]:
+    """What `xent coverage` writes: 200 calls of two sizes, one level that none has, a pair that none has."""
+    base = {
+        "calls": 200,
+        "levels": {"form": {"loss": 180, "gradient": 20}, "weight": {"none": 200, "negative": 0}},
+        "sizes": [[1, 2, 150], [1, 4096, 1], [64, 2, 49]],
+        "pairs": {"met": 2, "possible": 4},
+        "triples": {"met": 0, "possible": 0},
+        "never": [["weight", "negative"]],
+        "missing_pairs": [[["form", "gradient"], ["weight", "none"]], [["form", "gradient"], ["weight", "positive"]]],
+        "untouched_rows": [],
+        "untouched_classes": [],
+    }
+    return {**base, **changes}
 
 
 def written(path: Path, content: Any) -> Path:

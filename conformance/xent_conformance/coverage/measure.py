@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,8 @@ class Coverage:
     calls: int = 0
     rows: set[tuple[int, int]] = field(default_factory=set)
     classes: set[tuple[int, int]] = field(default_factory=set)
+    #: Calls by rows and classes, each the largest power of two that is not above them.
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Nothing is met yet."""
@@ -52,15 +55,20 @@ class Coverage:
         size = len(self.levels)
         self._possible = possible_pairs(self.levels)
         self._met = np.zeros((size, size, size), dtype=bool)
+        self._calls = np.zeros(size, dtype=np.int64)
 
     def add(self, problem: Problem, forms: Iterable[str]) -> None:
         """Count a problem that is put to some forms of a call."""
         whole, rows = levels_of(problem)
         for form in forms:
+            seen: set[int] = set()
             for kind in rows or [set()]:
                 found = {level for level in whole | kind if level[0] not in WITHOUT[form]} | {("form", form)}
                 places = [self._place[level] for level in found if level in self._place]
                 self._met[np.ix_(places, places, places)] = True
+                seen.update(places)
+            self._calls[list(seen)] += 1
+            self.sizes[_power(problem.rows), _power(problem.classes)] += 1
             self.calls += 1
         for size, bands in ((problem.rows, self.rows), (problem.classes, self.classes)):
             if (band := band_of(size)) is not None:
@@ -69,6 +77,8 @@ class Coverage:
     def merge(self, other: Coverage) -> None:
         """Count what another one with the same possible levels has met."""
         self._met |= other._met
+        self._calls += other._calls
+        self.sizes += other.sizes
         self.calls += other.calls
         self.rows |= other.rows
         self.classes |= other.classes
@@ -89,6 +99,13 @@ class Coverage:
         left = np.triu(self._possible & seen[:, None] & seen[None, :]) & ~self._met_pairs()
         return [(self.levels[i], self.levels[j]) for i, j in np.argwhere(left)]
 
+    def by_level(self) -> dict[str, dict[str, int]]:
+        """How many calls have each level of each factor."""
+        found: dict[str, dict[str, int]] = {}
+        for (factor, level), calls in zip(self.levels, self._calls.tolist(), strict=True):
+            found.setdefault(factor, {})[level] = calls
+        return found
+
     def never(self) -> list[Level]:
         """Levels that were not met."""
         return [level for level, met in zip(self.levels, self._met_levels(), strict=True) if not met]
@@ -102,6 +119,8 @@ class Coverage:
         (pairs, all_pairs), (triples, all_triples) = self.pairs(), self.triples()
         return {
             "calls": self.calls,
+            "levels": self.by_level(),
+            "sizes": [[rows, classes, calls] for (rows, classes), calls in sorted(self.sizes.items())],
             "pairs": {"met": pairs, "possible": all_pairs},
             "triples": {"met": triples, "possible": all_triples},
             "never": [list(level) for level in self.never()],
@@ -115,6 +134,11 @@ class Coverage:
 
     def _met_pairs(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self._met.any(axis=2))
+
+
+def _power(size: int) -> int:
+    """The largest power of two that is not above a size of at least 1."""
+    return int(1 << (size.bit_length() - 1)) if size else 0
 
 
 def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, set[str]]]:
