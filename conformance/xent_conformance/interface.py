@@ -1,7 +1,8 @@
 """The interface between the suite and an implementation under test.
 
-A backend is any object with ``name``, ``capabilities`` and ``cross_entropy``; nothing needs to be subclassed. Every
-other form it may offer is a protocol of its own below: having the method is the claim that it works.
+A backend is any object with ``name``, ``capabilities`` and one of the functions ``cross_entropy``,
+``linear_cross_entropy``, ``softmax``, ``log_softmax`` and ``nll_loss``; nothing needs to be subclassed. Every form it
+may offer is a protocol of its own below: having the method is the claim that it works.
 
 NumPy arrays cross the border (bfloat16 through ``ml_dtypes``). A backend that computes on arrays of its own also
 satisfies :class:`ArrayBridge`; the suite then converts every input with ``asarray`` and every result with ``asnumpy``.
@@ -31,16 +32,21 @@ __all__ = [
     "BackendUnavailableError",
     "Capabilities",
     "Conventions",
+    "CrossEntropy",
     "Described",
     "Differentiable",
     "FusedLinear",
+    "FusedLinearGradient",
     "LayerForm",
     "LinearVjp",
+    "LogSoftmax",
+    "NllLoss",
     "Precision",
     "Primitives",
     "Reproducer",
     "ReproducerParts",
     "SecondOrder",
+    "Softmax",
     "Surroundings",
     "Vjp",
 ]
@@ -137,7 +143,7 @@ class LinearVjp(NamedTuple):
 
 @runtime_checkable
 class Backend(Protocol):
-    """What every backend must have."""
+    """What every backend must have, beside one of the functions that are judged."""
 
     @property
     def name(self) -> str:
@@ -147,13 +153,18 @@ class Backend(Protocol):
     def capabilities(self) -> Capabilities:
         """What the backend claims."""
 
+
+@runtime_checkable
+class CrossEntropy(Protocol):
+    """The loss of logits."""
+
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
         """Loss of logits (N, C), (C) or (N, C, d1, ..., dk): shape () for sum and mean, the target's for none."""
 
 
 @runtime_checkable
 class Differentiable(Protocol):
-    """Reverse-mode gradients."""
+    """Reverse-mode gradients of ``cross_entropy``."""
 
     def cross_entropy_vjp(
         self,
@@ -175,24 +186,42 @@ class Differentiable(Protocol):
 
 @runtime_checkable
 class SecondOrder(Protocol):
-    """Second derivatives."""
+    """Second derivatives of ``cross_entropy``."""
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
         """Derivative of <vjp(cotangent), vector> with respect to the logits, in their shape."""
 
 
 @runtime_checkable
-class Primitives(Protocol):
-    """The library's own building blocks."""
+class Softmax(Protocol):
+    """Probabilities of logits."""
 
     def softmax(self, logits: Array) -> Array:
-        """Softmax over the class axis, in the shape of the logits."""
+        """Softmax over the class axis, in the shape and dtype of the logits."""
+
+
+@runtime_checkable
+class LogSoftmax(Protocol):
+    """Log-probabilities of logits."""
 
     def log_softmax(self, logits: Array) -> Array:
-        """Logarithm of the softmax over the class axis."""
+        """Logarithm of the softmax over the class axis, in the shape and dtype of the logits."""
+
+
+@runtime_checkable
+class NllLoss(Protocol):
+    """The loss of log-probabilities."""
 
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
-        """Negative log-likelihood of class indices; options as for cross_entropy without label_smoothing."""
+        """Negative log-likelihood of class indices; options as for cross_entropy without label_smoothing.
+
+        ``log_probs`` are the backend's own ``log_softmax``, or, where it has none, rounded exact ones.
+        """
+
+
+@runtime_checkable
+class Primitives(Softmax, LogSoftmax, NllLoss, Protocol):
+    """All three building blocks of the loss."""
 
 
 @runtime_checkable
@@ -218,6 +247,11 @@ class FusedLinear(Protocol):
         The bias is always None where ``linear_bias`` is not claimed.
         ``options`` are those of ``cross_entropy`` but for class weights, which are never passed.
         """
+
+
+@runtime_checkable
+class FusedLinearGradient(Protocol):
+    """Reverse-mode gradients of ``linear_cross_entropy``."""
 
     def linear_cross_entropy_vjp(
         self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from xent_conformance.calling.calls import Executor, forward
+from xent_conformance.calling.calls import Executor
 from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
@@ -147,9 +147,9 @@ class Session:
 
     def _look_at(self, opened: Opened) -> None:
         """Try a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
-        problem = first_call(opened.description, opened.executor)
+        call = first_call(opened.description, opened.executor)
         if isinstance(opened.executor, IsolatedExecutor) and opened.description.device != "cpu":
-            opened.executor.canary = forward(problem)
+            opened.executor.canary = call
         name, listed = opened.description.name, opened.description.deviations
         entries = () if listed is None else deviations.read(listed)
         for entry in entries:

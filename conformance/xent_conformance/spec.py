@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from itertools import groupby
 
+from xent_conformance.judging.subject import CROSS_ENTROPY
 from xent_conformance.requirements.registry import Requirement
 
 #: Families in the order of the document; others follow by name.
@@ -69,8 +70,9 @@ def specification(requirements: Iterable[Requirement]) -> str:
 
 def _entry(number: str, requirement: Requirement) -> list[str]:
     lines = [f"**{number} `{requirement.id}`** ({requirement.level}): {requirement.title}.", "", requirement.statement]
-    if requirement.needs:
-        lines.append("Applies to implementations that claim " + "; ".join(n.name for n in requirement.needs) + ".")
+    needs = [need.name for need in requirement.needs if need is not CROSS_ENTROPY]
+    if needs:
+        lines.append("Applies to implementations that claim " + "; ".join(needs) + ".")
     if requirement.references:
         lines += ["", "References: " + ", ".join(f"<{link}>" for link in requirement.references)]
     return [*lines, ""]

@@ -101,7 +101,7 @@ def test_no_problem_that_is_drawn_has_levels_that_exclude_each_other():
 
 def test_what_a_backend_does_not_claim_is_not_possible():
     claims = Capabilities(reductions=("mean",), max_classes=100)
-    found = possible_levels(claims, (), ("float32",))
+    found = possible_levels(claims, ("cross-entropy",), ("float32",))
     assert found["form"] == ("loss",)
     assert found["rank"] == ("flat",)
     assert found["label dtype"] == ("int64",)

@@ -17,7 +17,18 @@ from xent_conformance.formats import is_floating
 from xent_conformance.interface import Backend
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.subject import FUSED_LINEAR, GRADIENT, LAYER, PRIMITIVES, SECOND_ORDER, Need, Subject
+from xent_conformance.judging.subject import (
+    EITHER_SOFTMAX,
+    FUSED_LINEAR,
+    GRADIENT,
+    LAYER,
+    LOG_SOFTMAX,
+    NLL_LOSS,
+    SECOND_ORDER,
+    SOFTMAX,
+    Need,
+    Subject,
+)
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import UsageError
 from xent_conformance.loading.loader import load as load_backend
@@ -25,13 +36,13 @@ from xent_conformance.problem import Problem
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement, grouped, load
 
-#: What a requirement needs to the form of the call that it then makes.
-FORMS: dict[str, Need] = {
-    "gradient": GRADIENT,
-    "layer": LAYER,
-    "second order": SECOND_ORDER,
-    "primitives": PRIMITIVES,
-    "fused linear": FUSED_LINEAR,
+#: The form of the calls that a requirement makes, and what it then needs one of.
+FORMS: dict[str, tuple[Need, ...]] = {
+    "gradient": (GRADIENT,),
+    "layer": (LAYER,),
+    "second order": (SECOND_ORDER,),
+    "primitives": (SOFTMAX, LOG_SOFTMAX, EITHER_SOFTMAX, NLL_LOSS),
+    "fused linear": (FUSED_LINEAR,),
 }
 #: Requirements whose calls are to be rejected.
 REJECTED = ("invalid_calls", "invalid_options")
@@ -160,7 +171,7 @@ def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, s
 
 def forms_of(requirement: Requirement) -> set[str]:
     """The forms of the call that a requirement is about: those it needs, and the plain one where it needs none."""
-    return {form for form, need in FORMS.items() if need in requirement.needs} or {"loss"}
+    return {form for form, needs in FORMS.items() if not set(needs).isdisjoint(requirement.needs)} or {"loss"}
 
 
 def well_formed(problem: Problem) -> bool:

@@ -76,7 +76,7 @@ def possible_levels(
 ) -> dict[str, tuple[str, ...]]:
     """Factor to the levels that a backend with these claims and forms can be asked for."""
     left_out = {
-        "form": {form for form in FACTORS["form"] if form not in ("loss", *forms)},
+        "form": {form for form in FACTORS["form"] if form not in _named(forms)},
         "dtype": set(FACTORS["dtype"]) - set(dtypes),
         "reduction": set(FACTORS["reduction"]) - set(claims.reductions),
         "label dtype": set(FACTORS["label dtype"]) - set(claims.target_dtypes),
@@ -94,6 +94,12 @@ def possible_levels(
         },
     }
     return {f: tuple(level for level in levels if level not in left_out.get(f, ())) for f, levels in FACTORS.items()}
+
+
+def _named(forms: tuple[str, ...]) -> set[str]:
+    """What forms of a backend are called here: losses of logits are plain, and one primitive may be alone."""
+    plain = {"loss"} if "cross-entropy" in forms else set()
+    return {*forms, *plain, *({"primitives"} if {"softmax", "log_softmax", "nll_loss"}.intersection(forms) else ())}
 
 
 def _smoothing_unclaimed(claims: Capabilities) -> set[str]:

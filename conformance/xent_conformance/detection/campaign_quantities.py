@@ -9,7 +9,15 @@ import numpy as np
 
 from xent_conformance.calling.calls import Invocation, backward, forward, primitive, second_order
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS, SECOND_ORDER, Need
+from xent_conformance.judging.subject import (
+    CROSS_ENTROPY,
+    GRADIENT,
+    LOG_SOFTMAX,
+    PROBABILITY_TARGETS,
+    SECOND_ORDER,
+    SOFTMAX,
+    Need,
+)
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, from_rows
@@ -48,9 +56,11 @@ def compared(trial: Trial) -> Iterator[Compared]:
     def has(need: Need) -> bool:
         return need.met_by(trial.subject)
 
-    if has(PRIMITIVES) and not trial.problem.ignored().any():
-        yield _one(trial, "log_softmax", _primitive)
-        yield _one(trial, "softmax", _primitive)
+    for need in (LOG_SOFTMAX, SOFTMAX) if not trial.problem.ignored().any() else ():
+        if has(need):
+            yield _one(trial, need.name, _primitive)
+    if not has(CROSS_ENTROPY):
+        return
     yield _one(trial, f"loss {trial.problem.reduction}", _loss)
     if has(GRADIENT):
         yield _one(trial, "grad_logits", _grad_logits)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Executor, forward
+from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, primitive
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
+from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.loader import BrokenBackendError
 from xent_conformance.problem import Problem, array_of
@@ -26,29 +27,43 @@ def plain_problems(claims: Capabilities) -> Iterator[Problem]:
             yield problem
 
 
-def first_call(description: Description, executor: Executor) -> Problem:
-    """A plain problem that the backend answers in the right form; raises BrokenBackendError where it answers none.
+def plain_call(description: Description, problem: Problem) -> Invocation:
+    """A call of the first of the functions that a backend has; that with a linear map gets the identity as one."""
+    function = next(name for name in FUNCTIONS if name in description.methods)
+    if function == "cross_entropy":
+        return forward(problem)
+    if function == "linear_cross_entropy":
+        return linear(Factors(problem.logits, np.eye(problem.classes).astype(problem.logits.dtype), None), problem)
+    # Any numbers can be log-probabilities.
+    return nll_loss(problem.logits, problem) if function == "nll_loss" else primitive(function, problem.logits)
+
+
+def first_call(description: Description, executor: Executor) -> Invocation:
+    """A plain call that the backend answers in the right form; raises BrokenBackendError where it answers none.
 
     Whether the answer is right is judged by a requirement, ``purity.first-call``.
     """
     first = None
     for problem in plain_problems(description.capabilities):
-        wrong = _wrong(description, executor, problem)
+        call = plain_call(description, problem)
+        wrong = _wrong(description, executor, call, problem)
         if wrong is None:
-            return problem
+            return call
         first = first or wrong
     raise BrokenBackendError(f"{description.spec}: nothing it returns can be judged: {first}")
 
 
-def _wrong(description: Description, executor: Executor, problem: Problem) -> str | None:
-    """What is wrong with the answer to a problem; None: nothing that can be seen without knowing the answer."""
-    outcome = executor.perform(forward(problem))
-    call = f"cross_entropy of {problem.dtype} logits {problem.logits.shape}, reduction={problem.reduction!r},"
+def _wrong(description: Description, executor: Executor, call: Invocation, problem: Problem) -> str | None:
+    """What is wrong with the answer to a call; None: nothing that can be seen without knowing the answer."""
+    outcome = executor.perform(call)
+    (result,), (first, array) = call.results, next(iter(call.arrays.items()))
+    how = f", reduction={problem.reduction!r}" if call.options else ""
+    said = f"{call.method} of {problem.dtype} {first} {array.shape}{how},"
     if outcome.trouble is not None:
-        return f"{call} {outcome.trouble}"
-    loss = outcome.arrays["loss"]
-    shape = (2,) if problem.reduction == "none" else ()
+        return f"{said} {outcome.trouble}"
+    found = outcome.arrays[result]
+    shape = (problem.row_shape if problem.reduction == "none" else ()) if call.options else problem.logits.shape
     wide = description.capabilities.conventions.output_dtype == "float32"
-    if loss.shape != shape or loss.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
-        return f"{call} returned {loss.dtype.name} {loss.shape}, expected {problem.dtype} {shape}"
+    if found.shape != shape or found.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
+        return f"{said} returned {found.dtype.name} {found.shape}, expected {problem.dtype} {shape}"
     return None

@@ -121,7 +121,7 @@ class Subject:
         return Caller(self.executor)
 
     def has(self, form: str) -> bool:
-        """Whether the backend has an optional form, by its name in ``description.FORMS``."""
+        """Whether the backend has a form, by its name in ``description.FORMS``."""
         return form in self.description.forms
 
 
@@ -138,14 +138,34 @@ class Need:
         if self.met_by(subject):
             return None
         why = dict(subject.capabilities.left_out).get(self.claim)
-        return f"{subject.name} does not claim {self.name}" + (f" (left out, because {why})" if why else "")
+        return f"{subject.name} {self.without} {self.name}" + (f" (left out, because {why})" if why else "")
 
+    @property
+    def without(self) -> str:
+        """The verb of the reason."""
+        return "does not claim"
+
+
+class Form(Need):
+    """A function that a requirement calls. One that names none is about ``cross_entropy``."""
+
+    @property
+    def without(self) -> str:
+        """A function is there or not."""
+        return "has no"
+
+
+CROSS_ENTROPY = Form("cross_entropy", lambda s: s.has("cross-entropy"))
+SOFTMAX = Form("softmax", lambda s: s.has("softmax"))
+LOG_SOFTMAX = Form("log_softmax", lambda s: s.has("log_softmax"))
+EITHER_SOFTMAX = Form("softmax or log_softmax", lambda s: s.has("softmax") or s.has("log_softmax"))
+NLL_LOSS = Form("nll_loss", lambda s: s.has("nll_loss"))
+FUSED_LINEAR = Form("linear_cross_entropy", lambda s: s.has("fused linear"))
+LINEAR_GRADIENT = Form("linear_cross_entropy_vjp", lambda s: s.has("fused linear gradient"))
 
 GRADIENT = Need("gradients (cross_entropy_vjp)", lambda s: s.has("gradient"))
 SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"), "second derivatives")
-PRIMITIVES = Need("softmax, log_softmax and nll_loss", lambda s: s.has("primitives"))
 LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))
-FUSED_LINEAR = Need("a fused linear map (linear_cross_entropy)", lambda s: s.has("fused linear"))
 WEIGHT = Need("class weights", lambda s: s.capabilities.weight, "weight")
 PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets, "probability_targets")
 LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing, "label_smoothing")

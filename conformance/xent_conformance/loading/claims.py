@@ -13,6 +13,15 @@ from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.interface import Backend, Capabilities, Precision
 
 REDUCTIONS = ("none", "sum", "mean")
+#: Methods of which each backend has one at least, the one that a first look is at before the others.
+FUNCTIONS = ("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss")
+#: Methods that are about another one.
+DERIVATIVES = {
+    "cross_entropy_vjp": "cross_entropy",
+    "cross_entropy_hvp": "cross_entropy",
+    "cross_entropy_layer": "cross_entropy",
+    "linear_cross_entropy_vjp": "linear_cross_entropy",
+}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 #: An address that a page can lead to.
 URL = re.compile(r"https?://[^\s/]+\S*")
@@ -36,8 +45,12 @@ def complaint(backend: Backend) -> str | None:
     claims = getattr(backend, "capabilities", None)
     if not isinstance(claims, Capabilities):
         return "capabilities must be a xent_conformance.interface.Capabilities"
-    if not callable(getattr(backend, "cross_entropy", None)):
-        return "it has no method cross_entropy(logits, target, **options)"
+    methods = {name for name in (*FUNCTIONS, *DERIVATIVES) if callable(getattr(backend, name, None))}
+    if methods.isdisjoint(FUNCTIONS):
+        return f"it has no method cross_entropy(logits, target, **options), nor any of {', '.join(FUNCTIONS[1:])}"
+    for derivative, function in DERIVATIVES.items():
+        if derivative in methods and function not in methods:
+            return f"it has {derivative}, but no {function}"
     return _of_claims(claims)
 
 

@@ -17,25 +17,35 @@ from xent_conformance.interface import (
     ArrayBridge,
     Backend,
     Capabilities,
+    CrossEntropy,
     Differentiable,
     FusedLinear,
+    FusedLinearGradient,
     LayerForm,
+    LogSoftmax,
+    NllLoss,
     Primitives,
     Reproducer,
     ReproducerParts,
     SecondOrder,
+    Softmax,
 )
 from xent_conformance.precision import Precision
 
 #: Most versions that are kept.
 MOST = 100
-#: Optional forms by the names that a record gives them.
+#: Forms by the names that a record gives them.
 FORMS: dict[str, type] = {
+    "cross-entropy": CrossEntropy,
     "gradient": Differentiable,
     "second order": SecondOrder,
     "primitives": Primitives,
+    "softmax": Softmax,
+    "log_softmax": LogSoftmax,
+    "nll_loss": NllLoss,
     "layer": LayerForm,
     "fused linear": FusedLinear,
+    "fused linear gradient": FusedLinearGradient,
     "array bridge": ArrayBridge,
     "reproducer": Reproducer,
 }

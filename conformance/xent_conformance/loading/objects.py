@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import OBJECT
 from xent_conformance.loading.loader import Imported, Narrowing, UsageError, from_function
 
@@ -66,7 +67,8 @@ def of_object(thing: Any, framework: str | None, narrowing: Narrowing, name: str
 
 def is_backend(thing: object) -> bool:
     """Whether an object is an adapter; a class of adapters is none."""
-    return not inspect.isclass(thing) and hasattr(thing, "capabilities") and hasattr(thing, "cross_entropy")
+    named = not inspect.isclass(thing) and hasattr(thing, "capabilities")
+    return named and any(hasattr(thing, function) for function in FUNCTIONS)
 
 
 def name_of(thing: object) -> str:

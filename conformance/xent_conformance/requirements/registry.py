@@ -15,7 +15,7 @@ from typing import Any
 
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import OPT_IN
-from xent_conformance.judging.subject import Need, Subject
+from xent_conformance.judging.subject import CROSS_ENTROPY, Form, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.status import Level
@@ -80,8 +80,12 @@ def requirement(
 ) -> Callable[[Check], Check]:
     """Register a check whose docstring begins with the requirement's statement as one paragraph.
 
+    What calls other functions than ``cross_entropy`` has all those that it calls among its ``needs``, as ``Form``.
     Raises ValueError for an id that is taken or a check without a docstring.
     """
+    needed = tuple(needs)
+    if not any(isinstance(need, Form) for need in needed):
+        needed = (CROSS_ENTROPY, *needed)
 
     def register(check: Check) -> Check:
         taken = REGISTRY.get(identifier)
@@ -90,7 +94,7 @@ def requirement(
         if not check.__doc__:
             raise ValueError(f"{identifier}: the check has no docstring to state the requirement")
         statement = " ".join(check.__doc__.split("\n\n")[0].split())
-        found = Requirement(identifier, title, level, statement, tuple(references), tuple(needs), source, check, **more)
+        found = Requirement(identifier, title, level, statement, tuple(references), needed, source, check, **more)
         REGISTRY[identifier] = found
 
         # What pytest collects: see ``plugin``.

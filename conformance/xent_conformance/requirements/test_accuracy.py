@@ -10,7 +10,8 @@ from xent_conformance.calling.calls import primitive
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
     GRADIENT,
-    PRIMITIVES,
+    LOG_SOFTMAX,
+    SOFTMAX,
     Subject,
 )
 from xent_conformance.judging.trial import Trial
@@ -75,7 +76,7 @@ def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Fin
 @requirement(
     "accuracy.log-softmax",
     "log_softmax within its bound",
-    needs=[PRIMITIVES],
+    needs=[LOG_SOFTMAX],
     references=["https://github.com/pytorch/pytorch/issues/38839", "https://github.com/ml-explore/mlx/pull/4188"],
 )
 def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
@@ -90,7 +91,7 @@ def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "accuracy.softmax",
     "softmax within its bound",
-    needs=[PRIMITIVES],
+    needs=[SOFTMAX],
     references=["https://github.com/pytorch/executorch/pull/20090"],
 )
 def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
-    PRIMITIVES,
+    NLL_LOSS,
 )
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -53,7 +53,7 @@ def _for_nll_loss(problem: Problem) -> Iterable[Problem]:
     "every combination of options: nll_loss",
     source=every_combination,
     derive=_for_nll_loss,
-    needs=[FREE_SHAPES, PRIMITIVES],
+    needs=[FREE_SHAPES, NLL_LOSS],
     references=references.COMBINATIONS,
 )
 def test_every_combination_of_options_gives_its_nll_loss(trial: Trial) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def test_every_row_counts_at_every_number_of_rows(trial: Trial) -> Iterator[Find
     "every row at every block edge: nll_loss",
     source=every_row,
     derive=_for_nll_loss,
-    needs=[PRIMITIVES],
+    needs=[NLL_LOSS],
     references=references.ROW_COUNTS,
 )
 def test_every_row_counts_in_nll_loss_at_every_number_of_rows(trial: Trial) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.calling.calls import Factors, linear, linear_backward
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, Subject
+from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
@@ -52,7 +52,7 @@ def test_loss_of_a_linear_map_is_within_its_bound(trial: Trial) -> Iterator[Find
     "fused_linear.gradients",
     "gradients of a linear map",
     source=LINEAR,
-    needs=[FUSED_LINEAR],
+    needs=[FUSED_LINEAR, LINEAR_GRADIENT],
     references=[*_REFERENCES, "https://github.com/linkedin/Liger-Kernel/issues/968"],
 )
 def test_gradients_of_a_linear_map_are_within_their_bound(trial: Trial) -> Iterator[Finding]:
@@ -89,7 +89,7 @@ def many_rows(subject: Subject) -> Iterator[Problem]:
     "fused_linear.many-rows",
     "gradients of a linear map over many rows",
     source=many_rows,
-    needs=[FUSED_LINEAR, FREE_SHAPES],
+    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES],
     references=[
         "https://github.com/linkedin/Liger-Kernel/issues/512",
         "https://github.com/axolotl-ai-cloud/axolotl/pull/1601",

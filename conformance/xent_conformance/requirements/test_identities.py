@@ -10,7 +10,17 @@ import numpy as np
 from xent_conformance.calling.calls import backward, forward, primitive
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, LAYER, PRIMITIVES, Subject
+from xent_conformance.judging.subject import (
+    CROSS_ENTROPY,
+    EITHER_SOFTMAX,
+    GRADIENT,
+    LAYER,
+    LOG_SOFTMAX,
+    NLL_LOSS,
+    SOFTMAX,
+    Form,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
@@ -27,6 +37,8 @@ WORKED_SOFTMAX = ((0.8131, 0.0540, 0.1329), (0.6039, 0.1860, 0.2102), (0.0841, 0
 WORKED_LOG_SOFTMAX = ((-0.2069, -2.9192, -2.0178), (-0.5044, -1.6822, -1.5599), (-2.4762, -1.1790, -0.4970))
 WORKED_LOSS = 2.3185
 HALF_UNIT = 5e-5
+#: The functions whose results are printed there.
+PRINTED = (CROSS_ENTROPY, SOFTMAX, LOG_SOFTMAX)
 
 
 def _without_smoothing(problem: Problem) -> Iterable[Problem]:
@@ -39,7 +51,7 @@ def _without_smoothing(problem: Problem) -> Iterable[Problem]:
     "identities.ce-is-nll-of-log-softmax",
     "CE = NLL(LogSoftmax)",
     source=FORMS,
-    needs=[PRIMITIVES],
+    needs=[CROSS_ENTROPY, LOG_SOFTMAX, NLL_LOSS],
     derive=_without_smoothing,
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
@@ -63,7 +75,7 @@ def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]
 @requirement(
     "identities.softmax-rows-sum-to-one",
     "softmax rows sum to 1",
-    needs=[PRIMITIVES],
+    needs=[SOFTMAX],
     references=["https://github.com/pytorch/pytorch/issues/147284"],
 )
 def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
@@ -81,16 +93,18 @@ def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
     )
 
 
-@requirement("identities.probabilities-in-range", "softmax in [0, 1], log_softmax <= 0", needs=[PRIMITIVES])
+@requirement("identities.probabilities-in-range", "softmax in [0, 1], log_softmax <= 0", needs=[EITHER_SOFTMAX])
 def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
     """No probability is below 0 or above 1 and no log-probability above 0, by more than the bound of its rounding."""
     rows, logits = _finite_rows(trial), trial.problem.logits
     reading = f"{{}}[{np.flatnonzero(rows).tolist()}]"
-    p, log_p = trial.primitive("softmax")[rows], trial.primitive("log_softmax")[rows]
-    bound, call = trial.bounds.softmax[rows], primitive("softmax", logits)
-    yield trial.compare("softmax", p, Exact(np.clip(p, 0, 1)), bound, call=call, reading=reading)
-    bound, call = trial.bounds.log_softmax[rows], primitive("log_softmax", logits)
-    yield trial.compare("log_softmax", log_p, Exact(np.minimum(log_p, 0)), bound, call=call, reading=reading)
+    if SOFTMAX.met_by(trial.subject):
+        p, bound, call = trial.primitive("softmax")[rows], trial.bounds.softmax[rows], primitive("softmax", logits)
+        yield trial.compare("softmax", p, Exact(np.clip(p, 0, 1)), bound, call=call, reading=reading)
+    if LOG_SOFTMAX.met_by(trial.subject):
+        log_p, bound = trial.primitive("log_softmax")[rows], trial.bounds.log_softmax[rows]
+        call = primitive("log_softmax", logits)
+        yield trial.compare("log_softmax", log_p, Exact(np.minimum(log_p, 0)), bound, call=call, reading=reading)
 
 
 @requirement(
@@ -131,6 +145,7 @@ def _worked_example(subject: Subject) -> Iterable[Problem]:
     "identities.worked-example",
     "worked example of the source post",
     source=_worked_example,
+    needs=[Form("cross_entropy, softmax or log_softmax", lambda s: any(n.met_by(s) for n in PRINTED))],
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
 def test_worked_example(trial: Trial) -> Iterator[Finding]:
@@ -147,13 +162,14 @@ def test_worked_example(trial: Trial) -> Iterator[Finding]:
     fmt, bounds = trial.problem.format, trial.bounds
     moved = 2 * (HALF_UNIT + np.abs(rounded(WORKED_LOGITS, fmt.name) - np.array(WORKED_LOGITS)).max())
     # Printed is the mean of all three rows: a default sentinel that is a class takes one out.
-    if trial.problem.reduction == "mean" and not trial.problem.ignored().any():
+    judged = CROSS_ENTROPY.met_by(trial.subject) and trial.problem.reduction == "mean"
+    if judged and not trial.problem.ignored().any():
         bound = bounds.loss + moved + HALF_UNIT
         yield trial.compare("loss", trial.loss(), Exact(np.array(WORKED_LOSS)), bound)
-    if PRIMITIVES.met_by(trial.subject):
-        for name, printed, bound in (
-            ("softmax", WORKED_SOFTMAX, bounds.softmax + np.expm1(moved) + HALF_UNIT),
-            ("log_softmax", WORKED_LOG_SOFTMAX, bounds.log_softmax + moved + HALF_UNIT),
-        ):
-            call = primitive(name, trial.problem.logits)
+    for need, printed, bound in (
+        (SOFTMAX, WORKED_SOFTMAX, bounds.softmax + np.expm1(moved) + HALF_UNIT),
+        (LOG_SOFTMAX, WORKED_LOG_SOFTMAX, bounds.log_softmax + moved + HALF_UNIT),
+    ):
+        if need.met_by(trial.subject):
+            name, call = need.name, primitive(need.name, trial.problem.logits)
             yield trial.compare(name, trial.primitive(name), Exact(np.array(printed)), bound, call=call)

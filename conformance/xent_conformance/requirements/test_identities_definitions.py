@@ -8,7 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, PRIMITIVES, PROBABILITY_TARGETS
+from xent_conformance.judging.subject import (
+    CROSS_ENTROPY,
+    GRADIENT,
+    LOG_SOFTMAX,
+    PROBABILITY_TARGETS,
+    SOFTMAX,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
@@ -29,7 +35,7 @@ from xent_conformance.strategies.situations import RELATIONS
 @requirement(
     "identities.log-of-softmax",
     "log(softmax) = log_softmax",
-    needs=[PRIMITIVES],
+    needs=[SOFTMAX, LOG_SOFTMAX],
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
 def test_logarithm_of_softmax_is_log_softmax(trial: Trial) -> Iterator[Finding]:
@@ -55,7 +61,7 @@ def test_logarithm_of_softmax_is_log_softmax(trial: Trial) -> Iterator[Finding]:
 @requirement(
     "identities.definition",
     "loss = -sum Q log p",
-    needs=[PRIMITIVES],
+    needs=[CROSS_ENTROPY, LOG_SOFTMAX],
     source=RELATIONS,
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html"],
 )

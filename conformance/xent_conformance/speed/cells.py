@@ -10,7 +10,7 @@ import numpy as np
 
 from xent_conformance.calling.calls import Invocation, backward, forward
 from xent_conformance.formats import dtype_of
-from xent_conformance.judging.subject import GRADIENT, Subject
+from xent_conformance.judging.subject import CROSS_ENTROPY, GRADIENT, Subject
 from xent_conformance.problem import Problem
 
 #: Bytes for each logit that judging takes: the float64 arrays of the reference and of its bound, live at once.
@@ -43,6 +43,8 @@ class Cell(NamedTuple):
         needed = math.prod(self.shape) * JUDGING
         if needed > memory:
             return f"judging it takes about {needed / 1e9:.1f} GB, more than --memory {memory / 1e9:.1f}"
+        if (without := CROSS_ENTROPY.missing(subject)) is not None:
+            return without
         if len(self.shape) > 2 and not claims.spatial:  # noqa: PLR2004 - (N, C)
             return "spatial logits are not claimed"
         if "mean" not in claims.reductions:
