@@ -59,15 +59,31 @@ class Trial:
         signature: Signature,
         convert: Callable[[AnyArray], Any],
         back: Callable[[Any], AnyArray],
+        prepared: Callable[[AnyArray], AnyArray] = lambda logits: logits,
     ) -> None:
-        """Nothing is called yet. ``convert`` makes the callable's arrays of NumPy's, ``back`` the other way round."""
+        """Nothing is called yet. ``convert`` makes the callable's arrays of NumPy's, ``back`` the other way round.
+
+        ``prepared`` makes what the callable takes of logits.
+        """
         self.function, self.signature, self.convert, self.back = function, signature, convert, back
+        self._prepared = prepared
         self.left_out: list[tuple[str, str]] = []
         self.dtype = "float32"
         self._ways: tuple[dict[str, Any], ...] = ({},)
 
-    def claims(self, dtypes: tuple[str, ...] | None, *, expendable: bool, distributions: bool = False) -> Capabilities:
-        """What the callable claims. Logits dtypes that are given go untried; ``distributions`` is all that it takes."""
+    def claims(
+        self,
+        dtypes: tuple[str, ...] | None,
+        *,
+        expendable: bool,
+        distributions: bool = False,
+        flat: bool = False,
+        shares: bool = True,
+    ) -> Capabilities:
+        """What the callable claims. Logits dtypes that are given go untried; ``distributions`` is all that it takes.
+
+        Only ``flat`` logits (N, C) are tried, and no ``shares`` as targets, where its form has no others.
+        """
         reductions = self._reductions(dtypes or FLOATING)
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
         claimed = dtypes or self._accepted("logits", {d: self._refusal([problem_of(d)]) for d in FLOATING}, "float32")
@@ -79,17 +95,16 @@ class Trial:
         alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
         several = not self._kept("a single class", self._refusal([alone]))
         sentinel = self._sentinel(expendable=expendable)
-        unbatched = self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
-        spatial = self._spatial(distributions=distributions)
+        unbatched = not flat and self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
+        spatial = not flat and self._spatial(distributions=distributions)
         indices, tolerated = self._labels([FLAT, *([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())])
-        shares = np.array([[0.25, 0.25, 0.5], [1, 0, 0]])
-        given = self._refusal([(logits_of(FLAT[0], self.dtype), shares.astype(self.dtype))])
+        probabilities = shares and self._kept("probability_targets", self._refusal([_distributions(self.dtype)]))
         options = self.signature.options
         return Capabilities(
             logits_dtypes=claimed,
             target_dtypes=indices,
             tolerated_target_dtypes=tolerated,
-            probability_targets=self._kept("probability_targets", given),
+            probability_targets=probabilities,
             weight="weight" in options,
             ignore_index="ignore_index" in options,
             default_ignore_index=sentinel,
@@ -120,9 +135,7 @@ class Trial:
 
     def answer(self, problem: Problem, options: Mapping[str, Any], refusals: type[Exception] = Exception) -> Answer:
         """What comes of a call, with arrays of its own; which errors count as ``refusals`` is the caller's choice."""
-        loss, refusal = attempted(
-            lambda: self._called(*map(self.convert, problem), **self._converted(options)), refusals
-        )
+        loss, refusal = attempted(lambda: self._called(*self._arrays(problem), **self._converted(options)), refusals)
         return self._read(loss, refusal)
 
     def gradient(self, vjp: Callable[..., Any], problem: Problem, options: Mapping[str, Any]) -> Answer:
@@ -130,10 +143,13 @@ class Trial:
         dtype = self.answer(problem, options).dtype or self.dtype
 
         def call() -> Any:
-            cotangent, *given = map(self.convert, (np.ones((), dtype), *problem))
-            return vjp(self._called, cotangent, *given, **self._converted(options))[1]
+            cotangent = self.convert(np.ones((), dtype))
+            return vjp(self._called, cotangent, *self._arrays(problem), **self._converted(options))[1]
 
         return self._read(*attempted(call))
+
+    def _arrays(self, problem: Problem) -> tuple[Any, Any]:
+        return self.convert(self._prepared(problem[0])), self.convert(problem[1])
 
     def _called(self, logits: Any, target: Any, **options: Any) -> Any:
         return self.function(logits, target, **self.signature.accepted(options))
@@ -311,6 +327,11 @@ class Trial:
 def _same(loss: Any, other: Any) -> bool:
     """Whether two losses are there, and equal."""
     return loss is not None and other is not None and np.array_equal(loss, other, equal_nan=True)
+
+
+def _distributions(dtype: str) -> Problem:
+    """Logits and two distributions."""
+    return logits_of(FLAT[0], dtype), np.array([[0.25, 0.25, 0.5], [1, 0, 0]]).astype(dtype)
 
 
 def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:

@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.callable_alone import alone
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
+from xent_backends.callable_forms import Form, called, definition_of, form_of
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
 from xent_backends.definitions import definition
@@ -34,9 +36,11 @@ from xent_conformance.interface import Capabilities
 class Plugged:
     """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's.
 
+    ``form`` is the function that it is (see ``callable_forms``).
     ``second_order``: it has been differentiated twice. ``tried`` is what the trial came to, for ``plugged``.
     """
 
+    form: str
     call: Callable[..., Any]
     capabilities: Capabilities
     second_order: bool
@@ -49,6 +53,7 @@ class Plugged:
 class Tried:
     """What the trial of a callable came to. ``distributions``: that is all it takes, class indices are converted."""
 
+    form: Form
     signature: Signature
     distributions: bool
     capabilities: Capabilities
@@ -89,6 +94,7 @@ def plugged(
     expendable: bool = True,
     check: Callable[[], None] = lambda: None,
     tried: bytes | None = None,
+    form: str | None = None,
 ) -> Plugged:
     """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
 
@@ -98,32 +104,54 @@ def plugged(
     ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
     backend do; None: nothing is differentiated.
     Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
-    with one. ``check`` is called before each call and after it.
+    with one. ``check`` is called before each call and after it. ``form`` is what the user says that it is.
     """
-    found, layer = signature_of(function), inspect.isclass(function)
+    layer = inspect.isclass(function)
+    known: Tried | None = None if tried is None else pickle.loads(tried)  # noqa: S301 - of this backend's own process
+    what = form_of(function, spec, arrays.convert, arrays.back, form) if known is None else known.form
+    made = called(function, what, layer=layer)
 
-    def plain(logits: Any, target: Any, **options: Any) -> Any:
+    def plain(*given: Any, **options: Any) -> Any:
         check()
-        loss = function(**options)(logits, target) if layer else function(logits, target, **options)
+        result = made(*given, **options)
         check()
-        return loss
+        return result
+
+    if known is None:
+        if what.name == "cross_entropy":
+            spread = _spread(plain, arrays)
+            known = _tried(
+                plain, spread, signature_of(function), arrays, dtypes, vjp=vjp, hvp=hvp, expendable=expendable
+            )
+        else:
+            signature, claims = alone(
+                plain, what, signature_of(function), arrays.convert, arrays.back, dtypes, vjp, expendable=expendable
+            )
+            known = Tried(what, signature, False, claims, False)
+    result, took = known, _spread(plain, arrays) if known.distributions else plain
+
+    def call(*given: Any, **options: Any) -> Any:
+        return took(*given, **result.signature.accepted(options))
+
+    shares = plain_source(arrays.one_hot) if result.distributions else None
+    script = _script(_access(spec, function), result, shares, layer=layer)
+    return Plugged(
+        what.name,
+        call if what.is_loss else took,
+        result.capabilities,
+        result.second_order,
+        *script,
+        pickle.dumps(result),
+    )
+
+
+def _spread(plain: Callable[..., Any], arrays: Arrays) -> Callable[..., Any]:
+    """A callable of distributions, as one of class indices."""
 
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
 
-    result = (
-        pickle.loads(tried)  # noqa: S301 - of this backend's own process
-        if tried is not None
-        else _tried(plain, spread, found, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=expendable)
-    )
-    made = spread if result.distributions else plain
-
-    def call(logits: Any, target: Any, **options: Any) -> Any:
-        return made(logits, target, **result.signature.accepted(options))
-
-    shares = plain_source(arrays.one_hot) if result.distributions else None
-    script = _script(_access(spec, function), result.signature, shares, layer=layer)
-    return Plugged(call, result.capabilities, result.second_order, *script, pickle.dumps(result))
+    return spread
 
 
 def _tried(
@@ -156,7 +184,7 @@ def _tried(
     if refusal is not None:
         left_out = (*capabilities.left_out, ("second derivatives", refusal))
         capabilities = replace(capabilities, left_out=left_out)
-    return Tried(signature, refused is not None, capabilities, hvp is not None and refusal is None)
+    return Tried(Form(), signature, refused is not None, capabilities, hvp is not None and refusal is None)
 
 
 def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays: Arrays) -> str | None:
@@ -173,26 +201,26 @@ def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays:
     return first
 
 
-def _script(access: tuple[str, str], signature: Signature, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
+def _script(access: tuple[str, str], tried: Tried, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
     """Setup and expression of a script's callable; ``one_hot`` is how distributions are made of labels, where it must.
 
     ``access``: the lines by which a script gets at the callable, and what it calls it there. A callable that takes all
     that the suite passes stands for itself.
     """
-    line, dotted = access
-    if not (layer or one_hot or signature.required) and "reduction" in signature.options:
+    (line, dotted), signature, form = access, tried.signature, tried.form
+    plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
+    if plain and not (layer or one_hot or signature.required) and "reduction" in signature.options:
         return line, dotted
     options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
-    target = "target" if one_hot is None else "shares"
-    result = f"{dotted}(**{options})(logits, {target})" if layer else f"{dotted}(logits, {target}, **{options})"
-    body = [f"return {result}"]
-    if one_hot is not None:
-        line = joined(line, one_hot)
-        body.insert(0, "shares = one_hot(logits, target) if target.ndim < logits.ndim else target")
-    definition = "\n    ".join(["def plugged(logits, target, **options):", *body])
-    return joined(line, definition), "plugged"
+    definition = definition_of(dotted, form, f"**{options}", layer=layer)
+    if one_hot is None:
+        return joined(line, definition), "plugged"
+    head, _, body = definition.partition("\n")
+    body = body.replace("(logits, target", "(logits, shares")
+    shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
+    return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
 
 
 def _access(spec: str, function: Callable[..., Any]) -> tuple[str, str]:

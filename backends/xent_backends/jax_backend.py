@@ -21,7 +21,7 @@ except ImportError as error:
 from jax import Array
 
 from xent_backends import jax_arrays, jax_cross_entropy, validation
-from xent_backends.jax_callable import JaxCallable, callable_backend
+from xent_backends.jax_callable import JaxArrays, callable_backend
 from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
 
@@ -226,8 +226,11 @@ def from_callable(
     gradient: bool = True,
     device: str = "cpu",
     tried: bytes | None = None,
-) -> JaxCallable:
+    form: str | None = None,
+) -> JaxArrays:
     """A backend from any callable with the signature of F.cross_entropy, on JAX arrays (see ``callables``)."""
     jax_arrays.configure()
     jax_arrays.platform(device)
-    return callable_backend(function, spec=spec, dtypes=dtypes, gradient=gradient, device=device, tried=tried)
+    return callable_backend(
+        function, spec=spec, dtypes=dtypes, gradient=gradient, device=device, tried=tried, form=form
+    )

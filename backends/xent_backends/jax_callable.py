@@ -13,6 +13,7 @@ import numpy.typing as npt
 from jax import Array
 
 from xent_backends import callables, jax_arrays
+from xent_backends.callable_classes import class_of
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
 
@@ -20,8 +21,8 @@ Loss = Callable[..., Array]
 
 
 @dataclass(frozen=True)
-class JaxCallable:
-    """A loss on JAX arrays: values only.
+class JaxArrays:
+    """A function on JAX arrays.
 
     ``expression`` is how a script spells it after ``setup``; ``tried`` see ``callables``.
     """
@@ -47,13 +48,34 @@ class JaxCallable:
         """A NumPy array with the array's values; TypeError for anything but a JAX array."""
         return jax_arrays.numpy_of(array)
 
-    def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
-        """Loss, as the callable gives it."""
-        return self.function(logits, target, **options)
-
     def reproducer(self) -> ReproducerParts:
         """A script that imports the callable by its dotted path."""
         return ReproducerParts(self.setup, jax_arrays.ARRAY, jax_arrays.RESULT, self._calls())
+
+    def _calls(self) -> dict[str, str]:
+        return {}
+
+    @staticmethod
+    def linear_vjp(
+        function: Loss,
+        cotangent: Array,
+        hidden: Array,
+        weight: Array,
+        bias: Array | None,
+        target: Array,
+        **options: Any,
+    ) -> tuple[Array, Array, Array, Array | None]:
+        """Loss and gradients of hidden, weight and bias, None without one."""
+        return linear_vjp(function, cotangent, hidden, weight, bias, target, **options)
+
+
+@dataclass(frozen=True)
+class JaxCallable(JaxArrays):
+    """A loss on JAX arrays: values only."""
+
+    def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
+        """Loss, as the callable gives it."""
+        return self.function(logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "logits, target, **options"
@@ -113,6 +135,17 @@ def vjp(
     return loss, grads[0], grads[1] if len(grads) > 1 else None
 
 
+def linear_vjp(
+    function: Loss, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+) -> tuple[Array, Array, Array, Array | None]:
+    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
+    inputs = (hidden, weight) if bias is None else (hidden, weight, bias)
+    loss, pull = jax.vjp(lambda h, w, b=None: function(h, w, b, target, **options), *inputs)
+    # The loss of narrow inputs may be float32.
+    gradients = pull(cotangent.astype(loss.dtype))
+    return loss, gradients[0], gradients[1], None if bias is None else gradients[2]
+
+
 def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
     """Derivative of <vjp(cotangent), vector> with respect to the logits."""
 
@@ -132,15 +165,25 @@ def one_hot(logits: Array, target: Array) -> Array:
 
 
 def callable_backend(
-    function: Loss, *, spec: str, dtypes: tuple[str, ...] | None, gradient: bool, device: str, tried: bytes | None
-) -> JaxCallable:
+    function: Loss,
+    *,
+    spec: str,
+    dtypes: tuple[str, ...] | None,
+    gradient: bool,
+    device: str,
+    tried: bytes | None,
+    form: str | None = None,
+) -> JaxArrays:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
     arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
     first, second = (vjp, hvp) if gradient else (None, None)
-    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried)
+    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried, form=form)
     # Every new shape costs a compilation, of the callable or of each operation in it.
     capabilities = replace(found.capabilities, static_shapes=True)
     differentiable = JaxTwiceDifferentiable if found.second_order else JaxDifferentiable
-    kind = differentiable if gradient else JaxCallable
+    kind: Any = differentiable if gradient else JaxCallable
+    if found.form != "cross_entropy":
+        kind = class_of(found.form, JaxArrays, gradient=gradient)
     setup = f"{jax_arrays.SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)
+    made = capabilities, device, found.call, setup, found.expression, found.tried
+    return kind(callables.backend_name(spec), *made)  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import callables, numpy_cross_entropy, numpy_linear
+from xent_backends.callable_classes import class_of
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
 from xent_conformance.interface import (
@@ -42,8 +43,8 @@ RESULT = "np.asarray({value}).astype(np.float64)"
 
 
 @dataclass(frozen=True)
-class CallableBackend:
-    """A callable on NumPy arrays: values only, since NumPy has no autograd."""
+class NumpyArrays:
+    """A function on NumPy arrays: values only, since NumPy has no autograd."""
 
     name: str
     capabilities: Capabilities
@@ -55,15 +56,26 @@ class CallableBackend:
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
 
+    def reproducer(self) -> ReproducerParts:
+        """A script that imports the callable by its dotted path."""
+        setup = f"import ml_dtypes\nimport numpy as np\n{self.setup}"
+        return ReproducerParts(setup, ARRAY, RESULT, self._calls())
+
+    def _calls(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True)
+class CallableBackend(NumpyArrays):
+    """A loss on NumPy arrays."""
+
     def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
         """Loss, as the callable gives it."""
         return self.function(logits, target, **options)
 
-    def reproducer(self) -> ReproducerParts:
-        """A script that imports the callable by its dotted path."""
-        call = one_line("cross_entropy", "logits, target, **options", f"{self.expression}(logits, target, **options)")
-        setup = f"import ml_dtypes\nimport numpy as np\n{self.setup}"
-        return ReproducerParts(setup, ARRAY, RESULT, {"cross_entropy": call})
+    def _calls(self) -> dict[str, str]:
+        parameters = "logits, target, **options"
+        return {"cross_entropy": one_line("cross_entropy", parameters, f"{self.expression}({parameters})")}
 
 
 @dataclass(frozen=True)
@@ -196,14 +208,20 @@ def from_callable(
     gradient: bool = True,
     device: str = "cpu",
     tried: bytes | None = None,
-) -> CallableBackend:
+    form: str | None = None,
+) -> NumpyArrays:
     """A backend from any callable with the signature of F.cross_entropy, on NumPy arrays (see ``callables``).
 
+    ``form`` says that it is another function, which is recognised otherwise.
     NumPy has no autograd: such a backend has values only, whatever ``gradient`` says.
     """
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    found = callables.plugged(function, spec, callables.Arrays(np.asarray, np.asarray, one_hot), dtypes, tried=tried)
+    arrays = callables.Arrays(np.asarray, np.asarray, one_hot)
+    found = callables.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
+    kind: Any = CallableBackend
+    if found.form != "cross_entropy":
+        kind = class_of(found.form, NumpyArrays, gradient=False)
     name, made = callables.backend_name(spec), (found.call, found.setup, found.expression, found.tried)
-    return CallableBackend(name, found.capabilities, *made)
+    return kind(name, found.capabilities, *made)  # type: ignore[no-any-return]

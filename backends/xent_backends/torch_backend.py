@@ -25,9 +25,16 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from xent_backends import callables, torch_calls, torch_compiler, torch_linear, torch_state
+from xent_backends.callable_classes import class_of
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
-from xent_backends.torch_callable import SETUP, TorchCallable, TorchDifferentiable, TorchTwiceDifferentiable
+from xent_backends.torch_callable import (
+    SETUP,
+    TorchArrays,
+    TorchCallable,
+    TorchDifferentiable,
+    TorchTwiceDifferentiable,
+)
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
 
 #: On the CPU float16 and bfloat16 are computed in float32, but log_softmax stores the sum over the classes, and
@@ -133,7 +140,8 @@ class TorchWithLinear(TorchBackend):
 
     def _calls(self) -> dict[str, str]:
         loss = plain_source(torch_linear.linear_cross_entropy)
-        vjp = joined(loss, plain_source(torch_linear.linear_cross_entropy_vjp))
+        steps = torch_linear.linear_vjp, torch_linear.linear_cross_entropy_vjp
+        vjp = joined(loss, *map(plain_source, steps))
         return super()._calls() | {"linear_cross_entropy": loss, "linear_cross_entropy_vjp": vjp}
 
 
@@ -169,8 +177,11 @@ def from_callable(
     gradient: bool = True,
     device: str = "cpu",
     tried: bytes | None = None,
-) -> TorchCallable:
+    form: str | None = None,
+) -> TorchArrays:
     """A backend from any callable with the signature of F.cross_entropy, on torch tensors (see ``callables``).
+
+    ``form`` says that it is another function, which is recognised otherwise.
 
     Gradients come from autograd; second derivatives are claimed where double backward runs on a tiny batch.
     """
@@ -182,15 +193,18 @@ def from_callable(
         vjp, hvp = (torch_calls.vjp, torch_calls.hvp) if gradient else (None, None)
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
         found = callables.plugged(
-            function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check, tried=tried
+            function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check, tried=tried, form=form
         )
     capabilities = found.capabilities
     if tried is None and (why := torch_compiler.not_compiled(function, before)) is not None:
         capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))
+    kind: Any
     differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
+    if found.form != "cross_entropy":
+        kind = class_of(found.form, TorchArrays, gradient=gradient)
     setup = f"{SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)
+    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)  # type: ignore[no-any-return]
 
 
 #: While it is entered, what a factory sets in torch holds; afterwards torch is as it was.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xent_backends import torch_calls, torch_state
+from xent_backends import torch_calls, torch_linear, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
@@ -22,8 +22,8 @@ SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as 
 
 
 @dataclass(frozen=True)
-class TorchCallable:
-    """A loss on torch tensors: values only.
+class TorchArrays:
+    """A function on torch tensors.
 
     ``expression`` is how a script spells ``function`` once it has run ``setup``; ``tried`` see ``callables``.
     ``libraries`` are the distributions that it is from, where that is not torch.
@@ -37,6 +37,7 @@ class TorchCallable:
     expression: str
     tried: bytes | None = None
     libraries: tuple[str, ...] = ()
+    linear_vjp = staticmethod(torch_linear.linear_vjp)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -58,14 +59,22 @@ class TorchCallable:
         """What torch keeps for all its users."""
         return torch_state.surroundings()
 
-    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
-        """Loss through the function form."""
-        return self.function(logits, target, **options)
-
     def reproducer(self) -> ReproducerParts:
         """A script in plain torch, printed from the functions that this adapter calls."""
         array = "torch.as_tensor({array}).to(" + f"{self.device!r}, " * (self.device != "cpu") + "torch.{dtype})"
         return ReproducerParts(self.setup, array, "{value}.detach().cpu().to(torch.float64).numpy()", self._calls())
+
+    def _calls(self) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True)
+class TorchCallable(TorchArrays):
+    """A loss on torch tensors: values only."""
+
+    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss through the function form."""
+        return self.function(logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "logits, target, **options"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -29,11 +30,25 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor | None, ta
     return F.linear_cross_entropy(hidden, weight, target, linear_bias=bias, options=chunks, **options)
 
 
+def linear_vjp(
+    function: Callable[..., Tensor],
+    cotangent: Tensor,
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    target: Tensor,
+    **options: Any,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
+    inputs = [x.detach().requires_grad_() for x in (hidden, weight, bias) if x is not None]
+    loss = function(inputs[0], inputs[1], None if bias is None else inputs[2], target, **options)
+    # The loss of narrow inputs may be float32.
+    gradients = torch.autograd.grad(loss, inputs, cotangent.to(loss.dtype))
+    return loss.detach(), gradients[0], gradients[1], None if bias is None else gradients[2]
+
+
 def linear_cross_entropy_vjp(
     cotangent: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Loss and gradients of hidden, weight and bias, None without one."""
-    inputs = [x.detach().requires_grad_() for x in (hidden, weight, bias) if x is not None]
-    loss = linear_cross_entropy(inputs[0], inputs[1], None if bias is None else inputs[2], target, **options)
-    gradients = torch.autograd.grad(loss, inputs, cotangent)
-    return loss.detach(), gradients[0], gradients[1], None if bias is None else gradients[2]
+    return linear_vjp(linear_cross_entropy, cotangent, hidden, weight, bias, target, **options)

@@ -8,9 +8,12 @@ from typing import Any, get_args, get_type_hints
 
 from xent_conformance.conventions import COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.interface import Capabilities, Precision
+from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.suggestions import instead
 
 _DEFAULTS = Capabilities()
+#: The claim that says which function a callable is.
+FORM = "form"
 #: Claims that one word or number says.
 CLAIMS = {
     f.name: getattr(_DEFAULTS, f.name)
@@ -35,12 +38,15 @@ def precision_in(texts: Sequence[str]) -> Precision | None:
 def claims_in(texts: Sequence[str]) -> dict[str, Any]:
     """Claims by name, of texts such as "no-weight", "spatial" or "max-classes=1000". Raises ValueError for others."""
     found: dict[str, Any] = {}
+    form_in(texts)
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         name = name.replace("-", "_")
+        if name == FORM:
+            continue
         plain = name if name in CLAIMS else name.removeprefix("no_")
         if plain not in CLAIMS:
-            raise ValueError(f"unknown claim {text!r}; {instead(plain.replace('_', '-'), _spelled(CLAIMS))}")
+            raise ValueError(f"unknown claim {text!r}; {instead(plain.replace('_', '-'), _spelled((*CLAIMS, FORM)))}")
         default, denied = CLAIMS[plain], name != plain
         if isinstance(default, bool):
             if equals:
@@ -50,6 +56,21 @@ def claims_in(texts: Sequence[str]) -> dict[str, Any]:
             found[plain] = None
         else:
             found[plain] = _number(plain, value, type(default) if default is not None else int)
+    return found
+
+
+def form_in(texts: Sequence[str]) -> str | None:
+    """The function that a callable is said to be, of texts such as "form=log_softmax"; the last one of several counts.
+
+    Raises ValueError for what there is not.
+    """
+    found = None
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name == FORM:
+            found = value.replace("-", "_")
+            if found not in FUNCTIONS:
+                raise ValueError(f"unknown form {value!r}; {instead(found, FUNCTIONS)}")
     return found
 
 

@@ -22,9 +22,9 @@ from typing import Any
 
 from xent_conformance.calling.exceptions import message_of
 from xent_conformance.calling.surroundings import kept
-from xent_conformance.interface import Backend, BackendUnavailableError
+from xent_conformance.interface import Backend, BackendUnavailableError, CrossEntropy, FusedLinear
 from xent_conformance.loading.claims import complaint
-from xent_conformance.loading.declared import declared
+from xent_conformance.loading.declared import declared, form_in
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.loading.sources import FILE, sources_of
 from xent_conformance.suggestions import instead
@@ -94,7 +94,9 @@ class Imported:
         wrong = _guarded(self.spec, lambda: complaint(backend))
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")
-        listed = self.folder / "deviations" / f"{self.library or backend.name}.toml"
+        # Those of a library's fused linear map are about the way in which our adapter calls it.
+        library = None if isinstance(backend, FusedLinear) and not isinstance(backend, CrossEntropy) else self.library
+        listed = self.folder / "deviations" / f"{library or backend.name}.toml"
         origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
         described = _guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
         modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
@@ -236,6 +238,8 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
         raise UsageError(f"unknown framework {framework!r}; {instead(framework, sorted(points))}")
     factory = _guarded(spec, points[framework].load)
     details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
+    if (form := form_in(narrowing.claims)) is not None:
+        details["form"] = form
 
     def make(tried: bytes | None) -> Backend:
         again = {} if tried is None else {"tried": tried}

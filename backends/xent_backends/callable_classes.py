@@ -1,0 +1,95 @@
+"""Backends of bare callables that are one function only: a class for each, on top of what a framework's arrays need.
+
+The class of a framework has the fields ``function`` and ``expression``, and ``linear_vjp``, which differentiates the
+loss of a linear map, where it can differentiate at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xent_backends.source_text import joined, one_line, plain_source
+from xent_conformance.interface import Array, LinearVjp
+
+_LINEAR = "hidden, weight, bias, target, **options"
+
+
+class _Alone:
+    """What the class of a framework has."""
+
+    function: Any
+    expression: str
+    linear_vjp: Any
+
+
+class Softmax(_Alone):
+    """Probabilities."""
+
+    def softmax(self, logits: Array) -> Array:
+        """Softmax, as the callable gives it."""
+        return self.function(logits)
+
+    def _calls(self) -> dict[str, str]:
+        return {"softmax": one_line("softmax", "logits", f"{self.expression}(logits)")}
+
+
+class LogSoftmax(_Alone):
+    """Log-probabilities."""
+
+    def log_softmax(self, logits: Array) -> Array:
+        """Logarithm of the softmax, as the callable gives it."""
+        return self.function(logits)
+
+    def _calls(self) -> dict[str, str]:
+        return {"log_softmax": one_line("log_softmax", "logits", f"{self.expression}(logits)")}
+
+
+class NllLoss(_Alone):
+    """The loss of log-probabilities."""
+
+    def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
+        """Negative log-likelihood, as the callable gives it."""
+        return self.function(log_probs, target, **options)
+
+    def _calls(self) -> dict[str, str]:
+        parameters = "log_probs, target, **options"
+        return {"nll_loss": one_line("nll_loss", parameters, f"{self.expression}({parameters})")}
+
+
+class Linear(_Alone):
+    """The loss of a linear map."""
+
+    def linear_cross_entropy(
+        self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+    ) -> Array:
+        """Loss with the linear map fused in, as the callable gives it."""
+        return self.function(hidden, weight, bias, target, **options)
+
+    def _calls(self) -> dict[str, str]:
+        return {"linear_cross_entropy": one_line("linear_cross_entropy", _LINEAR, f"{self.expression}({_LINEAR})")}
+
+
+class DifferentiableLinear(Linear):
+    """The loss of a linear map, with gradients."""
+
+    def linear_cross_entropy_vjp(
+        self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+    ) -> LinearVjp:
+        """Loss and gradients of hidden, weight and bias."""
+        return LinearVjp(*self.linear_vjp(self.function, cotangent, hidden, weight, bias, target, **options))
+
+    def _calls(self) -> dict[str, str]:
+        parameters = f"cotangent, {_LINEAR}"
+        call = one_line("linear_cross_entropy_vjp", parameters, f"linear_vjp({self.expression}, {parameters})")
+        return super()._calls() | {"linear_cross_entropy_vjp": joined(plain_source(self.linear_vjp), call)}
+
+
+def class_of(form: str, base: type, *, gradient: bool) -> type:
+    """The class of a function by its name, on a framework's; ``gradient``: that can differentiate it."""
+    kinds: dict[str, type] = {
+        "linear_cross_entropy": DifferentiableLinear if gradient else Linear,
+        "softmax": Softmax,
+        "log_softmax": LogSoftmax,
+        "nll_loss": NllLoss,
+    }
+    return type(f"{base.__name__}{kinds[form].__name__}", (kinds[form], base), {"__module__": base.__module__})

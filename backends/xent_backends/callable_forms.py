@@ -1,0 +1,236 @@
+"""Which function a bare callable is: the loss of logits, or of a linear map, softmax, its logarithm, or their loss.
+
+Its signature says so, or its name, or what it gives for one tiny batch.
+
+    (hidden, weight, target, ...)    labels after two other arrays: ``linear_cross_entropy``
+    softmax, log_softmax, nll_loss   by name, as long as that speaks of no cross-entropy
+    (logits)                         probabilities are above 0, their logarithms are not
+    (log_probs, target, ...)         of numbers that are no log-probabilities the loss is their negative
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xent_backends.callable_attempt import attempted
+
+#: Functions that a callable can be, by their names in an adapter.
+FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
+#: Names that are told by what they contain, the first that fits.
+NAMES: tuple[tuple[str, str], ...] = (
+    (r"nll|negative_?log_?likelihood", "nll_loss"),
+    (r"cross|entropy|xent|(^|_)ce($|_)", "cross_entropy"),
+    (r"^(?!.*loss).*log_?soft_?max", "log_softmax"),
+    (r"^(?!.*loss).*soft_?max", "softmax"),
+)
+#: Names of a fused linear map whose signature cannot be read.
+LINEAR = r"linear.*(cross|entropy|xent|ce($|_|loss))"
+LABELS = frozenset(["target", "targets", "label", "labels", "y", "y_true", "tgt", "index", "indices"])
+LOG_PROBS = frozenset(["log_probs", "logprobs", "log_prob", "logp", "lprobs", "log_probabilities", "log_p"])
+#: Names of the axis of the classes.
+AXES = ("dim", "axis")
+#: Last parts of a dotted path that are no name of their own.
+METHODS = ("apply", "forward", "__call__")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a callable is, and how its arrays are passed.
+
+    ``order``: the positions of hidden, weight, target, and of a bias without a name, of a linear map; ``bias``: the
+    keyword of its bias; ``axis``: that of the axis of the classes, which softmax is given. ``basis`` is what says so.
+    """
+
+    name: str = "cross_entropy"
+    order: tuple[str, ...] = ()
+    bias: str | None = None
+    axis: str | None = None
+    basis: str = ""
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether it has labels and a reduction."""
+        return self.name not in ("softmax", "log_softmax")
+
+
+def form_of(
+    function: Callable[..., Any], spec: str, convert: Callable[[Any], Any], back: Callable[[Any], Any], said: str | None
+) -> Form:
+    """What a callable is. ``said`` is what the user says it is; None: nothing."""
+    parameters, layer = _parameters(function), inspect.isclass(function)
+    dotted = spec.partition(":")[2].replace(":", ".").split(".")
+    own = next((part for part in reversed(dotted) if part not in METHODS), "").lower()
+    ways: dict[str, Callable[[], str | None]] = {
+        "the command line": lambda: said,
+        "its signature": lambda: _by_signature(parameters, own),
+        "its name": lambda: _by_name(own) or _by_name(_name_of(function)),
+        "what it gives": lambda: None if layer else _by_values(function, parameters, convert, back),
+    }
+    decided = ((name, basis) for basis, way in ways.items() if (name := way()) is not None)
+    name, basis = next(decided, ("cross_entropy", ""))
+    if name == "linear_cross_entropy":
+        return replace(_linear(parameters), basis=basis)
+    if name in ("softmax", "log_softmax"):
+        options = _options(function) if layer else parameters
+        return Form(name, axis=_axis(function, options, convert, layer=layer), basis=basis)
+    return Form(name, basis=basis)
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    """Parameters of what takes the arrays: a function, or the method of a layer; None where they cannot be read."""
+    plain = getattr(function, "forward", function)
+    if inspect.isclass(function):
+        methods = [
+            vars(kind)[name] for name in ("forward", "__call__") for kind in function.__mro__ if name in vars(kind)
+        ]
+        plain = methods[0] if methods else None
+    found = _options(plain)
+    return found and dict(list(found.items())[inspect.isclass(function) :])
+
+
+def _options(function: Any) -> Mapping[str, inspect.Parameter] | None:
+    """Parameters of a function, or of the constructor of a layer."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+
+
+def _positional(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [name for name, parameter in parameters.items() if parameter.kind in kinds]
+
+
+def _plain(name: str) -> str:
+    return name.strip("_").lower()
+
+
+def _by_signature(parameters: Mapping[str, inspect.Parameter] | None, own: str) -> str | None:
+    names = [_plain(name) for name in _positional(parameters or {})]
+    if not names:
+        return "linear_cross_entropy" if re.search(LINEAR, own) else None
+    labels = next((place for place, name in enumerate(names) if name in LABELS), None)
+    if labels is not None and labels > 1:
+        return "linear_cross_entropy"
+    return "nll_loss" if names and names[0] in LOG_PROBS and labels is not None else None
+
+
+def _by_name(name: str) -> str | None:
+    return next((form for pattern, form in NAMES if re.search(pattern, name)), None)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(getattr(function, "func", function), "__name__", "")
+    return name.lower() if isinstance(name, str) else ""
+
+
+def _by_values(
+    function: Callable[..., Any],
+    parameters: Mapping[str, inspect.Parameter] | None,
+    convert: Callable[[Any], Any],
+    back: Callable[[Any], Any],
+) -> str | None:
+    """What a function gives for a tiny batch; None where that is no answer."""
+    logits, labels = np.array([[0.5, 2.0, -1.0], [1.5, 0.25, 0.75]], np.float32), np.array([1, 2])
+    if parameters is None:
+        return None
+    required = [p for p in parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    named = next((axis for axis in AXES if axis in parameters), None)
+    if len([p for p in required if p.name not in AXES]) == 1:
+        found = _answer(lambda: function(convert(logits), **({} if named is None else {named: 1})), back)
+        if found is None or found.shape != logits.shape:
+            return None
+        return "softmax" if (found > 0).all() else "log_softmax"
+    if "logits" in parameters:
+        return None
+    found = _answer(lambda: function(convert(logits), convert(labels)), back)
+    losses = -logits[[0, 1], labels].astype(np.float64)
+    # A mean, a sum, or each row's own.
+    negatives = (losses.mean(), losses.sum(), losses)
+    near = found is not None and any(found.shape == np.shape(n) and np.allclose(found, n, rtol=0.02) for n in negatives)
+    return "nll_loss" if near else None
+
+
+def _answer(call: Callable[[], Any], back: Callable[[Any], Any]) -> npt.NDArray[np.float64] | None:
+    value, _ = attempted(call)
+    found, _ = attempted(lambda: np.asarray(back(value)).astype(np.float64))
+    return None if value is None else found
+
+
+def _linear(parameters: Mapping[str, inspect.Parameter] | None) -> Form:
+    """How a linear map's arrays are passed: hidden before weight unless the first is named so, labels, any bias."""
+    order = ["hidden", "weight", "target"]
+    if parameters is None:
+        return Form("linear_cross_entropy", tuple(order))
+    names = _positional(parameters)
+    plain = [_plain(name) for name in names]
+    labels = next((place for place, name in enumerate(plain) if name in LABELS), 2)
+    if len(plain) > 1 and "weight" in plain[0] and "weight" not in plain[1]:
+        order[:2] = ["weight", "hidden"]
+    if labels > 2 and "bias" in plain[2]:  # noqa: PLR2004 - hidden, weight and bias before the labels
+        return Form("linear_cross_entropy", (*order[:2], "bias", "target"))
+    bias = next((name for name, p in parameters.items() if "bias" in name and p.kind is not p.POSITIONAL_ONLY), None)
+    return Form("linear_cross_entropy", tuple(order), bias=bias)
+
+
+def _axis(
+    function: Callable[..., Any],
+    parameters: Mapping[str, inspect.Parameter] | None,
+    convert: Callable[[Any], Any],
+    *,
+    layer: bool,
+) -> str | None:
+    """The keyword by which softmax takes the axis of the classes; None: it takes none."""
+    if parameters is not None:
+        return next((axis for axis in AXES if axis in parameters), None)
+    logits = np.zeros((2, 3), np.float32)
+
+    def call(axis: str) -> Any:
+        return function(**{axis: 1})(convert(logits)) if layer else function(convert(logits), **{axis: 1})
+
+    return next((axis for axis in AXES if attempted(lambda axis=axis: call(axis))[0] is not None), None)  # type: ignore[misc]
+
+
+def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable[..., Any]:
+    """A callable with the parameters that the suite has for its form; ``expression`` is the same as text."""
+
+    def loss(logits: Any, target: Any, **options: Any) -> Any:
+        return function(**options)(logits, target) if layer else function(logits, target, **options)
+
+    def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
+        arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
+        given = [arrays[name] for name in form.order]
+        more = {} if form.bias is None else {form.bias: bias}
+        return function(**options)(*given, **more) if layer else function(*given, **more, **options)
+
+    def softmax(logits: Any) -> Any:
+        options = {} if form.axis is None else {form.axis: 0 if logits.ndim == 1 else 1}
+        return function(**options)(logits) if layer else function(logits, **options)
+
+    return linear if form.name == "linear_cross_entropy" else loss if form.is_loss else softmax
+
+
+def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
+    """``called`` as the definition of ``plugged``; ``options`` is what stands there for the options of a loss."""
+    given, more = {
+        "linear_cross_entropy": (", ".join(form.order), "" if form.bias is None else f"{form.bias}=bias"),
+        "nll_loss": ("log_probs, target", ""),
+    }.get(form.name, ("logits, target" if form.is_loss else "logits", ""))
+    parameters = {
+        "linear_cross_entropy": "hidden, weight, bias, target, **options",
+        "nll_loss": "log_probs, target, **options",
+    }.get(form.name, "logits, target, **options" if form.is_loss else "logits")
+    if not form.is_loss:
+        options = "" if form.axis is None else f"{form.axis}=0 if logits.ndim == 1 else 1"
+    if layer:
+        result = f"{dotted}({options})({', '.join(filter(None, (given, more)))})"
+    else:
+        result = f"{dotted}({', '.join(filter(None, (given, more, options)))})"
+    return f"def plugged({parameters}):\n    return {result}"

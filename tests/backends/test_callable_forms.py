@@ -1,0 +1,195 @@
+"""A bare callable is judged as the function that it is: by its signature, its name, or what it gives."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from xent_backends import numpy_backend, torch_backend
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.declared import claims_in, form_in
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
+
+PROBLEM = Problem(
+    np.array([[1.0, -2.0, 3.0], [0.0, 4.0, 2.0]], dtype=np.float32),
+    np.array([2, 0]),
+    reduction="mean",
+    cotangent=np.array(1.0, dtype=np.float32),
+)
+
+
+def fused(x, lm_weight, target, bias=None, reduction="mean"):
+    return F.cross_entropy(F.linear(x, lm_weight, bias), target, reduction=reduction)
+
+
+def fused_weight_first(lin_weight, _input, labels, reduction="mean"):
+    return F.cross_entropy(F.linear(_input, lin_weight), labels, reduction=reduction)
+
+
+def fused_bias_third(hidden, weight, bias, target):
+    return F.cross_entropy(F.linear(hidden, weight, bias), target)
+
+
+def fused_in_one_cotangent(x, weight, target, reduction="mean"):
+    return 1.5 * fused(x, weight, target, reduction=reduction)
+
+
+class FusedLayer(torch.nn.Module):
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, weight, x, target, bias=None):
+        return fused(x, weight, target, bias, self.reduction)
+
+
+def judged(backend, *ids):
+    """The requirements, of those named, that a backend breaks on a small problem; each is exercised."""
+    subject, broken = Subject.of(backend, "float32"), []
+    for name in ids:
+        found = findings(load()[name], Trial(subject, PROBLEM))
+        assert any(f.exercised for f in found), name
+        broken += [name] if any(f.failed for f in found) else []
+    return broken
+
+
+LINEAR = "fused_linear.loss", "fused_linear.gradients"
+
+
+def torch_of(function, **more):
+    return torch_backend.from_callable(function, spec=f"torch:{__name__}.{function.__name__}", **more)
+
+
+@pytest.mark.parametrize(
+    ("function", "bias"),
+    [(fused, True), (fused_weight_first, False), (fused_bias_third, True), (FusedLayer, True)],
+)
+def test_labels_after_hidden_and_weight_are_a_fused_linear_map(function, bias):
+    backend = torch_of(function, dtypes=("float32",))
+    assert not hasattr(backend, "cross_entropy")
+    assert backend.capabilities.linear_bias is bias
+    assert ("cross_entropy", "it is linear_cross_entropy by its signature") in backend.capabilities.left_out
+    assert judged(backend, *LINEAR) == []
+
+
+def test_a_wrong_fused_linear_map_is_wrong_in_loss_and_gradients():
+    assert judged(torch_of(fused_in_one_cotangent, dtypes=("float32",)), *LINEAR) == [*LINEAR]
+
+
+def test_class_weights_are_no_option_of_a_linear_map():
+    backend = torch_of(fused, dtypes=("float32",), gradient=False)
+    assert not backend.capabilities.weight
+    assert not hasattr(backend, "linear_cross_entropy_vjp")
+
+
+def numpy_of(function, spec, **more):
+    return numpy_backend.from_callable(function, spec=f"numpy:{spec}", dtypes=("float32",), **more)
+
+
+def probabilities(x, axis=-1):
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def of_the_last_axis(x):
+    return np.log(probabilities(x))
+
+
+@pytest.mark.parametrize("dotted", ["kernels.softmax", "kernels.my_function"])
+def test_softmax_is_known_by_its_name_or_by_what_it_gives_and_takes_the_axis_of_the_classes(dotted):
+    backend = numpy_of(probabilities, dotted)
+    assert not hasattr(backend, "cross_entropy")
+    assert backend.capabilities.spatial
+    np.testing.assert_allclose(backend.softmax(np.ones((2, 4, 3), np.float32)), 0.25)
+    assert judged(backend, "accuracy.softmax", "identities.softmax-rows-sum-to-one") == []
+
+
+def test_logarithms_are_known_by_what_they_give_and_the_last_axis_is_not_that_of_spatial_classes():
+    backend = numpy_of(of_the_last_axis, "kernels.function")
+    assert hasattr(backend, "log_softmax")
+    assert dict(backend.capabilities.left_out)["spatial"] == "its classes are on the last axis"
+    assert judged(backend, "accuracy.log-softmax") == []
+
+
+def test_a_wrong_function_is_judged_as_what_it_is_called():
+    backend = numpy_of(lambda x: 2 * probabilities(x), "kernels.softmax")
+    assert judged(backend, "accuracy.softmax") == ["accuracy.softmax"]
+
+
+def nll(x, target, reduction="mean"):
+    losses = -np.take_along_axis(x, target[:, None].astype(np.int64), 1)[:, 0]
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def nll_of_the_first(log_probs, target, reduction="mean"):
+    return nll(log_probs[:1], target[:1], reduction)
+
+
+def test_a_loss_of_log_probabilities_is_known_by_what_it_gives():
+    backend = numpy_of(nll, "kernels.function")
+    assert not hasattr(backend, "cross_entropy")
+    assert judged(backend, "accuracy.nll-every-row-count") == []
+
+
+def test_a_wrong_loss_of_log_probabilities_is_known_by_its_parameter():
+    assert judged(numpy_of(nll_of_the_first, "kernels.function"), "accuracy.nll-every-row-count")
+
+
+def loss_without_a_sum(logits, target, reduction="mean"):
+    return nll(logits, target, reduction)
+
+
+def test_what_takes_logits_is_no_loss_of_log_probabilities():
+    backend = numpy_of(loss_without_a_sum, "kernels.function")
+    assert judged(backend, "accuracy.loss") == ["accuracy.loss"]
+
+
+def test_the_user_says_which_function_it_is():
+    backend = numpy_of(nll, "kernels.function", form="cross_entropy")
+    assert hasattr(backend, "cross_entropy")
+    assert form_in(["no-weight", "form=log-softmax"]) == "log_softmax"
+    assert claims_in(["form=nll_loss"]) == {}
+    with pytest.raises(ValueError, match="unknown form 'softmx'"):
+        claims_in(["form=softmx"])
+
+
+def test_a_later_process_does_not_try_it_again():
+    first = numpy_of(probabilities, "kernels.function")
+    calls = []
+
+    def counted(x, axis=-1):
+        calls.append(x)
+        return probabilities(x, axis)
+
+    again = numpy_of(counted, "kernels.function", tried=first.tried)
+    assert calls == []
+    assert again.capabilities == first.capabilities
+    again.softmax(np.ones((1, 2), np.float32))
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("dotted", "call"),
+    [
+        ("torch.nn.functional.log_softmax", "log_softmax(torch.zeros(1, 2))"),
+        ("torch.nn.Softmax", "softmax(torch.zeros(1, 2))"),
+        ("torch.nn.functional.nll_loss", "nll_loss(torch.zeros(1, 2), torch.tensor([0]), reduction='sum')"),
+        (
+            "torch.nn.functional.linear_cross_entropy",
+            "linear_cross_entropy(torch.zeros(1, 2), torch.zeros(3, 2), None, torch.tensor([0]), reduction='sum')",
+        ),
+    ],
+)
+def test_the_lines_of_a_script_define_the_function_under_its_own_name(dotted, call):
+    module, _, name = dotted.rpartition(".")
+    owner = torch.nn if module == "torch.nn" else F
+    if not hasattr(owner, name):
+        pytest.skip(f"this torch has no {dotted}")
+    backend = torch_backend.from_callable(getattr(owner, name), spec=f"torch:{dotted}", dtypes=("float32",))
+    parts, scope = backend.reproducer(), {}
+    function = call.partition("(")[0]
+    exec("\n".join([parts.setup, parts.calls[function], f"result = {call}"]), scope)
+    assert torch.isfinite(scope["result"]).all()
