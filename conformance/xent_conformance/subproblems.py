@@ -25,6 +25,26 @@ def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
     return problem.with_(logits=logits, target=np.ascontiguousarray(target[rows]), cotangent=cotangent)
 
 
+def keep_places(problem: Problem, axis: int, places: npt.NDArray[np.intp]) -> Problem | None:
+    """The problem of some of the places along an axis of rows: of the batch, or a spatial one.
+
+    None where there is no such axis, or the target does not go with it.
+    """
+    per_class, class_axis = problem.target.ndim == problem.logits.ndim, problem.class_axis
+    wanted = problem.logits.shape if per_class else problem.row_shape
+    if axis in (class_axis, problem.logits.ndim) or problem.target.shape != wanted:
+        return None
+    row_axis = axis - (axis > class_axis)
+    cotangent = problem.cotangent
+    if cotangent is not None and problem.reduction == "none":
+        cotangent = np.take(cotangent, places, axis=row_axis)
+    return problem.with_(
+        logits=np.take(problem.logits, places, axis=axis),
+        target=np.take(problem.target, places, axis=axis if per_class else row_axis),
+        cotangent=cotangent,
+    )
+
+
 def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
     """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost.
 

@@ -19,6 +19,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING
+from xent_conformance.strategies.layouts import LAYOUTS, REPEATED, laid_out
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 from xent_conformance.subproblems import keep_classes, keep_rows
 from xent_conformance.verdicts.tally import Failing
@@ -165,7 +166,36 @@ def test_values_become_round_behind_the_strides_that_a_failure_needs():
     problem = Problem(values[::2], np.array(1), reduction="none", cotangent=np.array(1.0, dtype=np.float32))
     small, _ = reduced(problem, lambda p: not p.logits.flags.c_contiguous)
     assert small.logits.strides == (8,)
-    assert small.logits.tolist() == [0, 0, 0]
+    assert small.logits.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS[1:], REPEATED])
+def test_rows_and_classes_are_left_out_behind_the_strides_that_a_failure_needs(layout):
+    """Of 40 rows and 50 classes two each remain, laid out as before."""
+    logits = laid_out(np.random.default_rng(0).normal(size=(40, 50)).astype(np.float32), layout)
+    problem = Problem(logits, np.arange(40) % 50, reduction="sum", cotangent=np.array(1.0, dtype=np.float32))
+    contiguous = logits.flags.c_contiguous
+    small, _ = reduced(problem, lambda p: p.logits.flags.c_contiguous == contiguous and min(p.logits.shape) > 1)
+    assert small.logits.shape == (2, 2)
+    assert [step > 0 for step in small.logits.strides] == [step > 0 for step in logits.strides]
+    assert (small.logits.strides[0] < small.logits.strides[1]) == (logits.strides[0] < logits.strides[1])
+    assert not small.logits.any()
+
+
+def test_places_are_left_out_along_each_axis_of_what_must_be_spatial():
+    logits = np.random.default_rng(0).normal(size=(3, 5, 17, 23)).astype(np.float32)
+    problem = Problem(logits, np.zeros((3, 17, 23), int), reduction="none", cotangent=np.ones((3, 17, 23), np.float32))
+    small, _ = reduced(problem, lambda p: p.logits.ndim == 4 and p.logits.shape[2] != p.logits.shape[3] > 1)
+    assert small.logits.shape == (1, 1, 1, 2)
+    assert small.target.shape == small.cotangent.shape == (1, 1, 2)
+
+
+def test_of_many_values_those_remain_that_a_failure_needs():
+    logits = np.random.default_rng(0).normal(size=(1, 10000)).astype(np.float32)
+    needed = [17, 4242, 9999]
+    problem = Problem(logits, np.zeros(1, int), reduction="sum", cotangent=np.array(1.0, dtype=np.float32))
+    small, _ = reduced(problem, lambda p: p.classes == 10000 and p.logits[0, needed].all())
+    assert np.flatnonzero(small.logits).tolist() == needed
 
 
 def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_holds(monkeypatch):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.strides import behind, once, overlapping, view_of
+from xent_conformance.calling.strides import behind, extent, once, overlapping, strides_like, view_of
 from xent_conformance.formats import format_named, is_floating, name_of
 from xent_conformance.problem import AnyArray, same_bits
 
@@ -130,11 +130,27 @@ def _band(dtype: np.dtype[Any], *, ordinary: bool) -> Bytes:
 
 
 def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
-    """Other values behind the strides of an array: what fails for a layout would not fail without it."""
+    """Other values in the layout of an array: what fails for a layout would not fail without it.
+
+    Values of its shape get its strides, those of another shape strides in the same manner, where there are such.
+    """
     if array.flags.c_contiguous:
         return values
-    view = Guarded(array).view
+    if array.shape == values.shape:
+        view = Guarded(array).view
+    elif (strides := strides_like(array, values.shape)) is not None and values.size:
+        view = _of_strides(values, strides)
+    else:
+        return np.ascontiguousarray(values)
     view.flags.writeable = True
     view[once(view.strides)] = values[once(view.strides)]
     view.flags.writeable = array.flags.writeable
     return view
+
+
+def _of_strides(values: AnyArray, strides: tuple[int, ...]) -> AnyArray:
+    """An array of the shape and dtype of others with strides of its own; poison lies between its elements."""
+    start = sum((n - 1) * -step for n, step in zip(values.shape, strides, strict=True) if step < 0)
+    count = extent(values.shape, [abs(step) for step in strides]) // values.itemsize + 1
+    memory = np.frombuffer(bytearray(poison(values.dtype, count)), np.uint8)
+    return view_of(memory, values.dtype, values.shape, strides, start)

@@ -52,6 +52,25 @@ def windows(memory: AnyArray, shape: tuple[int, ...], strides: tuple[int, ...]) 
     return np.lib.stride_tricks.as_strided(memory, shape, strides)
 
 
+def strides_like(array: AnyArray, shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Strides for another shape in the manner of an array's: the same order of the axes in memory, the same gaps behind
+    each, the same directions and repetitions. None for another number of axes, and where elements overlap.
+    """
+    if array.ndim != len(shape) or overlapping(array.shape, array.strides, array.itemsize):
+        return None
+    found = [0] * array.ndim
+    reach = new_reach = array.itemsize
+    for axis in sorted(range(array.ndim), key=lambda axis: (abs(array.strides[axis]), -axis)):
+        step, length = array.strides[axis], array.shape[axis]
+        if step == 0:
+            continue
+        # The stride of an axis of length 1 is anything.
+        gap = max(abs(step) - reach, 0) if length > 1 else 0
+        found[axis] = (new_reach + gap) * (1 if step > 0 else -1)
+        reach, new_reach = max(abs(step), reach) * length, (new_reach + gap) * shape[axis]
+    return tuple(found)
+
+
 def once(strides: tuple[int, ...]) -> tuple[slice, ...]:
     """The index that leaves out the repetitions of elements behind strides of zero."""
     return tuple(slice(0, 1) if step == 0 else slice(None) for step in strides)

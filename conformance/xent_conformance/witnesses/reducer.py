@@ -8,6 +8,7 @@ depend on how busy a machine is; where each failure costs a process, the smalles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice, product
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.subproblems import keep_classes, keep_rows
+from xent_conformance.subproblems import keep_classes, keep_places, keep_rows
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -27,6 +28,10 @@ SMALL = 48
 FINEST = 64
 #: The value that says nothing, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
+#: Axes of logits (N, C), which a problem has that needs no spatial ones.
+MATRIX = 2
+
+Places = npt.NDArray[np.intp]
 
 
 class Reducer:
@@ -60,8 +65,18 @@ class Reducer:
             any(self._try(candidate) for candidate in islice(_smallest(self.best), self._limit // 4))
         while True:
             before = self.best
-            for candidates in (_plainer, _fewer_rows, _fewer_classes, _plainer, _simpler_values):
-                self._exhaust(candidates)
+            self._exhaust(_plainer)
+            for axis in _row_axes(self.best):
+                self._thin_out(partial(_places, axis=axis), partial(_fewer_places, axis=axis))
+            self._thin_out(lambda problem: np.arange(problem.classes), _fewer_classes)
+            self._exhaust(_plainer)
+            names = _numbers(self.best)
+            for name in names:
+                self._exhaust(partial(_simpler_whole, name=name))
+            for name in names:
+                self._thin_out(partial(_odd_places, name=name), partial(_plain_but_at, name=name), to_none=True)
+            for name in names:
+                self._exhaust(partial(_simpler_elements, name=name))
             if self.best is before or self.tries >= self._limit:
                 return self.best
 
@@ -70,6 +85,31 @@ class Reducer:
         improved = True
         while improved and self.tries < self._limit:
             improved = any(self._try(candidate) for candidate in candidates(self.best))
+
+    def _thin_out(
+        self,
+        places_of: Callable[[Problem], Places],
+        only: Callable[[Problem, Places], Problem | None],
+        *,
+        to_none: bool = False,
+    ) -> None:
+        """Leave out spans of places: halves first, down to a 64th of those that remain, or to single ones of few.
+
+        Behind a span that can be left out the next is tried, not the first again. ``to_none``: all may be left out.
+        """
+        places = places_of(self.best)
+        width = max(len(places) // 2, 1)
+        while (len(places) <= SMALL or len(places) <= FINEST * width) and self.tries < self._limit:
+            start = 0
+            while start < len(places) and self.tries < self._limit:
+                rest = np.concatenate([places[:start], places[start + width :]])
+                if (len(rest) or to_none) and self._try(only(self.best, rest)):
+                    places = places_of(self.best)
+                else:
+                    start += width
+            if width == 1:
+                return
+            width //= 2
 
     def _try(self, candidate: Problem | None) -> bool:
         candidate = None if candidate is None else self._within(candidate)
@@ -126,66 +166,71 @@ def _plainer(problem: Problem) -> Iterator[Problem | None]:
         yield problem.with_(cotangent=np.ones_like(cotangent))
 
 
-def _fewer_rows(problem: Problem) -> Iterator[Problem | None]:
-    for kept in _without_spans(problem.rows):
-        yield keep_rows(problem, kept)
+def _row_axes(problem: Problem) -> Iterator[int]:
+    """The axes of the rows: one of (N, C), several of what has to be spatial."""
+    yield from (axis for axis in range(problem.logits.ndim) if axis != problem.class_axis)
 
 
-def _fewer_classes(problem: Problem) -> Iterator[Problem | None]:
-    for kept in _without_spans(problem.classes):
-        yield keep_classes(problem, kept)
+def _places(problem: Problem, axis: int) -> Places:
+    return np.arange(problem.rows if problem.logits.ndim <= MATRIX else problem.logits.shape[axis])
 
 
-def _without_spans(size: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Places that remain when a span is left out, never none."""
-    places = np.arange(size)
-    for start, stop in _spans(size):
-        if stop - start < size:
-            yield np.concatenate([places[:start], places[stop:]])
+def _fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
+    """Some of the rows, or of the places along one of their axes, in a layout as before."""
+    few = keep_rows(problem, places) if problem.logits.ndim <= MATRIX else keep_places(problem, axis, places)
+    return _laid_out_as_before(problem, few)
 
 
-def _spans(size: int) -> Iterator[tuple[int, int]]:
-    """Spans to leave out, from halves down to a 64th; down to single places where there are few."""
-    width = size // 2
-    while width >= 1 and (size <= SMALL or size <= FINEST * width):
-        for start in range(0, size, width):
-            yield start, min(start + width, size)
-        width //= 2
+def _fewer_classes(problem: Problem, classes: Places) -> Problem | None:
+    return _laid_out_as_before(problem, keep_classes(problem, classes))
 
 
-def _simpler_values(problem: Problem) -> Iterator[Problem | None]:
-    yield from _simpler_array(problem, "logits")
-    if problem.weight is not None:
-        yield from _simpler_array(problem, "weight")
-    if is_floating(problem.target.dtype):
-        yield from _simpler_array(problem, "target")
-    if problem.cotangent is not None:
-        yield from _simpler_array(problem, "cotangent")
+def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | None:
+    """A problem that was made smaller, each array in the layout that it had."""
+    if fewer is None:
+        return None
+    before = problem.arrays()
+    return fewer.with_(**{name: laid_out_like(before[name], array) for name, array in fewer.arrays().items()})
 
 
-def _simpler_array(problem: Problem, name: str) -> Iterator[Problem | None]:
-    """Whole-array steps towards small integers, then spans to a plain value, then single elements."""
-    array = getattr(problem, name)
-    if not is_floating(array.dtype):
-        return
-    values = array.astype(np.float64)
-    plain = PLAIN.get(name, 0.0)
+def _numbers(problem: Problem) -> list[str]:
+    """The arrays of floating-point numbers."""
+    return [name for name, array in problem.arrays().items() if is_floating(array.dtype)]
+
+
+def _simpler_whole(problem: Problem, name: str) -> Iterator[Problem | None]:
+    """Steps of a whole array towards small integers."""
+    values = getattr(problem, name).astype(np.float64)
     # Near the largest number rounding and differences overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         steps = [np.round(values), np.round(values, 1), np.trunc(values / 2), values - values.reshape(-1)[:1].sum()]
-    for step in (np.full_like(values, plain), *(np.where(np.isfinite(step), step, values) for step in steps)):
-        yield _changed(problem, name, array, values, step)
-    flat = values.reshape(-1)
-    odd = np.flatnonzero(flat != plain)
-    for start, stop in _spans(len(odd)):
-        step = flat.copy()
-        step[odd[start:stop]] = plain
-        yield _changed(problem, name, array, values, step.reshape(values.shape))
+    plain = np.full_like(values, PLAIN.get(name, 0.0))
+    for step in (plain, *(np.where(np.isfinite(step), step, values) for step in steps)):
+        yield _changed(problem, name, step)
+
+
+def _odd_places(problem: Problem, name: str) -> Places:
+    """Where the elements are that are not plain."""
+    return np.flatnonzero(getattr(problem, name).astype(np.float64).reshape(-1) != PLAIN.get(name, 0.0))
+
+
+def _plain_but_at(problem: Problem, places: Places, name: str) -> Problem | None:
+    """All elements plain but those at some places."""
+    values = getattr(problem, name).astype(np.float64)
+    step = np.full(values.size, PLAIN.get(name, 0.0))
+    step[places] = values.reshape(-1)[places]
+    return _changed(problem, name, step.reshape(values.shape))
+
+
+def _simpler_elements(problem: Problem, name: str) -> Iterator[Problem | None]:
+    """Single elements as small round numbers, where there are few that are not plain."""
+    values = getattr(problem, name).astype(np.float64)
+    odd = _odd_places(problem, name)
     for place in odd if len(odd) <= SMALL else ():
-        for simpler in _simpler_numbers(flat[place]):
-            step = flat.copy()
+        for simpler in _simpler_numbers(values.reshape(-1)[place]):
+            step = values.reshape(-1).copy()
             step[place] = simpler
-            yield _changed(problem, name, array, values, step.reshape(values.shape))
+            yield _changed(problem, name, step.reshape(values.shape))
 
 
 def _simpler_numbers(number: float) -> Iterator[float]:
@@ -198,12 +243,11 @@ def _simpler_numbers(number: float) -> Iterator[float]:
         yield float(np.round(number, 1))
 
 
-def _changed(
-    problem: Problem, name: str, array: AnyArray, values: npt.NDArray[np.float64], step: npt.NDArray[np.float64]
-) -> Problem | None:
+def _changed(problem: Problem, name: str, step: npt.NDArray[np.float64]) -> Problem | None:
     """The problem with other values, None where rounding them to the dtype changes nothing or nothing gets simpler."""
+    array: AnyArray = getattr(problem, name)
+    values, plain = array.astype(np.float64), PLAIN.get(name, 0.0)
     new = rounded(step, array.dtype.name) + 0.0  # no negative zero
-    plain = PLAIN.get(name, 0.0)
     if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
         return None
     return problem.with_(**{name: laid_out_like(array, array_of(new, array.dtype.name))})
