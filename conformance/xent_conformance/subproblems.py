@@ -9,6 +9,8 @@ from xent_conformance.problem import AnyArray, Problem, by_row
 
 #: A label of up to so many past the last class stays as far past it where there are fewer classes.
 FAR_OUT = 48
+#: Axes of logits (N, C); those with more are spatial.
+MATRIX = 2
 
 
 def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:

@@ -11,7 +11,7 @@ from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import CLASSES, LOGITS, ROWS, facts
 from xent_conformance.problem import Problem, array_of
-from xent_conformance.subproblems import keep_classes, keep_rows
+from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
@@ -83,9 +83,15 @@ def _nothing_ignored(problem: Problem) -> Iterator[Problem | None]:
 
 def _one_row_counted(problem: Problem) -> Iterator[Problem | None]:
     """One of the ignored rows is not; a problem of one row gets a second."""
-    wider = keep_rows(problem, np.array([0, 0])) if problem.rows == 1 else problem
+    wider = _twice(problem) if problem.rows == 1 else problem
     if wider is not None:
         yield _counted(wider, np.arange(wider.rows) == 0)
+
+
+def _twice(problem: Problem) -> Problem | None:
+    """The first row a second time; what is spatial stays so."""
+    twice = np.array([0, 0])
+    return keep_places(problem, 0, twice) if problem.logits.ndim > MATRIX else keep_rows(problem, twice)
 
 
 def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:
@@ -102,7 +108,7 @@ def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:
 
 def _one_row_ignored(problem: Problem) -> Iterator[Problem | None]:
     """One of the rows is ignored; a problem of one row gets a second."""
-    wider = keep_rows(problem, np.array([0, 0])) if problem.rows == 1 else problem
+    wider = _twice(problem) if problem.rows == 1 else problem
     if wider is not None and wider.ignored_label is not None:
         labels = wider.target.reshape(-1).copy()
         labels[-1] = wider.ignored_label
@@ -133,15 +139,29 @@ def _few_classes(count: int) -> Variants:
 
 def _few_rows(count: int) -> Variants:
     def make(problem: Problem) -> Iterator[Problem | None]:
+        if problem.logits.ndim > MATRIX:
+            yield _fewer_places(problem, count)
+            return
         yield keep_rows(problem, np.arange(count))
         yield keep_rows(problem, np.arange(problem.rows - count, problem.rows))
 
     return make
 
 
+def _fewer_places(problem: Problem, count: int) -> Problem | None:
+    """So many rows at most of what is spatial, and stays so: the first places along each axis of rows."""
+    few: Problem | None = problem
+    for axis in range(problem.logits.ndim):
+        if few is None or axis == few.class_axis:
+            continue
+        length = few.logits.shape[axis]
+        few = keep_places(few, axis, np.arange(min(length, max(1, count * length // few.rows))))
+    return few
+
+
 def _few_logits(problem: Problem) -> Iterator[Problem | None]:
     if problem.rows >= PART:
-        yield keep_rows(problem, np.arange(problem.rows // PART))
+        yield from _few_rows(problem.rows // PART)(problem)
     if problem.classes >= PART:
         yield keep_classes(problem, np.arange(problem.classes // PART))
 

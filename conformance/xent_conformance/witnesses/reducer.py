@@ -17,7 +17,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.subproblems import keep_classes, keep_places, keep_rows
+from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -28,8 +28,6 @@ SMALL = 48
 FINEST = 64
 #: The value that says nothing, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
-#: Axes of logits (N, C), which a problem has that needs no spatial ones.
-MATRIX = 2
 
 Places = npt.NDArray[np.intp]
 
