@@ -1,12 +1,15 @@
-"""The documentation: what the tutorial says is done and compared, and the diagram is what the modules import."""
+"""The documentation: what it says is done and compared, and the diagram is what the modules import."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
 from test_imports import SUITE, graph, mapped
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,32 +18,115 @@ DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
 
-def test_the_tutorial_prints_what_it_says(tmp_path):
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, module in (("python", ""), ("xent", "-m xent_conformance")):
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
-        (programs / name).chmod(0o755)
+def environment(folder, programs):
+    """An environment in which the programs that pages call are those of this interpreter."""
+    folder.mkdir()
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def done(command, folder, environment):
+    """A command that ran in a folder."""
+    return subprocess.run(
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.parametrize(("page", "commands"), [("tutorial.md", 4), ("explanation/allclose.md", 1)])
+def test_a_page_prints_what_it_says(tmp_path, page, commands):
+    python = {"python": f'exec "{sys.executable}" "$@"', "xent": f'exec "{sys.executable}" -m xent_conformance "$@"'}
     folder = tmp_path / "new"
     folder.mkdir()
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    inside = environment(tmp_path / "bin", python)
+    text = (DOCS / page).read_text("utf-8")
     compared = 0
-    for kind, content in BLOCK.findall((DOCS / "tutorial.md").read_text("utf-8")):
+    for kind, content in BLOCK.findall(text):
         if name := re.fullmatch(r'python title="(\w+\.py)"', kind):
             (folder / name[1]).write_text(content, "utf-8")
             continue
         assert kind == "console"
         command, _, expected = content.removeprefix("$ ").partition("\n")
-        done = subprocess.run(
-            command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert done.stdout.replace(f"report: {folder}/", "report: ") == expected, (command, done.stderr)
+        ran = done(command, folder, inside)
+        assert ran.stdout.replace(f"report: {folder}/", "report: ") == expected, (command, ran.stderr)
         compared += 1
         if command.startswith("xent"):
             summary = (folder / "xent-report" / "summary.md").read_text("utf-8")
             script = re.search(r"```python\n(.*?)```", summary, re.DOTALL)
-            assert script is None or script[1] in (DOCS / "tutorial.md").read_text("utf-8")
-    assert compared == 4
+            assert script is None or script[1] in text
+    assert compared == commands
+
+
+#: What the how-to pages call by name.
+KERNEL = """
+import numpy as np
+
+def loss(logits, target, reduction="mean"):
+    x, t = np.asarray(logits, dtype=np.float64), np.asarray(target)
+    shifted = x - x.max(axis=1, keepdims=True)
+    rows = np.log(np.exp(shifted).sum(axis=1)) - np.take_along_axis(shifted, t[:, None], axis=1)[:, 0]
+    rows = rows.astype(logits.dtype)
+    return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+"""
+TORCH_KERNELS = "from torch.nn.functional import cross_entropy as fused_cross_entropy\nloss = fused_cross_entropy\n"
+JAX_LOSSES = """
+import jax, jax.numpy as jnp
+
+def cross_entropy(logits, target, reduction="mean"):
+    rows = -jnp.take_along_axis(jax.nn.log_softmax(logits, axis=1), target[:, None], axis=1)[:, 0]
+    return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+"""
+#: A run judges one requirement and dtype, unless it asks for others.
+NARROWED = """\
+case "$*" in *--only*) ;; run*) set -- "$@" --only accuracy.loss ;; esac
+case "$*" in *--profile*) ;; run*) set -- "$@" --profile quick ;; esac
+case "$*" in *--dtypes*) ;; run*) set -- "$@" --dtypes float32 ;; esac
+"""
+
+
+def how_to_blocks():
+    """Console blocks of the how-to pages with what stands before each."""
+    for path in sorted((DOCS / "how-to").glob("*.md")):
+        before = ""
+        for part in re.split(r"^(```console\n(?:.*\n)*?```)$", path.read_text("utf-8"), flags=re.MULTILINE):
+            if part.startswith("```console"):
+                yield path, before, [line[2:] for line in part.splitlines() if line.startswith("$ ")]
+            before = part
+
+
+def test_a_command_of_a_how_to_page_that_is_not_run_says_why():
+    marked = [re.search(r"<!-- not run: (.*) -->\n\Z", before) for _, before, _ in how_to_blocks()]
+    assert all(len(match[1]) > 10 for match in marked if match)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (DOCS / "how-to").glob("*.md")))
+def test_the_commands_of_a_how_to_page_work(tmp_path, page):
+    """Exit code 0 or 1, never wrong use and never broken. Runs are narrowed: the pages are about options."""
+    xent = f'{NARROWED}exec "{sys.executable}" -m xent_conformance "$@"'
+    inside = environment(tmp_path / "bin", {"xent": xent, "pytest": f'exec "{sys.executable}" -m pytest "$@"'})
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "my_kernel.py").write_text(KERNEL)
+    (folder / "my_kernels.py").write_text(TORCH_KERNELS)
+    (folder / "my_losses.py").write_text(JAX_LOSSES)
+    assert done("xent new my_backend.py" if page != "adapter.md" else "true", folder, inside).returncode == 0
+    shutil.copytree(ROOT / "tests" / "mutants", folder / "tests" / "mutants")
+    if page == "ci.md":
+        assert done("xent run numpy:my_kernel.loss --output baseline", folder, inside).returncode in {0, 1}
+    tried = 0
+    for path, before, commands in how_to_blocks():
+        if path.name != page or before.rstrip().endswith("-->"):
+            continue
+        for command in commands:
+            missing = [name for name in ("torch", "jax") if f" {name}:" in command and find_spec(name) is None]
+            if missing or ("optax" in command and find_spec("optax") is None):
+                continue
+            ran = done(command, folder, inside)
+            assert ran.returncode in {0, 1}, (command, ran.stdout[-2000:], ran.stderr[-2000:])
+            assert "Traceback" not in ran.stderr, command
+            tried += 1
+    assert tried or page == "gpu.md"
 
 
 def reduced(edges):
@@ -62,11 +148,16 @@ def imported():
 
 
 def test_the_diagram_has_the_folders_of_the_map_and_what_they_import():
-    text = (DOCS / "explanation" / "architecture.md").read_text("utf-8")
-    (diagram,) = (content for kind, content in BLOCK.findall(text) if kind == "mermaid")
+    """`PYTHONPATH=tests/house python tools/architecture.py > docs/explanation/architecture.svg` makes it anew."""
+    specification = spec_from_file_location("architecture", ROOT / "tools" / "architecture.py")
+    tool = module_from_spec(specification)
+    specification.loader.exec_module(tool)
     folders, edges = imported()
-    assert {tuple(line.split(" --> ")) for line in re.findall(r"^ +(\w+ --> \w+)$", diagram, re.MULTILINE)} == edges
-    assert set(re.findall(r"\w+", diagram)) - {"flowchart", "BT"} == folders
+    picture = (DOCS / "explanation" / "architecture.svg").read_text("utf-8")
+    assert picture == tool.drawn(folders, edges)
+    assert set(re.findall(r">(\w+)</text>", picture)) == folders
+    (said,) = re.findall(r"<title>Folders of the suite: (.*)</title>", picture)
+    assert {tuple(pair.split(" imports ")) for pair in said.split("; ")} == edges
 
 
 def test_every_page_is_in_the_navigation_and_every_link_within_the_pages_leads_somewhere():
@@ -80,6 +171,6 @@ def test_every_page_is_in_the_navigation_and_every_link_within_the_pages_leads_s
 
 def test_the_reference_lists_every_command():
     listed = re.findall(r"^\| `xent (\w+)", (DOCS / "reference" / "command-line.md").read_text("utf-8"), re.MULTILINE)
-    done = subprocess.run([sys.executable, "-m", "xent_conformance"], capture_output=True, text=True, check=False)
-    commands, _, _ = done.stdout.partition("\nexamples:")
+    ran = subprocess.run([sys.executable, "-m", "xent_conformance"], capture_output=True, text=True, check=False)
+    commands, _, _ = ran.stdout.partition("\nexamples:")
     assert sorted(listed) == sorted(re.findall(r"^    (\w+)\b", commands.partition("COMMAND\n")[2], re.MULTILINE))
