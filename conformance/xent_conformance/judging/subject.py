@@ -180,11 +180,11 @@ NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities
 OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
 EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)
 SEES_MEMORY_BESIDE = Need(
-    "arrays in memory that is handed to it with what lies around them",
+    "arrays that share the memory given to it",
     lambda s: not s.has("array bridge") or s.executor.keeps_strides(np.zeros((2, 4), dtype=np.float32)[:, ::2]),
 )
 CHECKS_LABELS = Need(
-    "a way to answer invalid labels that a search survives (its convention is abort or undefined)",
+    "an error or nan for invalid labels (its convention is abort or undefined)",
     lambda s: s.conventions.invalid_label in ("error", "nan"),
 )
 DIVIDES_BY_WEIGHT = Need(

@@ -133,13 +133,13 @@ def large_gaps(subject: Subject) -> Iterable[Problem]:
 
 @requirement(
     "accuracy.large-gaps",
-    "the loss grows with the gap without end",
+    "the loss grows with the gap without limit",
     source=large_gaps,
     references=[*references.LARGE_LOGITS, "https://github.com/NVIDIA/Megatron-LM/pull/5522"],
 )
 def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Finding]:
     """The loss of an unlikely class is its distance from the likeliest, however large: no floor under probabilities, no
-    infinity before the format ends; and the gradient stays p - q.
+    infinity within the format's range; and the gradient stays p - q.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):

@@ -45,8 +45,9 @@ def random_rows(subject: Subject) -> Iterable[Problem]:
     reducible=False,
 )
 def test_errors_of_the_loss_cancel_over_many_rows(trial: Trial) -> Iterator[Finding]:
-    """Over many rows of 257 to 4096 random logits the mean signed error of the loss is what errors of exp and log with
-    one sign, and roundings to nearest without one, leave of it: a run in 10^9 accuses a correct implementation.
+    """Over many rows of 257 to 4096 random logits, the mean signed error of the loss is no larger than errors of exp
+    and log that all have one sign, and roundings to nearest that cancel, can make it. A correct implementation fails
+    this in one run of 10^9.
     """
     problem = trial.problem
     plain = problem.reduction == "none" and not (problem.has_probabilities or problem.label_smoothing)

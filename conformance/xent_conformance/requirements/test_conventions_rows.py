@@ -124,9 +124,9 @@ def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
     references=_REFERENCES,
 )
 def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
-    """The gradient of a row with a logit of +inf is not finite somewhere, so that nothing trains on it; where the
-    convention is the limit it is the gradient of that: zero where the logit is the target's, else w at it and -w at the
-    target, times the cotangent.
+    """The gradient of a row with a logit of +inf is not finite somewhere, so that training cannot go on unnoticed;
+    where the convention is the limit it is the gradient of that: zero where the logit is the target's, else w at it and
+    -w at the target, times the cotangent.
     """
     problem, choice = trial.problem, trial.subject.conventions.infinite_row
     rows = _infinite(problem)

@@ -40,8 +40,8 @@ def _may_be_zero(subject: Subject) -> bool:
 )
 def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
-    nan, and infinite only where the exact loss, or a sum on the way to it, leaves the format. What becomes of zero
-    times a distance that leaves it is another requirement, extremes.zero-share.
+    nan, and infinite only where the exact loss, or a sum on the way to it, overflows. Zero times a distance that
+    overflows is the subject of extremes.zero-share.
     """
     yield loss_finding(trial)
 
@@ -55,7 +55,7 @@ def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
 )
 def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Finding]:
     """A class whose weight or target probability is zero, or all but the smoothed share where label_smoothing is 1,
-    adds nothing to the loss of finite logits: not nan either, where its distance leaves the format.
+    adds nothing to the loss of finite logits: not nan either, where its distance overflows.
     """
     bounds = trial.bounds
     if np.any(bounds.undefined):
@@ -176,8 +176,8 @@ def _poisoned(trial: Trial) -> npt.NDArray[np.bool_]:
     references=["https://github.com/ml-explore/mlx/issues/576"],
 )
 def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator[Finding]:
-    """A nan among the logits of a row that counts makes every gradient of that row nan: a number there would train on.
-    A row without a share in the loss, or with a cotangent of zero, is not judged.
+    """A nan among the logits of a row that counts makes every gradient of that row nan: a finite number there would let
+    training go on unnoticed. A row without a share in the loss, or with a cotangent of zero, is not judged.
     """
     problem = trial.problem
     counted = (trial.bounds.mass > 0) & (np.asarray(trial.answer.scale).astype(np.float64) != 0)

@@ -95,8 +95,8 @@ def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
     ],
 )
 def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp; one that is
-    there for some calls is there for all.
+    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp; if some
+    calls return one, all do.
     """
     if not trial.problem.has_probabilities:
         return
@@ -164,7 +164,7 @@ def test_gradient_rows_sum_to_zero(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/modelscope/ms-swift/issues/10129"],
 )
 def test_second_backward_gives_the_same(trial: Trial) -> Iterator[Finding]:
-    """Going backward twice through one graph gives the same gradient twice."""
+    """Two backward passes through one graph give the same gradient."""
     calls = backward(trial.problem, repeats=2), backward(trial.problem)
     twice, once = (trial.gradients(call).logits for call in calls)
     if np.array_equal(once, twice, equal_nan=True):

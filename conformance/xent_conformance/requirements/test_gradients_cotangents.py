@@ -38,8 +38,8 @@ def _with_cotangent(problem: Problem, values: F64Array) -> Problem:
     references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
 )
 def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[Finding]:
-    """Where the cotangent is zero the gradient is exactly zero: of all rows, or of those whose own cotangent is; the
-    first row's says nothing about the others'.
+    """Where the cotangent of a row is zero its gradient is exactly zero, whatever the cotangents of the other rows are;
+    where one cotangent of zero is for all rows, all gradients are.
     """
     problem = trial.problem
     silent = np.broadcast_to(problem.cotangents() == 0, (problem.rows,))
@@ -61,8 +61,8 @@ def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[
     references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
 )
 def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding]:
-    """The gradient for the cotangent g is twice that for (g + h) / 2 less that for h, and half that for 2 g, within the
-    sum of their bounds.
+    """The gradient for the cotangent g is twice that for (g + h) / 2 minus that for h, and half that for 2 g, within
+    the sum of their bounds.
 
     g and h are small multiples of 1/4, so no format rounds them, their mean or their double. A gradient that does not
     depend on the cotangent has the first property and not the second.
@@ -90,7 +90,7 @@ def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "gradients.expanded-cotangent",
-    "an expanded cotangent is a dense one",
+    "an expanded cotangent acts as a dense one",
     source=COTANGENTS,
     derive=_behind_zero_strides,
     needs=[GRADIENT, ROWS],
@@ -112,7 +112,7 @@ def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]
 
 @requirement(
     "gradients.inside-a-graph",
-    "logits that are no leaf get the same gradient",
+    "logits that are not a leaf get the same gradient",
     source=COTANGENTS,
     needs=[GRADIENT],
     references=[

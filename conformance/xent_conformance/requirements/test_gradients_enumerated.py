@@ -122,5 +122,5 @@ def test_every_row_has_its_gradient_at_every_number_of_rows(trial: Trial) -> Ite
     references=references.EQUAL_LOGITS,
 )
 def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]:
-    """Where all logits of a row are equal its gradient is 1/C, less one at the target."""
+    """Where all logits of a row are equal its gradient is 1/C, minus one at the target."""
     yield gradient_finding(trial)

@@ -126,7 +126,7 @@ def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
     ],
 )
 def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
-    """The loss and the gradient of the first and of the last row are the same whatever stands in the other rows, and
+    """The loss and the gradient of the first and of the last row are the same whatever the other rows hold, and
     without them.
 
     Within 2 B, since a batch of one may be summed in another order.

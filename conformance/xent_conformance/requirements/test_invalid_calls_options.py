@@ -79,7 +79,7 @@ def _fits(problem: Problem) -> bool:
     ],
 )
 def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding]:
-    """A target whose shape does not go with that of the logits raises an error and gives no value. Class indices (N, 1)
+    """A target whose shape does not match that of the logits raises an error and gives no value. Class indices (N, 1)
     may instead be read as (N), with the same losses.
     """
     problem = trial.problem

@@ -104,7 +104,7 @@ def test_smoothing_mixes_the_loss_of_the_target_with_that_of_all_classes(trial: 
     references=["https://github.com/pytorch/pytorch/issues/73205"],
 )
 def test_smoothing_is_linear_in_its_amount(trial: Trial) -> Iterator[Finding]:
-    """The loss for eps is twice that for eps/2 less that for 0; the same for gradients."""
+    """The loss for eps is twice that for eps/2 minus that for 0; the same for gradients."""
     eps = trial.problem.label_smoothing
     if eps > 0:
         yield from _mixed(trial, (0.0, eps / 2), 2.0, "by linearity from label_smoothing 0 and half as much")
@@ -128,8 +128,8 @@ def _fully_smoothed(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/keras-team/keras/pull/23504", "https://github.com/FluxML/Flux.jl/pull/1427"],
 )
 def test_full_smoothing_does_not_see_the_target(trial: Trial) -> Iterator[Finding]:
-    """With label_smoothing=1 the loss and the gradient are the same for every label, as far as the label does not
-    choose a weight.
+    """With label_smoothing=1 the loss and the gradient are the same for every label, unless the label selects a
+    weight.
     """
     problem = trial.problem
     if problem.has_probabilities or problem.label_smoothing != 1:
@@ -187,7 +187,7 @@ def test_smoothing_of_zero_is_no_smoothing(trial: Trial) -> Iterator[Finding]:
 )
 def test_every_amount_of_smoothing_gives_its_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
     """Loss and gradients are within their bounds for amounts of smoothing from 1e-6 to 0.9999: none is too small to
-    count, none is rounded to a rounder one.
+    count, none is rounded to a coarser value.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):

@@ -58,7 +58,7 @@ def _kept_strides(subject: Subject, array: AnyArray) -> bool:
 
 
 STRIDES = Need(
-    "arrays with strides of their own",
+    "strided arrays",
     lambda s: _kept_strides(s, np.zeros((2, 4), dtype=np.float32)[:, ::2]),
 )
 

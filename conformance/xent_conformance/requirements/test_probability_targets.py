@@ -50,7 +50,7 @@ def _dyadic(problem: Problem) -> Iterable[Problem]:
     references=[*_SUMS, "https://github.com/pytorch/pytorch/issues/134771"],
 )
 def test_the_loss_is_linear_in_the_target(trial: Trial) -> Iterator[Finding]:
-    """The loss for a target q is twice that for (q + r) / 2 less that for r, for any other target r; the same for the
+    """The loss for a target q is twice that for (q + r) / 2 minus that for r, for any other target r; the same for the
     gradient of the logits.
     """
     problem = trial.problem

@@ -127,7 +127,7 @@ def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]
 
 @requirement(
     "purity.memory-beside-the-inputs",
-    "nothing written beside the inputs",
+    "no writes outside the inputs",
     references=["https://github.com/pytorch/pytorch/issues/194802"],
 )
 def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
@@ -142,7 +142,7 @@ def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]
 
 @requirement(
     "purity.nothing-read-beside-the-inputs",
-    "nothing read beside the inputs",
+    "no reads outside the inputs",
     needs=[DETERMINISM, SEES_MEMORY_BESIDE],
 )
 def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
@@ -176,7 +176,7 @@ def _plain(subject: Subject) -> Iterable[Problem]:
 def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
     """A call, with any option and also where it raises, changes no working directory, environment variable, locale,
     warning filter, random state, default dtype, floating-point error state or standard stream of the process, and no
-    input of a call before it that has returned.
+    input of an earlier call that has returned.
     """
     for call in calls_of(trial):
         changed = trial.subject.caller.disturbed(call)

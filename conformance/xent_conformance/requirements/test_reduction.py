@@ -119,7 +119,7 @@ def _parts(trial: Trial, cut: int) -> list[Trial] | None:
 
 @requirement(
     "reduction.recombination",
-    "a batch is put together from its parts",
+    "a batch is recombined from its parts",
     source=RELATIONS,
     derive=_several_rows,
     needs=[FREE_SHAPES],
@@ -150,14 +150,14 @@ def _reduced(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "reduction.duplicate-batch",
-    "a batch twice over",
+    "a duplicated batch",
     source=RELATIONS,
     derive=_reduced,
     needs=[FREE_SHAPES],
     references=_PARTS,
 )
 def test_a_batch_twice_over_has_the_same_mean(trial: Trial) -> Iterator[Finding]:
-    """Every row twice leaves the mean as it is and doubles the sum."""
+    """Repeating every row leaves the mean as it is and doubles the sum."""
     problem = trial.problem
     if problem.reduction not in ("sum", "mean") or not problem.rows:
         return

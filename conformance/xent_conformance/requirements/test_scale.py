@@ -95,8 +95,8 @@ def one_long_row(subject: Subject) -> Iterator[Problem]:
     reducible=False,
 )
 def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Finding]:
-    """With more than 2^31 logits each row has its own loss. Row i is the window from i on of one long row, so that
-    neighbours differ; not counted where the call runs out of memory.
+    """With more than 2^31 logits each row has its own loss. Row i is the window of one long row that begins at i,
+    so that neighbours differ; not counted where the call runs out of memory.
     """
     problem = _large(trial.problem)
     if problem is None:

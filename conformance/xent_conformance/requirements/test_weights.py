@@ -195,7 +195,7 @@ def _a_class_of_weight_zero(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "weights.zero-weight-is-ignored",
-    "a weight of zero takes the class's rows out",
+    "rows of a class with weight zero are ignored",
     source=WEIGHTED,
     derive=_a_class_of_weight_zero,
     needs=[WEIGHT, CHOSEN_SENTINEL],
@@ -232,7 +232,7 @@ def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Itera
 )
 def test_weights_of_every_scale_give_their_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
     """Loss and gradient are within their bounds for class weights from 1e-13 to 1e12, as far as the dtype holds them:
-    nothing that is added against a division by zero shows in the mean.
+    no epsilon against division by zero shows in the mean.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):

@@ -18,7 +18,7 @@ Order = npt.NDArray[np.intp]
 #: What a cotangent of the rows cycles through: zero nowhere.
 COTANGENT = (1.0, -0.5, 2.0, 0.25, -1.5)
 
-FREE_SHAPES = Need("calls of any shape without compiling each", lambda s: not s.capabilities.static_shapes)
+FREE_SHAPES = Need("calls of many shapes (each is compiled on its own)", lambda s: not s.capabilities.static_shapes)
 UNBATCHED = Need("unbatched logits", lambda s: s.capabilities.unbatched, "unbatched")
 SPATIAL = Need("spatial dimensions", lambda s: s.capabilities.spatial, "spatial")
 MEAN = Need("the mean reduction", lambda s: "mean" in s.capabilities.reductions)
