@@ -1,4 +1,4 @@
-"""One call of a callable that may refuse it: an error that refuses is told from one that shows a fault."""
+"""One call of a callable that may refuse it: an error that refuses it is distinguished from one that shows a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which conventions a callable follows, by what it does: one tiny batch for each that can be told that way.
+"""Which conventions a callable follows, determined by one tiny batch for each convention where that is possible.
 
 Where a batch decides nothing, since its answer is an error or a wrong number, PyTorch's choice stands: finding out that
 it is not met is up to the requirements.
@@ -129,7 +129,7 @@ class _Seen:
         return _if([answer.loss is not None and bool(np.isnan(answer.loss).any()) for answer in answers], "nan")
 
     def _divisor(self) -> str | None:
-        """What the mean divides by: told by a weight, where there are weights, and by an ignored row."""
+        """What the mean divides by: determined by a weight, where there are weights, and by an ignored row."""
         logits, target = problem_of(self.trial.dtype)
         of_classes = _losses(logits)
         by_weight = by_valid = None

@@ -23,7 +23,7 @@ from xent_backends.callable_attempt import attempted
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
-#: Names that are told by what they contain, the first that fits.
+#: Forms recognised by what a name contains; the first match counts.
 NAMES: tuple[tuple[str, str], ...] = (
     (r"nll|negative_?log_?likelihood", "nll_loss"),
     (r"cross|entropy|xent|(^|_)ce($|_)", "cross_entropy"),

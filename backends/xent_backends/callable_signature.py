@@ -19,7 +19,7 @@ OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
 
 @dataclass(frozen=True)
 class Signature:
-    """The options a callable takes by keyword, and the sentinel it ignores unless told otherwise.
+    """The options a callable takes by keyword, and the sentinel it ignores by default.
 
     ``required`` are options without a default, at their neutral values; ``unnamed`` are those of the options that are
     taken without being named; ``only_reduction`` is what a callable without ``reduction`` computes.

@@ -267,7 +267,7 @@ class Trial:
         return False
 
     def _sentinel(self, *, expendable: bool) -> int | None:
-        """What is ignored unless told otherwise: where no signature says so, only what is seen to be accepted."""
+        """What is ignored by default: where no signature says so, only what is observed to be accepted."""
         sentinel = self.signature.default_ignore_index
         if sentinel is None or "ignore_index" not in self.signature.options:
             return None

@@ -1,4 +1,4 @@
-"""The border between NumPy arrays and JAX arrays, and what JAX has to be told once before it computes."""
+"""The border between NumPy arrays and JAX arrays, and the settings that JAX needs before it computes."""
 
 from __future__ import annotations
 

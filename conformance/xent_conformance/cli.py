@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
-    """Carry out a command; its errors in one line. ``ready`` is told when what all of them need is imported."""
+    """Carry out a command; its errors in one line. ``ready`` is called when what all commands need is imported."""
     from xent_conformance.loading.loader import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError
     from xent_conformance.verdicts.deviations import DeviationError

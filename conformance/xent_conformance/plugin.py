@@ -71,7 +71,7 @@ def _causes(config: pytest.Config) -> list[str]:
     from xent_conformance.records.causes import causes, counted
 
     found = causes(lines)
-    return [counted(found), *(cause.told for cause in found)] if found else []
+    return [counted(found), *(cause.summary for cause in found)] if found else []
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -105,7 +105,7 @@ def session_of(config: pytest.Config) -> Session:
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
     """An item for each cell of a requirement: none for one that was not asked for, or that no chosen dtype has."""
     found: Any = getattr(obj, "requirement", None)
-    # Told apart without importing the suite.
+    # Distinguished without importing the suite.
     if type(found).__module__ != "xent_conformance.requirements.registry":
         return None
     if collector.config.stash.get(REFUSED, False):

@@ -137,11 +137,11 @@ def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
             name, answer = (name, answer) if colon else ("", situation)
             found.setdefault(name, {}).setdefault(answer, []).append(dtype)
     names = {dtype for dtype, _ in answers}
-    told = {}
+    in_words = {}
     for name, by in found.items():
         said = [text if set(seen) == names else f"{text} ({', '.join(seen)})" for text, seen in by.items()]
-        told[name] = "; ".join(said)
-    return told
+        in_words[name] = "; ".join(said)
+    return in_words
 
 
 def _fields(run: Run, part: Callable[[BackendLine], dict[str, Any]]) -> list[str]:

@@ -21,7 +21,7 @@ GLOSSARY: dict[str, str] = {
     "requirement": "a statement about a backend: one it MUST satisfy, one it SHOULD satisfy, or one that only observes",
     "backend": "one implementation under test; in the matrix by its worst result over the dtypes",
     "problem": "one call as exact data: logits, target and all options",
-    "cause": "failures that are the same fault, as far as can be told: the same kind of failure, and smallest problems"
+    "cause": "failures that appear to be the same fault: the same kind of failure, and smallest problems"
     " that need the same things to fail",
     "bound": "the largest error that a correct implementation may make on a problem, derived from the precision that"
     " the backend declares",

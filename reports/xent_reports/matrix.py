@@ -68,7 +68,7 @@ class Line:
     dtype: str
     cells: Sequence[Cell | None]
 
-    def told(self, labels: Sequence[str]) -> str:
+    def summary(self, labels: Sequence[str]) -> str:
         """The line in words, for many backends: those that do not pass by name, the others together."""
         named: dict[str, list[str]] = {}
         for label, found in zip(labels, self.cells, strict=True):
@@ -184,7 +184,7 @@ def cell(verdicts: Sequence[VerdictLine]) -> Cell:
     if found is None:
         return Cell(None)
     largest = largest_ratio(verdicts)
-    return Cell(found.status, _told(found, largest), _href(found), _basis(found), _order(found.status, largest))
+    return Cell(found.status, _shown_ratio(found, largest), _href(found), _basis(found), _order(found.status, largest))
 
 
 def _order(status: Status, largest: float | None) -> float:
@@ -201,7 +201,7 @@ def _together(cells: Sequence[Cell]) -> Cell:
     return Cell(status, f"{counts[status]:,}" if cells else "", sign=_sign(c.sign for c in cells))
 
 
-def _told(verdict: VerdictLine, largest: float | None) -> str:
+def _shown_ratio(verdict: VerdictLine, largest: float | None) -> str:
     """The largest ratio, where it says something: an observation has no bound, and far below it all are alike."""
     if verdict.status is Status.OBSERVED:
         return ""

@@ -49,7 +49,7 @@ class Witness:
 
     @property
     def added(self) -> Sequence[str]:
-        """Names of the facts that are told beside the message, by a summary that tells it in any case."""
+        """Names of the facts that a summary states beside the message, which it always states."""
         return [name for name, _ in self.facts if name == "error / bound" or (self.remark and name != "quantity")]
 
     @property
@@ -147,10 +147,10 @@ def _origin(found: Found, set_aside: int) -> str:
         f"from {ratio(found.ratio)} times the bound" if found.ratio is not None and math.isfinite(found.ratio) else "",
     ]
     said = ", ".join(part for part in parts if part)
-    told = [f"{said[:1].upper()}{said[1:]}."] if said else []
+    remarks = [f"{said[:1].upper()}{said[1:]}."] if said else []
     if set_aside:
-        told.append(f"Set aside in the situation of a cause that was established: {counted(set_aside, 'problem')}.")
-    return " ".join(told)
+        remarks.append(f"Set aside in the situation of a cause that was established: {counted(set_aside, 'problem')}.")
+    return " ".join(remarks)
 
 
 def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:

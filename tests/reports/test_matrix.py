@@ -148,4 +148,4 @@ def test_a_dtype_is_told_in_words_for_many_backends(tmp_path: Path) -> None:
         V("optax", "a.x", status="not-applicable", examples=0, exercised=0, reason="r"),
     )
     (line,) = rows(run)[0].by_dtype
-    assert line.told([b.name for b in run.available]) == "– optax; ✗ 98 jax; others ✓ ≤ 0.5"
+    assert line.summary([b.name for b in run.available]) == "– optax; ✗ 98 jax; others ✓ ≤ 0.5"

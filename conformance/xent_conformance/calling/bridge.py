@@ -48,7 +48,7 @@ class Bridge:
             return guarded, self.asarray(guarded.view)
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
+        """Whether the backend's own array has the strides of this one; where that is unknown, a call will show."""
         try:
             return bool(self.asnumpy(self.asarray(array)).strides == array.strides)
         except Exception:  # noqa: BLE001 - whatever a bridge raises here, it raises in the call that follows

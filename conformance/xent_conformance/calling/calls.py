@@ -81,7 +81,7 @@ class Invocation:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What equal calls have in common as long as their arrays live: arrays are told apart by identity."""
+        """What equal calls have in common as long as their arrays live: arrays are distinguished by identity."""
         weight = self.options.get("weight")
         options = {**self.options, "weight": None if weight is None else id(weight)}
         return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items())), self.ordinary

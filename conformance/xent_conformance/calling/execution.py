@@ -122,7 +122,7 @@ class LocalExecutor:
         return False
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; where it cannot be told, a call will show."""
+        """Whether the backend's own array has the strides of this one; where that is unknown, a call will show."""
         return self._bridge.keeps_strides(array)
 
     def close(self) -> None:

@@ -130,7 +130,7 @@ class WorkerProcess:
         with self._ended_by_errors(limit):
             match self._channel.receive(limit, self.gone):
                 # A process that has forked may answer twice: the number tells to which request.
-                case (int(told), reply) if told == number:
+                case (int(answered), reply) if answered == number:
                     self._channel.select(number)
                 case _:
                     raise GarbledError

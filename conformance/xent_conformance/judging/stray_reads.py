@@ -61,7 +61,7 @@ def _row_alone(trial: Trial, finding: Finding) -> tuple[Trial, Invocation] | Non
 
 
 def stray_read(trial: Trial, call: Invocation) -> StrayRead | None:
-    """What a call reads beside its inputs; None: nothing that its results depend on, or it cannot be told.
+    """What a call reads beside its inputs; None: nothing that its results depend on, or that is unknown.
 
     Where the results differ with ordinary numbers beside the inputs, both calls are made again: those whose results
     differ anyway tell nothing. Of several inputs that it reads beside, the first is named.

@@ -1,7 +1,7 @@
 """Causes: the failures of a record that are the same fault, shown as one.
 
 Two failures may be the same fault where they have the same signature: the kind of finding, and for an exception its
-type and place. Whether they are is told by their situations, what their witnesses cannot fail without. A set of
+type and place. Whether they are is decided by their situations, what their witnesses cannot fail without. A set of
 failures is chosen, one for each cause, such that every other one differs little from one of them; a cause must be worth
 its line.
 """
@@ -149,7 +149,7 @@ class Cause:
         return tuple(sorted({i.verdict.dtype for i in self.instances}))
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The cause in one line: when, what, and which requirements it breaks."""
         return f"{self.situation or ALWAYS}: {self.shown.failure.message} (breaks {', '.join(self.requirements)})"
 
@@ -205,10 +205,10 @@ IMPLIED = {
 
 def _told_apart(facts: Iterable[str]) -> frozenset[str]:
     """Facts without those that are another's consequence: many logits are many rows, or many classes."""
-    told = {"labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact for fact in facts}
-    if "more than 10000 logits" in told:
-        told = {fact for fact in told if not fact.endswith((" rows", " classes"))}
-    return frozenset(told)
+    shown = {"labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact for fact in facts}
+    if "more than 10000 logits" in shown:
+        shown = {fact for fact in shown if not fact.endswith((" rows", " classes"))}
+    return frozenset(shown)
 
 
 def _grouped(instances: Sequence[Instance]) -> list[Cause]:

@@ -200,7 +200,9 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     ratio: Number | None = None
     exception: ExceptionLine | None = None
     situation: Annotated[tuple[str, ...], Meta(description="facts of the problem without which it does not fail")] = ()
-    undecided: Annotated[tuple[str, ...], Meta(description="facts of the problem of which that could not be told")] = ()
+    undecided: Annotated[
+        tuple[str, ...], Meta(description="facts of the problem for which that could not be decided")
+    ] = ()
     problem: ProblemLine
     text: Annotated[str, Meta(description="the problem as a person reads it")] = ""
     reproducer: Annotated[str | None, Meta(description="a standalone script")] = None

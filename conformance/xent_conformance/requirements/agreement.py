@@ -23,7 +23,7 @@ from xent_conformance.problem import F64Array
 
 #: Unit roundoff of the float64 arithmetic done here on what backends returned.
 ROUNDING = 2.0**-53
-#: A gradient is told apart from nothing where its bound is small beside the largest element of the problem.
+#: A gradient is distinguished from zero where its bound is small beside the largest element of the problem.
 SMALLEST_EFFECT = 1e-30
 
 

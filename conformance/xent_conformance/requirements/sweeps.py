@@ -118,7 +118,7 @@ def every_row(subject: Subject) -> Iterator[Problem]:
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
-            # Periods that no power of two is a multiple of: another row's label or logits are told apart.
+            # Periods that no power of two is a multiple of: another row's label or logits are noticed.
             gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
             yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 5 % 2, reduction="none")
         countable = rows <= format_named(subject.dtype).max_finite

@@ -26,19 +26,19 @@ MANIFEST, SCHEMA = "manifest.json", "vectors.schema.json"
 #: A safetensors file that has reached so many bytes is closed: what one is written from is held in memory.
 FULL = 1 << 26
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 def export(
-    folder: Path, claims: Capabilities, precision: Precision, settings: Settings, told: Told = lambda _: None
+    folder: Path, claims: Capabilities, precision: Precision, settings: Settings, progress: Progress = lambda _: None
 ) -> Manifest:
-    """Write the vectors of all dtypes that are claimed; ``told`` hears what is being done."""
+    """Write the vectors of all dtypes that are claimed; ``progress`` is called with what is being done."""
     names, counts = [SCHEMA], {}
     (folder / SCHEMA).write_bytes(files(__package__).joinpath(SCHEMA).read_bytes())
     for dtype in claims.logits_dtypes:
         vectors: list[Vector] = []
         for file, tensors, listed in _files(claims, precision, dtype, settings):
-            told(f"{file}: {len(vectors) + len(listed)} vectors")
+            progress(f"{file}: {len(vectors) + len(listed)} vectors")
             (folder / file).write_bytes(save(tensors))
             names.append(file)
             vectors += listed

@@ -214,7 +214,7 @@ class _Judging:
         return (Status.PASS, None) if self.tally.exercised else self._not_exercised()
 
     def _not_exercised(self) -> tuple[Status, str]:
-        """The status where nothing that told something was compared: the backend's choice, or chance."""
+        """The status where no comparison was conclusive: the backend's choice, or chance."""
         if self.tally.declined is not None:
             return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
         return Status.VACUOUS, "no problem met the condition that the requirement is about"

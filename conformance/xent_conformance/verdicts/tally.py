@@ -1,4 +1,4 @@
-"""Counting findings: how many examples, how many of them told something, the largest ratio, the problem to show."""
+"""Counting findings: how many examples, how many of them were conclusive, the largest ratio, the problem to show."""
 
 from __future__ import annotations
 

@@ -11,14 +11,14 @@ const level = r => r.querySelector("summary small")?.textContent ?? "MUST";
 const facts = new Map(rows.map(r => [id(r), [r.querySelector("summary").firstChild.textContent,
   r.closest(".fam").querySelector("b").textContent, "level:" + level(r),
   ...all(".c i", r).map(i => "status:" + i.textContent.trim())].join(" ").toLowerCase()]));
-const told = new Map(cards.map(c => [c, ["backend:" + c.dataset.b, c.dataset.t.replace(/\S+/g, "status:$& dtype:$&"),
+const texts = new Map(cards.map(c => [c, ["backend:" + c.dataset.b, c.dataset.t.replace(/\S+/g, "status:$& dtype:$&"),
   c.querySelector("summary").textContent].join(" ").toLowerCase()]));
 const breaks = c => all(".body > p a[href^='#r-'], .more > summary", c).map(e => "r-" + e.textContent.trim().split(/[\s,]/)[e.tagName === "A" ? 0 : 1]);
 const before = families.map(f => f.open);
 function filter() {
   const words = q.value.toLowerCase().split(/\s+/).filter(Boolean), ids = new Set();
   const match = t => words.every(w => w[0] === "-" && w[1] ? !t.includes(w.slice(1)) : t.includes(w));
-  for (const c of cards) if (!(c.hidden = !match(told.get(c))) && words.length) breaks(c).forEach(name => ids.add(name));
+  for (const c of cards) if (!(c.hidden = !match(texts.get(c))) && words.length) breaks(c).forEach(name => ids.add(name));
   let shown = 0;
   for (const r of rows) shown += !(r.hidden = words.length > 0 && !ids.has(id(r)) && !match(facts.get(id(r))));
   families.forEach((f, i) => { f.hidden = all(".q", f).every(r => r.hidden); f.open = words.length ? shown <= 60 : before[i]; });
