@@ -1,7 +1,7 @@
-"""Between NumPy's arrays and a backend's own: its bridge, and the layouts that this cannot carry over.
+"""Between NumPy's arrays and a backend's own: its bridge, and the layouts that it does not support.
 
-A bridge that raises for a layout says that the backend's arrays have no such layout. The values are then given to it in
-contiguous arrays, and it is said once, before judging.
+A bridge that raises for a layout says that the backend's arrays have no such layout. The values are then passed in
+contiguous arrays, and the run says so once, before judging.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Bridge:
     """Converts the arrays of calls; those of a backend without a bridge stay what they are."""
 
     def __init__(self, backend: Backend) -> None:
-        """Nothing is converted yet."""
+        """Convert with the bridge of a backend, where it has one."""
         self._own = backend if isinstance(backend, ArrayBridge) else None
 
     def asarray(self, array: AnyArray) -> Any:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from xent_conformance.interface import LinearVjp, Vjp
 from xent_conformance.problem import AnyArray, Problem, same_bits
 
-#: What becomes of a process in a call that it does not survive.
+#: How a process may end in a call.
 CRASH, TIMEOUT = "crash", "timeout"
-#: How a call is described that wrote beside its inputs.
+#: The description of a call that wrote outside its inputs.
 STRAYED = "wrote outside the elements of its"
 #: Longest text of a result.
 LONGEST_SHOWN = 200
@@ -27,10 +27,10 @@ LONGEST_SHOWN = 200
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call came to: its arrays by name, or what it raised, or why its result is no result.
+    """The result of one call: its arrays by name, what it raised, or why its result is malformed.
 
     ``raised_at`` is "file:line" of the innermost frame outside the suite, None where there is none.
-    ``changed`` names the inputs that do not hold the same bytes after the call, ``strayed`` those beside whose elements
+    ``changed`` names the inputs that do not hold the same bytes after the call, ``strayed`` those around whose elements
     something was written, ``aliases`` the results that lie in the memory of an input. ``fate`` is CRASH or TIMEOUT
     where the call never came back; ``malformed`` then says how.
     """
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no result to judge, as a phrase that follows the name of the call; None: there is one."""
+        """Why there is no result to judge, as a phrase to follow the name of the call; None: there is a result."""
         if self.raised is not None:
             return f"raised {self.raised_type}: {self.raised}"
         if self.strayed and self.malformed is None:
@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def shown(self) -> str:
-        """What the call came to, in words: its trouble, or the first of its results."""
+        """The outcome in words: its trouble, or the first of its results."""
         if self.trouble is not None:
             return self.trouble
         name, array = next(iter(self.arrays.items()), ("nothing", np.zeros(0)))
@@ -81,7 +81,7 @@ class Invocation:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What equal calls have in common as long as their arrays live: arrays are distinguished by identity."""
+        """The same for equal calls, as long as their arrays live: arrays are distinguished by identity."""
         weight = self.options.get("weight")
         options = {**self.options, "weight": None if weight is None else id(weight)}
         return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items())), self.ordinary
@@ -94,7 +94,7 @@ class Invocation:
 
 
 class Factors(NamedTuple):
-    """What logits (N, C) are made of by a linear map: hidden (N, H), weight (C, H), and bias (C,) or None."""
+    """The operands of a linear map that gives logits (N, C): hidden (N, H), weight (C, H), and bias (C,) or None."""
 
     hidden: AnyArray
     weight: AnyArray
@@ -106,14 +106,14 @@ REMEMBERED, LARGEST = 128, 1 << 16
 
 
 def none_remembered() -> deque[Invocation]:
-    """The latest calls before there are any."""
+    """An empty history of calls."""
     return deque(maxlen=REMEMBERED)
 
 
 class Executor(Protocol):
     """Carries out invocations on one backend, each with inputs of its own.
 
-    ``restarts``: processes it has used up. ``expendable``: it survives calls that its backend does not. ``recent`` has
+    ``restarts``: processes that have ended. ``expendable``: it survives calls that end its backend. ``recent`` has
     the latest calls: what a backend carries from one call to the next may be of those.
     """
 
@@ -137,7 +137,7 @@ class Executor(Protocol):
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
-        """One call, and what of the process outside it, the working directory for one, has been changed."""
+        """One call, and the state of the process that it has changed, such as the working directory."""
 
     def renewed(self) -> bool:
         """Give the next call a process in which none was made; False where that is not possible."""
@@ -146,11 +146,11 @@ class Executor(Protocol):
         """Whether the backend's own array has the strides of this one."""
 
     def close(self) -> None:
-        """Let go of the backend."""
+        """Release the backend."""
 
 
 class LostError(Exception):
-    """A call that did not come back. Callers raise it, so that no requirement can take it for an answer."""
+    """A call that did not come back. Callers raise it, so that no requirement mistakes it for an answer."""
 
     def __init__(self, calls: Sequence[Invocation], outcome: Outcome, *, threads: bool = False) -> None:
         """Carries what was called, one after the other or in ``threads`` of their own, and the outcome."""
@@ -177,7 +177,7 @@ class Caller:
         return _back(self.executor.perform(invocation), invocation)
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
-        """What of the process outside the call has been changed after a call."""
+        """The state of the process that a call has changed."""
         self._remember(invocation)
         outcome, changed = self.executor.disturbed(invocation)
         _back(outcome, invocation)

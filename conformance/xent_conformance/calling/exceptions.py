@@ -14,7 +14,7 @@ from xent_conformance.calling.foreign import printable
 SUITE = str(Path(__file__).parents[1])
 #: Innermost frames that a traceback shows.
 FRAMES = 12
-#: What a path of an installed library begins with, and differs in from machine to machine.
+#: The beginning of an installed library's path, which differs from machine to machine.
 INSTALLED = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
 
 
@@ -47,7 +47,7 @@ def _text(frames: list[traceback.FrameSummary]) -> str:
 
 
 def shortened(path: str) -> str:
-    """A path as every machine has it: below the folder of installed packages, or below the working directory."""
+    """A path that is the same on every machine: below the folder of installed packages, or the working directory."""
     short = INSTALLED.sub("", printable(path))
     if short.startswith("/"):
         try:
@@ -58,7 +58,7 @@ def shortened(path: str) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """What an exception says, even if it cannot say it."""
+    """The message of an exception, even if formatting it raises."""
     try:
         text = str(error)
     except BaseException as failure:  # noqa: BLE001 - a message that cannot be printed must not stop the run
@@ -67,5 +67,5 @@ def message_of(error: BaseException) -> str:
 
 
 def name_of(kind: type) -> str:
-    """The name of a class, whatever its own class says."""
+    """The name of a class, whatever its metaclass says."""
     return printable(type.__dict__["__name__"].__get__(kind))

@@ -1,6 +1,6 @@
 """Carrying out invocations in this process: fresh inputs between guard bands, and an outcome whatever happens.
 
-Nothing a call raises, warns or returns gets past this module in any other form than an :class:`Outcome`.
+Whatever a call raises, warns or returns leaves this module only as an :class:`Outcome`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SWITCH = 1e-6
 
 
 class DebuggerQuitError(KeyboardInterrupt):
-    """A debugger was quit inside a call: an interruption, which nobody takes for an answer of the backend."""
+    """A debugger was quit inside a call: an interruption, not an answer of the backend."""
 
 
 class MalformedError(TypeError):
@@ -56,11 +56,11 @@ class LocalExecutor:
         #: The first call that was asked for, and what came of it.
         self.first: tuple[Invocation, Outcome] | None = None
         self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
-        # In a process of our own all kinds of things change between two calls.
+        # In the suite's own process, its state changes between two calls for many reasons.
         self._beginning = seen(self._own) if guest else None
 
     def perform(self, invocation: Invocation) -> Outcome:
-        """One call, without its warnings and floating-point errors reaching anybody else."""
+        """One call, whose warnings and floating-point errors affect nothing else."""
         with _quiet():
             self._held.look()
             outcome = self._outcome(invocation)[0]
@@ -92,7 +92,7 @@ class LocalExecutor:
 
         def repeatedly(invocation: Invocation) -> list[Outcome]:
             start.wait()
-            # NumPy's error state is each thread's own: every call finds the one that it would find alone.
+            # NumPy's error state is each thread's own: every call runs with the state that it would have alone.
             return [self._quietly(invocation) for _ in range(rounds)]
 
         interval = sys.getswitchinterval()
@@ -176,7 +176,7 @@ class LocalExecutor:
     def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
         results = invocation.results
-        # Without classes there still is a loss for each row.
+        # Even without classes there is a loss for each row.
         sizes = (math.prod(max(n, 1) for n in array.shape) for array in invocation.inputs.values() if array is not None)
         most = 1 + sum(sizes)
         values = returned if len(results) > 1 else (returned,)
@@ -193,12 +193,12 @@ class LocalExecutor:
             array = self._bridge.asnumpy(value)
         except (TypeError, AttributeError) as error:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
-        # Neither what a value says of its class nor what a class of its own answers is taken at its word.
+        # Neither a value's claim about its class nor a custom class's answers are trusted.
         kind = type(array)
         if not issubclass(kind, np.ndarray | np.generic):
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
         if kind is not np.ndarray and kind is not _dtype_of(array).type:
-            # Masked elements, another meaning of ``*``: what a class of its own adds would be lost here.
+            # What a subclass adds would be lost here: masked elements, another meaning of ``*``.
             what = "" if array is value else f", which asnumpy made a {name_of(kind)}"
             raise MalformedError(f"returned {_describe(value)} for {name}{what}, expected a plain array")
         plain: AnyArray = np.asarray(array)
@@ -238,7 +238,7 @@ def _quits_debugger(error: BaseException) -> bool:
 
 
 def _dtype_of(array: AnyArray) -> np.dtype[Any]:
-    """The dtype of an array or scalar, whatever a class of its own says."""
+    """The dtype of an array or scalar, whatever its class claims."""
     found: np.dtype[Any] = (np.ndarray if issubclass(type(array), np.ndarray) else np.generic).dtype.__get__(array)
     return found
 

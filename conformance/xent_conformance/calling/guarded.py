@@ -2,7 +2,7 @@
 
 What is read outside the array spoils the answer, and what is written there is seen. The poison is nan, or for integers
 a number that is no class index; it also fills the gaps between the elements of a view with strides of its own. A
-maximum passes over nan: where that may hide a read, the call is made again with ordinary numbers in their place.
+maximum may skip nan: where that could hide a read, the call is repeated with ordinary numbers in its place.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Guarded:
         self._before = self.memory.tobytes()
 
     def after(self, there: AnyArray) -> tuple[bool, bool]:
-        """Whether elements were changed, and whether something was written beside them.
+        """Whether elements were changed, and whether something was written around them.
 
         ``there`` is what the backend's own array holds after the call.
         """
@@ -54,7 +54,7 @@ class Guarded:
         dtype, shape, strides = self._form
         moved = (there.dtype, there.shape) != (dtype, shape) or (there.strides != strides and not self._equals(there))
         if held.tobytes() == self._before:
-            # The same bytes, but perhaps seen in another way: transposed where it is, say.
+            # The same bytes, but perhaps viewed differently, such as transposed in place.
             return moved, False
         elements = self._view_of(held)
         changed = moved or not self._equals(elements)
@@ -130,9 +130,9 @@ def _band(dtype: np.dtype[Any], *, ordinary: bool) -> Bytes:
 
 
 def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
-    """Other values in the layout of an array: what fails for a layout would not fail without it.
+    """Other values in the layout of an array: a fault of that layout would not show without it.
 
-    Values of its shape get its strides, those of another shape strides in the same manner, where there are such.
+    Values of the same shape get the same strides, those of another shape strides of the same kind, where possible.
     """
     if array.flags.c_contiguous:
         return values

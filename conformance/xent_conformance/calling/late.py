@@ -1,7 +1,7 @@
-"""Inputs of some calls that have returned, compared once more after a while: a call may have left a thread behind.
+"""Inputs of some calls that have returned, compared once more later: a call may have left a thread behind.
 
-Only a few at a time are held. Others are let go at once, so that their memory is used again by the next calls: what
-tells its inputs apart by their addresses is found by that.
+Only a few are held at a time. Others are released at once, so that the next calls reuse their memory: that reveals
+backends that identify inputs by their addresses.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ LATE = " of an earlier call"
 
 
 class Held:
-    """Inputs of some calls, and when each returned. Several threads may add to them, one looks at them."""
+    """Inputs of some calls, and when each returned. Several threads may add to them; one thread compares them."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """No inputs yet."""
         self._inputs: deque[tuple[float, Mapping[str, Guarded]]] = deque(maxlen=MOST)
         self._next = 0.0
         self._found: dict[str, None] = {}
@@ -40,7 +40,7 @@ class Held:
             self._inputs.append((now, inputs))
 
     def look(self) -> None:
-        """Look at the inputs for which it is time, once at each, and let them go."""
+        """Compare the inputs that are due, once each, and release them."""
         due = monotonic() - AFTER
         while self._inputs and self._inputs[0][0] <= due:
             _, inputs = self._inputs.popleft()
@@ -48,7 +48,7 @@ class Held:
             self._found |= {n + LATE: None for n, g in inputs.items() if any(g.after(g.view))}
 
     def changed(self) -> tuple[str, ...]:
-        """Inputs that were found written to, as phrases. The first time it waits for those that are held."""
+        """Inputs that were written to, as phrases. The first call waits for those that are still held."""
         if self._inputs and not self._has_waited:
             self._has_waited = True
             sleep(max(0.0, self._inputs[-1][0] + AFTER - monotonic()))

@@ -27,7 +27,7 @@ def view_of(
 
 
 def overlapping(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> bool:
-    """Whether elements of a view lie in each other's place, as those of windows that move along less than their width.
+    """Whether elements of a view overlap, as in windows that advance by less than their width.
 
     Views with a stride of zero, or a negative one, are left to :func:`once`.
     """

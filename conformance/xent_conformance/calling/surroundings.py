@@ -1,4 +1,4 @@
-"""What a call may leave changed outside itself: the state of the process that others rely on."""
+"""State of the process that a call must not leave changed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-#: How to look at each part of the state, as Python: a script that shows what was changed looks in the same way. Values
-#: are compared as they are. In a floating-point mode other than ours sums round otherwise, and subnormals are zero.
+#: How to read each part of the state, as Python source, which reproducer scripts use too. Values
+#: are compared as they are. In another floating-point mode sums round differently, and subnormals are zero.
 LOOKS: Mapping[str, str] = {
     "working directory": "os.getcwd()",
     "environment variables": "dict(os.environ)",
@@ -51,7 +51,7 @@ def _reset(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-#: How to put each part back, as far as that can be done.
+#: How to restore each part, where that is possible.
 PUTTING_BACK: Mapping[str, Callable[[Any], Any]] = {
     "working directory": os.chdir,
     "environment variables": _reset,
@@ -66,7 +66,7 @@ PUTTING_BACK: Mapping[str, Callable[[Any], Any]] = {
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Whatever happens inside, the process is afterwards as it was, as far as it can be put back."""
+    """Restore the state of the process afterwards, as far as possible, whatever happens inside."""
     before, drawn = seen(dict), np.random.get_state()  # noqa: NPY002 - the global one is what others draw from
     try:
         yield
@@ -83,10 +83,10 @@ def kept() -> Iterator[None]:
 def surroundings(
     own: Callable[[], Mapping[str, Any]], beginning: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Gives a function that names what has changed since; afterwards the process is as it was.
+    """Give a function that names what has changed since; restore the state afterwards.
 
     ``own`` has the state that only the backend's library knows of. With a ``beginning``, what has changed since then
-    is named too: a call that sets what the one before it has set already changes nothing any more.
+    is named too: a call that repeats the change of an earlier one changes nothing itself.
     """
     before = seen(own)
 
@@ -100,7 +100,7 @@ def surroundings(
 
 
 def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole state; a part that cannot be looked at is what came of looking."""
+    """The whole state; a part that cannot be read is represented by its error."""
     found: dict[str, Any] = {}
     for name, look in _LOOKS.items():
         try:

@@ -13,7 +13,7 @@ from xent_conformance.problem import AnyArray, by_row
 #: Longest row that is written out.
 WIDE_ROW = 12
 MOST_ROWS = 12
-#: Larger integers are written as the floating-point numbers they are.
+#: Larger integers are written as floating-point numbers.
 LONG_INTEGER = 1e6
 
 
@@ -31,7 +31,7 @@ def to_text(call: Invocation) -> str:
 
 
 def array_text(array: AnyArray, rank: int) -> str:
-    """Values of an array, by row; of a long row only what differs from its commonest value.
+    """Values of an array, by row; of a long row only the elements that differ from its most common value.
 
     ``rank``: the classes are the second axis of arrays of so many, and the last of any other.
     """

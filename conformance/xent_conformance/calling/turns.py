@@ -1,4 +1,4 @@
-"""Tasks that take turns: while a backend computes in its own process what one has asked for, another goes on.
+"""Tasks that take turns: while a backend computes for one task in its own process, another continues.
 
 They are coroutines of one thread. Each runs until it yields, so that for the same tasks everything happens in the
 same order, however long a call takes.
@@ -16,18 +16,18 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-#: Tasks that are under way together: while one waits for its call, the other is worked on.
+#: Tasks that are under way together: while one waits for its call, another is processed.
 AT_ONCE = 2
 
 
 class _Task(greenlet):
-    """A task with the seconds that were others' turn."""
+    """A task and the seconds spent on other tasks' turns."""
 
     away = 0.0
 
 
 def by_turns(tasks: Iterable[Callable[[], Any]], at_once: int = AT_ONCE) -> None:
-    """Carry out all tasks, each begun once fewer than ``at_once`` are under way. What a task raises ends the others."""
+    """Carry out all tasks, at most ``at_once`` of them under way together. An exception of one ends the others."""
     todo, waiting = iter(tasks), deque[_Task]()
     try:
         while True:
@@ -46,7 +46,7 @@ def by_turns(tasks: Iterable[Callable[[], Any]], at_once: int = AT_ONCE) -> None
 
 
 def yield_turn() -> None:
-    """Let the other tasks run until they yield in turn. Outside of a task it does nothing."""
+    """Let the other tasks run until they yield. Outside a task it does nothing."""
     current = getcurrent()
     if isinstance(current, _Task) and current.parent is not None:
         start = perf_counter()
@@ -55,6 +55,6 @@ def yield_turn() -> None:
 
 
 def clock() -> float:
-    """Seconds from an arbitrary point, without those that were others' turn."""
+    """Seconds from an arbitrary point, without those of other tasks' turns."""
     current = getcurrent()
     return perf_counter() - (current.away if isinstance(current, _Task) else 0.0)

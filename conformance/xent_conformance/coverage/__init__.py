@@ -1,1 +1,1 @@
-"""Which combinations of sizes, options, dtypes and layouts the problems of a run meet, counted without a backend."""
+"""Which combinations of sizes, options, dtypes and layouts a run tries, counted without calling a backend."""

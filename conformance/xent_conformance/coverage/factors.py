@@ -54,7 +54,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     # Its logits are made of small integers and never stored.
     "fused linear": ("logits", "logits layout", "weight"),
 }
-#: Sizes of a cotangent beyond which it is no usual one.
+#: Sizes beyond which a cotangent is no longer usual.
 SMALL, LARGE = 2.0**-10, 2.0**4
 
 Rows = npt.NDArray[np.bool_]
@@ -114,7 +114,7 @@ def _kinds_of_rows(problem: Problem) -> list[set[Level]]:
 
 
 def _spreads(x: F64Array) -> dict[str, Rows]:
-    """What the logits (rows, C) of rows are like; a row without a finite one is like nothing."""
+    """What the logits (rows, C) of rows are like; a row without a finite one has no kind."""
     finite = np.isfinite(x)
     top = np.where(finite, x, -np.inf).max(axis=1)
     bottom = np.where(finite, x, np.inf).min(axis=1)

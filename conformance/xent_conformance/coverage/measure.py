@@ -60,7 +60,7 @@ class Coverage:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Nothing is met yet."""
+        """Start with nothing met."""
         self.levels: list[Level] = [(f, level) for f, levels in self.possible.items() for level in levels]
         self._place = {level: number for number, level in enumerate(self.levels)}
         size = len(self.levels)
@@ -69,7 +69,7 @@ class Coverage:
         self._calls = np.zeros(size, dtype=np.int64)
 
     def add(self, problem: Problem, forms: Iterable[str]) -> None:
-        """Count a problem that is put to some forms of a call."""
+        """Count a problem for some forms of a call."""
         whole, rows = levels_of(problem)
         for form in forms:
             seen: set[int] = set()
@@ -155,7 +155,7 @@ def _power(size: int) -> int:
 def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, set[str]]]:
     """Every problem of a subject, with the forms of the call that the requirements about it need.
 
-    What is judged once for all dtypes is judged for the first of them.
+    What is judged once for all dtypes counts for the first of them.
     """
     first = subject.dtype == subject.capabilities.logits_dtypes[0]
     judged = (r for r in load().values() if not r.opt_in and r.family not in REJECTED and (first or not r.once))
@@ -175,7 +175,7 @@ def forms_of(requirement: Requirement) -> set[str]:
 
 
 def well_formed(problem: Problem) -> bool:
-    """Whether a call has an answer: shapes that fit, labels in range, logits that are numbers."""
+    """Whether a call has an answer: shapes that match, labels in range, logits that are numbers."""
     if not is_floating(problem.logits.dtype) or not problem.rows or not problem.classes:
         return False
     weight = problem.weight

@@ -1,4 +1,4 @@
-"""Which levels a backend can be asked for at all, and which exclude each other."""
+"""Which levels the calls of a backend can have, and which exclude each other."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Messages between a run and the worker of a backend: pickled plain data, large arrays in shared memory.
 
-There are as many requests at a time as each side has memories, and they use them in turn: one is free again when the
-next message is written to it.
+There are at most as many requests at a time as each side has memories, which are used in turn: a memory is free again
+when the next message is written to it.
 What a worker sends is read without loading any class: only builtin values and arrays get through.
 """
 
@@ -28,10 +28,10 @@ from xent_conformance.problem import AnyArray
 
 #: Arrays from this many bytes on go through shared memory.
 LARGE = 1 << 15
-#: Shared memory beyond this is given back when it is not needed any more.
+#: Shared memory beyond this is returned when it is no longer needed.
 KEPT = 1 << 26
 _LENGTH = struct.Struct("<Q")
-#: Seconds of waiting between two looks at whether there still is another side.
+#: Seconds between two checks that the other side still exists.
 GLANCE = 0.25
 #: Longest message; the arrays in it are below LARGE each.
 LONGEST = 1 << 28
@@ -39,7 +39,7 @@ _PACKED = "\0array"
 
 
 class GarbledError(EOFError):
-    """What arrived is no message: something else than the other side has written to the connection."""
+    """What arrived is not a message: something other than the other side has written to the connection."""
 
 
 class Arena:
@@ -53,14 +53,14 @@ class Arena:
         self._map: mmap.mmap | None = None
 
     def restart(self) -> None:
-        """Begin a message: what an earlier one held is not needed any more."""
+        """Begin a message; the content of the previous one is no longer needed."""
         if self._size > KEPT:
             os.ftruncate(self.descriptor, 0)
             self._size = 0
         self._used = 0
 
     def put(self, array: AnyArray) -> int:
-        """Write a contiguous array; returns where."""
+        """Write a contiguous array; return its position."""
         start, end = self._used, self._used + array.nbytes
         if end > self._size:
             os.ftruncate(self.descriptor, end)
@@ -105,17 +105,17 @@ class Channel:
     def send(self, message: Any, limit: float | None = None) -> None:
         """Send a message of builtin values and whatever :meth:`packed` made.
 
-        Raises TimeoutError where nobody takes it for so many seconds, OSError where nobody listens.
+        Raises TimeoutError if it is not taken within so many seconds, OSError if the other side is gone.
         """
         data = pickle.dumps(message, protocol=5)
         self._connection.settimeout(limit)
         self._connection.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self, limit: float = math.inf, gone: Callable[[], bool] = lambda: False) -> Any:
-        """The next message; raises TimeoutError after so many seconds, EOFError or OSError where nobody is there.
+        """The next message; raises TimeoutError after so many seconds, EOFError or OSError if the other side is gone.
 
-        GarbledError where what arrives is no message. ``gone`` tells whether the other side has ended: the end of the
-        connection does not, where a child that it has left behind holds it open.
+        GarbledError where what arrives is no message. ``gone`` says whether the other side has ended: the connection
+        may outlive it, held open by a child that it has left behind.
         """
         # It sleeps while it waits. Staying awake gained nothing at best (round trip with a call of 100 us: 121 against
         # 119 us), and on busy processors the median was 6 ms against 0.6 ms.
@@ -140,7 +140,7 @@ class Channel:
                 part = self._connection.recv(min(count - len(received), 1 << 20))
             except TimeoutError:
                 if not ended:
-                    # Once more, for what may have come before it ended.
+                    # Once more, for what may have arrived before it ended.
                     ended = gone()
                     continue
                 part = b""

@@ -23,7 +23,7 @@ from xent_conformance.problem import AnyArray
 
 T = TypeVar("T")
 
-#: What is raised here for what a worker says of a backend that it could not load; all else is a broken one.
+#: The exceptions for a worker's reports of a backend that it could not load; for any other report it is broken.
 REFUSALS: dict[str, type[Exception]] = {
     "usage": UsageError,
     "empty": NoBackendError,
@@ -35,9 +35,9 @@ REFUSALS: dict[str, type[Exception]] = {
 LIMIT_AFTER_HANG, LIMIT_WHILE_REDUCING = 100, 10
 #: That limit is never below the first number of seconds divided by the number of hangs, nor below the second.
 FLOOR_SHARED_BY_HANGS, FLOOR = 2.0, 0.5
-#: Workers that may be killed from outside; after that the backend itself is held to do it.
+#: Workers that may be killed from outside; after so many the backend itself is held responsible.
 PARDONS = 3
-#: Starts that may fail in a row before a backend is given up.
+#: Starts that may fail in a row before the backend is abandoned.
 STARTS = 3
 
 
@@ -47,7 +47,7 @@ class _State(Enum):
 
 @dataclass
 class _Request:
-    """A request that is sent. ``error``: it has cost the worker; where it is lost without one, another has."""
+    """A request that was sent. ``error``: it ended the worker; if it is lost without one, another request did."""
 
     number: int
     unpack: Callable[[Channel, Any], Any]
@@ -59,7 +59,7 @@ class _Request:
 
 
 class IsolatedExecutor:
-    """Carries out invocations in a worker; a call that ends or blocks it is an outcome, and the next has a new one."""
+    """Carries out invocations in a worker. A call that ends or blocks it is an outcome; the next has a new worker."""
 
     expendable = True
 
@@ -75,7 +75,7 @@ class IsolatedExecutor:
         self._not_started = ""
         self._hurried = False
         self._longest = 0.0
-        #: A call that works on this backend: how to tell whether a device has survived an error. None: it always has.
+        #: A call that works on this backend, to check whether a device has survived an error. None: it always does.
         self.canary: Invocation | None = None
         #: The first call that was asked for, and what came of it.
         self.first: tuple[Invocation, Outcome] | None = None
@@ -89,9 +89,9 @@ class IsolatedExecutor:
         return self._worker
 
     def open(self) -> Description:
-        """What the backend is, in a worker that is started now unless it has been.
+        """The description of the backend, from a worker that is started now unless one is running.
 
-        Raises UsageError, BrokenBackendError or BackendUnavailableError, whatever the worker found.
+        Raises UsageError, BrokenBackendError or BackendUnavailableError, as the worker reports.
         """
         worker = self._worker or self.start()
         try:
@@ -128,7 +128,7 @@ class IsolatedExecutor:
             lambda channel, reply: channel.outcome_of(reply),
             lambda dead: dead,
             key=_key(invocation),
-            # After an error of a device the next call may fail for it.
+            # After an error of a device the next call may fail because of it.
             alone=self.canary is not None,
         )
         self.first = self.first or (invocation, outcome)
@@ -170,7 +170,7 @@ class IsolatedExecutor:
         )
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
-        """One call, and what of the process it, or a call before it, has left changed."""
+        """One call, and the state of the process that it, or a call before it, has left changed."""
         return self._asked(
             "disturbed",
             lambda channel: (channel.invocation(invocation),),
@@ -180,14 +180,14 @@ class IsolatedExecutor:
         )
 
     def renewed(self) -> bool:
-        """Let the next call have a new worker; it is not one that had to be replaced."""
+        """Give the next call a new worker, which does not count as a replacement."""
         self._replace()
         self.restarts -= 1
         self.recent.clear()
         return True
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; if that kills it, a call will show how."""
+        """Whether the backend's own array has the strides of this one; if asking kills it, a call will show how."""
         return self._asked(
             "keeps_strides",
             lambda channel: (channel.packed(array),),
@@ -198,7 +198,7 @@ class IsolatedExecutor:
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """Inside, calls like one that hangs have little time, and hang if they have not come back in it once."""
+        """Inside, calls like one that hangs have little time, and count as hanging if they exceed it once."""
         self._hurried = True
         try:
             yield
@@ -206,7 +206,7 @@ class IsolatedExecutor:
             self._hurried = False
 
     def close(self) -> None:
-        """End the worker, and what it was forked from."""
+        """End the worker, and the server that it was forked from."""
         self._processes.close()
         self._let_go()
 
@@ -227,9 +227,9 @@ class IsolatedExecutor:
         calls: int = 1,
         alone: bool = True,
     ) -> T:
-        """The answer to a request, or what stands for it where the worker did not survive.
+        """The answer to a request, or the outcome that replaces it where the worker did not survive.
 
-        Unless it is ``alone``, other tasks have their turn before it is waited for.
+        Unless it is ``alone``, other tasks take their turn before this waits.
         """
 
         def attempt(*, alone: bool) -> T:
@@ -274,14 +274,14 @@ class IsolatedExecutor:
                 if not self._under_way:
                     self._replace()
                     raise
-                # One that was sent before has cost the worker.
+                # An earlier request ended the worker.
                 self._settle_first()
             else:
                 self._under_way.append(request)
                 return request
 
     def _settle_first(self) -> None:
-        """Wait for the answer to the first request under way. Those after it are lost where the worker is."""
+        """Wait for the answer to the first request under way. If it ends the worker, later ones are lost."""
         assert self._worker is not None
         request, start = self._under_way.popleft(), monotonic()
         try:
@@ -293,9 +293,9 @@ class IsolatedExecutor:
         request.waited = monotonic() - start
 
     def _doubtful(self, error: HungError | DiedError) -> bool:
-        """Whether a call is made again, alone in a new process, before it is believed not to come back.
+        """Whether a call is repeated, alone in a new process, before it counts as not coming back.
 
-        On a busy machine a limit says little, and a process may be killed by others.
+        On a busy machine a time limit proves little, and others may kill a process.
         """
         if isinstance(error, HungError):
             return not self._hurried
@@ -303,7 +303,7 @@ class IsolatedExecutor:
         return error.killed and self._pardoned <= PARDONS
 
     def _limit(self, key: Any) -> float:
-        """Seconds that a call has: more in its first of a shape, where it may be compiled."""
+        """Seconds that a call may take: more for the first of a shape, which may be compiled."""
         usual = self._limits.call * (1 if key in self._warm else Limits.FIRST)
         if not self._hangs:
             return usual
@@ -332,7 +332,7 @@ class IsolatedExecutor:
         return self._worker
 
     def _replace(self) -> None:
-        """Let the next call have a new worker, and those that were sent to this one."""
+        """Give the next call a new worker, and those that were sent to this one."""
         self._let_go()
         for request in self._under_way:
             request.state = _State.LOST
@@ -341,7 +341,7 @@ class IsolatedExecutor:
         self.restarts += 1
 
     def _after_an_error(self, outcome: Outcome) -> Outcome:
-        """The outcome of a call that raised: a crash where nothing works in that process any more."""
+        """The outcome of a call that raised: a crash if nothing works in that process afterwards."""
         assert self.canary is not None
         if self.perform(self.canary).trouble is None:
             return outcome
@@ -352,6 +352,6 @@ class IsolatedExecutor:
 
 
 def _key(invocation: Invocation) -> Any:
-    """What a compiler would make one program of."""
+    """What a compiler would compile into one program."""
     shapes = tuple((array.shape, array.dtype.str) for array in invocation.inputs.values() if array is not None)
     return invocation.method, shapes, tuple(sorted(invocation.options))

@@ -18,14 +18,14 @@ from xent_conformance.isolation.mark import MARK, end_marked
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: How a server begins: with our path, before a module of the working directory can pass for one of Python's own.
+#: How a server begins: with our path, so that no module of the working directory replaces one of Python's own.
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.fork_server import run; run()"
-#: Seconds that a process which was killed is given to be gone, and a server to answer.
+#: Seconds that a killed process has to end, and a server to answer.
 PATIENCE = 10.0
 
 
 class ForkClient:
-    """One backend's fork server and its workers, one at a time. The server is the worker where it is not forked."""
+    """One backend's fork server and its workers, one at a time. Where it cannot fork, it is the worker itself."""
 
     def __init__(self) -> None:
         """Nothing is started yet."""
@@ -36,13 +36,13 @@ class ForkClient:
         self._unknown = False
         #: A worker that is forked: its number, and a descriptor that can be read from once it has ended.
         self._forked: tuple[int, int] | None = None
-        #: How the last worker has ended, as ``subprocess`` has it; None where nobody knows.
+        #: How the last worker has ended, as ``subprocess`` has it; None where that is unknown.
         self.code: int | None = None
         #: Why the server is not forked, as the end of a sentence; empty where none is on this system.
         self.obstacle: str | None = None
 
     def start(self, descriptors: Sequence[int], errors: int) -> None:
-        """Start a worker with these descriptors and this standard error; a server first where there is none."""
+        """Start a worker with these descriptors and this standard error, and first a server if there is none."""
         if self._control is not None:
             self.code, self._unknown = None, True
             with suppress(OSError):
@@ -67,7 +67,7 @@ class ForkClient:
             )
 
     def learn(self, limit: float = 0.0) -> None:
-        """Read which process the worker is, if the server says so within so many seconds."""
+        """Read the worker's process number, if the server sends it within so many seconds."""
         if self._control is None or not self._unknown or not _readable(self._control.fileno(), limit):
             return
         with suppress(OSError):
@@ -115,7 +115,7 @@ class ForkClient:
         self._forked = None
         end_marked(self._mark, self._server.pid)
         if self.code in (None, ALIVE):
-            # A server that does not answer, or whose child does not end, is of no more use.
+            # A server that does not answer, or whose child does not end, is useless.
             self.code = None
             self.close()
 
@@ -140,14 +140,14 @@ class ForkClient:
         assert self._forked is not None
         number, handle = self._forked
         if self._server is not None and not _ended(self._server):
-            # Only the server keeps its number from being another's.
+            # Only while the server lives is its number not reused.
             _kill_group(number)
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
 def _answer(control: socket.socket) -> int | None:
-    """The server's next number; None where it has ended. Raises TimeoutError where it does not come."""
+    """The server's next number; None if it has ended. Raises TimeoutError if none comes."""
     data = control.recv(ANSWER.size)
     return ANSWER.unpack(data)[0] if len(data) == ANSWER.size else None
 

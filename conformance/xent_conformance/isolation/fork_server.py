@@ -1,7 +1,7 @@
 """The process that imports a backend, and then forks a worker from itself whenever the run asks for one.
 
 Started with the run's ``sys.path`` and the numbers of open descriptors: a connection to the run for what is asked here,
-then those of the first worker. Where it must not be forked it says why, and is that worker itself: see ``obstacle``.
+then those of the first worker. Where forking is unsafe it says why, and becomes that worker itself: see ``obstacle``.
 
 The run asks with one byte. FORK comes with the descriptors of a worker and its standard error; the answer is the
 number of the process. The answer to REAP is how that process has ended, or ALIVE.
@@ -27,9 +27,9 @@ from xent_conformance.isolation.mark import MARK, marked
 
 FORK, REAP = b"f", b"r"
 ANSWER = struct.Struct("<i")
-#: In place of the first worker's number: it is this process, for the reason that follows.
+#: Instead of the first worker's number: this process is the worker, for the reason that follows.
 ITSELF = 0
-#: In place of an exit code.
+#: Instead of an exit code.
 ALIVE = 1 << 16
 #: Most descriptors that come with a request.
 MOST = 64
@@ -40,7 +40,7 @@ def run() -> NoReturn:
     """The whole process."""
     number, *descriptors = map(int, sys.argv[2:])
     control, channel = socket.socket(fileno=number), worker.channel_of(descriptors)
-    # Nothing that the backend starts has it.
+    # Nothing that the backend starts inherits it.
     os.set_inheritable(number, False)
     request = channel.receive()
     worker.submit(request[1][1]["memory"])
@@ -57,7 +57,7 @@ def run() -> NoReturn:
 
 
 def _imported(setup: dict[str, Any]) -> worker.Loading:
-    """Import the backend. What is wrong with it is for the worker to say."""
+    """Import the backend. Errors are left for the worker to report."""
     # What each worker would import otherwise, NumPy's at the first look at the state of its process.
     import numpy.random  # noqa: F401
 
@@ -81,10 +81,10 @@ def _imported(setup: dict[str, Any]) -> worker.Loading:
 
 
 def obstacle(before: Collection[int]) -> str | None:
-    """Why this process must not be forked now that it has imported a backend; None: nothing speaks against it.
+    """Why this process must not be forked after importing a backend; None: it may be.
 
-    The copy would lack its threads, and wait for ever for a lock that one of them holds. Processes, open files and
-    shared memory would be the same for all workers; a device that is in use is some of each. ``before`` are the
+    The copy would lack its threads, and wait forever for a lock that one of them holds. Processes, open files and
+    shared memory would be shared by all workers; a device in use involves all of these. ``before`` are the
     descriptors that were open already. The reason is empty where processes are not forked on this system.
     """
     return next(_obstacles(before), None) if _has_handles() else ""
@@ -106,7 +106,7 @@ def _obstacles(before: Collection[int]) -> Iterator[str]:
 
 
 def _has_handles() -> bool:
-    """Whether the run can wait for a process that is no child of its own."""
+    """Whether the run can wait for a process that is not its child."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -117,15 +117,15 @@ def _has_handles() -> bool:
 def _descriptors() -> set[int]:
     """Numbers of the open descriptors."""
     found = [*_DESCRIPTORS.iterdir()] if _DESCRIPTORS.is_dir() else []
-    # That of the folder itself is closed again.
+    # The folder's own descriptor is closed again.
     return {int(entry.name) for entry in found if entry.is_symlink()}
 
 
 def _serve(
     control: socket.socket, first: Callable[[], None], leave: Callable[[], None], loading: worker.Loading
 ) -> NoReturn:
-    """Fork the ``first`` worker, ``leave`` to it what is its own, and fork others until nobody asks any more."""
-    # Nothing that is there already is collected in a worker, which would copy the pages that it lies on.
+    """Fork the ``first`` worker, ``leave`` it its descriptors, and fork others until the run closes the connection."""
+    # A worker does not garbage-collect existing objects, which would copy their pages.
     gc.freeze()
     child = _forked(control, first)
     leave()
@@ -146,7 +146,7 @@ def _serve(
 
 
 def _forked(control: socket.socket, work: Callable[[], None]) -> int:
-    """The number of a new process that does some work, which is all that it does."""
+    """The number of a new process that does some work and ends."""
     here = os.getpid()
     with warnings.catch_warnings():
         # Libraries warn of forking where threads may be; there are none.

@@ -1,4 +1,4 @@
-"""What tells the processes of one backend from all others: a variable in the environment that they began with."""
+"""How the processes of one backend are recognised: by a variable in their initial environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MARK = "XENT_WORKER"
 
 
 def marked(value: str, *without: int) -> Iterator[int]:
-    """Numbers of the processes with this mark, without some; only Linux shows it."""
+    """Numbers of the processes with this mark, except some; only Linux shows it."""
     wanted = f"{MARK}={value}".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):
         # Those of other users cannot be read, and others end while we look.

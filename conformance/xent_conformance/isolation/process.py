@@ -1,4 +1,4 @@
-"""One worker process: starting it, exchanging messages with it, and learning what it died of."""
+"""One worker process: starting it, exchanging messages with it, and finding out how it died."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from xent_conformance.loading.loader import Narrowing
 
 T = TypeVar("T")
 
-#: Seconds between two looks at whether it is.
+#: Seconds between two checks.
 MOMENT = 0.002
-#: Longest part of what a dying process said that is kept.
+#: Longest part of a dying process's last words that is kept.
 LAST_WORDS = 300
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a backend may take: seconds a call, seconds to load, and bytes of memory (None: no limit).
+    """Limits: seconds for a call, seconds to load, and bytes of memory (None: no limit).
 
     The first call of a shape, which may compile, has ``FIRST`` times the seconds.
     """
@@ -41,24 +41,24 @@ class Limits:
     memory: int | None = None
 
     FIRST = 4
-    #: To load it has so many times the limit of a call, at least so many seconds: frameworks import thousands of files.
+    #: Loading may take so many times the limit of a call, at least so many seconds: frameworks import many files.
     LOADING, LEAST_LOADING = 15, 60.0
 
     @classmethod
     def granted(cls, call: float) -> Limits:
-        """The limits that go with one for a call, on this machine."""
+        """All limits that follow from one for a call, on this machine."""
         return cls(call, max(cls.LOADING * call, cls.LEAST_LOADING), granted_memory())
 
 
-#: Signals that a process gets from others: who is short of memory, or shuts the machine down. The rest are its own.
+#: Signals sent by others, short of memory or shutting down. Any other signal is the process's own.
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class DiedError(Exception):
-    """The worker is gone; the message says what it died of. ``killed``: by a signal that others send."""
+    """The worker is gone; the message says how it died. ``killed``: by a signal that others send."""
 
     def __init__(self, message: str, *, killed: bool = False) -> None:
-        """Carries whether the process may be innocent of its end."""
+        """``killed``: the process may not have caused its own end."""
         super().__init__(message)
         self.killed = killed
 
@@ -81,7 +81,7 @@ class WorkerProcess:
     def __init__(
         self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, known: Description | None = None
     ) -> None:
-        """Start it, and let it load the backend, or once more one that is ``known``: with less to do then."""
+        """Start it, and let it load the backend, with less to do for one that is ``known``."""
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         self._errors, errors = os.pipe()
@@ -111,7 +111,7 @@ class WorkerProcess:
             self.ask(lambda _: ("open", setup), limits.load)
 
     def opening(self) -> tuple[str, Any]:
-        """What the worker says once it has loaded the backend, or has not; raises DiedError or HungError."""
+        """The worker's report once it has loaded the backend, or failed to; raises DiedError or HungError."""
         found: tuple[str, Any] = self.answer(self._asked, _as_it_is, self._limits.load)
         self._process.learn(PATIENCE)
         return found
@@ -141,7 +141,7 @@ class WorkerProcess:
 
     @contextlib.contextmanager
     def _ended_by_errors(self, limit: float) -> Iterator[None]:
-        """Errors of the channel as what they say of the worker, which does not outlive them."""
+        """Turn errors of the channel into errors of the worker, which is ended."""
         try:
             yield
         except TimeoutError:
@@ -162,7 +162,7 @@ class WorkerProcess:
         return self._process.gone()
 
     def death(self) -> DiedError:
-        """What the process died of, and the last thing it said."""
+        """How the process died, and the last thing it printed."""
         deadline = monotonic() + PATIENCE
         while not (gone := self.gone()) and monotonic() < deadline:
             sleep(MOMENT)
@@ -182,9 +182,9 @@ class WorkerProcess:
         )
 
     def _listen(self) -> None:
-        """Read all it prints as errors, so that it never waits for a reader, and keep the end.
+        """Read its standard error, so that it never waits for a reader, and keep the end.
 
-        A process that it has left behind may hold the other end open for ever, so the end of file is not waited for.
+        A process that it has left behind may hold the other end open forever, so the end of file is not waited for.
         """
         ready = select.poll()
         ready.register(self._errors, select.POLLIN)

@@ -1,4 +1,4 @@
-"""The worker of a backend: makes it, and carries out one request after the other until nobody asks any more."""
+"""The worker of a backend: makes it, and carries out requests until the run closes the connection."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xent_conformance.isolation.channel import Arena, Channel
 if TYPE_CHECKING:
     from xent_conformance.loading.loader import Imported
 
-#: How this process tells the kernel that it is the one to end when memory runs out.
+#: Makes this the process that the kernel ends when memory runs out.
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
-#: Gives a backend that is imported, or raises why there is none.
+#: Returns the imported backend, or raises the reason that there is none.
 Loading: TypeAlias = "Callable[[], Imported]"
 
 
@@ -45,7 +45,7 @@ def work(channel: Channel, request: tuple[int, Any], loading: Loading) -> None:
 
 
 def submit(memory: int | None) -> None:
-    """Die with the run, die first when memory runs out, and have no more of it than was granted, in bytes."""
+    """End with the run, first when memory runs out, and allocate no more bytes than granted."""
     import resource
 
     die_with_parent(os.getppid())
@@ -70,7 +70,7 @@ def die_with_parent(parent: int) -> None:
 def _opened(
     channel: Channel, setup: dict[str, Any], loading: Loading
 ) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
-    """Make the backend: what it is, and a function that answers requests; why it cannot be loaded, and None."""
+    """Make the backend: its description and a function that answers requests, or why it cannot be loaded and None."""
     from xent_conformance.calling.exceptions import message_of
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
@@ -92,13 +92,13 @@ def _opened(
 
 
 def no_debugger(*_: Any, **__: Any) -> None:
-    """``breakpoint()`` where there is no terminal: it ends the process and says so. Raised, it would be an answer."""
+    """``breakpoint()`` where there is no terminal: it ends the process. An exception would be an answer."""
     os.write(2, b"breakpoint(): a debugger works with --in-process only\n")
     os._exit(3)
 
 
 def leave_copies(here: int) -> None:
-    """End a process that a backend has made of this one by forking: only one may answer."""
+    """End a process that a backend has forked from this one: only one may answer."""
     if os.getpid() != here:
         os._exit(0)
 

@@ -15,7 +15,7 @@ from xent_conformance.strategies.streams import recipes
 
 __all__ = ["EVERYTHING", "Recipe", "problems", "recipes"]
 
-#: Capabilities of a backend that can do all there is, as PyTorch does.
+#: Capabilities of a backend that supports everything, as PyTorch does.
 EVERYTHING = Capabilities(
     logits_dtypes=FLOATING,
     probability_targets=True,

@@ -22,7 +22,7 @@ VIEWS = ("strided", "reversed", "same along one axis")
 
 
 def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyArray:
-    """A cotangent of a kind for the loss of a problem, of its shape and dtype."""
+    """A cotangent of one kind, of the shape and dtype of a problem's loss."""
     if problem.reduction != "none":
         return array_of(_values(problem, kind, rng, None), problem.dtype)
     values = _values(problem, kind, rng, problem.rows)
@@ -37,7 +37,7 @@ def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyAr
 def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
     """Numbers for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
 
-    The kind "random" has as many digits as a format holds: round numbers would hide that they went through a narrower
+    The kind "random" has as many digits as a format holds: round numbers would hide a detour through a narrower
     one.
     """
     size = () if rows is None else (rows,)
@@ -59,7 +59,7 @@ def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | N
 
 
 def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tuple[int, ...]) -> F64Array:
-    """Numbers of both signs whose logarithms are uniform; every third is as large or as small as it may be."""
+    """Numbers of both signs whose logarithms are uniform; every third is as large or as small as allowed."""
     smallest, largest = _range(problem, SHARES.get(kind, 1.0), ROOM.get(kind, 1.0))
     low = smallest if kind in ("small", "less", "mixed") else LARGE
     high = SMALL if kind in ("small", "less") else largest
@@ -73,7 +73,7 @@ def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tu
 
 
 def _range(problem: Problem, share: float, room: float) -> tuple[float, float]:
-    """Exponents of the smallest and the largest cotangent that no step of a correct implementation loses.
+    """Exponents of the smallest and the largest cotangent that survive every step of a correct implementation.
 
     Steps are: divided by the mean's divisor, times a weight, times the shares of a row. Where a small number would be
     lost and what is left of it then multiplied (by a logarithm) or divided, there is no room for it.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 STRENGTH = 3
-#: Rows tried for each row kept. More shortens the array by a few rows and costs time in proportion.
+#: Candidates for each row of the array. More shortens the array by a few rows and costs time in proportion.
 CANDIDATES = 48
 
 
@@ -26,7 +26,7 @@ def covering_array(levels: Sequence[int], count: int | None = None) -> tuple[tup
 
 
 class _Started:
-    """A covering array as far as anyone asked for it."""
+    """The rows of a covering array that were asked for so far."""
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         self.rows: list[tuple[int, ...]] = []

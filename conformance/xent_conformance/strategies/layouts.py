@@ -1,4 +1,4 @@
-"""Memory layouts: the same values behind other strides. A correct implementation cannot tell them apart."""
+"""Memory layouts: the same values behind other strides. A correct implementation gives the same results for all."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _masked(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
 
 
 def _masked_span(rng: np.random.Generator, classes: int, fmt: Format) -> F64Array:
-    """All classes masked but a span, as padding and attention masks leave it: whole blocks, often all but one class."""
+    """All classes masked except a span, as by padding and attention masks: whole blocks, often all but one class."""
     unit = int(rng.choice([1, 8, 32]))
     first = int(rng.integers(classes)) // unit * unit
     width = int(rng.choice([1, unit, classes]))
@@ -130,7 +130,7 @@ def _end(fmt: Format) -> float:
 #: The ends of the range, for requirements about them alone: no other stream draws them.
 EXTREMES: dict[str, Regime] = {
     "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * _end(fmt),
-    # Below any constant that a maximum may have been started from.
+    # Below any constant that a kernel may start a maximum from.
     "lowest": lambda rng, classes, fmt: rng.choice([-1.0, -0.75, -0.5], size=classes) * _end(fmt),
     "smallest": lambda rng, classes, fmt: rng.integers(-3, 4, size=classes).astype(np.float64) * _smallest(fmt),
     "widest gap": lambda rng, classes, fmt: (
@@ -144,11 +144,11 @@ def _smallest(fmt: Format) -> float:
     return fmt.smallest_normal * 2 * fmt.unit_roundoff
 
 
-#: Every row of its own regime: one example then gives as many different verdicts as it has rows.
+#: Every row of its own regime: one problem then tries as many regimes as it has rows.
 MIXED = "mixed"
 
 
-#: Rows that are made one by one; where there are more, each of them is there several times.
+#: Rows that are made one by one; of more rows, each is repeated.
 DIFFERENT_ROWS = 256
 
 

@@ -92,7 +92,7 @@ class Recipe:
         chosen = self.reduction if self.reduction in claimed else claimed[self.seed % len(claimed)]
         heaviest = 1.0 if weight is None else float(np.abs(weight.astype(np.float64)).max())
         if chosen == "mean" and rows * max(1.0, heaviest) > format_named(dtype).max_finite / 2:
-            # The divisor may be past what the format holds.
+            # The divisor may exceed the format's range.
             return next((r for r in ("none", "sum") if r in claimed), chosen)
         return chosen
 
@@ -143,7 +143,7 @@ class Recipe:
 
 
 def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequence[str], turn: int = 0) -> str:
-    """The dtype for class indices: the one that is wanted, or else another claimed one, of several in turn.
+    """The dtype for class indices: the one wanted, or else another claimed one, in turn.
 
     It holds every label and the sentinel that is passed. int64 where none does: a subject casts that to what it claims.
     """
@@ -157,7 +157,7 @@ def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequ
 
 
 def _fill_ignored(logits: F64Array, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], content: str) -> None:
-    """What stands in ignored rows is irrelevant, so it may be anything."""
+    """The content of ignored rows is irrelevant, so it may be anything."""
     if content != "plain" and ignored.any():
         logits[ignored] = {"nan": np.nan, "infinite": np.inf, "masked": -np.inf}[content]
 

@@ -71,7 +71,7 @@ LABEL_DTYPES = Stream(
         **MORE,
         "shape": {
             **ANY_SIZE,
-            # A single label that is always 0 says nothing.
+            # A single label that is always 0 tests nothing.
             "unbatched": [((), 2), ((), 5), ((), 33)],
             "unbatched, long": [Sizes((34, 4096), axes=0)] * 6,
             "rows": [Sizes((1, 6), (66, 65536))],
@@ -85,7 +85,7 @@ LABEL_DTYPES = Stream(
             "signed bytes": ["int8"],
             "bytes": ["uint8"],
         },
-        # What a label is shows neither in batches that are ignored altogether, nor where weights or smoothing hide it.
+        # A wrong label shows neither in batches that are entirely ignored, nor where weights or smoothing hide it.
         "ignore": NOT_ALL_IGNORED,
         "weight": SHOWING_WEIGHTS,
         "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
@@ -173,7 +173,7 @@ SHIFTED = Stream(
     only={"shape": MODERATE, "regime": {"grid": ["grid"], "equal": ["equal"]}, "weight": USUAL_WEIGHTS},
     budget=0.05,
 )
-#: Plain values behind every memory layout, in every rank: layouts are odd in other ways with each.
+#: Plain values behind every memory layout, in every rank: each rank has odd layouts of its own.
 VIEWS = Stream(
     "views",
     only={
@@ -219,7 +219,7 @@ LINEAR = Stream(
     },
     budget=0.1,
 )
-#: One row of several is spoiled afterwards.
+#: One row of several is replaced by nan or infinities afterwards.
 SPOILED = Stream(
     "spoiled rows",
     only={
@@ -231,5 +231,5 @@ SPOILED = Stream(
     budget=0.05,
 )
 
-#: Logits and labels of the call between two others that must not see anything of it.
+#: Logits and labels of a call between two others, which must not be affected by it.
 BETWEEN = (((30.0, -30.0, 0.0), (1.0, 2.0, 0.5)), (1, 0))

@@ -1,4 +1,4 @@
-"""Sources of problems. Requirements that name the same source are judged together, on the same trials."""
+"""Sources of problems. Requirements with the same source are judged together, on the same trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams: endless sequences of recipes, one for each group of requirements that look at the same calls.
+"""Streams: endless sequences of recipes, one for each group of requirements about the same calls.
 
 The covering array comes first, random draws by Hypothesis after it. Each stream has a seed of its own, made from the
 run's seed, so no two streams and no two runs see the same problems, and every backend with the same shape policy does.
@@ -27,7 +27,7 @@ from xent_conformance.strategies.sources import Source
 
 #: What the sizes of a recipe are drawn with, beside its seed: its numbers are drawn with that alone.
 SIZES = 1
-#: Fewer recipes than these are not worth a random draw.
+#: With fewer recipes than these, none is drawn at random.
 FEW = 12
 
 
@@ -39,7 +39,7 @@ class Stream(Source):
     it its problems.
 
     ``budget`` is the share of a profile's examples that the stream gets: what the kill matrix says it needs
-    (``kill_budget.py``), and never so few that what no mutant copies would be met by chance alone.
+    (``kill_budget.py``), and never so few that faults without a mutant would be found by chance alone.
     """
 
     _: KW_ONLY
@@ -69,7 +69,7 @@ class Draw:
 
 
 def derived_seed(*parts: object) -> int:
-    """A seed of 64 bits from anything that prints the same in every run."""
+    """A seed of 64 bits from anything whose text is the same in every run."""
     text = "\x1f".join(str(p) for p in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
@@ -87,7 +87,7 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     return covering + random
 
 
-#: Made once: to make and check a strategy costs more than to draw from it.
+#: Made once: making and checking a strategy costs more than drawing from it.
 _SEEDS, _EIGHT = st.integers(0, 2**32 - 1), st.integers(0, 7)
 _ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
 _VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
@@ -113,7 +113,7 @@ def _drawn(draw: st.DrawFn, choices: Mapping[str, st.SearchStrategy[Any]], fixed
 def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
     """A few shapes of different levels, the same for every stream that has those levels, others for other seeds.
 
-    Of the small shapes one with several rows, and classes of another number: it may be the only shape.
+    The small shape has several rows and another number of classes, since it may be the only shape.
     """
     first, *others = SHAPES
     rng = np.random.default_rng(derived_seed("shapes", *seeds))
@@ -123,7 +123,7 @@ def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) 
     for level in (level for level in levels[:size] if level in shapes):
         choices = [s for s in shapes[level] if level != first or _several(s)] or shapes[level]
         chosen[level] = [_fixed(choices[picks[level] % len(choices)], picks[level])]
-    # A stream with shapes of its own, each of which is compiled for it alone, gets half as many.
+    # A stream with shapes of its own gets half as many: each is compiled for it alone.
     own = [[*shapes][i] for i in rng.permutation(len(shapes))[: max(1, size // 2)]] if not chosen else []
     return chosen or {level: [_fixed(shapes[level][0], derived_seed(level, *seeds))] for level in own}
 
@@ -187,10 +187,10 @@ def _random_recipes(strategy: st.SearchStrategy[Recipe], seed: int, count: int) 
 
 @contextmanager
 def _without_constants() -> Iterator[None]:
-    """Hypothesis mixes numbers that it finds in the sources of loaded modules into what it draws.
+    """Keeps Hypothesis from drawing constants that it finds in the sources of loaded modules.
 
-    Which modules are loaded, and which of them it takes for the user's own, differs from process to process; what a
-    seed stands for must not. It has no setting for that.
+    Which modules are loaded, and which of them count as the user's own, differs from process to process; the problems
+    of a seed must not. Hypothesis has no setting for that.
     """
     with ExitStack() as stack:
         if hasattr(HypothesisProvider, "_maybe_draw_constant"):
@@ -210,7 +210,7 @@ def _flat(levels: Mapping[str, Any]) -> list[Any]:
 
 #: All options jointly.
 JOINT = Stream("joint", only={"shape": ANY_SIZE, **MORE}, budget=0.66)
-#: Every problem has ignored rows, and what stands in them would spoil any answer it reached.
+#: Every problem has ignored rows, and their content would spoil any answer that it reached.
 IGNORED = Stream(
     "ignored content",
     only={

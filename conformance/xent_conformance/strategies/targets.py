@@ -1,4 +1,4 @@
-"""Targets, class weights and cotangents: what goes beside the logits."""
+"""Targets, class weights and cotangents: the other arrays of a problem."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _index(pick: Callable[[np.random.Generator, F64Array], npt.ArrayLike]) -> Ca
     return labels
 
 
-#: Which class each row (rows, C) has for its target.
+#: The target class of each row, for logits (rows, C).
 LABELS: dict[str, Callable[[np.random.Generator, F64Array], Labels]] = {
     "random": _index(lambda rng, x: rng.integers(0, x.shape[1], len(x))),
     "argmax": _index(lambda _, x: x.argmax(axis=1)),
@@ -79,15 +79,15 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, int], F64Array] | None] = {
     "negative": _negative,
 }
 
-#: Sentinels that are no class index in any problem. 255 is one that a byte can hold.
+#: Sentinels that are no class index in any problem. 255 fits into a byte.
 OUTSIDE = (-100, -1, -2, 255)
 
 
 def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) -> tuple[Labels, int | None]:
     """Labels in which some rows are ignored as ``kind`` says, and the sentinel that does it (None: no row).
 
-    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here. A row that is alone is
-    ignored half as often: nothing else of such a problem is judged.
+    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here. A single row is ignored
+    half as often: nothing else of such a problem could be judged.
     """
     rows = len(labels)
     if kind == "none" or not rows:

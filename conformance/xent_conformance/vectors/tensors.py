@@ -1,7 +1,7 @@
-"""One problem as tensors: its inputs, and for each result the exact value, what may be off, and what else is right.
+"""One problem as tensors: its inputs, and for each result the exact value, its bound, and what else is correct.
 
 For a result R in the shape that the call returns it in: ``R.exact`` and ``R.bound`` in float64; ``R.rest`` where the
-exact value is the unevaluated sum of ``R.exact`` and it; ``R.also`` where infinity (1) or nan (2) is right as well.
+exact value is the unevaluated sum of ``R.exact`` and it; ``R.also`` where infinity (1) or nan (2) is correct as well.
 """
 
 from __future__ import annotations
