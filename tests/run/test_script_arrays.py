@@ -39,6 +39,18 @@ def test_what_repeats_is_written_once():
     assert literals.array(np.arange(100.0), "logits", []).startswith("np.array(")
 
 
+@pytest.mark.parametrize(("odd", "lines_of_text"), [(4, 5), (100, 2)])
+def test_what_differs_from_the_commonest_value_is_written_alone(odd, lines_of_text):
+    """A few places a line each, many in one line; nan and infinities too."""
+    array, lines = np.full((7, 200), 0.5, dtype=np.float32), []
+    array.flat[:: 1400 // odd] = np.resize([1.5, np.nan, -np.inf], odd)
+    expression = literals.array(array, "logits", lines)
+    assert len(lines) == lines_of_text
+    scope = {"np": np}
+    exec("\n".join([*lines, f"value = {expression}"]), scope)
+    assert scope["value"].astype(np.float32).tobytes() == array.tobytes()
+
+
 @pytest.mark.parametrize(
     "layout", ["contiguous", "transposed", "strided", "offset", "reversed", "read-only", "repeated"]
 )

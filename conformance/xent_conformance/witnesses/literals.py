@@ -58,6 +58,9 @@ def _filled(values: AnyArray, name: str, kind: str, lines: list[str]) -> str | N
     if len(odd) > values.size // 4:
         return None
     lines.append(f"{name}_values = np.full({values.shape}, {number(common)}, dtype={kind})")
+    if len(odd) > FEW:
+        lines.append(f"{name}_values.flat[{odd}] = [{', '.join(number(flat[i]) for i in odd)}]")
+        return f"{name}_values"
     for i in odd:
         place = ", ".join(str(int(k)) for k in np.unravel_index(i, values.shape))
         lines.append(f"{name}_values[{place}] = {number(flat[i])}")
