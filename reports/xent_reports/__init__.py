@@ -45,12 +45,12 @@ def render(
     changed = None if baseline is None else compared(runs(baseline), run)
     matrix = None if kill_matrix is None else matrix_file.read(kill_matrix)
     tried = None if coverage is None else coverage_map.read(coverage)
-    found = causes(run)
+    grouped = causes(run)
     pages = {
-        "summary.md": markdown.summary(run, found, changed),
+        "summary.md": markdown.summary(run, grouped, changed),
         **badge.badges(run),
         **({html.KILL_MATRIX: html.kill_matrix_page(matrix, run)} if matrix else {}),
-        "index.html": html.page(run, found, changed, kill_matrix=matrix, coverage_map=tried),
+        "index.html": html.page(run, grouped, changed, kill_matrix=matrix, coverage_map=tried),
     }
     output.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

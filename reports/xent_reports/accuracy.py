@@ -38,8 +38,8 @@ class Panel:
 
     def largest_ulp(self, dtype: str) -> tuple[float, int] | None:
         """The largest error of a dtype in units in the last place, and the fewest classes it is seen with."""
-        found = [(self.points[dtype, c].ulp, c) for c in self.classes if (dtype, c) in self.points]
-        return max(found, key=lambda entry: (size(entry[0]), -entry[1]), default=None)
+        errors = [(self.points[dtype, c].ulp, c) for c in self.classes if (dtype, c) in self.points]
+        return max(errors, key=lambda entry: (size(entry[0]), -entry[1]), default=None)
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Accuracy:
 
 def accuracy(run: Run, families: Sequence[str] = ("accuracy", "gradients")) -> list[Accuracy]:
     """Panels by family: only of MUST requirements, whose ratios are all about the bound of the declared precision."""
-    found = []
+    groups = []
     for family in families:
         binned = [
             v for v in run.verdicts if v.bins and v.level == "MUST" and run.catalogue[v.requirement].family == family
         ]
         if binned:
             panels = [panel for panel in (_panel(b.name, binned) for b in run.available) if panel.points]
-            found.append(Accuracy(family, panels, sorted({v.requirement for v in binned})))
-    return found
+            groups.append(Accuracy(family, panels, sorted({v.requirement for v in binned})))
+    return groups
 
 
 def _panel(backend: str, verdicts: Sequence[VerdictLine]) -> Panel:
@@ -95,10 +95,10 @@ _TIER = re.compile(r"(?P<name>.+) \(largest ratio (?P<share>[\d.e+-]+)\)(?:; not
 
 def tiers(run: Run) -> tuple[list[str], list[tuple[str, list[Tier]]]]:
     """The tightest tier each backend meets: dtypes, and for each backend the tier under each."""
-    found = {(v.backend, v.dtype): _tier(v) for v in run.verdicts if v.requirement == TIGHTEST_TIER}
-    dtypes = sorted({dtype for _, dtype in found}, key=dtype_order)
-    labels = [b.name for b in run.available if any(label == b.name for label, _ in found)]
-    return dtypes, [(label, [found.get((label, dtype), Tier()) for dtype in dtypes]) for label in labels]
+    met = {(v.backend, v.dtype): _tier(v) for v in run.verdicts if v.requirement == TIGHTEST_TIER}
+    dtypes = sorted({dtype for _, dtype in met}, key=dtype_order)
+    labels = [b.name for b in run.available if any(label == b.name for label, _ in met)]
+    return dtypes, [(label, [met.get((label, dtype), Tier()) for dtype in dtypes]) for label in labels]
 
 
 def _tier(verdict: VerdictLine) -> Tier:

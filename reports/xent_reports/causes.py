@@ -97,13 +97,13 @@ def causes(run: Run) -> list[Cause]:
     of_failure = {
         id(failure): witness for v in run.failing for failure, witness in zip(v.failures, shown[id(v)], strict=False)
     }
-    found = [
+    listed = [
         _cause(run, [(i.verdict, of_failure[id(i.failure)]) for i in group.instances], group.situation)
         for group in run.grouped
     ]
-    found += [_cause(run, [(v, shown[id(v)][0]) for v in same]) for same in run.unexplained]
-    found.sort(key=lambda cause: cause.is_weak)
-    return _within(found, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
+    listed += [_cause(run, [(v, shown[id(v)][0]) for v in same]) for same in run.unexplained]
+    listed.sort(key=lambda cause: cause.is_weak)
+    return _within(listed, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
 
 
 def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = "") -> Cause:
@@ -119,11 +119,11 @@ def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str
     )
 
 
-def _within(found: Sequence[Cause], room: int) -> list[Cause]:
+def _within(ordered: Sequence[Cause], room: int) -> list[Cause]:
     """The causes with as many scripts as find room, and tables: those that stand for a cause come first."""
     places = [
         (nth + depth, witness)
-        for cause in found
+        for cause in ordered
         for nth, broken in enumerate(cause.broken)
         for depth, witness in enumerate(broken.witnesses)
     ]
@@ -137,14 +137,14 @@ def _within(found: Sequence[Cause], room: int) -> list[Cause]:
             witnesses=[briefly(w, table=w.anchor in tables, script=w.anchor in scripts) for w in broken.witnesses],
         )
 
-    return [replace(cause, broken=[fitted(broken) for broken in cause.broken]) for cause in found]
+    return [replace(cause, broken=[fitted(broken) for broken in cause.broken]) for cause in ordered]
 
 
 def _fitting(sizes: Iterable[tuple[str, int]], room: int) -> set[str]:
     """Names of what finds room, in their order; what is too large for what is left of it is passed over."""
-    found = set()
+    fitting = set()
     for name, size in sizes:
         if size <= room:
             room -= size
-            found.add(name)
-    return found
+            fitting.add(name)
+    return fitting

@@ -114,10 +114,10 @@ def diff(old: Sequence[Path] | Path, new: Sequence[Path] | Path) -> tuple[str, i
     Several old records are a history: the new one is compared with the latest of them.
     """
     try:
-        found = compared(runs(old), run_of(combined(load(new))))
+        changes = compared(runs(old), run_of(combined(load(new))))
     except RecordError as error:
         return one_line(str(error)), TROUBLE
-    return "\n".join(_lines(found)), WORSE if any(c.worse for c in found.changes) else SAME
+    return "\n".join(_lines(changes)), WORSE if any(c.worse for c in changes.changes) else SAME
 
 
 def runs(records: Sequence[Path] | Path) -> list[Run]:
@@ -137,9 +137,9 @@ def compared(earlier: Sequence[Run], new: Run) -> Changes:
     past = [_by_place(run) for run in history]
     places = {place for verdicts in (*past, after) for place in verdicts}
     keys = sorted(places, key=lambda k: (k[0], k[1], dtype_order(k[2])))
-    found = [_change(key, [verdicts.get(key) for verdicts in past], after.get(key)) for key in keys]
+    all_changes = [_change(key, [verdicts.get(key) for verdicts in past], after.get(key)) for key in keys]
     order = list(KINDS)
-    changes = sorted((c for c in found if c is not None), key=lambda c: order.index(c.kind))
+    changes = sorted((c for c in all_changes if c is not None), key=lambda c: order.index(c.kind))
     same = len(before.keys() | after.keys()) - sum(c.kind != "earlier" for c in changes)
     different = conditions(history[-1].header, new.header)
     return Changes(changes, different, _versions(history[-1], new), same, (*history, new), before)
@@ -175,23 +175,23 @@ def _kind(before: VerdictLine | None, after: VerdictLine | None) -> str:
 def _versions(old: Run, new: Run) -> list[str]:
     """Libraries whose version changed, per backend."""
     before = {b.name: b.versions for b in old.backends}
-    found = []
+    changed = []
     for backend in new.backends:
         for library, version in backend.versions.items():
             earlier = before.get(backend.name, {}).get(library, version)
             if earlier != version:
-                found.append(f"{backend.name}: {library} {earlier} → {version}")
-    return found
+                changed.append(f"{backend.name}: {library} {earlier} → {version}")
+    return changed
 
 
-def trend(found: Changes) -> list[tuple[str, list[int]]]:
+def trend(changes: Changes) -> list[tuple[str, list[int]]]:
     """When each run began, and how many of its requirements are of each status of :func:`statuses`."""
-    return [(run.header.started, [dict(counts(run)).get(s, 0) for s in statuses(found)]) for run in found.runs]
+    return [(run.header.started, [dict(counts(run)).get(s, 0) for s in statuses(changes)]) for run in changes.runs]
 
 
-def statuses(found: Changes) -> list[Status | None]:
+def statuses(changes: Changes) -> list[Status | None]:
     """The statuses that requirements of any of the runs have, the worst first."""
-    seen = {status for run in found.runs for status, _ in counts(run)}
+    seen = {status for run in changes.runs for status, _ in counts(run)}
     return [status for status in (*SEVERITY, None) if status in seen]
 
 
@@ -203,11 +203,11 @@ def state(verdict: VerdictLine | None) -> str:
     return " ".join(x for x in (*GLYPHS[verdict.status], largest, verdict.observed) if x)
 
 
-def _lines(found: Changes) -> list[str]:
-    lines = [one_line(text) for text in (*found.conditions, *found.versions)]
+def _lines(changes: Changes) -> list[str]:
+    lines = [one_line(text) for text in (*changes.conditions, *changes.versions)]
     for kind in KINDS:
-        for change in found.of_kind(kind):
+        for change in changes.of_kind(kind):
             place = f"{change.requirement} on {change.backend} ({change.dtype})"
             lines.append(one_line(f"{kind}: {place}: {' → '.join(change.states)}"))
-    parts = [f"{len(found.of_kind(kind)):,} {kind}" for kind in KINDS if found.of_kind(kind)]
-    return [*lines, ", ".join([*parts, found.unchanged])]
+    parts = [f"{len(changes.of_kind(kind)):,} {kind}" for kind in KINDS if changes.of_kind(kind)]
+    return [*lines, ", ".join([*parts, changes.unchanged])]

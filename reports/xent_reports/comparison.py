@@ -57,7 +57,7 @@ class Observation:
 
 def conventions(run: Run) -> list[Comparison]:
     """Declared choices. The usual one is the header's default where it names one, else what most backends choose."""
-    found = []
+    compared = []
     for name in _fields(run, lambda b: b.conventions):
         asked = run.header.conventions.get(name)
         chosen = [b.conventions.get(name, "") for b in run.available]
@@ -72,15 +72,15 @@ def conventions(run: Run) -> list[Comparison]:
             )
             for backend, text in zip(run.available, chosen, strict=True)
         ]
-        found.append(Comparison(name, asked.question if asked else "", choices))
-    return found
+        compared.append(Comparison(name, asked.question if asked else "", choices))
+    return compared
 
 
 def unusual(run: Run) -> str:
     """How many conventions there are, and how many of them some backend chooses otherwise."""
-    found = conventions(run)
-    differing = sum(any(choice.differs for choice in c.choices) for c in found)
-    return f"{counted(len(found), 'question')}, {differing} with an unusual answer"
+    compared = conventions(run)
+    differing = sum(any(choice.differs for choice in c.choices) for c in compared)
+    return f"{counted(len(compared), 'question')}, {differing} with an unusual answer"
 
 
 def capabilities(run: Run) -> list[Comparison]:
@@ -108,37 +108,37 @@ def _reasons(listed: Any) -> dict[str, str]:
 
 def observations(run: Run) -> list[Observation]:
     """Requirements that only observe, with what they saw."""
-    found = []
+    observed = []
     for requirement in run.requirements:
         if requirement.id == TIGHTEST_TIER:
             continue
         columns = [run.cells.get((requirement.id, b.name), []) for b in run.available]
         seen = [[(v.dtype, v.observed) for v in c if v.status is Status.OBSERVED and v.observed] for c in columns]
         if any(seen):
-            found.append(Observation(requirement, _side_by_side([_by_situation(answers) for answers in seen])))
-    return found
+            observed.append(Observation(requirement, _side_by_side([_by_situation(answers) for answers in seen])))
+    return observed
 
 
 def _side_by_side(answers: Sequence[dict[str, str]]) -> list[Comparison]:
     """Each situation with the answers of all backends."""
     names = list(dict.fromkeys(name for answer in answers for name in answer))
     shown = names if len(names) <= _SITUATIONS else names[: _SITUATIONS - 1]
-    found = [Comparison(name, "", [Choice(answer.get(name, "")) for answer in answers]) for name in shown]
+    compared = [Comparison(name, "", [Choice(answer.get(name, "")) for answer in answers]) for name in shown]
     more = len(names) - len(shown)
-    return [*found, Comparison(f"{more} more", "", [Choice("") for _ in answers])] if more else found
+    return [*compared, Comparison(f"{more} more", "", [Choice("") for _ in answers])] if more else compared
 
 
 def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """One backend's answer to each situation: the text alone where all dtypes agree, else with those that gave it."""
-    found: dict[str, dict[str, list[str]]] = {}
+    dtypes_by_answer: dict[str, dict[str, list[str]]] = {}
     for dtype, text in answers:
         for situation in text.split("; "):
             name, colon, answer = situation.partition(": ")
             name, answer = (name, answer) if colon else ("", situation)
-            found.setdefault(name, {}).setdefault(answer, []).append(dtype)
+            dtypes_by_answer.setdefault(name, {}).setdefault(answer, []).append(dtype)
     names = {dtype for dtype, _ in answers}
     in_words = {}
-    for name, by in found.items():
+    for name, by in dtypes_by_answer.items():
         said = [text if set(seen) == names else f"{text} ({', '.join(seen)})" for text, seen in by.items()]
         in_words[name] = "; ".join(said)
     return in_words

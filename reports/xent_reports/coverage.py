@@ -36,13 +36,13 @@ def exercised(run: Run) -> dict[str, Exercised]:
     for verdict in run.verdicts:
         if verdict.status is not Status.NOT_APPLICABLE:
             grouped.setdefault(verdict.requirement, []).append(verdict)
-    found = {}
+    counts = {}
     for name, verdicts in grouped.items():
         least = min(verdicts, key=lambda v: v.exercised)
         examples, met = sum(v.examples for v in verdicts), sum(v.exercised for v in verdicts)
         where = f"{least.backend}, {least.dtype}"
-        found[name] = Exercised(examples, met, where, least.exercised)
-    return found
+        counts[name] = Exercised(examples, met, where, least.exercised)
+    return counts
 
 
 def unjudged(run: Run) -> list[Unjudged]:

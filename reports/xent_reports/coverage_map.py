@@ -74,22 +74,22 @@ class CoverageMap:
 def read(path: Path) -> CoverageMap:
     """The map of a file; raises RecordError, naming it, where it is not one that `xent coverage` wrote."""
     try:
-        found = from_data(json_object(path), CoverageFile)
+        content = from_data(json_object(path), CoverageFile)
     except ValueError as error:
         raise RecordError(f"{path}: not a result of `xent coverage`: {brief(error)}") from error
-    calls = {(rows, classes): count for rows, classes, count in found.sizes}
+    calls = {(rows, classes): count for rows, classes, count in content.sizes}
     rows, classes = sorted({r for r, _ in calls}), sorted({c for _, c in calls})
     return CoverageMap(
-        found.calls,
-        found.pairs,
-        found.triples,
+        content.calls,
+        content.pairs,
+        content.triples,
         classes,
-        [(r, [_tile(str(c), calls.get((r, c), 0), found.calls) for c in classes]) for r in rows],
+        [(r, [_tile(str(c), calls.get((r, c), 0), content.calls) for c in classes]) for r in rows],
         [
-            (name, [_tile(n, count, found.calls) for n, count in levels.items()])
-            for name, levels in found.levels.items()
+            (name, [_tile(n, count, content.calls) for n, count in levels.items()])
+            for name, levels in content.levels.items()
         ],
-        _by_level(found.missing_pairs),
+        _by_level(content.missing_pairs),
     )
 
 

@@ -40,14 +40,14 @@ class Deviation:
 def deviations(run: Run) -> list[Deviation]:
     """Listed deviations in the order of the requirements."""
     backends = {b.name: b for b in run.backends}
-    found: dict[tuple[str, str, str, str], list[tuple[VerdictLine, DeviationLine]]] = {}
+    grouped: dict[tuple[str, str, str, str], list[tuple[VerdictLine, DeviationLine]]] = {}
     for verdict in run.verdicts:
         for entry in verdict.deviations:
             key = (verdict.backend, shortened(entry.reason, _TEXT), entry.issue, entry.versions)
-            found.setdefault(key, []).append((verdict, entry))
+            grouped.setdefault(key, []).append((verdict, entry))
     taken: dict[str, int] = {}
     room, result = _SCRIPTS, []
-    for (backend, reason, issue, versions), seen in found.items():
+    for (backend, reason, issue, versions), seen in grouped.items():
         known = ((verdict, entry.witness) for verdict, entry in seen)
         witness = next((of_failure(w, v, backends[backend], _TEXT) for v, w in known if w is not None), None)
         if witness is not None and len(witness.script) > room:

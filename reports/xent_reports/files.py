@@ -14,10 +14,10 @@ from xent_conformance.records.strict_json import OddFileError, parsed, read_byte
 
 def load(records: Sequence[Path | Record] | Path) -> list[Record]:
     """Records, of which some may be read already; raises RecordError for one that is none, and for no record at all."""
-    found = [records] if isinstance(records, Path) else list(records)
-    if not found:
+    given = [records] if isinstance(records, Path) else list(records)
+    if not given:
         raise RecordError("no record was given")
-    return [one if isinstance(one, Record) else read(one) for one in found]
+    return [one if isinstance(one, Record) else read(one) for one in given]
 
 
 def json_object(path: Path) -> dict[str, Any]:

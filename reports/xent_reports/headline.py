@@ -44,8 +44,8 @@ def _outcome(run: Run) -> str:
     if len(names) > _NAMED:
         who = f"{len(names)} of {len(run.available)} backends"
     groups = [*([i.verdict for i in cause.instances] for cause in run.grouped), *run.unexplained]
-    found = sum(any(v.status in UNEXPECTED for v in group) for group in groups)
-    return f"{counted(found, 'cause')}, {len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
+    causes = sum(any(v.status in UNEXPECTED for v in group) for group in groups)
+    return f"{counted(causes, 'cause')}, {len(requirements)} of {counted(len(judged), 'requirement')} broken, by {who}"
 
 
 def counts(run: Run, backend: str | None = None) -> list[tuple[Status | None, int]]:
@@ -54,12 +54,12 @@ def counts(run: Run, backend: str | None = None) -> list[tuple[Status | None, in
     Those of one backend, or of all: a requirement then counts once for each. Statuses that did not occur are left out.
     """
     names = [backend] if backend is not None else [b.name for b in run.available]
-    found: Counter[Status | None] = Counter()
+    numbers: Counter[Status | None] = Counter()
     for name in names if run.verdicts else ():
         for requirement in run.requirements:
             verdict = worst(run.cells.get((requirement.id, name), ()))
-            found[verdict.status if verdict else None] += 1
-    return [(status, found[status]) for status in (*SEVERITY, None) if found[status]]
+            numbers[verdict.status if verdict else None] += 1
+    return [(status, numbers[status]) for status in (*SEVERITY, None) if numbers[status]]
 
 
 def look(status: Status | None) -> tuple[str, str]:

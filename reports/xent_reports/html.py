@@ -40,7 +40,7 @@ KILL_MATRIX = "kill-matrix.html"
 
 def page(
     run: Run,
-    found: Sequence[Cause],
+    causes: Sequence[Cause],
     changes: Changes | None = None,
     *,
     kill_matrix: KillMatrix | None = None,
@@ -63,13 +63,13 @@ def page(
         "scope": headline.scope(run),
         "notices": headline.notices(run),
         "standing": lambda name, level: str(standing(run, name, level)),
-        "places": _places(found),
+        "places": _places(causes),
         "families": families(run, changes.signs if changes else {}),
         "heads": heads,
         "titled": len(heads) <= _TITLED,
         "abbreviated": abbreviated(run),
         "labels": [b.name for b in run.available],
-        "causes": found,
+        "causes": causes,
         "deviations": deviations(run),
         "accuracy": measured,
         "definitions": charts.definitions(axes),
@@ -97,10 +97,10 @@ def page(
     return _environment().get_template("report.html.j2").render(style=style, script=script, **hashes, **content)
 
 
-def _places(found: Sequence[Cause]) -> dict[Status | None, str]:
+def _places(causes: Sequence[Cause]) -> dict[Status | None, str]:
     """Where a count leads: to the cards of what failed, to the section that is about it, or to the matrix."""
     places: dict[Status | None, str] = dict.fromkeys([*Status, None], "matrix")
-    places |= {cause.status: "weak" if cause.is_weak else "causes" for cause in found}
+    places |= {cause.status: "weak" if cause.is_weak else "causes" for cause in causes}
     return places | {Status.DEVIATION: "deviations", Status.OBSERVED: "observed"} | dict.fromkeys(_UNSHOWN, "coverage")
 
 
@@ -218,5 +218,5 @@ def _asset(name: str) -> Markup:
 
 def _digest(text: str) -> Markup:
     """The hash by which the page's content security policy knows its own style and script."""
-    found = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Markup(f"sha256-{found}")  # noqa: S704
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(f"sha256-{digest}")  # noqa: S704

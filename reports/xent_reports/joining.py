@@ -95,10 +95,10 @@ def _worst_first(verdict: VerdictLine) -> tuple[int, int, str]:
 
 def _bins(bins: Iterable[Bin], count: Callable[[Iterable[int]], int]) -> Iterable[Bin]:
     """Bins by class count: largest ratio and error of all, and their counts put together by ``count``."""
-    found: dict[int, list[Bin]] = {}
+    by_classes: dict[int, list[Bin]] = {}
     for entry in bins:
-        found.setdefault(entry.classes, []).append(entry)
-    for classes, same in sorted(found.items()):
+        by_classes.setdefault(entry.classes, []).append(entry)
+    for classes, same in sorted(by_classes.items()):
         yield Bin(
             classes=classes,
             count=count(b.count for b in same),

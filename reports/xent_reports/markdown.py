@@ -20,13 +20,13 @@ _TEXT = 2000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~>@-])")
 
 
-def summary(run: Run, found: Sequence[Cause], changes: Changes | None = None) -> str:
+def summary(run: Run, causes: Sequence[Cause], changes: Changes | None = None) -> str:
     """The summary: verdict, counts, a table of backends, the failures, deviations and changes."""
     parts = [f"## {text(sentence(run))}", counts_line(run)]
     parts += [f"> {text(notice)}" for notice in notices(run)]
     parts += [text(changes.sentence)] if changes else []
     parts.append(_backends(run))
-    failing, weak = [c for c in found if not c.is_weak], [c for c in found if c.is_weak]
+    failing, weak = [c for c in causes if not c.is_weak], [c for c in causes if c.is_weak]
     for heading, shown in (("### Causes", failing), ("### Weak", weak)):
         parts += [heading, *map(_cause, shown[:_DETAILED])] if shown else []
     more = sum(max(0, len(some) - _DETAILED) for some in (failing, weak))
@@ -97,11 +97,11 @@ def _witness(witness: Witness) -> str:
 
 
 def _deviations(run: Run) -> list[str]:
-    found = deviations(run)
-    if not found:
+    listed = deviations(run)
+    if not listed:
         return []
     lines = []
-    for entry in found:
+    for entry in listed:
         address = web_address(entry.issue)
         issue = f"<{address}>" if address else text(entry.issue)
         places = "; ".join(f"{code(p.requirement.id)} ({text(', '.join(p.dtypes))})" for p in entry.places)
@@ -112,13 +112,13 @@ def _deviations(run: Run) -> list[str]:
 def _changes(changes: Changes) -> list[str]:
     lines = [f"- {text(said)}" for said in (*changes.conditions, *changes.versions)]
     for kind in KINDS:
-        found = changes.of_kind(kind)
-        for change in found[:_DETAILED]:
+        shown = changes.of_kind(kind)
+        for change in shown[:_DETAILED]:
             place = (
                 f"{code(abridged(change.requirement))} on {code(abridged(change.backend))} ({text(change.dtype, 48)})"
             )
             lines.append(f"- {kind}: {place}: {text(' → '.join(change.states))}")
-        if len(found) > _DETAILED:
-            lines.append(f"- {kind}: {len(found) - _DETAILED:,} more")
+        if len(shown) > _DETAILED:
+            lines.append(f"- {kind}: {len(shown) - _DETAILED:,} more")
     lines.append(f"- {changes.unchanged}")
     return ["### Changes since the earlier record", "\n".join(lines)]

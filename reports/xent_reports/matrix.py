@@ -122,20 +122,20 @@ def families(run: Run, signs: Signs | None = None) -> list[Family]:
     grouped: dict[str, list[Row]] = {}
     for requirement in run.requirements:
         grouped.setdefault(requirement.family, []).append(_row(run, requirement, signs or {}))
-    found = []
+    sorted_families = []
     for name, rows in grouped.items():
         rows.sort(key=lambda row: (row.rank, row.requirement.id))
         width = len(columns(run))
         cells = [_together([row.cells[min(i, len(row.cells) - 1)] for row in rows if row.cells]) for i in range(width)]
-        found.append(Family(name, rows, cells, is_open=False))
-    found.sort(key=lambda family: (min(family.rank, SEVERITY.index(Status.VACUOUS)), family.name))
+        sorted_families.append(Family(name, rows, cells, is_open=False))
+    sorted_families.sort(key=lambda family: (min(family.rank, SEVERITY.index(Status.VACUOUS)), family.name))
     shown = 0
-    for place, family in enumerate(found):
+    for place, family in enumerate(sorted_families):
         failing = family.rank < SEVERITY.index(Status.WEAK)
         if failing and (shown + len(family.rows) <= _OPEN or not shown):
-            found[place] = replace(family, is_open=True)
+            sorted_families[place] = replace(family, is_open=True)
             shown += len(family.rows)
-    return found
+    return sorted_families
 
 
 def abbreviated(run: Run) -> bool:
@@ -145,8 +145,8 @@ def abbreviated(run: Run) -> bool:
 
 def _dtypes(run: Run) -> list[str]:
     """Dtypes of the only backend; nothing where there are several backends, or too many dtypes."""
-    found = sorted({v.dtype for v in run.verdicts} - {"all"}, key=dtype_order)
-    return found if len(run.available) == 1 and len(found) <= _DTYPES else []
+    dtypes = sorted({v.dtype for v in run.verdicts} - {"all"}, key=dtype_order)
+    return dtypes if len(run.available) == 1 and len(dtypes) <= _DTYPES else []
 
 
 def _row(run: Run, requirement: RequirementLine, signs: Signs) -> Row:
@@ -169,22 +169,28 @@ def _place(verdict: VerdictLine) -> tuple[str, str, str]:
 
 def _sign(signs: Iterable[str]) -> str:
     """The sign of several: worse where any is."""
-    found = set(signs)
-    return next((sign for sign in (WORSE_SIGN, BETTER_SIGN) if sign in found), "")
+    present = set(signs)
+    return next((sign for sign in (WORSE_SIGN, BETTER_SIGN) if sign in present), "")
 
 
 def _at(column: Sequence[VerdictLine], dtype: str) -> Cell | None:
-    found = [v for v in column if v.dtype == dtype]
-    return cell(found) if found else None
+    verdicts = [v for v in column if v.dtype == dtype]
+    return cell(verdicts) if verdicts else None
 
 
 def cell(verdicts: Sequence[VerdictLine]) -> Cell:
     """The worst status of the dtypes and the largest ratio, leading to what there is to read about it."""
-    found = worst(verdicts)
-    if found is None:
+    worst_verdict = worst(verdicts)
+    if worst_verdict is None:
         return Cell(None)
     largest = largest_ratio(verdicts)
-    return Cell(found.status, _shown_ratio(found, largest), _href(found), _basis(found), _order(found.status, largest))
+    return Cell(
+        worst_verdict.status,
+        _shown_ratio(worst_verdict, largest),
+        _href(worst_verdict),
+        _basis(worst_verdict),
+        _order(worst_verdict.status, largest),
+    )
 
 
 def _order(status: Status, largest: float | None) -> float:

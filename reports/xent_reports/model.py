@@ -39,10 +39,10 @@ class Run:
     @cached_property
     def cells(self) -> dict[tuple[str, str], list[VerdictLine]]:
         """Verdicts by requirement id and backend, in the order of the dtypes."""
-        found: dict[tuple[str, str], list[VerdictLine]] = {}
+        cells: dict[tuple[str, str], list[VerdictLine]] = {}
         for verdict in self.verdicts:
-            found.setdefault((verdict.requirement, verdict.backend), []).append(verdict)
-        return found
+            cells.setdefault((verdict.requirement, verdict.backend), []).append(verdict)
+        return cells
 
     @cached_property
     def catalogue(self) -> dict[str, RequirementLine]:
@@ -67,11 +67,11 @@ class Run:
     @cached_property
     def unexplained(self) -> list[list[VerdictLine]]:
         """Verdicts of which the record says no more than the reason, by that reason, the worst first."""
-        found: dict[tuple[str, Status, str], list[VerdictLine]] = {}
+        by_reason: dict[tuple[str, Status, str], list[VerdictLine]] = {}
         for verdict in sorted(self.failing, key=worst_first):
             if not verdict.failures:
-                found.setdefault((verdict.backend, verdict.status, verdict.reason or ""), []).append(verdict)
-        return list(found.values())
+                by_reason.setdefault((verdict.backend, verdict.status, verdict.reason or ""), []).append(verdict)
+        return list(by_reason.values())
 
 
 def run_of(record: Record) -> Run:

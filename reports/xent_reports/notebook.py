@@ -21,13 +21,13 @@ _SHOWN = 20
 def fragment(record: Record, remarks: Sequence[str] = ()) -> str:
     """What the terminal says of a record, as HTML: remarks, the verdict, then a folded block for each cause."""
     run = run_of(record)
-    found = causes(run)
+    grouped = causes(run)
     return _template().render(
         sentence=sentence(run),
         counts=counts_line(run),
         notices=[*notices(run), *remarks],
-        causes=found[:_SHOWN],
-        left=max(0, len(found) - _SHOWN),
+        causes=grouped[:_SHOWN],
+        left=max(0, len(grouped) - _SHOWN),
     )
 
 

@@ -37,9 +37,9 @@ def standing(run: Run, backend: str, level: str) -> Standing:
     statuses: Counter[Status] = Counter()
     missing = 0
     for requirement in run.requirements:
-        found = worst(v for v in run.cells.get((requirement.id, backend), ()) if v.level == level)
-        if found is not None:
-            statuses[found.status] += 1
+        worst_verdict = worst(v for v in run.cells.get((requirement.id, backend), ()) if v.level == level)
+        if worst_verdict is not None:
+            statuses[worst_verdict.status] += 1
         elif requirement.level == level and (requirement.id, backend) not in run.cells:
             missing += 1
     return Standing(statuses, missing)

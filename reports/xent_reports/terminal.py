@@ -34,14 +34,14 @@ def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
 def summary_lines(records: Sequence[Path | Record] | Path, *, color: bool = False) -> list[str]:
     """The summary of records as lines; raises RecordError as :func:`xent_reports.render` does."""
     run = run_of(combined(load(records)))
-    found = causes(run)
+    grouped = causes(run)
     lines = [_painted(one_line(sentence(run)), _BOLD, color=color), counts_line(run)]
     lines += [f"! {one_line(notice)}" for notice in notices(run)]
     lines += _backends(run, color=color) if len(run.available) > 1 else []
-    for cause in found[:_LISTED]:
+    for cause in grouped[:_LISTED]:
         lines += _cause(cause, color=color)
-    if len(found) > _LISTED:
-        lines.append(f"… and {len(found) - _LISTED:,} more in the report")
+    if len(grouped) > _LISTED:
+        lines.append(f"… and {len(grouped) - _LISTED:,} more in the report")
     return lines
 
 

@@ -132,19 +132,21 @@ def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
     return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text and text not in said]
 
 
-def _multiple(found: float | None, bound: float | None) -> str:
+def _multiple(largest: float | None, bound: float | None) -> str:
     """How many times the bound an error is; nothing where there is no bound, and no number describes the failure."""
-    return "" if found is None or (bound is None and math.isinf(found)) else ratio(found)
+    return "" if largest is None or (bound is None and math.isinf(largest)) else ratio(largest)
 
 
-def _origin(found: Found, set_aside: int) -> str:
+def _origin(origin: Found, set_aside: int) -> str:
     """How the problem was found, and how many are set aside beside it; without its recipe, which is in the record."""
     parts = [
-        "" if found.failing_examples is None else f"{counted(found.failing_examples, 'problem')} failed",
-        "" if found.example is None else f"this is number {found.example}",
-        "" if found.tries is None else f"reduced in {counted(found.tries, 'try', 'tries')}",
-        "" if found.logits_shape is None else f"from logits ({', '.join(map(str, found.logits_shape))})",
-        f"from {ratio(found.ratio)} times the bound" if found.ratio is not None and math.isfinite(found.ratio) else "",
+        "" if origin.failing_examples is None else f"{counted(origin.failing_examples, 'problem')} failed",
+        "" if origin.example is None else f"this is number {origin.example}",
+        "" if origin.tries is None else f"reduced in {counted(origin.tries, 'try', 'tries')}",
+        "" if origin.logits_shape is None else f"from logits ({', '.join(map(str, origin.logits_shape))})",
+        f"from {ratio(origin.ratio)} times the bound"
+        if origin.ratio is not None and math.isfinite(origin.ratio)
+        else "",
     ]
     said = ", ".join(part for part in parts if part)
     remarks = [f"{said[:1].upper()}{said[1:]}."] if said else []
