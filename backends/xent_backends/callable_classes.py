@@ -1,7 +1,7 @@
 """Backends of bare callables that are one function only: a class for each, on top of what a framework's arrays need.
 
-The class of a framework has the fields ``function`` and ``expression``, and ``linear_vjp``, which differentiates the
-loss of a linear map, where it can differentiate at all.
+The class of a framework has the fields ``function`` and ``expression``, the context manager ``mode`` that each call is
+made in, and ``linear_vjp``, which differentiates the loss of a linear map, where it can differentiate at all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class _Alone:
     function: Any
     expression: str
     linear_vjp: Any
+    mode: Any
 
 
 class Softmax(_Alone):
@@ -27,7 +28,8 @@ class Softmax(_Alone):
 
     def softmax(self, logits: Array) -> Array:
         """Softmax, as the callable gives it."""
-        return self.function(logits)
+        with self.mode():
+            return self.function(logits)
 
     def _calls(self) -> dict[str, str]:
         return {"softmax": one_line("softmax", "logits", f"{self.expression}(logits)")}
@@ -38,7 +40,8 @@ class LogSoftmax(_Alone):
 
     def log_softmax(self, logits: Array) -> Array:
         """Logarithm of the softmax, as the callable gives it."""
-        return self.function(logits)
+        with self.mode():
+            return self.function(logits)
 
     def _calls(self) -> dict[str, str]:
         return {"log_softmax": one_line("log_softmax", "logits", f"{self.expression}(logits)")}
@@ -49,7 +52,8 @@ class NllLoss(_Alone):
 
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
         """Negative log-likelihood, as the callable gives it."""
-        return self.function(log_probs, target, **options)
+        with self.mode():
+            return self.function(log_probs, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "log_probs, target, **options"
@@ -63,7 +67,8 @@ class Linear(_Alone):
         self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> Array:
         """Loss with the linear map fused in, as the callable gives it."""
-        return self.function(hidden, weight, bias, target, **options)
+        with self.mode():
+            return self.function(hidden, weight, bias, target, **options)
 
     def _calls(self) -> dict[str, str]:
         return {"linear_cross_entropy": one_line("linear_cross_entropy", _LINEAR, f"{self.expression}({_LINEAR})")}
@@ -76,7 +81,8 @@ class DifferentiableLinear(Linear):
         self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> LinearVjp:
         """Loss and gradients of hidden, weight and bias."""
-        return LinearVjp(*self.linear_vjp(self.function, cotangent, hidden, weight, bias, target, **options))
+        with self.mode():
+            return LinearVjp(*self.linear_vjp(self.function, cotangent, hidden, weight, bias, target, **options))
 
     def _calls(self) -> dict[str, str]:
         parameters = f"cotangent, {_LINEAR}"

@@ -29,6 +29,8 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 FLAT: Shapes = ((2, 3), (2,))
 UNBATCHED: Shapes = ((3,), ())
 SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
+#: More classes than labels of one byte tell apart, in more rows than one vector holds; more than those of two bytes do.
+BEYOND: tuple[Shapes, ...] = (((67, 300), (67,)), ((2, 66000), (2,)))
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
 #: Amounts of smoothing from all of it on: some take less than one.
@@ -304,13 +306,18 @@ class Trial:
         return self._kept("infinite logits", why)
 
     def _labels(self, ranks: list[Shapes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Dtypes of labels that are accepted with logits of every rank, and those that are with some only."""
+        """Dtypes of labels that are accepted with logits of every rank and size, and those that are with some only."""
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
+        # How many classes are taken at all is no matter of the labels.
+        large = [shapes for shapes in BEYOND if self._refusal([problem_of(self.dtype, shapes)]) is None]
         for name in INTEGERS:
             found = [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
+            beyond = [shapes for shapes in large if np.iinfo(name).max < shapes[0][1]]
+            if any(why is None for _, why in found):
+                found += [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
             reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]
-            if 0 < len(reasons) < len(ranks):
+            if 0 < len(reasons) < len(found):
                 partly[name] = reasons[0]
             else:
                 refused[name] = found[0][1]
@@ -335,9 +342,12 @@ def _distributions(dtype: str) -> Problem:
 
 
 def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
-    """Logits and labels, which are 0 and 1 in turn."""
-    rows = shapes[1]
-    return logits_of(shapes[0], dtype), (np.arange(np.prod(rows, dtype=int)) % 2).reshape(rows).astype(labels)
+    """Logits and labels: 0 and 1 in turn, beside the largest that there is among many classes."""
+    rows, count = shapes[1], np.prod(shapes[1], dtype=int)
+    places = np.arange(count) % 2
+    if shapes in BEYOND:
+        places = places * min(shapes[0][1] - 1, np.iinfo(labels).max)
+    return logits_of(shapes[0], dtype), places.reshape(rows).astype(labels)
 
 
 def logits_of(shape: tuple[int, ...], dtype: str) -> AnyArray:

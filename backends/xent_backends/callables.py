@@ -145,6 +145,12 @@ def plugged(
     )
 
 
+def logits_dtypes(tried: bytes) -> tuple[str, ...]:
+    """Dtypes of logits that an earlier trial came to, as ``Plugged.tried`` has it."""
+    known: Tried = pickle.loads(tried)  # noqa: S301 - of this backend's own process
+    return known.capabilities.logits_dtypes
+
+
 def _spread(plain: Callable[..., Any], arrays: Arrays) -> Callable[..., Any]:
     """A callable of distributions, as one of class indices."""
 

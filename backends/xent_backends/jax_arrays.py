@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -18,6 +19,8 @@ from xent_conformance.interface import BackendUnavailableError
 #: What a script runs first, and how it turns NumPy into JAX and back.
 SETUP = 'import jax\nimport jax.numpy as jnp\n\njax.config.update("jax_enable_x64", True)'
 ARRAY = "jnp.asarray({array}, dtype='{dtype}')"
+#: The same for what is judged without 64 bits.
+NARROW_SETUP = "import jax\nimport jax.numpy as jnp"
 RESULT = "np.asarray({value}).astype(np.float64)"
 
 
@@ -41,6 +44,14 @@ def settings_kept() -> Iterator[None]:
         if not limited:
             os.environ.pop("NPROC", None)
         jax.config.update("jax_enable_x64", wide)  # type: ignore[no-untyped-call]
+
+
+def bits(*, wide: bool) -> AbstractContextManager[object]:
+    """While it is entered, JAX has float64 and int64 in this thread or, not ``wide``, makes 32 bits of them."""
+    # Where it was before JAX 0.8.
+    switch = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
+    entered: AbstractContextManager[object] = switch(wide)
+    return entered
 
 
 def platform(device: str | None = None) -> str:

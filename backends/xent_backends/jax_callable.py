@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,19 @@ from xent_backends.source_text import joined, one_line, plain_source
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
 
 Loss = Callable[..., Array]
+#: Dtypes of labels that JAX has with 64 bits only.
+WIDE_LABELS = ("int64", "uint64")
+
+
+def linear_vjp(
+    function: Loss, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
+) -> tuple[Array, Array, Array, Array | None]:
+    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
+    inputs = (hidden, weight) if bias is None else (hidden, weight, bias)
+    loss, pull = jax.vjp(lambda h, w, b=None: function(h, w, b, target, **options), *inputs)
+    # The loss of narrow inputs may be float32.
+    gradients = pull(cotangent.astype(loss.dtype))
+    return loss, gradients[0], gradients[1], None if bias is None else gradients[2]
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class JaxArrays:
     setup: str
     expression: str
     tried: bytes | None = None
+    linear_vjp = staticmethod(linear_vjp)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -42,7 +57,12 @@ class JaxArrays:
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Array:
         """A contiguous JAX array with the array's values."""
-        return jax_arrays.array_of(array, self.device)
+        with self.mode():
+            return array_of(array, self.device)
+
+    def mode(self) -> AbstractContextManager[object]:
+        """With 64 bits only where float64 is claimed: they change what an implementation computes on the way."""
+        return jax_arrays.bits(wide="float64" in self.capabilities.logits_dtypes)
 
     def asnumpy(self, array: Any) -> npt.NDArray[Any]:
         """A NumPy array with the array's values; TypeError for anything but a JAX array."""
@@ -55,19 +75,6 @@ class JaxArrays:
     def _calls(self) -> dict[str, str]:
         return {}
 
-    @staticmethod
-    def linear_vjp(
-        function: Loss,
-        cotangent: Array,
-        hidden: Array,
-        weight: Array,
-        bias: Array | None,
-        target: Array,
-        **options: Any,
-    ) -> tuple[Array, Array, Array, Array | None]:
-        """Loss and gradients of hidden, weight and bias, None without one."""
-        return linear_vjp(function, cotangent, hidden, weight, bias, target, **options)
-
 
 @dataclass(frozen=True)
 class JaxCallable(JaxArrays):
@@ -75,7 +82,8 @@ class JaxCallable(JaxArrays):
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
         """Loss, as the callable gives it."""
-        return self.function(logits, target, **options)
+        with self.mode():
+            return self.function(logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "logits, target, **options"
@@ -98,7 +106,8 @@ class JaxDifferentiable(JaxCallable):
     ) -> Vjp:
         """Loss and gradients. ``repeats`` pulls back through one function several times; JAX has no leaves."""
         del upstream
-        return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
+        with self.mode():
+            return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
 
     def _calls(self) -> dict[str, str]:
         parameters = "cotangent, logits, target, **options"
@@ -113,7 +122,8 @@ class JaxTwiceDifferentiable(JaxDifferentiable):
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
         """Second derivative times a vector, by reverse over reverse: custom rules rarely have a forward mode."""
-        return hvp(self.function, vector, cotangent, logits, target, **options)
+        with self.mode():
+            return hvp(self.function, vector, cotangent, logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "vector, cotangent, logits, target, **options"
@@ -133,17 +143,6 @@ def vjp(
         # A loss of narrow logits may be float32.
         grads = pull(cotangent.astype(loss.dtype))
     return loss, grads[0], grads[1] if len(grads) > 1 else None
-
-
-def linear_vjp(
-    function: Loss, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
-) -> tuple[Array, Array, Array, Array | None]:
-    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
-    inputs = (hidden, weight) if bias is None else (hidden, weight, bias)
-    loss, pull = jax.vjp(lambda h, w, b=None: function(h, w, b, target, **options), *inputs)
-    # The loss of narrow inputs may be float32.
-    gradients = pull(cotangent.astype(loss.dtype))
-    return loss, gradients[0], gradients[1], None if bias is None else gradients[2]
 
 
 def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
@@ -175,15 +174,51 @@ def callable_backend(
     form: str | None = None,
 ) -> JaxArrays:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
-    arrays = callables.Arrays(lambda array: jax_arrays.array_of(array, device), jax_arrays.numpy_of, one_hot)
     first, second = (vjp, hvp) if gradient else (None, None)
-    found = callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried, form=form)
+    claimed = dtypes if tried is None else callables.logits_dtypes(tried)
+
+    def found(dtypes: tuple[str, ...] | None, *, wide: bool) -> callables.Plugged:
+        arrays = callables.Arrays(lambda array: array_of(array, device), jax_arrays.numpy_of, one_hot)
+        with jax_arrays.bits(wide=wide):
+            return callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried, form=form)
+
+    made = found(dtypes, wide=claimed is None or "float64" in claimed)
+    if claimed is None and "float64" not in made.capabilities.logits_dtypes:
+        # With 64 bits it may have refused the others too.
+        made = _narrower(made, found)
+    capabilities = made.capabilities
+    wide = "float64" in capabilities.logits_dtypes
     # Every new shape costs a compilation, of the callable or of each operation in it.
-    capabilities = replace(found.capabilities, static_shapes=True)
-    differentiable = JaxTwiceDifferentiable if found.second_order else JaxDifferentiable
+    capabilities = replace(capabilities if wide else _without_64_bits(capabilities), static_shapes=True)
+    differentiable = JaxTwiceDifferentiable if made.second_order else JaxDifferentiable
     kind: Any = differentiable if gradient else JaxCallable
-    if found.form != "cross_entropy":
-        kind = class_of(found.form, JaxArrays, gradient=gradient)
-    setup = f"{jax_arrays.SETUP}\n{found.setup}"
-    made = capabilities, device, found.call, setup, found.expression, found.tried
-    return kind(callables.backend_name(spec), *made)  # type: ignore[no-any-return]
+    if made.form != "cross_entropy":
+        kind = class_of(made.form, JaxArrays, gradient=gradient)
+    setup = f"{jax_arrays.SETUP if wide else jax_arrays.NARROW_SETUP}\n{made.setup}"
+    parts = capabilities, device, made.call, setup, made.expression, made.tried
+    return kind(callables.backend_name(spec), *parts)  # type: ignore[no-any-return]
+
+
+def _narrower(wide: callables.Plugged, found: Callable[..., callables.Plugged]) -> callables.Plugged:
+    """The callable tried again without 64 bits. Why it refuses float64 with them is what is said of it."""
+    made = found(None, wide=False)
+    own = next((why for what, why in wide.capabilities.left_out if what.startswith("logits ")), None)
+    pairs = made.capabilities.left_out
+    left_out = tuple((what, own if own and what.startswith("logits ") else why) for what, why in pairs)
+    return replace(made, capabilities=replace(made.capabilities, left_out=left_out))
+
+
+def _without_64_bits(claims: Capabilities) -> Capabilities:
+    """Claims without labels of 64 bits: JAX makes 32 bits of them before anybody sees them."""
+    labels = tuple(name for name in claims.target_dtypes if not name.endswith("64")) or ("int32",)
+    return replace(
+        claims, target_dtypes=labels, tolerated_target_dtypes=(*claims.tolerated_target_dtypes, *WIDE_LABELS)
+    )
+
+
+def array_of(array: npt.NDArray[np.generic], device: str) -> Array:
+    """A JAX array with the array's values. Raises TypeError for float64 where JAX would make float32 of it."""
+    made = jax_arrays.array_of(array, device)
+    if array.dtype == np.float64 and made.dtype != np.float64:
+        raise TypeError("JAX has no float64 while jax_enable_x64 is off")
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,10 @@ class NumpyArrays:
     tried: bytes | None = None
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
+
+    def mode(self) -> AbstractContextManager[object]:
+        """Nothing has to be set around a call."""
+        return nullcontext()
 
     def reproducer(self) -> ReproducerParts:
         """A script that imports the callable by its dotted path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -54,6 +55,10 @@ class TorchArrays:
     def asnumpy(self, array: Any) -> npt.NDArray[Any]:
         """A NumPy array of the tensor's dtype and strides; TypeError for anything but a tensor."""
         return numpy_of(array)
+
+    def mode(self) -> AbstractContextManager[object]:
+        """Nothing has to be set around a call."""
+        return nullcontext()
 
     def surroundings(self) -> Mapping[str, object]:
         """What torch keeps for all its users."""

@@ -281,3 +281,29 @@ def test_what_is_left_out_reaches_the_suite_and_its_reasons() -> None:
     reason = UNBATCHED.missing(Subject.of(adapter, "float32"))
     assert reason is not None
     assert reason.endswith("(left out, because it raised ValueError: one row at least)")
+
+
+def test_labels_that_are_too_narrow_for_many_classes_are_neither_claimed_nor_refused() -> None:
+    """Three classes do not show what becomes of a byte: what is refused with more classes is tolerated, and said."""
+
+    def counted(logits: Any, target: Any) -> Any:
+        if logits.shape[min(1, logits.ndim - 1)] > np.iinfo(target.dtype).max:
+            raise ValueError("too many classes for these labels")
+        return right(logits, target)
+
+    found, reasons = claims(counted)
+    assert found.target_dtypes == ("int32", "int64")
+    assert set(found.tolerated_target_dtypes) == {"int8", "uint8", "int16"}
+    assert reasons["labels uint8"].endswith("too many classes for these labels for logits (67, 300)")
+    assert reasons["labels int16"].endswith("for logits (2, 66000)")
+
+
+def test_a_limit_of_the_classes_is_no_matter_of_the_labels() -> None:
+    """A callable that takes few classes takes them with labels of every dtype."""
+
+    def few(logits: Any, target: Any) -> Any:
+        if logits.shape[min(1, logits.ndim - 1)] > 100:
+            raise ValueError("too many classes")
+        return right(logits, target)
+
+    assert {"int8", "uint8", "int16", "int32", "int64"} <= set(claims(few)[0].target_dtypes)
