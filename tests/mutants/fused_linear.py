@@ -8,11 +8,13 @@ import ml_dtypes
 import numpy as np
 
 from mutants.catalogue import mutant
+from mutants.layouts import read_as_dense
 from mutants.numpy_rows import Array
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.interface import LinearVjp
 
 LOSS, GRADIENTS = ("fused_linear.loss",), ("fused_linear.gradients",)
+LAYOUT = ("fused_linear.layout",)
 #: Rows that are computed at a time.
 CHUNK = 4
 
@@ -139,3 +141,36 @@ class HiddenGradientWithoutSharedFeatures(LinearTwin):
     def linear_cross_entropy_vjp(self, cotangent, hidden, weight, bias, target, **options):
         found = super().linear_cross_entropy_vjp(cotangent, hidden, weight, bias, target, **options)
         return found._replace(grad_hidden=np.where(np.arange(hidden.shape[1]) < len(weight), found.grad_hidden, 0))
+
+
+@mutant(bug="LAY-01", link="https://github.com/pytorch/pytorch/issues/67167", killed_by=LAYOUT)
+class HiddenReadAsDense(LinearTwin):
+    """The kernel gets a pointer to hidden and a shape, and reads any view as if it were contiguous."""
+
+    def logits(self, hidden, weight, bias):
+        return super().logits(read_as_dense(hidden), weight, bias)
+
+
+@mutant(killed_by=LAYOUT)
+class TransposedWeightReadAsDense(LinearTwin):
+    """A tied embedding is given as the transpose of (H, C), and is read by rows of H."""
+
+    def logits(self, hidden, weight, bias):
+        transposed = weight.flags.f_contiguous and not weight.flags.c_contiguous
+        return super().logits(hidden, read_as_dense(weight) if transposed else weight, bias)
+
+
+@mutant(killed_by=LAYOUT)
+class BiasReadAsDense(LinearTwin):
+    """The bias is every other number of a longer array, and its neighbours are added."""
+
+    def logits(self, hidden, weight, bias):
+        return super().logits(hidden, weight, None if bias is None else read_as_dense(bias))
+
+
+@mutant(bug="GRD-02", link="https://github.com/linkedin/Liger-Kernel/issues/968", killed_by=LAYOUT)
+class UpstreamReadAsDense(LinearTwin):
+    """The upstream gradient of unreduced losses is read from its pointer on, whatever its stride."""
+
+    def linear_cross_entropy_vjp(self, cotangent, hidden, weight, bias, target, **options):
+        return super().linear_cross_entropy_vjp(read_as_dense(cotangent), hidden, weight, bias, target, **options)

@@ -13,7 +13,7 @@ from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.precision import WEAKEST, Precision
-from xent_conformance.problem import Problem
+from xent_conformance.problem import AnyArray, Problem
 
 
 def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
@@ -125,6 +125,11 @@ class Subject:
         return form in self.description.forms
 
 
+def keeps_strides(subject: Subject, array: AnyArray) -> bool:
+    """Whether the backend's own array has the strides of this one."""
+    return not subject.has("array bridge") or subject.executor.keeps_strides(array)
+
+
 @dataclass(frozen=True)
 class Need:
     """Something a requirement cannot be judged without; ``claim`` is what it is called where it is left out."""
@@ -179,10 +184,9 @@ IGNORING = Need(
 NON_FINITE_LOGITS = Need("infinite and nan logits", lambda s: not s.capabilities.finite_logits_only, "infinite logits")
 OWN_PROCESS = Need("a process of its own (the run is --in-process)", lambda s: s.executor.expendable)
 EXACT_INPUTS = Need("to leave its inputs alone", lambda s: not s.capabilities.overwrites_logits)
-SEES_MEMORY_BESIDE = Need(
-    "arrays that share the memory given to it",
-    lambda s: not s.has("array bridge") or s.executor.keeps_strides(np.zeros((2, 4), dtype=np.float32)[:, ::2]),
-)
+_EVERY_OTHER = np.zeros((2, 4), dtype=np.float32)[:, ::2]
+STRIDES = Need("strided arrays", lambda s: keeps_strides(s, _EVERY_OTHER))
+SEES_MEMORY_BESIDE = Need("arrays that share the memory given to it", lambda s: keeps_strides(s, _EVERY_OTHER))
 CHECKS_LABELS = Need(
     "an error or nan for invalid labels (its convention is abort or undefined)",
     lambda s: s.conventions.invalid_label in ("error", "nan"),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.calling.calls import Factors, linear, linear_backward
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
+from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
@@ -19,10 +19,13 @@ from xent_conformance.requirements.agreement import effect_of
 from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
+from xent_conformance.strategies.layouts import REPEATED, laid_out
 from xent_conformance.strategies.situations import LINEAR
 from xent_conformance.strategies.sources import listed
 
 MANY_ROWS = (513, 4097)
+#: Layouts beside that of a stride of zero.
+VIEWS = ("transposed", "strided", "sliced", "reversed")
 _REFERENCES = [
     "https://github.com/pytorch/pytorch/pull/195829",
     "https://github.com/linkedin/Liger-Kernel/pull/1391",
@@ -68,10 +71,14 @@ def gradient_findings(trial: Trial) -> Iterator[Finding]:
     if not np.isfinite(exact.value).all() or not _exact_enough(trial):
         return
     for factors in _with_and_without_bias(trial):
-        got, call = trial.linear_gradients(factors), linear_backward(factors, trial.problem)
-        for name, product in _products(trial, factors).items():
-            effect = effect_of(product.exact.value)
-            yield trial.compare(name, got[name], product.exact, product.bound, effect=effect, call=call)
+        yield from _beside_exact(trial, factors)
+
+
+def _beside_exact(trial: Trial, factors: Factors) -> Iterator[Finding]:
+    got, call = trial.linear_gradients(factors), linear_backward(factors, trial.problem)
+    for name, product in _products(trial, factors).items():
+        effect = effect_of(product.exact.value)
+        yield trial.compare(name, got[name], product.exact, product.bound, effect=effect, call=call)
 
 
 @listed("many rows")
@@ -100,6 +107,58 @@ def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[
     the dtype of the logits chunk by chunk, which loses what is small beside the sum.
     """
     yield from gradient_findings(trial)
+
+
+@listed("linear layouts")
+def linear_layouts(subject: Subject) -> Iterator[Problem]:
+    """A few rows in every reduction; the labels differ, and so do the cotangents of the rows."""
+    labels, default = np.array([2, 0, 1, 2, 0]), subject.capabilities.default_ignore_index
+    if default is not None:
+        labels[3] = default
+    for reduction in subject.capabilities.reductions:
+        yield problem_of(subject, [[1, -2, 3], [0, 4, 2], [2, 2, -1], [-3, 1, 0], [5, 0, 1]], labels, reduction)
+
+
+@requirement(
+    "fused_linear.layout",
+    "views instead of copies in a linear map",
+    source=linear_layouts,
+    needs=[FUSED_LINEAR, STRIDES],
+    references=[
+        "https://github.com/linkedin/Liger-Kernel/issues/968",
+        "https://github.com/pytorch/pytorch/issues/67167",
+    ],
+)
+def test_a_linear_map_reads_views_as_copies(trial: Trial) -> Iterator[Finding]:
+    """Loss and gradients are within their bounds where hidden, weight, bias, target or cotangent is transposed, has
+    gaps, runs backwards, or has one element behind a stride of zero.
+    """
+    for bias in (True, False) if trial.subject.capabilities.linear_bias else (False,):
+        factors = factors_of(trial.problem, bias=bias)
+        if factors is None:
+            return
+        for view, viewed in _views(trial, factors):
+            exact, bounds, call = view.answer.loss, view.bounds, linear(viewed, view.problem)
+            loss = view.linear_loss(viewed)
+            yield view.compare("loss", loss, exact, bounds.loss, overflows=bounds.overflows, call=call)
+            if LINEAR_GRADIENT.met_by(trial.subject) and np.isfinite(view.answer.grad_logits.value).all():
+                yield from _beside_exact(view, viewed)
+
+
+def _views(trial: Trial, factors: Factors) -> Iterator[tuple[Trial, Factors]]:
+    """Each array in each layout that it can have, beside the others as they are."""
+    for layout in VIEWS:
+        for name, array in factors._asdict().items():
+            if array is not None and (view := laid_out(array, layout)) is not array:
+                yield trial, factors._replace(**{name: view})
+        for name in ("target", "cotangent"):
+            array = getattr(trial.problem, name)
+            if array is not None and (view := laid_out(array, layout)) is not array:
+                yield trial.related(trial.problem.with_(**{name: view})), factors
+    for name in ("target", "cotangent"):
+        array = getattr(trial.problem, name)
+        if array is not None and array.ndim and array.size:
+            yield trial.related(trial.problem.with_(**{name: laid_out(array, REPEATED)})), factors
 
 
 def _with_and_without_bias(trial: Trial) -> Iterator[Factors]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, Need, Subject
+from xent_conformance.judging.subject import GRADIENT, STRIDES, keeps_strides
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import AnyArray, Problem
+from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import requirement
@@ -52,23 +52,12 @@ def _views(problem: Problem) -> Iterable[Problem]:
         yield problem.with_(logits=np.broadcast_to(first, problem.logits.shape))
 
 
-def _kept_strides(subject: Subject, array: AnyArray) -> bool:
-    """Whether the backend's own array has the strides of this one."""
-    return not subject.has("array bridge") or subject.executor.keeps_strides(array)
-
-
-STRIDES = Need(
-    "strided arrays",
-    lambda s: _kept_strides(s, np.zeros((2, 4), dtype=np.float32)[:, ::2]),
-)
-
-
 def _odd(trial: Trial) -> list[str]:
     """The arrays of a problem that reach the backend in another layout than a contiguous one."""
     return [
         name
         for name, array in trial.problem.arrays().items()
-        if not array.flags.c_contiguous and _kept_strides(trial.subject, array)
+        if not array.flags.c_contiguous and keeps_strides(trial.subject, array)
     ]
 
 
