@@ -59,7 +59,7 @@ class Conventions:
 
     #: field name -> URL of the library's documentation, for every choice that is not the default.
     documentation: Mapping[str, str] = field(default_factory=dict)
-    #: field name -> ``BEHAVIOUR``, ``COMMAND_LINE`` or ``ASSUMED``, for choices that nobody has declared in an adapter.
+    #: field name -> ``BEHAVIOUR``, ``COMMAND_LINE`` or ``ASSUMED``, for choices that no adapter declares.
     basis: Mapping[str, str] = field(default_factory=dict)
 
     def choices(self) -> dict[str, str]:

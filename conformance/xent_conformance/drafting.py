@@ -139,7 +139,7 @@ def _problem(line: ProblemLine, witness: dict[str, Any], dtype: str) -> Problem:
 
 
 def _literals(line: ProblemLine) -> dict[str, Any]:
-    """A problem as a deviation file has it, without what goes without saying."""
+    """A problem as a deviation file has it, without default values."""
     witness: dict[str, Any] = {"logits": _nested(line.logits), "target": _nested(line.target)}
     if line.target.dtype not in ("int64", line.logits.dtype):
         witness["target_dtype"] = line.target.dtype

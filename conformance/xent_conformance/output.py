@@ -21,7 +21,7 @@ def renderer(name: str) -> Any:
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, and nobody else's until we are done; removed again where nothing was written.
+    """The folder, created if needed and locked until we are done; removed again if nothing was written.
 
     Raises UsageError where it cannot be written, or where another run is writing there.
     """

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Without pytest-xdist nobody else knows its marker."""
+    """Registers the marker of pytest-xdist, which is unknown without it."""
     config.addinivalue_line("markers", "xdist_group(name): items that share problems, for one worker of pytest-xdist")
 
 

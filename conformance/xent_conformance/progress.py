@@ -81,7 +81,7 @@ class Progress:
 def say(stream: TextIO, text: str, stays: bool = False) -> None:  # noqa: FBT001, FBT002 - of the line
     """Print, and end the line unless the cursor ``stays`` in it.
 
-    A stream that nobody reads any more neither stops a run nor changes its exit code.
+    A closed stream neither stops a run nor changes its exit code.
     """
     try:
         print(text, end="" if stays else "\n", file=stream, flush=True)

@@ -26,5 +26,5 @@ def instead(name: str, known: Iterable[str], otherwise: str | None = None) -> st
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Names between commas; those that nobody would see, such as a blank, in quotes."""
+    """Names separated by commas; invisible ones, such as a blank, in quotes."""
     return ", ".join(name if name.strip(" ,") else repr(name) for name in names)

@@ -149,7 +149,7 @@ class KillMatrix:
     @property
     def rates(self) -> Sequence[tuple[str, int, int]]:
         """How many are killed in every seed, and of how many: of the mutants that the suite was tuned on, and of those
-        that were written before anybody looked what finds them.
+        that were written before checking what finds them.
         """
         kinds = (("tuned", False), ("untuned", True))
         lists = [(kind, [m for m in self.mutants if m.untuned == untuned]) for kind, untuned in kinds]

@@ -48,7 +48,7 @@ def test_the_sentence_counts_those_killed_in_every_seed(tmp_path: Path, small: d
     page = rendered(tmp_path, small)
     assert "<h1>1 of 3 mutants are killed in every seed</h1>" in page
     assert "The first kill takes 3 examples in the median" in page
-    assert "1 of them copies a mistake" in page
+    assert "1 of them copies a bug" in page
     killed = [M(f"m{number}", {"a.x": [1, 1]}) for number in range(2)]
     page = rendered(tmp_path, matrices.matrix(killed))
     assert "<h1>All 2 mutants are killed in every seed</h1>" in page

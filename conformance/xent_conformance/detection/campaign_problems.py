@@ -27,7 +27,7 @@ OFFSETS = (0.0, 90.0, 1000.0)
 
 
 def drawn(dtype: str, capabilities: Capabilities, seed: int, pool: int | None) -> Iterator[Problem]:
-    """Problems of the streams; of those with probability targets every other one with signs of its own."""
+    """Problems of the streams; of those with probability targets every other one has random signs."""
     signs = np.random.default_rng(seed)
     # Each shape of another stream would be compiled for a few problems.
     streams = DRAWN if pool is None else {JOINT: DRAWN[JOINT]}

@@ -21,7 +21,7 @@ from xent_conformance.strategies.sources import Source
 class Mutant(Protocol):
     """A wrong backend with what it copies, what must kill it, and the same backend without the wrong idea.
 
-    One that is ``untuned`` was written before anybody looked what kills it, and declares nothing.
+    One that is ``untuned`` was written before checking what kills it, and declares nothing.
     """
 
     name: str

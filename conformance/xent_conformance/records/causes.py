@@ -113,7 +113,7 @@ class Instance:
 
     @cached_property
     def undecided(self) -> frozenset[str]:
-        """What its witness has, where nobody can tell whether it needs it."""
+        """Facts of its witness that it may or may not need."""
         return _told_apart(self.failure.undecided) - self.needed
 
 
@@ -179,7 +179,7 @@ def counted(found: Sequence[Cause]) -> str:
 
 
 def described(situation: Sequence[str]) -> str:
-    """A situation in words, without what goes without saying."""
+    """A situation in words, without the obvious."""
     facts = set(situation)
     for fact, other in IMPLIED.items():
         if fact in facts:
