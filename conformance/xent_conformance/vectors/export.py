@@ -36,7 +36,7 @@ class Claimant:
 def problems(claims: Capabilities, dtype: str, settings: Settings) -> Iterator[Problem]:
     """The distinct problems of a run, in C order: another layout makes no other problem."""
     claimant = Claimant(claims)
-    described = Description(claimant.name, claims, forms=("gradient",))
+    described = Description(claimant.name, claims, forms=("cross-entropy", "gradient"))
     subject = Subject(described, LocalExecutor(claimant), dtype)
     seen = set()
     for problem, forms in exercised(subject, settings):
