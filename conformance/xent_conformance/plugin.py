@@ -6,6 +6,8 @@ collected, and all its options begin with ``--xent-``.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,12 @@ import pytest
 from xent_conformance.request import Request, add_options
 
 if TYPE_CHECKING:
-    from xent_conformance.records.lines import VerdictLine
     from xent_conformance.requirements.registry import Requirement
     from xent_conformance.session import Cell, Session
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
-#: The verdicts of this process, for the causes at the end.
-LINES: pytest.StashKey[list[VerdictLine]] = pytest.StashKey()
+#: The line of a record for an item, as text.
+LINE: pytest.StashKey[str] = pytest.StashKey()
 #: Set once a module has said that no backend was chosen: the others need not say it again.
 REFUSED: pytest.StashKey[bool] = pytest.StashKey()
 #: What of a verdict's line an item has as its properties.
@@ -35,8 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marker of pytest-xdist, which is unknown without it."""
+    """Registers what gathers the verdicts, and the marker of pytest-xdist, which is unknown without it."""
     config.addinivalue_line("markers", "xdist_group(name): items that share problems, for one worker of pytest-xdist")
+    config.pluginmanager.register(Causes(), "xent-causes")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -45,33 +47,54 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session_of(session.config)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The causes of all failures go into the XML file that pytest is about to write, if it does."""
-    junit = session.config.pluginmanager.get_plugin("junitxml")
-    report = None if junit is None else session.config.stash.get(junit.xml_key, None)
-    if report is not None:
-        for number, line in enumerate(_causes(session.config)):
-            report.add_global_property("cause" if number else "causes", line)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The report of an item takes its line along, since with pytest-xdist nothing else comes from the worker."""
+    report = yield
+    if report.when == "call" and (line := item.stash.get(LINE, "")):
+        vars(report)["xent_line"] = line
+    return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Failures that are the same fault, as one line."""
-    for number, line in enumerate(_causes(config)):
-        if number:
-            terminalreporter.write_line(line)
-        else:
-            terminalreporter.section(line)
+class Causes:
+    """The verdicts of this process and of the workers of pytest-xdist, and at the end the causes of what failed."""
 
+    def __init__(self) -> None:
+        """Nothing was judged yet."""
+        self.lines: list[str] = []
 
-def _causes(config: pytest.Config) -> list[str]:
-    """How many causes there are, then a line for each; nothing where there is none."""
-    if not (lines := config.stash.get(LINES, None)):
-        return []
-    from xent_conformance.records.causes import causes, counted
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the line of a requirement."""
+        self.lines += [report.xent_line] if hasattr(report, "xent_line") else []
 
-    found = causes(lines)
-    return [counted(found), *(cause.summary for cause in found)] if found else []
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """The causes go into the XML file that pytest is about to write, if it does."""
+        junit = session.config.pluginmanager.get_plugin("junitxml")
+        report = None if junit is None else session.config.stash.get(junit.xml_key, None)
+        if report is not None:
+            for number, line in enumerate(self.summary):
+                report.add_global_property("cause" if number else "causes", line)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Failures that are the same fault, as one line."""
+        for number, line in enumerate(self.summary):
+            if number:
+                terminalreporter.write_line(line)
+            else:
+                terminalreporter.section(line)
+
+    @property
+    def summary(self) -> list[str]:
+        """How many causes there are, then a line for each; nothing where nothing failed."""
+        if not self.lines:
+            return []
+        from xent_conformance.records.causes import causes, counted
+        from xent_conformance.records.lines import VerdictLine
+        from xent_conformance.records.plain import from_data
+
+        found = causes(from_data(json.loads(line), VerdictLine) for line in self.lines)
+        return [counted(found), *(cause.summary for cause in found)] if found else []
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -133,8 +156,8 @@ class RequirementItem(pytest.Item):
 
         session = session_of(self.config)
         line = session.line(session.verdict(self.requirement, self.cell))
-        self.config.stash.setdefault(LINES, []).append(line)
         data = as_data(line)
+        self.stash[LINE] = json.dumps(data)
         self.user_properties.extend((name, data[name]) for name in PROPERTIES)
         status, reason = line.status, summary(line)
         if status in (Status.NOT_APPLICABLE, Status.VACUOUS):
