@@ -6,8 +6,13 @@ import pytest
 from xent_conformance.calling.calls import forward
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.smoke import first_call, plain_problems
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.loader import Narrowing
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
 
 CALL = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([2]), reduction="none"))
 
@@ -35,6 +40,19 @@ def takes_shares(logits, shares):
     return losses(logits, shares)
 """
 
+#: Wrong in the first call of its process alone.
+STARTING = """
+import noting
+
+calls = 0
+
+def loss(logits, target, reduction="mean"):
+    global calls
+    calls += 1
+    right = noting.takes_labels(logits, target, reduction)
+    return right + (calls == 1)
+"""
+
 
 @pytest.mark.parametrize("name", ["takes_labels", "takes_shares"])
 def test_a_callable_is_tried_in_the_first_process_only(tmp_path, monkeypatch, name):
@@ -56,5 +74,21 @@ def test_a_callable_is_tried_in_the_first_process_only(tmp_path, monkeypatch, na
         again = executor.perform(CALL)
         np.testing.assert_array_equal(again.arrays["loss"], first.arrays["loss"])
         assert len(path.read_text("ascii").splitlines()) == 1
+    finally:
+        executor.close()
+
+
+def test_a_first_call_that_is_wrong_is_seen_though_the_callable_was_tried_before(tmp_path, monkeypatch):
+    (tmp_path / "noting.py").write_text(MODULE.format(path=str(tmp_path / "calls")), "utf-8")
+    (tmp_path / "starting.py").write_text(STARTING, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    executor = IsolatedExecutor("numpy:starting.loss", Narrowing(), Limits())
+    try:
+        subject = Subject(executor.open(), executor, "float32")
+        first_call(subject.description, executor)
+        problem = next(iter(plain_problems(subject.capabilities)))
+        (found,) = findings(load()["purity.first-call"], Trial(subject, problem))
+        assert found.failed
+        assert found.message.startswith("loss[0] is ")
     finally:
         executor.close()

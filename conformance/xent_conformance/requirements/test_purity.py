@@ -119,8 +119,10 @@ def _same_call(one: Invocation, other: Invocation) -> bool:
 def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]:
     """The first call of a process gives a loss within its bound, as any other call does."""
     problem, call, subject = trial.problem, forward(trial.problem), trial.subject
+    # The trial of a callable was the first of its process; in a new one it is not tried again.
+    anew = subject.description.tried is not None and subject.executor.renewed()
     # Where nothing has been called yet, as in a script, this call is the first.
-    first = getattr(subject.executor, "first", None) or (call, subject.caller.perform(call))
+    first = (None if anew else getattr(subject.executor, "first", None)) or (call, subject.caller.perform(call))
     if _same_call(first[0], call):
         yield loss_finding(trial.on(replace(subject, dtype=problem.dtype)).where(call, first[1]))
 
