@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from xent_conformance.records import causes as recorded
 from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import GLYPHS, SEVERITY, Status
+from xent_conformance.records.situations import ALWAYS
 from xent_reports.figures import counted
 from xent_reports.model import Run, dtype_order
 from xent_reports.visible import abridged, one_line
@@ -106,7 +106,7 @@ def causes(run: Run) -> list[Cause]:
     return _within(listed, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
 
 
-def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = "") -> Cause:
+def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS) -> Cause:
     """The cause of some failures, the first of which stands for it."""
     broken: dict[str, list[Witness]] = {}
     for verdict, witness in seen:
@@ -114,7 +114,7 @@ def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str
     return Cause(
         backend=seen[0][0].backend,
         status=min((verdict.status for verdict, _ in seen), key=SEVERITY.index),
-        situation=situation or recorded.ALWAYS,
+        situation=situation,
         broken=[Broken(run.catalogue[name], witnesses) for name, witnesses in broken.items()],
     )
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.record import SEVERITY, Status
+from xent_conformance.records.status import FAILING
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.changes import BETTER_SIGN, WORSE_SIGN
 from xent_reports.figures import ratio, size
 from xent_reports.headline import look
-from xent_reports.model import FAILING, Run, dtype_order, largest_ratio, worst
+from xent_reports.model import Run, dtype_order, largest_ratio, worst
 from xent_reports.visible import abridged, anchor, one_line, shortened
 
 #: More verdicts than these are not all listed by dtype; what is not simply passed always is.

@@ -11,14 +11,13 @@ from msgspec.structs import replace
 
 from xent_conformance.records.causes import Cause, causes
 from xent_conformance.records.lines import BackendLine, Footer, Header, RequirementLine, SourceLine, VerdictLine
-from xent_conformance.records.record import SEVERITY, UNEXPECTED, Record, RecordError, Status
+from xent_conformance.records.record import SEVERITY, Record, RecordError, Status
+from xent_conformance.records.status import FAILING
 from xent_reports.figures import size
 from xent_reports.joining import sources
 
 #: The order of dtypes in every table; others follow by name.
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
-#: What causes are looked for: what makes the run fail, what broke the suite, and broken SHOULDs.
-FAILING = (*UNEXPECTED, Status.ERROR, Status.WEAK)
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Run:
     @cached_property
     def grouped(self) -> list[Cause]:
         """Its failures by cause, the worst first."""
-        return causes(self.failing)
+        return causes(self.verdicts)
 
     @cached_property
     def unexplained(self) -> list[list[VerdictLine]]:

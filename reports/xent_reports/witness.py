@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from xent_conformance.records.lines import BackendLine, Failure, Found, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
+from xent_conformance.records.situations import listed, phrases
 from xent_reports.call import Call
 from xent_reports.figures import counted, difference, quantity, ratio
 from xent_reports.problem_table import Table, table_of
@@ -125,7 +126,7 @@ def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
         ("bound", "" if not_finite else difference(0.0, failure.bound) or quantity(failure.bound)),
         ("error / bound", _multiple(failure.ratio, failure.bound)),
         ("raised in", f"{raised.file}:{raised.line}" if raised and raised.file else ""),
-        ("only with", ", ".join(failure.situation)),
+        ("only with", listed(phrases(failure.situation))),
     ]
     # What was raised, and where, need not be said beside a message that says it.
     said = [text for name, text in facts if raised and name in {"got", "raised in"} and text in failure.message]

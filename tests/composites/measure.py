@@ -18,8 +18,9 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-from composites.planted import DTYPE, sampled, together
+from composites.planted import sampled, subject
 from mutants.catalogue import Mutant
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import PROFILES, Profile, Settings
@@ -27,10 +28,12 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records import causes as recorded
-from xent_conformance.requirements.registry import Level, Requirement, grouped, load
+from xent_conformance.records.status import Level, Status
+from xent_conformance.requirements.registry import Requirement, grouped, load
 from xent_conformance.strategies.sources import Source
 from xent_conformance.verdicts.tally import Tally
 from xent_conformance.witnesses.behind import Cause, causes
+from xent_conformance.witnesses.calls_before import made_anew
 
 #: Less than the default profile, since a measurement is many runs.
 PROFILES["composites"] = Profile(examples=120, least=8, enumerated=0.25, shapes=4)
@@ -86,17 +89,17 @@ def score(runs: Iterable[Run]) -> Score:
 
 def run(mutants: tuple[Mutant, ...], settings: Settings) -> Run:
     """Judge a composite as a run does, and each of its mutants alone on what is shown."""
-    subject = Subject.of(together(mutants), DTYPE)
-    alone = {mutant.name: Subject.of(mutant.backend(), DTYPE) for mutant in mutants}
+    both = subject(*mutants)
+    alone = {mutant.name: subject(mutant) for mutant in mutants}
     made = Run(tuple(alone))
     for source, group in grouped(_requirements()).items():
-        judged = [r for r in group if r.not_applicable(subject) is None]
-        for requirement, tally in tallies(judged, subject, _drawn(source, settings) if judged else ()):
+        judged = [r for r in group if r.not_applicable(both) is None]
+        for requirement, tally in tallies(judged, both, _drawn(source, settings) if judged else ()):
             for failing in tally.failing:
                 if made.visible != set(alone):
                     shows = _shows(requirement, alone, [failing.trial.problem], failing.finding)
                     made.visible |= shows if len(shows) == 1 else set()
-            made.lines += [line(requirement, c, alone) for c in causes(requirement, subject, tally.failing)]
+            made.lines += [line(requirement, c, alone) for c in causes(requirement, both, tally.failing)]
     return made
 
 
@@ -108,7 +111,7 @@ def _requirements() -> tuple[Requirement, ...]:
 @cache
 def _drawn(source: Source, settings: Settings) -> list[Trial]:
     """Problems with the answers and bounds that all composites share: all mutants have the claims of the twin."""
-    return list(trials(Subject.of(together(()), DTYPE), source, settings))
+    return list(trials(subject(), source, settings))
 
 
 def tallies(judged: Sequence[Requirement], subject: Subject, drawn: Iterable[Trial]) -> list[tuple[Requirement, Tally]]:
@@ -127,37 +130,51 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
     finding, problem = cause.witness.finding, cause.witness.problem
     failure = SimpleNamespace(
         kind=finding.kind,
+        call=finding.call,
+        calls=[i.method for i in finding.calls],
+        quantity=finding.quantity,
+        message=finding.message,
         exception=finding.details().get("exception"),
+        intermittent=cause.witness.sometimes,
+        calls_before=len(cause.witness.before),
         situation=cause.needs.situation,
         undecided=cause.needs.undecided,
         problem=SimpleNamespace(logits=SimpleNamespace(shape=problem.logits.shape)),
     )
-    shows = _shows(requirement, alone, [problem], finding)
+    before = cause.witness.before
+    shows = _shows(requirement, alone, [problem], finding, before)
     if not shows:
-        shows = _shows(requirement, alone, AGAIN * [problem, cause.failing.trial.problem], finding)
+        shows = _shows(requirement, alone, AGAIN * [problem, cause.failing.trial.problem], finding, before)
     return SimpleNamespace(
         backend="composite",
         requirement=requirement.id,
         dtype=problem.dtype,
         level=requirement.level,
+        status=Status.FAIL,
         failures=(failure,),
         shows=shows,
     )
 
 
 def _shows(
-    requirement: Requirement, alone: dict[str, Subject], problems: Iterable[Problem], finding: Finding
+    requirement: Requirement,
+    alone: dict[str, Subject],
+    problems: Sequence[Problem],
+    finding: Finding,
+    before: Sequence[Invocation] = (),
 ) -> set[str]:
-    """The faults that alone fail in the same way on any of some problems."""
-    return {
-        name
-        for name, subject in alone.items()
-        if any(
+    """The faults that alone, and after some calls, fail in the same way on any of some problems."""
+
+    def fails(subject: Subject) -> bool:
+        if before:
+            made_anew(subject.caller, before)
+        return any(
             found.failed and found.likeness == finding.likeness
             for problem in problems
             for found in _findings(requirement, Trial(subject, problem))
         )
-    }
+
+    return {name for name, subject in alone.items() if fails(subject)}
 
 
 def _findings(requirement: Requirement, trial: Trial) -> list[Finding]:
@@ -196,7 +213,7 @@ def _report(made: Run) -> None:
         return
     print(f"{' + '.join(made.planted)}: {alone}")
     for cause in made.causes():
-        print(f"    {cause.situation or 'always'}: {cause.shown.signature[1:]}")
+        print(f"    {cause.situation}: {cause.shown.signature[1:]}")
         for instance in cause.instances[:4]:
             verdict, needed = instance.verdict, ", ".join(instance.failure.situation)
             print(f"        {verdict.requirement} {sorted(verdict.shows)} {needed}", end="")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from mutants.catalogue import Mutant, all_mutants
 from mutants.numpy_twin import NumpyTwin
+from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.interface import Backend
+from xent_conformance.judging.subject import Subject
+from xent_conformance.loading.description import describe
 from xent_conformance.requirements.registry import load
 
 DTYPE = "float32"
@@ -38,10 +41,29 @@ def sampled(count: int, size: int, seed: int) -> list[tuple[Mutant, ...]]:
     return [tuple(mutants[name] for name in names) for names in chosen]
 
 
-def together(mutants: tuple[Mutant, ...]) -> Backend:
-    """A backend with the faults of all."""
+class Anew(LocalExecutor):
+    """Calls a backend in this process; instead of a new process it is made anew, without what it remembers."""
+
+    def __init__(self, make: Callable[[], Backend]) -> None:
+        super().__init__(make())
+        self._make = make
+
+    def renewed(self) -> bool:
+        self.backend = self._make()
+        self.recent.clear()
+        return True
+
+
+def subject(*mutants: Mutant) -> Subject:
+    """A backend with the faults of all, to be judged."""
+    executor = Anew(mutants[0].backend if len(mutants) == 1 else lambda: together(mutants))
+    return Subject(describe(executor.backend, None), executor, DTYPE)
+
+
+def together(mutants: tuple[Mutant, ...], name: str = "") -> Backend:
+    """A backend with the faults of all, named after them unless it is told otherwise."""
     kinds = tuple(type(mutant.backend()) for mutant in mutants) or (NumpyTwin,)
-    name = "+".join(mutant.name for mutant in mutants)
+    name = name or "+".join(mutant.name for mutant in mutants)
     both: Backend = type("Composite", kinds, {})(name, (DTYPE,))
     return both
 

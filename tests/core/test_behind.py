@@ -84,6 +84,30 @@ def test_one_fault_is_one_cause():
     assert found[0].explained == tally.failed
 
 
+def test_what_only_another_call_has_is_undecided():
+    """The sum of a loss with the sum is compared with the rows of one without: either may be wrong."""
+
+    class WrongRows(NumpyTwin):
+        def row_losses(self, call):
+            return super().row_losses(call) * (2 if call.reduction == "none" else 1)
+
+    found, _ = established(WrongRows(), "reduction.sum-of-rows")
+    assert found
+    assert all(cause.witness.problem.reduction == "sum" for cause in found)
+    assert all("reduction none" in cause.needs.undecided for cause in found)
+
+
+def test_a_gradient_of_the_target_needs_no_probabilities_to_be_wrong():
+    class Doubled(NumpyTwin):
+        def grad_target(self, call, cotangents):
+            return 2 * super().grad_target(call, cotangents)
+
+    found, _ = established(Doubled(), "gradients.probability-targets")
+    assert found
+    assert not any("probability targets" in cause.needs.situation for cause in found)
+    assert any("probability targets" in cause.needs.undecided for cause in found)
+
+
 def test_variants_ask_for_nothing_that_is_not_claimed():
     asked = set()
 

@@ -3,21 +3,22 @@
 import pytest
 
 from xent_conformance.causes.variants import WITHOUT
-from xent_conformance.records.causes import FAINT, FINE, IMPLIED, causes, described
+from xent_conformance.records.causes import causes
 from xent_conformance.records.lines import ArrayLine, ExceptionLine, Failure, ProblemLine, VerdictLine
+from xent_conformance.records.situations import ALWAYS, FACTS, FAINT, described, fact
 from xent_conformance.records.status import Level, Status
 
 SMALL = ArrayLine(dtype="float32", shape=(1, 2), values=(0.0, 1.0))
 LABEL = ArrayLine(dtype="int64", shape=(1,), values=(0,))
 
 
-def verdict(requirement, *failures, dtype="float32", backend="b", level=Level.MUST):
+def verdict(requirement, *failures, dtype="float32", backend="b", level=Level.MUST, status=Status.FAIL):
     return VerdictLine(
         backend=backend,
         requirement=requirement,
         dtype=dtype,
         device="cpu",
-        status=Status.FAIL,
+        status=status,
         level=level,
         examples=1,
         exercised=1,
@@ -25,8 +26,9 @@ def verdict(requirement, *failures, dtype="float32", backend="b", level=Level.MU
     )
 
 
-def failure(*situation, undecided=(), kind="wrong-value", raised=None, size=2):
+def failure(*situation, undecided=(), kind="wrong-value", raised=None, size=2, **more):
     return Failure(
+        **more,
         kind=kind,
         quantity="loss",
         message="loss is 1, expected 2",
@@ -39,8 +41,8 @@ def failure(*situation, undecided=(), kind="wrong-value", raised=None, size=2):
     )
 
 
-def raised(line, kind="ValueError"):
-    return ExceptionLine(type=kind, message="no", file="library.py", line=line)
+def raised(line, kind="ValueError", message="no"):
+    return ExceptionLine(type=kind, message=message, file="library.py", line=line)
 
 
 def grouped(*verdicts):
@@ -51,7 +53,7 @@ def test_one_situation_is_one_cause_whatever_it_breaks():
     lines = [verdict(name, failure("smoothing", "class weights"), dtype=d) for name in "abc" for d in ("x", "y")]
     (cause,) = causes(lines)
     assert (cause.requirements, cause.dtypes) == (("a", "b", "c"), ("x", "y"))
-    assert cause.situation == "smoothing, class weights"
+    assert cause.situation == "with label smoothing and class weights"
 
 
 def test_two_situations_are_two_causes_also_in_one_verdict():
@@ -60,7 +62,8 @@ def test_two_situations_are_two_causes_also_in_one_verdict():
 
 
 def test_numbers_that_a_witness_happens_to_have_make_no_cause():
-    lines = [verdict(name, failure("smoothing", fact)) for name, fact in zip("abcd", sorted(FAINT), strict=False)]
+    faint = sorted(name for name in FACTS if fact(name).weight is FAINT)
+    lines = [verdict(name, failure("smoothing", other)) for name, other in zip("abcd", faint, strict=False)]
     assert len(causes(lines)) == 1
 
 
@@ -69,6 +72,40 @@ def test_an_exception_is_known_by_its_place():
     assert grouped(verdict("a", here), verdict("b", there), verdict("c", here)) == [{"a", "c"}, {"b"}]
     other = failure("smoothing", raised=raised(7, "TypeError"), kind="raised")
     assert len(causes([verdict("a", here), verdict("b", other)])) == 2
+
+
+def test_a_message_is_the_same_whatever_its_numbers():
+    """What one ``raise`` says about a label, a share or a shape; another sentence is another fault."""
+    said = ("label -7 of (2, 3)", "label 12 of (5,)", "label -1e-05 of (1, 2, 3)", "label nan of ()")
+    lines = [
+        verdict(name, failure(raised=raised(7, message=m), kind="raised")) for name, m in zip("abcd", said, strict=True)
+    ]
+    assert len(causes(lines)) == 1
+    other = verdict("e", failure(raised=raised(7, message="target 3 of (2, 3)"), kind="raised"))
+    assert len(causes([*lines, other])) == 2
+
+
+def test_what_comes_and_goes_is_one_cause():
+    """Whether a call is compared with itself or with the exact answer, and whatever the witnesses look like."""
+    lines = [
+        verdict("again", failure("spatial", kind="not-repeatable")),
+        verdict("sometimes", failure("class weights", intermittent=True)),
+        verdict("after", failure("smoothing", calls_before=2)),
+    ]
+    assert grouped(*lines, verdict("always", failure("smoothing"))) == [{"after", "again", "sometimes"}, {"always"}]
+
+
+def test_a_situation_counts_once_however_many_requirements_see_it():
+    """Many witnesses that need one fact more than a few others are no second fault for being many."""
+    more = [verdict(f"more {i}", failure("class weights", "reduction mean", "ignored rows")) for i in range(20)]
+    fewer = [verdict(f"fewer {i}", failure("class weights", "reduction mean")) for i in range(3)]
+    (cause,) = causes([*more, *fewer])
+    assert cause.situation == "with class weights, reduction='mean' and ignored rows"
+
+
+def test_many_logits_are_many_rows_or_many_classes():
+    several = ("several rows", "more than 100 classes", "more than 10000 logits")
+    assert len(causes([verdict("a", failure(*several)), verdict("b", failure("more than 100 classes"))])) == 1
 
 
 def test_every_check_that_is_missing_is_a_cause():
@@ -99,7 +136,7 @@ def test_unbatched_and_every_row_ignored_is_one_cause_of_sixteen_failures():
     lines = [verdict(name, f, dtype=d) for name, f in which.items() for d in ("a", "b", "c", "d")]
     (cause,) = causes(lines)
     assert len(cause.instances) == 16
-    assert {"unbatched", "every row ignored"} <= set(cause.situation.split(", "))
+    assert cause.situation == "with one row (unbatched), reduction='mean' and every row ignored"
 
 
 def test_the_worst_comes_first():
@@ -118,12 +155,36 @@ def test_a_small_witness_in_the_situation_itself_is_shown():
     assert cause.shown.verdict.requirement == "c"
 
 
-@pytest.mark.parametrize("name", sorted(FAINT | FINE | set(IMPLIED)))
-def test_weighed_facts_are_facts(name):
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_what_is_said_of_facts_is_about_facts(name):
     assert name in WITHOUT
+    assert all(other in WITHOUT for other in fact(name).implies)
+
+
+def test_every_fact_that_can_be_taken_away_has_a_phrase():
+    assert set(FACTS) == set(WITHOUT)
 
 
 def test_a_situation_leaves_out_what_goes_without_saying():
-    assert described(("no smoothing", "a reduced loss", "reduction mean", "class weights", "a negative weight")) == (
-        "reduction mean, a negative weight"
+    assert described(("no smoothing", "class weights", "reduction mean", "a reduced loss", "a negative weight")) == (
+        "with reduction='mean' and a negative class weight"
     )
+    assert described(("no smoothing",)) == described(()) == ALWAYS
+
+
+def test_layouts_and_dtypes_have_phrases_of_their_own():
+    assert described(("target not contiguous", "int32 labels", "more than 10000 classes")) == (
+        "with non-contiguous target, int32 labels and more than 10,000 classes"
+    )
+
+
+def test_dtypes_are_said_where_the_cause_is_not_seen_in_all():
+    smoothing = failure("smoothing")
+    bad = [verdict("a", smoothing, dtype=d) for d in ("float16", "bfloat16")]
+    good = verdict("a", dtype="float32", status=Status.PASS)
+    (cause,) = causes([*bad, good])
+    assert cause.situation == "with label smoothing in float16 and bfloat16"
+    assert causes([*bad, verdict("a", dtype="float32", status=Status.NOT_APPLICABLE)])[0].situation == (
+        "with label smoothing"
+    )
+    assert causes([*bad, verdict("b", dtype="float32", status=Status.PASS)])[0].situation == "with label smoothing"

@@ -85,7 +85,12 @@ def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> 
 def several(tmp_path: Path) -> Path:
     """A record with a verdict that has two failures, one of them an exception, and another dtype with one."""
     exception = {"type": "ValueError", "message": "no", "file": "/home/a/loss.py", "line": 12, "traceback": "In loss:"}
-    raised = records.failure(kind="raised", message="It raised.", exception=exception, situation=["smoothing", "sum"])
+    raised = records.failure(
+        kind="raised",
+        message="It raised.",
+        exception=exception,
+        situation=["smoothing", "a reduced loss", "reduction sum"],
+    )
     two = V("torch", "a.x", "float16", "fail", ratio=98.2, failures=[records.failure(), raised])
     one = V("torch", "a.x", "float32", "fail", ratio=3.0, failures=[records.failure("float32")])
     return records.run(tmp_path / "r.jsonl", two, one)
@@ -101,7 +106,7 @@ def test_each_failure_of_a_verdict_is_a_witness_with_a_place_of_its_own(tmp_path
     ]
     by_place = {w.anchor: dict(w.facts) for w in witnesses}
     facts = by_place["a.x--torch--float16--2"]
-    assert (facts["raised in"], facts["only with"]) == ("/home/a/loss.py:12", "smoothing, sum")
+    assert (facts["raised in"], facts["only with"]) == ("/home/a/loss.py:12", "label smoothing and reduction='sum'")
     assert "raised in" not in by_place["a.x--torch--float16"]
 
 
@@ -135,7 +140,7 @@ def test_every_output_shows_each_failure_of_a_verdict(tmp_path: Path) -> None:
     assert "**float16, 2 of 2**: It raised." in markdown
     terminal = "\n".join(xent_reports.summary_lines(path))
     assert "✗ fail torch, with any input: The gradient" in terminal
-    assert "✗ fail torch, smoothing, sum: It raised." in terminal
+    assert "✗ fail torch, with label smoothing and reduction='sum' in float16: It raised." in terminal
     assert terminal.count("xent run") == 2
     first, *_ = read(path).verdicts
     assert [line for line in summary(first).splitlines() if "It raised." in line or "The gradient" in line] == [

@@ -86,17 +86,17 @@ def test_one_cause_is_told_once_with_what_it_breaks(tmp_path: Path) -> None:
     lines = xent_reports.summary_lines(path)
     assert lines[0] == "2 causes, 3 of 3 requirements broken, by torch"
     first, second = (i for i, line in enumerate(lines) if " torch, " in line)
-    assert lines[first] == "☠ crash torch, spatial: It died."
-    assert lines[second].startswith("✗ fail torch, smoothing, class weights: ")
+    assert lines[first] == "☠ crash torch, with spatial logits (N, C, d...): It died."
+    assert lines[second].startswith("✗ fail torch, with label smoothing and class weights: ")
     assert "  breaks 3 requirements (float16, bfloat16, float32, float64): a.x, a.y, a.z" in lines[second:]
     assert len(lines) <= 15
     assert re.findall("^#### (.*)$", markdown, re.MULTILINE) == [
-        "☠ crash on `torch`: spatial",
-        "✗ fail on `torch`: smoothing, class weights",
+        r"☠ crash on `torch`: with spatial logits \(N, C, d...\)",
+        "✗ fail on `torch`: with label smoothing and class weights",
     ]
     listed = page.partition('<ol class="wrong">')[2].partition("</ol>")[0]
     assert listed.count("<li>") == 2
-    assert listed.index("spatial") < listed.index("smoothing, class weights")
+    assert listed.index("spatial") < listed.index("with label smoothing and class weights")
     section = page.partition('<section id="causes">')[2].partition("</section>")[0]
     assert section.count('<details class="card ') == 2
     assert "breaks 3 requirements (float16, bfloat16, float32, float64)</span></summary>" in section

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.causes.facts import facts
 from xent_conformance.causes.variants import WITHOUT, variants
 from xent_conformance.problem import Problem
 
+#: Options of a call where they are not passed.
+OPTIONS = {"weight": None, "ignore_index": None, "reduction": "mean", "label_smoothing": 0.0}
 PLACES = {fact: place for place, fact in enumerate(WITHOUT)}
 
 
@@ -48,6 +51,22 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
         else:
             undecided.append(fact)
     return Needs(tuple(situation), tuple(undecided))
+
+
+def elsewhere(problem: Problem, calls: Iterable[Invocation]) -> tuple[str, ...]:
+    """Facts of calls that a problem does not have: what compares calls may have seen the fault in any of them."""
+    others = {fact for call in calls for fact in _facts_of(call, problem)}
+    return tuple(sorted(others - facts(problem), key=_place))
+
+
+def _facts_of(call: Invocation, judged: Problem) -> frozenset[str]:
+    """Facts of a call of logits, or of their log_softmax, and a target, that was made while judging a problem."""
+    logits = call.inputs.get("logits", call.inputs.get("log_probs"))
+    target = call.inputs.get("target")
+    if logits is None or target is None:
+        return frozenset()
+    given = {name: call.options.get(name, neutral) for name, neutral in OPTIONS.items()}
+    return facts(judged.with_(logits=logits, target=target, cotangent=call.inputs.get("cotangent"), **given))
 
 
 def _place(fact: str) -> tuple[int, str]:

@@ -203,6 +203,8 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     undecided: Annotated[
         tuple[str, ...], Meta(description="facts of the problem for which that could not be decided")
     ] = ()
+    intermittent: Annotated[bool, Meta(description="the problem fails in some of several tries only")] = False
+    calls_before: Annotated[Count, Meta(description="earlier calls without which it does not fail")] = 0
     problem: ProblemLine
     text: Annotated[str, Meta(description="the problem as a person reads it")] = ""
     reproducer: Annotated[str | None, Meta(description="a standalone script")] = None

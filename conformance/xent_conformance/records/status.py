@@ -59,6 +59,8 @@ SEVERITY = (
 
 #: Statuses that make a run fail: exit code 1.
 UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
+#: What causes are looked for: what makes the run fail, what broke the suite, and broken SHOULDs.
+FAILING = (*UNEXPECTED, Status.ERROR, Status.WEAK)
 
 
 def exit_code(statuses: Collection[str]) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
-from xent_conformance.causes.diagnosis import Needs, Shown, needs
+from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
 from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Declined, Lost, StrayRead
 from xent_conformance.judging.judge import findings
@@ -142,6 +142,8 @@ def _needed(
         judged += 1
         if (
             within is None
+            # A gradient that the variant does not have passes there for no merit of its own.
+            or (finding.quantity == "grad_target" and not within.has_probabilities)
             or _unclaimed(within, subject) - _unclaimed(witness.problem, subject)
             or judged > limit
             or any(cause.covers(within) for cause in others)
@@ -160,7 +162,8 @@ def _needed(
         return Shown.PASSES if max(f.ratio for f in found) < CLEARLY else Shown.UNCLEAR
 
     with hurried(executor) if lost else nullcontext():
-        return needs(witness.problem, shown)
+        needed = needs(witness.problem, shown)
+    return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)))
 
 
 def _unclaimed(problem: Problem, subject: Subject) -> set[str]:

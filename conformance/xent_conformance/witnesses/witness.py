@@ -83,6 +83,8 @@ def failure(
         quantity=finding.quantity,
         message=witness.message,
         ratio=finding.ratio,
+        intermittent=witness.sometimes,
+        calls_before=len(witness.before),
         problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
         reproducer=_script(requirement, subject, witness, again),

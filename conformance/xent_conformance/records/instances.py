@@ -1,0 +1,84 @@
+"""One failure of a record, as far as it is compared with others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from xent_conformance.records.lines import Failure, VerdictLine
+from xent_conformance.records.situations import implied
+
+#: Kinds of findings that are a wrong number, whichever way it was seen.
+NUMBERS = frozenset({"wrong-value", "calls-disagree"})
+#: Kinds that say that a check is missing: each requirement about invalid calls is about another check. Records of
+#: version 1 do not know the kind, nor what a failure needs.
+CHECKS = frozenset({"accepted", "wrong-message", "unknown"})
+#: Calls that come to something else than before, whether they are compared with themselves or with the exact answer.
+STATE = "not-repeatable"
+#: The kind of findings that have an exception.
+RAISED = "raised"
+#: The kind of findings that are a read beside the inputs: one fault, whatever it takes for what was read to show.
+STRAY_READ = "stray-read"
+
+#: What messages of one ``raise`` differ in: numbers, and how many of them a shape has.
+NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
+SHAPE = re.compile(r"\((#(, *#)*)?,?\)|\[(#(, *#)*)?\]")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One failure of one verdict."""
+
+    verdict: VerdictLine
+    failure: Failure
+
+    @cached_property
+    def signature(self) -> tuple[str, ...]:
+        """What all failures of a fault have in common."""
+        failure = self.failure
+        raised = failure.exception
+        if raised is not None:
+            said = SHAPE.sub("#", NUMBER.sub("#", raised.message))
+            return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", said
+        if failure.intermittent or failure.calls_before:
+            return self.verdict.backend, STATE
+        if failure.kind in CHECKS:
+            return self.verdict.backend, failure.kind, self.verdict.requirement
+        if failure.kind == STRAY_READ:
+            return self.verdict.backend, failure.kind, str(failure.got)
+        return self.verdict.backend, "wrong number" if failure.kind in NUMBERS else failure.kind
+
+    @property
+    def has_one_cause(self) -> bool:
+        """Whether all of its signature is one fault, whatever it takes to come to that line, read or state."""
+        return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE)
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """What its witness does not fail without, but for what goes without saying."""
+        situation = self.failure.situation
+        return frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation)
+
+    @cached_property
+    def has(self) -> frozenset[str]:
+        """What its witness does not fail without, with what goes without saying."""
+        return self.needed | implied(self.needed)
+
+    @cached_property
+    def undecided(self) -> frozenset[str]:
+        """Facts of its witness that it may or may not need."""
+        sizes = _sizes(self.failure.situation)
+        return (frozenset(map(_kind, self.failure.undecided)) | sizes) - self.has
+
+
+def _kind(fact: str) -> str:
+    """A fact, one for all dtypes of labels."""
+    return "labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact
+
+
+def _sizes(situation: Collection[str]) -> frozenset[str]:
+    """Facts of a situation that may be needed for another's sake: many logits are many rows, or many classes."""
+    many = "more than 10000 logits" in situation
+    return frozenset(fact for fact in situation if many and fact.endswith((" rows", " classes")))
