@@ -28,7 +28,8 @@ MAX_BYTES = 1 << 18
 MAX_DOTS = 200
 MAX_ENTRIES = 500
 REQUIRED = ("requirement", "reason", "issue", "witness")
-KNOWN = (*REQUIRED, "versions", "dtypes", "where")
+#: ``finding`` is for readers: the name of a script of the repository that shows the fault without this suite.
+KNOWN = (*REQUIRED, "versions", "dtypes", "where", "finding")
 UNREPORTED = "unreported"
 
 
@@ -140,6 +141,7 @@ def _entry(place: str, entry: Any) -> Deviation:
         raise DeviationError(f"{place}: unknown keys {', '.join(unknown)}; known: {', '.join(KNOWN)}")
     try:
         SpecifierSet(_text(entry, "versions"))
+        _text(entry, "finding")
         found = Deviation(
             requirements=_requirements(entry),
             reason=_text(entry, "reason"),
