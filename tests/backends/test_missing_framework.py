@@ -21,19 +21,25 @@ PACKAGES = {
     "scipy": {"scipy"},
     "scikit-learn": {"scikit-learn"},
     "autograd": {"autograd", "scipy"},
+    "transformers": {"transformers", "torch"},
+    "liger-interpreted": {"liger-kernel", "triton", "torch"},
+    "keras": {"keras"},
 }
 #: What of these is imported by another name than it is installed by.
-IMPORTED = {"scikit-learn": "sklearn"}
+IMPORTED = {"scikit-learn": "sklearn", "liger-interpreted": "liger_kernel"}
+#: Modules that are not named after what they import.
+MODULES = {"liger-interpreted": "liger"}
 
 
 @pytest.mark.parametrize("framework", PACKAGES)
 def test_missing_framework_is_named_with_its_install_line(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line installs for this interpreter, by names that any index has, whether or not ours is on one."""
     imported = IMPORTED.get(framework, framework)
-    monkeypatch.delitem(sys.modules, f"xent_backends.{imported}_backend", raising=False)
+    module = f"xent_backends.{MODULES.get(framework, imported)}_backend"
+    monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, imported, None)
     with pytest.raises(BackendUnavailableError, match=f"^{framework} cannot be imported") as raised:
-        importlib.import_module(f"xent_backends.{imported}_backend")
+        importlib.import_module(module)
     interpreter, *pip, install = shlex.split(str(raised.value).partition("install it with: ")[2])[:4]
     names = shlex.split(str(raised.value).partition("install it with: ")[2])[4:]
     assert (interpreter, pip, install) == (sys.executable, ["-m", "pip"], "install")
