@@ -36,7 +36,6 @@ class Three(PastFourClasses, SpatialGradient, SmoothedWeightedMean):
 PAIRS = {
     "divisor_and_reduction": ("mean-over-all-rows", "unknown-reduction-is-mean"),
     "smoothing_and_unbatched": ("smoothing-over-other-classes", "unbatched-gradient-not-divided"),
-    "layout_and_divisor": ("gradient-in-channels-last", "weighted-mean-over-rows"),
     "half_and_weights": ("long-rows-in-half", "smoothing-term-unweighted"),
     "probabilities_and_nothing": ("smoothing-dropped-for-probabilities", "all-ignored-gradient-is-nan"),
 }

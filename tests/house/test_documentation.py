@@ -136,6 +136,25 @@ def test_the_commands_of_a_how_to_page_work(tmp_path, page):
     assert tried or page == "gpu.md"
 
 
+def test_the_examples_of_causes_are_those_that_are_planted():
+    """The page has as many causes as faults for each, and the README shows the first of them as the page does."""
+    text = (DOCS / "explanation" / "causes.md").read_text("utf-8")
+    source = (ROOT / "tests" / "composites" / "examples.py").read_text("utf-8")
+    names = ["three", *re.findall(r'^    "(\w+)": \("', source, re.MULTILINE)]
+    sections = text.split("\n## ")[1:]
+    assert len(sections) == len(names) == 5
+    for name, section in zip(names, sections, strict=True):
+        planted = section.partition("```console")[0].count("\n- ")
+        printed = re.search(r"```console\n\$ (.*)\n((?:.*\n)*?)```", section)
+        assert f"examples.py:{name} " in printed[1]
+        assert printed[2].startswith(f"{planted} causes, ")
+        assert len(re.findall(r"^✗ fail ", printed[2], re.MULTILINE)) == planted
+    assert len(sections[0].partition("```console\n")[2].splitlines()) <= 1 + 15
+    assert sections[0].partition("--only $REQUIREMENTS\n")[2].partition("```")[0] in (ROOT / "README.md").read_text(
+        "utf-8"
+    )
+
+
 def reduced(edges):
     """The edges that no longer path stands for."""
     nodes = {node for edge in edges for node in edge}
