@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,13 @@ from xent_conformance.output import RECORD, check_file, output_folder, renderer
 from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
+    from xent_conformance.distribution import Judges
+    from xent_conformance.request import Request
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
+#: As many processes as the machine has processors and memory for.
+AUTO = "auto"
 
 
 def complain(message: object, code: int) -> int:
@@ -38,7 +43,14 @@ def run(options: argparse.Namespace) -> int:
     with output_folder(options.output) as folder:
         record = folder / RECORD
         request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
-        with Session.open(request) as session:
+        if options.last_failed:
+            if options.resume:
+                raise UsageError("--last-failed and --resume are about different runs: choose one")
+            if not (failed := _failed_in(record, request)):
+                say(sys.stdout, f"nothing to judge: nothing failed in {record}")
+                return OK
+            request = replace(request, only=failed)
+        with _judging(options.workers, request) as workers, Session.open(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
             if not session.opened:
@@ -48,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             for line in remarks(session):
                 say(sys.stdout, line)
             try:
-                code = _judged(session, record, options.workers)
+                code = _judged(session, record, workers, fail_fast=options.fail_fast)
             except _UnwrittenError as error:
                 return complain(error, BROKEN)
             if not _is_begun(record):
@@ -61,7 +73,39 @@ def run(options: argparse.Namespace) -> int:
             return BROKEN if session.left_out else code
 
 
-def _judged(session: Session, record: Path, workers: int) -> int:
+@contextmanager
+def _judging(workers: int | str, request: Request) -> Iterator[int | Judges]:
+    """The processes that judge, which start while backends are opened; 1: this one."""
+    from xent_conformance.distribution import Judges
+    from xent_conformance.processors import fitting
+
+    count = fitting(request) if workers == AUTO else int(workers)
+    if count == 1:
+        yield 1
+        return
+    with Judges(count) as judges:
+        yield judges
+
+
+def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
+    """The requirements of a request that failed in a record; raises UsageError where there is none, or of others."""
+    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.records.record import UNEXPECTED, read
+    from xent_conformance.requirements.registry import load
+    from xent_conformance.selection import selected
+
+    if not record.is_file():
+        raise UsageError(f"no run to take failures from: no {record}")
+    before = read(record)
+    named = {backend.name for backend in before.header.backends if backend.spec in request.backends}
+    if not named:
+        raise UsageError(f"{record} is of other backends: {', '.join(b.spec for b in before.header.backends)}")
+    failed = {v.requirement for v in before.verdicts if v.backend in named and v.status in UNEXPECTED}
+    asked = load().values()
+    return tuple(r.id for r in (selected(request.only, asked) if request.only else asked) if r.id in failed)
+
+
+def _judged(session: Session, record: Path, workers: int | Judges, *, fail_fast: bool) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
@@ -73,7 +117,7 @@ def _judged(session: Session, record: Path, workers: int) -> int:
         interruptions.check()
         # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
         with Progress(sys.stderr, shown=not session.request.in_process) as progress:
-            return _recorded(session, record, workers, progress)
+            return _recorded(session, record, workers, progress, fail_fast=fail_fast)
     except ReplacedError as error:
         return complain(f"{error}: run it anew, or undo that and finish the run with --resume", BROKEN)
     except KeyboardInterrupt as error:
@@ -83,10 +127,10 @@ def _judged(session: Session, record: Path, workers: int) -> int:
         return complain(f"{error}; finish the run with --resume", BROKEN)
 
 
-def _recorded(session: Session, record: Path, workers: int, progress: Progress) -> int:
-    """Judge, show and record; the exit code."""
+def _recorded(session: Session, record: Path, workers: int | Judges, progress: Progress, *, fail_fast: bool) -> int:
+    """Judge, show and record; the exit code. ``fail_fast``: until something fails."""
     from xent_conformance.console import Console
-    from xent_conformance.records.record import RecordWriter
+    from xent_conformance.records.record import UNEXPECTED, RecordWriter
     from xent_conformance.records.status import exit_code
     from xent_conformance.running import run as verdicts
 
@@ -101,6 +145,10 @@ def _recorded(session: Session, record: Path, workers: int, progress: Progress) 
                 writer.verdict(line)
             console.show(line)
             interruptions.check()
+            if fail_fast and line.status in UNEXPECTED:
+                # Without a footer: the record is that of a run which can be resumed.
+                progress.print("stopped at the first failure: go on with --resume")
+                return exit_code({line.status})
     code = exit_code(writer.counts)
     with _writing(record):
         writer.close(code, time.perf_counter() - start)

@@ -1,7 +1,9 @@
-"""A run over several processes: each opens the session's backends for itself, and takes one group after the other.
+"""A run over several processes: each takes one group after the other.
 
 A verdict depends on its group alone, so all is the same however many processes there are. They are started as those of
 the backends are, so that neither modules of the working directory nor a script without a main guard get in the way.
+They import the suite while the run opens its backends, and go on with these: a framework is imported once for all of
+them where its process can be forked.
 """
 
 from __future__ import annotations
@@ -12,21 +14,25 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from queue import SimpleQueue
 from time import sleep
-from typing import Any
+from typing import Any, Self
 
 from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
-from xent_conformance.loading.description import as_data
-from xent_conformance.loading.sources import ReplacedError, check_unchanged
+from xent_conformance.interface import BackendUnavailableError
+from xent_conformance.isolation.executor import HandedOver
+from xent_conformance.loading.loader import BrokenBackendError, UsageError
+from xent_conformance.loading.sources import ReplacedError
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
+from xent_conformance.scheduling import Schedule
 from xent_conformance.session import Group, Session
 
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.distribution import serve; serve()"
@@ -38,37 +44,54 @@ class WorkerError(Exception):
     """A process of the run has ended before its work, or could not begin it."""
 
 
-def distributed(session: Session, groups: Sequence[Group], workers: int) -> Iterator[VerdictLine]:
-    """Verdicts of groups as they come from so many processes; raises WorkerError where one is lost."""
-    left_out = {*session.unavailable, *session.broken}
-    # What each of them opens for itself is not needed here.
-    session.close()
-    opened = [as_data(one.description) for one in session.opened]
-    todo, at_work = deque(groups), [_Worker(session.request, left_out, opened) for _ in range(workers)]
-    try:
-        idle = {worker.connection: worker for worker in at_work}
+class Judges:
+    """Processes of a run that judge, from when they are started to the end of ``with``."""
+
+    def __init__(self, count: int) -> None:
+        """Start so many; they import the suite, and wait."""
+        self._workers = [_Worker() for _ in range(count)]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._workers)
+
+    def __enter__(self) -> Self:
+        """Started already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all of them."""
+        for worker in self._workers:
+            worker.connection.close()
+        for worker in self._workers:
+            worker.end()
+
+    def verdicts(self, session: Session, groups: Sequence[Group]) -> Iterator[VerdictLine]:
+        """Verdicts of groups as they come; raises WorkerError where a process is lost.
+
+        What is open in this process is for the others from then on.
+        """
+        workers, schedule = self._workers[: len(groups)], Schedule(groups)
+        for worker in workers:
+            worker.begin(session.request, session.hand_over())
+        idle = {worker.connection: (number, worker) for number, worker in enumerate(workers)}
         while idle:
             for ready in wait(list(idle)):
-                worker = idle[ready]  # type: ignore[index]
+                number, worker = idle[ready]  # type: ignore[index]
                 if isinstance(answer := worker.answer(), str):
                     session.notice(answer)
                 elif answer is not None:
                     yield answer
-                elif todo:
-                    worker.ask(todo.popleft())
+                elif (group := schedule.next(number)) is not None:
+                    worker.ask(group)
                 else:
                     del idle[worker.connection]
-    finally:
-        for worker in at_work:
-            worker.connection.close()
-        for worker in at_work:
-            worker.end()
 
 
 class _Worker:
     """Our side of one process. It ends when its connection is closed."""
 
-    def __init__(self, request: Request, left_out: Collection[str], opened: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         path = [entry or str(Path.cwd()) for entry in sys.path]
         with theirs:
@@ -81,8 +104,16 @@ class _Worker:
             )
         self.connection = Connection(ours.detach())
         self._task = "opening its backends"
+
+    def begin(self, request: Request, handed: Sequence[HandedOver]) -> None:
+        """Have it go on with what is open here."""
+        # Where it is gone, the answer is missing.
         with suppress(OSError):
-            self.connection.send((request, left_out, opened))
+            self.connection.send((request, handed))
+        for split in (one.split for one in handed if one.split is not None):
+            with suppress(OSError):
+                send_handle(self.connection, split.control, self._process.pid)
+            os.close(split.control)
 
     def ask(self, group: Group) -> None:
         """Have a group judged."""
@@ -122,21 +153,27 @@ def serve() -> None:
     tasks: SimpleQueue[Any] = SimpleQueue()
     sys.breakpointhook = _no_debugger
     # An interruption is how this process ends, and OSError that there is nobody to tell.
-    with suppress(KeyboardInterrupt, OSError), interruptions.heeded() as ready:
+    with suppress(KeyboardInterrupt, OSError, EOFError), interruptions.heeded() as ready:
         ready()
+        request, handed = connection.recv()
+        handed = [_received(connection, one) for one in handed]
         threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
-        request, left_out, opened = tasks.get()
-        with suppress(OSError), Session.open(request, left_out) as session:
-            try:
-                for before, now in zip(opened, session.opened, strict=False):
-                    check_unchanged(now.description.name, before, vars(now.description))
+        try:
+            with suppress(OSError), Session.take_over(request, handed) as session:
                 _judge(session, connection, tasks)
-            except DebuggerQuitError as error:
-                connection.send(WorkerError(str(error)))
-            except ReplacedError as error:
-                connection.send(error)
+        except (DebuggerQuitError, UsageError, BrokenBackendError, BackendUnavailableError) as error:
+            connection.send(WorkerError(str(error)))
+        except ReplacedError as error:
+            connection.send(error)
     # Whatever threads a backend has left behind must not keep the process.
     os._exit(0)
+
+
+def _received(connection: Connection, handed: HandedOver) -> HandedOver:
+    """What was handed over, with the descriptor that follows it."""
+    if handed.split is None:
+        return handed
+    return replace(handed, split=handed.split._replace(control=recv_handle(connection)))
 
 
 def _no_debugger(*_: Any, **__: Any) -> None:
@@ -145,9 +182,6 @@ def _no_debugger(*_: Any, **__: Any) -> None:
 
 
 def _judge(session: Session, connection: Connection, tasks: SimpleQueue[Any]) -> None:
-    if session.left_out:
-        connection.send(WorkerError("; ".join(session.left_out)))
-        return
     session.notice = connection.send
     while True:
         interruptions.check()

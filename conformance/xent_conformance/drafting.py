@@ -17,13 +17,13 @@ from xent_conformance.formats import INTEGER
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
+from xent_conformance.opening import Opened
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import from_literals, to_data, traits
 from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
 from xent_conformance.records.record import UNEXPECTED
 from xent_conformance.requirements.registry import load
-from xent_conformance.session import Opened
 from xent_conformance.verdicts.deviations import UNREPORTED
 
 #: Traits that are nothing special.

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from xent_conformance import __version__, commands, exporting, measuring
-from xent_conformance.commands import USAGE, complain
+from xent_conformance.commands import AUTO, USAGE, complain
 from xent_conformance.request import add_options
 from xent_conformance.suggestions import instead
 
 EXAMPLES = """\
 examples:
   xent run torch                          judge a registered backend; the report is in ./xent-report
-  xent run numpy torch jax -n 2           several side by side, in two processes
+  xent run numpy torch jax                several side by side
   xent new my_backend.py                  write an adapter to start from ...
   xent run ./my_backend.py                ... and judge it
   xent run torch:my_kernels.fused_loss    judge any callable with the signature of F.cross_entropy
@@ -42,6 +42,8 @@ examples:
   xent run ./my_backend.py:other                     another name than `backend` in the file
   xent run jax:my_losses.cross_entropy --dtypes float32,bfloat16
   xent run torch --output nightly --resume           finish a run that was cut off
+  xent run ./my_backend.py --fail-fast               stop at the first failure ...
+  xent run ./my_backend.py --last-failed             ... and see whether what failed is right now
 """
 BENCH_EXAMPLES = """\
 examples:
@@ -125,11 +127,26 @@ def _run(add: Add) -> None:
         " torch:package.function (jax:, numpy: likewise)",
     )
     add_options(run.add_argument)
-    _add_workers(run, "processes that judge (default: 1)")
+    run.add_argument(
+        "-n",
+        dest="workers",
+        type=_workers,
+        default=AUTO,
+        metavar="WORKERS",
+        help="processes that judge; auto: as many as there are processors and memory for (default: auto)",
+    )
     run.add_argument(
         "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
     )
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
+    run.add_argument(
+        "--last-failed",
+        action="store_true",
+        help="judge only what failed in the run whose record is in the output folder",
+    )
+    run.add_argument(
+        "--fail-fast", action="store_true", help="end the run at the first failure; --resume goes on with it"
+    )
     run.set_defaults(command=commands.run)
 
 
@@ -226,7 +243,9 @@ def _mutants(add: Add) -> None:
     mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     mutants.add_argument("--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)")
     mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="these mutants alone: names or patterns")
-    _add_workers(mutants, "processes (default: 1)")
+    mutants.add_argument(
+        "-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default: 1)"
+    )
     mutants.add_argument("--resume", action="store_true", help="continue where the same command was cut off")
     mutants.add_argument(
         "--output",
@@ -329,10 +348,6 @@ def _bench(add: Add) -> None:
     bench.set_defaults(command=measuring.bench)
 
 
-def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help=what)
-
-
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
@@ -357,6 +372,11 @@ def _above_zero(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text!r}")
     return value
+
+
+def _workers(text: str) -> int | str:
+    """A number of processes, or AUTO."""
+    return AUTO if text == AUTO else _positive(text)
 
 
 def _folder(text: str) -> Path:

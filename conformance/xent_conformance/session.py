@@ -7,28 +7,26 @@ stream are evaluated together when the first of them is asked for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from xent_conformance.calling.calls import Executor
-from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
 from xent_conformance.interface import BackendUnavailableError
-from xent_conformance.isolation.executor import IsolatedExecutor
-from xent_conformance.isolation.process import Limits
+from xent_conformance.isolation.executor import HandedOver, IsolatedExecutor
 from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.smoke import first_call
 from xent_conformance.judging.subject import Subject
-from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import BrokenBackendError, Imported, NoBackendError, UsageError, load
+from xent_conformance.loading.loader import BrokenBackendError, Imported, NoBackendError, UsageError
+from xent_conformance.opening import Opened, isolated, opened, taken_over
 from xent_conformance.records.lines import Header, VerdictLine
 from xent_conformance.records.record import Record, begun
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.scheduling import in_order
 from xent_conformance.selection import selected
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
@@ -37,14 +35,6 @@ from xent_conformance.witnesses.behind import Cause, cause_of
 from xent_conformance.witnesses.witness import verdict_line
 
 ALL_DTYPES = "all"
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A backend that can be judged: what it is, and who calls it."""
-
-    description: Description
-    executor: Executor
 
 
 @dataclass(frozen=True)
@@ -93,37 +83,53 @@ class Session:
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
 
     @classmethod
-    def open(
-        cls, request: Request, without: Collection[str] = (), objects: Mapping[str, Imported] | None = None
-    ) -> Session:
-        """Load and look at every backend, ``without`` some; raises UsageError for what cannot be asked for.
+    def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
+        """Load and look at every backend; raises UsageError for what cannot be asked for.
 
         RecordError for a record that cannot be resumed. A backend that does not work is left out, so that the others
         are judged: see ``left_out``. Those that are ``objects`` of this process are judged in it.
         """
         session = cls(request, objects=objects or {})
-        specs = [spec for spec in request.backends if spec not in without]
-        here = specs if request.in_process else session.objects
-        executors = [None if spec in here else session._isolated(spec) for spec in specs]
-        isolated = [executor for executor in executors if executor is not None]
+        here = request.backends if request.in_process else session.objects
+        executors = [None if spec in here else isolated(request, spec) for spec in request.backends]
+        started = [executor for executor in executors if executor is not None]
         try:
-            for executor in isolated:
+            for executor in started:
                 executor.start()
-            for spec, own in zip(specs, executors, strict=True):
+            for spec, own in zip(request.backends, executors, strict=True):
                 session._add(spec, own)
             if request.resume is not None:
                 session.earlier = begun(request.resume, session.header())
                 session.done = frozenset(line.cell for line in session.earlier.verdicts)
         except BaseException:
-            for executor in isolated:
+            for executor in started:
                 executor.close()
             session.close()
             raise
         return session
 
+    @classmethod
+    def take_over(cls, request: Request, handed: Sequence[HandedOver]) -> Session:
+        """A session of what another process has opened; raises ReplacedError where that is another one by now."""
+        session = cls(request)
+        try:
+            session.opened.extend(taken_over(request, one) for one in handed)
+            for one in session.opened:
+                if isinstance(one.executor, IsolatedExecutor):
+                    one.executor.await_import()
+                session._deviations[one.description.name] = _deviations_of(one)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def hand_over(self) -> list[HandedOver]:
+        """What another process needs to judge what is open here; each time for one process."""
+        return [one.handed_over() for one in self.opened]
+
     def _add(self, spec: str, executor: IsolatedExecutor | None) -> None:
         try:
-            opened = self._opened(spec, executor)
+            one = opened(self.request, spec, executor, self.objects.get(spec))
         except BackendUnavailableError as error:
             self.unavailable[spec] = str(error)
             return
@@ -135,38 +141,22 @@ class Session:
         except BrokenBackendError as error:
             self.broken[spec] = str(error)
             return
-        self.opened.append(opened)
-        name = opened.description.name
+        self.opened.append(one)
+        name = one.description.name
         if name in self._deviations:
             raise UsageError(f"two backends with the name {name!r}")
         try:
-            self._look_at(opened)
+            self._look_at(one)
         except (BrokenBackendError, deviations.DeviationError) as error:
             self.broken[spec] = str(error)
             self.opened.pop().executor.close()
 
-    def _look_at(self, opened: Opened) -> None:
+    def _look_at(self, one: Opened) -> None:
         """Try a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
-        call = first_call(opened.description, opened.executor)
-        if isinstance(opened.executor, IsolatedExecutor) and opened.description.device != "cpu":
-            opened.executor.canary = call
-        name, listed = opened.description.name, opened.description.deviations
-        entries = () if listed is None else deviations.read(listed)
-        for entry in entries:
-            if unknown := [r for r in entry.requirements if r not in load_requirements()]:
-                raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
-        self._deviations[name] = entries
-
-    def _opened(self, spec: str, executor: IsolatedExecutor | None) -> Opened:
-        """A backend in its own process, or in this one."""
-        if executor is not None:
-            return Opened(executor.open(), executor)
-        given = self.objects.get(spec)
-        backend, description = load(spec, self.request.narrowing) if given is None else given.open()
-        return Opened(description, LocalExecutor(backend))
-
-    def _isolated(self, spec: str) -> IsolatedExecutor:
-        return IsolatedExecutor(spec, self.request.narrowing, Limits.granted(self.request.timeout))
+        call = first_call(one.description, one.executor)
+        if isinstance(one.executor, IsolatedExecutor) and one.description.device != "cpu":
+            one.executor.canary = call
+        self._deviations[one.description.name] = _deviations_of(one)
 
     def __enter__(self) -> Self:
         """Open already."""
@@ -178,8 +168,8 @@ class Session:
 
     def close(self) -> None:
         """Let go of all backends."""
-        for opened in self.opened:
-            opened.executor.close()
+        for one in self.opened:
+            one.executor.close()
 
     @property
     def left_out(self) -> list[str]:
@@ -214,30 +204,28 @@ class Session:
         if requirement.id not in {r.id for r in self.requirements()}:
             return []
         found: list[Cell] = []
-        for opened in self.opened:
-            claimed = opened.description.capabilities.logits_dtypes
+        for one in self.opened:
+            claimed = one.description.capabilities.logits_dtypes
             dtypes = [d for d in claimed if d in (self.request.dtypes or FLOATING)]
             chosen = dtypes[:1] if requirement.once else dtypes
-            found.extend(Cell(Subject(opened.description, opened.executor, dtype)) for dtype in chosen)
+            found.extend(Cell(Subject(one.description, one.executor, dtype)) for dtype in chosen)
         return [cell for cell in found if cell.key(requirement) not in self.done]
 
     def groups(self) -> list[Group]:
-        """All that is to be judged, in groups that share their problems, in the order in which pytest collects them.
-
-        What a backend carries from call to call depends on the order of the calls: it is the same however they are run.
-        """
+        """All that is to be judged, in groups that share their problems, in the order that ``scheduling`` gives."""
         found: dict[Any, tuple[Subject, list[Requirement]]] = {}
         for requirement in sorted(self.requirements(), key=_defined_at):
             for cell in self.cells(requirement):
                 key = (cell.subject.name, cell.subject.dtype, requirement.source, requirement.once)
                 found.setdefault(key, (cell.subject, []))[1].append(requirement)
-        return [Group(subject, tuple(sorted(judged, key=lambda r: r.id))) for subject, judged in found.values()]
+        groups = [Group(subject, tuple(sorted(judged, key=lambda r: r.id))) for subject, judged in found.values()]
+        return in_order(groups)
 
     def group(self, backend: str, dtype: str, identifiers: Sequence[str]) -> Group:
         """A group as another process has named it."""
-        (opened,) = (o for o in self.opened if o.description.name == backend)
+        (one,) = (o for o in self.opened if o.description.name == backend)
         registry = load_requirements()
-        subject = Subject(opened.description, opened.executor, dtype)
+        subject = Subject(one.description, one.executor, dtype)
         return Group(subject, tuple(registry[i] for i in identifiers))
 
     def judged(self, group: Group) -> Iterator[VerdictLine]:
@@ -288,7 +276,7 @@ class Session:
     def header(self) -> Header:
         """The header of the record."""
         request = self.request
-        backends = [described(opened.description) for opened in self.opened]
+        backends = [described(one.description) for one in self.opened]
         backends += [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
         backends += [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()]
         return header(
@@ -307,6 +295,16 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _deviations_of(one: Opened) -> tuple[deviations.Deviation, ...]:
+    """The known deviations of a backend; raises DeviationError."""
+    name, listed = one.description.name, one.description.deviations
+    entries = () if listed is None else deviations.read(listed)
+    for entry in entries:
+        if unknown := [r for r in entry.requirements if r not in load_requirements()]:
+            raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
+    return entries
 
 
 def _defined_at(requirement: Requirement) -> tuple[str, int]:

@@ -12,14 +12,14 @@ import pytest
 
 #: A run of a few seconds with some dozens of verdicts.
 RUN = ("run", "numpy", "--profile", "quick", "--seed", "4", "--only", "edges", "--only", "purity", "--only", "weights")
-KILLS = 20
+KILLS = 8
 
 
 @pytest.fixture
 def cut_off(tmp_path):
-    """Run `xent` and send it a signal after some seconds, or lines of its record; returns the completed process."""
+    """Run `xent` and send it a signal once its record has so many lines; returns the completed process."""
 
-    def run(*arguments, number, after=None, lines=None):
+    def run(*arguments, number, lines, folder=tmp_path / "xent-report"):
         process = subprocess.Popen(
             [sys.executable, "-m", "xent_conformance.cli", *arguments],
             cwd=tmp_path,
@@ -27,10 +27,10 @@ def cut_off(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        while lines is not None and process.poll() is None and len(lines_of(tmp_path / "xent-report")) < lines:
+        while process.poll() is None and len(lines_of(folder)) < lines:
             time.sleep(0.02)
         try:
-            out, err = process.communicate(timeout=after or 0)
+            out, err = process.communicate(timeout=0)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
             out, err = process.communicate(timeout=60)
@@ -54,7 +54,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_verdicts_of_one_that
     while kills < KILLS:
         begun = (folder / "record.jsonl").is_file()
         resume = ["--resume"] if begun else []
-        done = cut_off(*RUN, "--output", "cut", *resume, after=moments.uniform(0.2, 3), number=signal.SIGKILL)
+        lines = len(lines_of(folder)) + moments.randint(0, 6)
+        done = cut_off(*RUN, "--output", "cut", *resume, lines=lines, folder=folder, number=signal.SIGKILL)
         if done.returncode == -signal.SIGKILL:
             kills += 1
             *complete, _ = [*lines_of(folder), ""]
@@ -108,7 +109,7 @@ def test_an_interruption_before_anything_is_judged_is_said(tmp_path, moment):
         "import signal, sys\n"
         "from xent_conformance import cli, session\n"
         f"session.Session.{moment} = lambda *_: signal.raise_signal(signal.SIGTERM)\n"
-        "sys.exit(cli.main(['run', 'numpy', '--profile', 'quick']))\n"
+        "sys.exit(cli.main(['run', 'numpy', '--profile', 'quick', '-n', '1']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", early], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120

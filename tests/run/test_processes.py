@@ -1,15 +1,22 @@
 """A run over several processes: one that is lost is an error of the run, and none outlives it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from xent_conformance.calling.calls import forward
+from xent_conformance.isolation.executor import IsolatedExecutor
+from xent_conformance.isolation.process import Limits
+from xent_conformance.loading.loader import Narrowing
+from xent_conformance.problem import Problem
 from xent_conformance.records.record import read
 from xent_conformance.request import Request
 from xent_conformance.running import run
@@ -51,9 +58,19 @@ def started(tmp_path):
         while not record.is_file() or record.read_text("utf-8").count("\n") < 2:
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
-        return process, children_of(process.pid)
+        return process, [child for child in children_of(process.pid) if judges(child)]
 
     return start
+
+
+def judges(pid):
+    """Whether a process is one that judges, not one that backends are forked from."""
+    return b"distribution import" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def descendants_of(pid):
+    children = children_of(pid)
+    return children + [one for child in children for one in descendants_of(child)]
 
 
 def test_a_process_that_is_killed_is_an_error_of_the_run_which_can_be_resumed(started, xent, verdicts, tmp_path):
@@ -72,8 +89,8 @@ def test_a_process_that_is_killed_is_an_error_of_the_run_which_can_be_resumed(st
 def test_no_process_outlives_a_run_that_is_ended(started, number):
     process, workers = started("numpy", "--profile", "thorough")
     assert len(workers) == 2
-    servers = [child for worker in workers for child in children_of(worker)]
-    everything = [*workers, *servers, *(child for server in servers for child in children_of(server))]
+    everything = descendants_of(process.pid)
+    assert {*workers} < {*everything}
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == (-number if number == signal.SIGKILL else 3)
@@ -125,9 +142,63 @@ def test_what_takes_long_is_told_however_many_processes_there_are(adapter, monke
     assert told == ["my-backend float32 gradients.loss-unchanged: reducing what fails"]
 
 
+def test_a_record_is_the_same_for_any_number_of_processes_but_for_times(xent, adapter, tmp_path):
+    wrong = adapter(changes={"return Vjp(": "return Vjp(2 * "})
+    chosen = "--profile", "quick", "--only", "gradients.loss-unchanged,identities,purity"
+    texts = []
+    for workers in ("1", "2", "auto"):
+        done = xent("run", "numpy", wrong, *chosen, "--dtypes", "float32,float64", "-n", workers, "--output", workers)
+        assert done.returncode == 1, done.stderr
+        text = (tmp_path / workers / "record.jsonl").read_text("utf-8")
+        texts.append(re.sub(r'"(seconds|started)":("[^"]*"|[0-9.e-]+)', "", text).splitlines())
+    assert texts[0] == texts[1] == texts[2]
+    assert len(texts[0]) > 40
+
+
+def test_a_framework_is_imported_once_for_all_processes(adapter, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    note = f"with open({str(tmp_path / 'imports')!r}, 'a') as file: file.write('x')\n"
+    path = adapter(changes={"import numpy as np\n": f"import numpy as np\n{note}"})
+    request = Request((path,), profile="quick", only=("identities", "edges"), dtypes=("float32", "float64"))
+    assert len(list(run(request, 3))) > 20
+    assert (tmp_path / "imports").read_text("utf-8") == "x"
+
+
+def test_the_processes_of_a_backend_are_ended_with_those_of_their_own_judge_only(adapter, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    executor = IsolatedExecutor(adapter(), Narrowing(), Limits())
+    try:
+        executor.open()
+        copies = [IsolatedExecutor(adapter(), Narrowing(), Limits(), executor.handed_over()) for _ in range(2)]
+        call = forward(Problem(np.zeros((2, 3), np.float32), np.array([0, 1])))
+        assert all(copy.perform(call).trouble is None for copy in copies)
+        before = copies[1]._worker._process.pid
+        assert copies[0].renewed()
+        copies[0].close()
+        assert copies[1].perform(call).trouble is None
+        assert copies[1]._worker._process.pid == before
+        copies[1].close()
+    finally:
+        executor.close()
+
+
+def test_verdicts_are_the_same_where_processes_are_not_forked(adapter, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+
+    def told(before):
+        path = adapter(changes={"import numpy as np\n": f"{before}import numpy as np\n"})
+        lines = list(run(Request((path,), profile="quick", only=("edges",), dtypes=("float32", "float64")), 2))
+        return {line.cell: line.status for line in lines}
+
+    assert told(thread) == told("")
+    assert len(told("")) > 4
+
+
 def test_a_run_is_an_iterator_of_the_same_verdicts_in_any_number_of_processes():
     def told(workers):
-        request = Request(("numpy",), profile="quick", only=("identities", "purity"), dtypes=("float32", "float64"))
+        chosen = ("identities", "purity", "edges")
+        request = Request(("numpy", "jax"), profile="quick", only=chosen, dtypes=("float32", "float64"))
         lines = [replace(line, seconds=0) for line in run(request, workers)]
         return sorted(lines, key=lambda line: line.cell)
 

@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 
 import xent_conformance as xent
+from xent_conformance.loading.objects import of_object
+from xent_conformance.request import Request
+from xent_conformance.running import run
+from xent_conformance.session import Session
 from xent_conformance.testing import assert_conforms
 
 QUICK = {"profile": "quick", "only": "accuracy.loss", "dtypes": "float64"}
@@ -154,6 +158,22 @@ def test_an_adapter_is_judged_as_the_object_it_is():
     assert result.passed
     assert result.record.header.backends[0].name == "numpy"
     assert "numpy is judged in this process" in result.in_process
+
+
+def test_objects_are_judged_in_this_process_however_many_are_asked_for(module):
+    calls = []
+
+    def counted(logits, target):
+        calls.append(logits.shape)
+        return module.loss(logits, target)
+
+    spec = "numpy:counted"
+    request = Request((spec,), profile="quick", only=("accuracy.loss", "accuracy.any-size"), dtypes=("float64",))
+    objects = {spec: of_object(counted, "numpy", request.narrowing)}
+    with Session.open(request, objects=objects) as session:
+        tried = len(calls)
+        assert [line.status for line in run(session, 2)]
+        assert len(calls) > tried
 
 
 def test_options_of_callables_are_those_of_the_command_line(module):

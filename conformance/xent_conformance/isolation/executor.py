@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,9 +14,9 @@ from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, Outcome, 
 from xent_conformance.calling.turns import AT_ONCE, yield_turn
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
-from xent_conformance.isolation.fork_client import ForkClient
+from xent_conformance.isolation.fork_client import ForkClient, Split
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
-from xent_conformance.loading.description import Description, from_data
+from xent_conformance.loading.description import Description, as_data, from_data
 from xent_conformance.loading.loader import BrokenBackendError, Narrowing, NoBackendError, UsageError
 from xent_conformance.loading.sources import ReplacedError, check_unchanged
 from xent_conformance.problem import AnyArray
@@ -58,17 +58,30 @@ class _Request:
     waited: float = 0.0
 
 
+@dataclass(frozen=True)
+class HandedOver:
+    """What another process of the run needs to call a backend that is open here, as data that can be sent.
+
+    ``split`` is a copy of the fork server, whose connection has to be sent as a descriptor; None: there is none.
+    """
+
+    description: Mapping[str, Any]
+    first: tuple[Invocation, Outcome] | None = None
+    canary: Invocation | None = None
+    split: Split | None = None
+
+
 class IsolatedExecutor:
     """Carries out invocations in a worker. A call that ends or blocks it is an outcome; the next has a new worker."""
 
     expendable = True
 
-    def __init__(self, spec: str, narrowing: Narrowing, limits: Limits) -> None:
-        """Nothing is started yet."""
+    def __init__(self, spec: str, narrowing: Narrowing, limits: Limits, handed: HandedOver | None = None) -> None:
+        """Nothing is started yet; ``handed`` is what another process has opened already."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
-        self._processes = ForkClient()
+        self._processes = ForkClient(None if handed is None else handed.split)
         self._worker: WorkerProcess | None = None
-        self._description: Description | None = None
+        self._description: Description | None = None if handed is None else from_data(handed.description)
         self._under_way: deque[_Request] = deque()
         self._warm: set[Any] = set()
         self._hangs = self._failed_starts = self._pardoned = 0
@@ -76,9 +89,9 @@ class IsolatedExecutor:
         self._hurried = False
         self._longest = 0.0
         #: A call that works on this backend, to check whether a device has survived an error. None: it always does.
-        self.canary: Invocation | None = None
+        self.canary: Invocation | None = None if handed is None else handed.canary
         #: The first call that was asked for, and what came of it.
-        self.first: tuple[Invocation, Outcome] | None = None
+        self.first: tuple[Invocation, Outcome] | None = None if handed is None else handed.first
         self.recent = none_remembered()
         #: Workers that had to be replaced.
         self.restarts = 0
@@ -114,6 +127,11 @@ class IsolatedExecutor:
                 raise
         self._description = self._description or found
         return self._description
+
+    def await_import(self) -> None:
+        """Wait for a worker that is started to import the backend; raises what ``open`` does."""
+        if self._worker is not None:
+            self.open()
 
     @property
     def obstacle(self) -> str | None:
@@ -204,6 +222,16 @@ class IsolatedExecutor:
             yield
         finally:
             self._hurried = False
+
+    def handed_over(self) -> HandedOver:
+        """What another process needs to go on; this one's worker is ended, what it was forked from stays."""
+        assert self._description is not None
+        split = self._processes.split()
+        if split is None:
+            self.close()
+        else:
+            self._let_go()
+        return HandedOver(as_data(self._description), self.first, self.canary, split)
 
     def close(self) -> None:
         """End the worker, and the server that it was forked from."""

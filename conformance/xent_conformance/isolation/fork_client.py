@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, REAP
+from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, MARK_BYTES, REAP, SPLIT
 from xent_conformance.isolation.mark import MARK, end_marked
 
 #: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
@@ -24,14 +25,44 @@ START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isol
 PATIENCE = 10.0
 
 
+class Split(NamedTuple):
+    """A copy of a fork server for another process of the run: the connection to it, its number and its mark."""
+
+    control: int
+    pid: int
+    mark: str
+
+
+class _Copy:
+    """A server that is a copy of another one, which is its parent; as far as needed like ``subprocess.Popen``."""
+
+    #: Nobody but its parent learns how it ends.
+    returncode: int | None = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.handle = os.pidfd_open(pid)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None:
+        _readable(self.handle, seconds)
+        os.close(self.handle)
+
+
 class ForkClient:
     """One backend's fork server and its workers, one at a time. Where it cannot fork, it is the worker itself."""
 
-    def __init__(self) -> None:
-        """Nothing is started yet."""
-        self._server: subprocess.Popen[bytes] | None = None
+    def __init__(self, split: Split | None = None) -> None:
+        """Nothing is started yet, unless a copy of another client's server is there already."""
+        self._server: subprocess.Popen[bytes] | _Copy | None = None
         self._control: socket.socket | None = None
         self._mark = ""
+        if split is not None:
+            self._server, self._control, self._mark = _Copy(split.pid), socket.socket(fileno=split.control), split.mark
+            self._control.settimeout(PATIENCE)
         #: There is a worker, and the server has not said yet which process it is.
         self._unknown = False
         #: A worker that is forked: its number, and a descriptor that can be read from once it has ended.
@@ -65,6 +96,22 @@ class ForkClient:
                 start_new_session=True,
                 env={**dict.fromkeys(ONE_THREAD, "1"), **os.environ, MARK: self._mark},
             )
+
+    def split(self) -> Split | None:
+        """A copy of the server for another process; None where there is none that can be forked."""
+        self.learn()
+        if self._control is None or self._is_server:
+            return None
+        ours, theirs = socket.socketpair()
+        with ours, suppress(OSError):
+            ours.settimeout(PATIENCE)
+            with theirs:
+                socket.send_fds(self._control, [SPLIT], [theirs.fileno()])
+            said = ours.recv(ANSWER.size + 2 * MARK_BYTES, socket.MSG_WAITALL)
+            if len(said) == ANSWER.size + 2 * MARK_BYTES:
+                (pid,) = ANSWER.unpack_from(said)
+                return Split(ours.detach(), pid, said[ANSWER.size :].decode("ascii"))
+        return None
 
     def learn(self, limit: float = 0.0) -> None:
         """Read the worker's process number, if the server sends it within so many seconds."""
@@ -163,8 +210,10 @@ def _readable(descriptor: int, limit: float = 0.0) -> bool:
     return bool(ready.poll(1000 * limit))
 
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a child of this process has ended; it is not reaped."""
+def _ended(process: subprocess.Popen[bytes] | _Copy) -> bool:
+    """Whether a server has ended; it is not reaped."""
+    if isinstance(process, _Copy):
+        return _readable(process.handle)
     if process.returncode is not None:
         return True
     if not hasattr(os, "waitid"):  # macOS before Python 3.13

@@ -4,13 +4,15 @@ Started with the run's ``sys.path`` and the numbers of open descriptors: a conne
 then those of the first worker. Where forking is unsafe it says why, and becomes that worker itself: see ``obstacle``.
 
 The run asks with one byte. FORK comes with the descriptors of a worker and its standard error; the answer is the
-number of the process. The answer to REAP is how that process has ended, or ALIVE.
+number of the process. The answer to REAP is how that process has ended, or ALIVE. SPLIT comes with a connection: a copy
+of this process answers what is asked over it, and says its number there first; see ``fork_client.Split``.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import secrets
 import signal
 import socket
 import struct
@@ -23,9 +25,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from xent_conformance.isolation import worker
-from xent_conformance.isolation.mark import MARK, marked
+from xent_conformance.isolation.mark import MARK, marked, take
 
-FORK, REAP = b"f", b"r"
+FORK, REAP, SPLIT = b"f", b"r", b"s"
 ANSWER = struct.Struct("<i")
 #: Instead of the first worker's number: this process is the worker, for the reason that follows.
 ITSELF = 0
@@ -33,6 +35,8 @@ ITSELF = 0
 ALIVE = 1 << 16
 #: Most descriptors that come with a request.
 MOST = 64
+#: Bytes that a mark is made of.
+MARK_BYTES = 8
 _DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
 
 
@@ -132,9 +136,18 @@ def _serve(
     with Path(os.devnull).open("wb") as nobody:
         os.dup2(nobody.fileno(), 2)
     control.sendall(ANSWER.pack(child))
+    _attend(control, child, loading)
+
+
+def _attend(control: socket.socket, child: int, loading: worker.Loading) -> NoReturn:
+    """Do what is asked for until nobody asks any more; ``child`` is the latest worker."""
     while True:
         request, descriptors, *_ = socket.recv_fds(control, 1, MOST)
-        if request == FORK:
+        if request == SPLIT:
+            _forked(control, partial(_copy, descriptors, loading))
+            for descriptor in descriptors:
+                os.close(descriptor)
+        elif request == FORK:
             child = _forked(control, partial(_begin, descriptors, loading))
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -165,6 +178,17 @@ def _forked(control: socket.socket, work: Callable[[], None]) -> int:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
+
+
+def _copy(descriptors: list[int], loading: worker.Loading) -> None:
+    """The whole of a copy of this server, which has a mark and workers of its own."""
+    (number,) = descriptors
+    os.set_inheritable(number, False)
+    mark = secrets.token_hex(MARK_BYTES)
+    take(mark)
+    control = socket.socket(fileno=number)
+    control.sendall(ANSWER.pack(os.getpid()) + mark.encode("ascii"))
+    _attend(control, 0, loading)
 
 
 def _begin(descriptors: list[int], loading: worker.Loading) -> None:

@@ -81,6 +81,7 @@ class RecordWriter:
         Raises OSError where the folder cannot be written, RecordError for a file that cannot be gone on with.
         """
         self.counts: dict[str, int] = {}
+        self._path = path
         if not resume or _headless(path):
             self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
             self._write(header)
@@ -97,10 +98,28 @@ class RecordWriter:
         self._write(line)
 
     def close(self, exit_code: int, seconds: float, error: str | None = None) -> None:
-        """Append the footer and close the file."""
+        """Put the verdicts in an order that does not depend on which was there first; append the footer, and close.
+
+        They are in the order of the header's backends, then of requirements and dtypes.
+        """
+        self._sort()
         total, took = sum(self.counts.values()), round(seconds, 3)
         self._write(Footer(exit=exit_code, verdicts=total, counts=self.counts, seconds=took, error=error or None))
         self._file.close()
+
+    def _sort(self) -> None:
+        self._file.close()
+        head, *lines = self._path.read_bytes().splitlines(keepends=True)
+        backends = {backend["name"]: number for number, backend in enumerate(json.loads(head)["backends"])}
+
+        def place(line: bytes) -> tuple[int, str, str]:
+            data = json.loads(line)
+            return backends[data["backend"]], data["requirement"], data["dtype"]
+
+        sorted_ = self._path.with_name(f"{self._path.name}.part")
+        sorted_.write_bytes(b"".join([head, *sorted(lines, key=place)]))
+        sorted_.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
 
     def _count(self, line: VerdictLine) -> None:
         self.counts[line.status] = self.counts.get(line.status, 0) + 1

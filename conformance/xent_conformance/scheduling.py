@@ -1,0 +1,76 @@
+"""What is judged when: the order of a run's groups, and which of them a process takes next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xent_conformance.session import Group
+
+
+#: Which sources of problems find most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
+PLACE = Path(__file__).with_name("schedule.json")
+#: The dtype in which those are judged before everything else.
+EXEMPLARY = "float32"
+
+
+def in_order(groups: Sequence[Group]) -> list[Group]:
+    """First what is most likely to fail, in one dtype; then the longest first, so that all processes end together."""
+    likely, seconds = _measured()
+    claimed = {group.subject.name: group.subject.dtype for group in groups}
+    exemplary = claimed | {g.subject.name: EXEMPLARY for g in groups if g.subject.dtype == EXEMPLARY}
+
+    def place(group: Group) -> tuple[int, float]:
+        source = group.requirements[0].source.name
+        if source in likely and group.subject.dtype == exemplary[group.subject.name]:
+            return 0, likely[source]
+        # One that was not measured yet may take longest, and must not be what all others wait for in the end.
+        return 1, -seconds.get(source, inf)
+
+    return sorted(groups, key=place)
+
+
+@cache
+def _measured() -> tuple[dict[str, int], dict[str, float]]:
+    data: dict[str, Any] = json.loads(PLACE.read_text("utf-8"))
+    return {name: number for number, name in enumerate(data["first"])}, data["seconds"]
+
+
+class Schedule:
+    """Gives groups to processes, in their order as far as possible.
+
+    A backend that compiles a program for every shape compiles it in every process that needs it, and the groups of a
+    dtype have their shapes in common. So a process stays with a dtype of such a backend, and does not join another
+    process on its dtype while there is anything else to judge.
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        """Nothing is given out yet."""
+        self._left = list(groups)
+        self._places: dict[int, tuple[str, str] | None] = {}
+
+    def next(self, process: int) -> Group | None:
+        """The next group for a process, by a number of its own; None: nothing is left."""
+        if not self._left:
+            return None
+        own = self._places.get(process)
+        taken = {place for other, place in self._places.items() if other != process}
+
+        def rank(number: int) -> tuple[int, int]:
+            place = _place(self._left[number])
+            return (0 if place is not None and place == own else 2 if place in taken and place else 1), number
+
+        chosen = self._left.pop(min(range(len(self._left)), key=rank))
+        self._places[process] = _place(chosen)
+        return chosen
+
+
+def _place(group: Group) -> tuple[str, str] | None:
+    """Backend and dtype where its programs are compiled for each shape; None: where it does not matter."""
+    subject = group.subject
+    return (subject.name, subject.dtype) if subject.capabilities.static_shapes else None
