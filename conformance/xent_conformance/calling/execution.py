@@ -84,6 +84,8 @@ class LocalExecutor:
                     arrays[name][...] = self._bridge.asarray(array)
             except Exception:  # noqa: BLE001 - an array that cannot be assigned to says so in a way of its own
                 return None
+        # Not in the error state that the first call may have set.
+        with _quiet():
             return self._outcome(other, arrays)[0]
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:

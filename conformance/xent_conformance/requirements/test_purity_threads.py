@@ -100,8 +100,9 @@ def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
         if again is None:
             yield Declined(quantity="loss", reason="has arrays that cannot be assigned to")
             return
-        different = NotReadAnew.seen((call, before), other.outcome(call), again)
-        yield different or Held(quantity="call with changed arguments")
+        fresh = other.outcome(call)
+        if fresh.trouble is None:
+            yield NotReadAnew.seen((call, before), fresh, again) or Held(quantity="call with changed arguments")
 
 
 def _overwritten(problem: Problem) -> Problem:
