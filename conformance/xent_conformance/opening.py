@@ -51,9 +51,6 @@ def taken_over(request: Request, handed: HandedOver) -> Opened:
     if request.in_process:
         now = opened(request, before.spec, None)
         check_unchanged(before.name, vars(before), vars(now.description))
-        if handed.first is not None:
-            # The first call of each process is the same.
-            now.executor.perform(handed.first[0])
         return now
     executor = isolated(request, before.spec, handed)
     if handed.split is None:

@@ -20,13 +20,18 @@ EXEMPLARY = "float32"
 
 
 def in_order(groups: Sequence[Group]) -> list[Group]:
-    """First what is most likely to fail, in one dtype; then the longest first, so that all processes end together."""
+    """First what is most likely to fail, in one dtype; then the longest first, so that all processes end together.
+
+    Last what looks at what all others have left behind.
+    """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
     exemplary = claimed | {g.subject.name: EXEMPLARY for g in groups if g.subject.dtype == EXEMPLARY}
 
     def place(group: Group) -> tuple[int, float]:
         source = group.requirements[0].source.name
+        if group.requirements[0].source.looks_back:
+            return 2, 0.0
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
         # One that was not measured yet may take longest, and must not be what all others wait for in the end.

@@ -114,9 +114,12 @@ class Session:
         session = cls(request)
         try:
             session.opened.extend(taken_over(request, one) for one in handed)
-            for one in session.opened:
+            for one, earlier in zip(session.opened, handed, strict=True):
                 if isinstance(one.executor, IsolatedExecutor):
                     one.executor.await_import()
+                if earlier.first is not None:
+                    # The first call of each process is the same.
+                    one.executor.perform(earlier.first[0])
                 session._deviations[one.description.name] = _deviations_of(one)
         except BaseException:
             session.close()

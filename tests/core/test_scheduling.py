@@ -51,6 +51,14 @@ def test_the_longest_come_first_after_those_that_find_most():
     assert rest == sorted(rest, reverse=True)
 
 
+def test_what_looks_back_at_all_other_calls_comes_last():
+    back = load()["purity.surroundings"]
+    chosen = [Group(Subject("numpy", dtype), (back,)) for dtype in ("float32", "float64")]
+    assert in_order([*chosen, *groups("numpy")])[-2:] == chosen
+    assert back.source.looks_back
+    assert back.source.name not in _measured()[0]
+
+
 def test_one_that_was_not_measured_comes_before_the_long_ones_and_after_those_that_find_most(monkeypatch):
     likely, seconds = _measured()
     unknown = load()["weights.loss"].source.name

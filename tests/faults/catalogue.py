@@ -31,6 +31,9 @@ class Fault:
     ``code`` runs in ``cross_entropy`` where ``when`` holds, with the honest ``loss`` at hand; ``methods`` and
     ``before`` are lines of the class and of the module. ``verdicts`` has the statuses that differ from those of a
     clean run, ``message`` what their failures or, where the adapter cannot be used at all, ``broken``, must say.
+    A fault that depends on the calls that its process was asked for before has ``by_order`` the requirements that may
+    fail too: which calls these are follows from the schedule of the run and the number of its processes. ``workers``
+    is that number where the fault does something to the machine that outlives its process.
     A fault that is ``everywhere`` leaves the others with the same statuses, but with fewer problems that could be
     judged. The scripts of one that ``needs_the_run`` need not show it: it carries state from call to call, or turns
     against the process of the suite.
@@ -43,9 +46,11 @@ class Fault:
     methods: str = ""
     before: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
+    by_order: tuple[str, ...] = ()
     message: str = ""
     broken: bool = False
     timeout: float = 20.0
+    workers: str = "auto"
     everywhere: bool = False
     needs_the_run: bool = False
 
@@ -75,7 +80,9 @@ class Fault:
             return "exit 3: the adapter cannot be judged"
         if not self.verdicts:
             return "the verdicts of a clean run"
-        return ", ".join(f"{status} of {identifier}" for identifier, status in sorted(self.verdicts.items()))
+        certain = ", ".join(f"{status} of {identifier}" for identifier, status in sorted(self.verdicts.items()))
+        possible = ", ".join(sorted(self.by_order))
+        return f"{certain}; depending on earlier calls also of {possible}" if possible else certain
 
 
 def _indented(text: str, width: int) -> str:

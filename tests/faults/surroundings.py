@@ -19,6 +19,7 @@ FAULTS = [
         "if os.path.isdir(home): os.rmdir(home)",
         "working directory",
         before="import os, tempfile\nhome = tempfile.mkdtemp()\nos.chdir(home)",
+        workers="1",
     ),
     _changing(
         "environment", "sets an environment variable", "os.environ['XENT_HOSTILE'] = '1'", "environment variables"

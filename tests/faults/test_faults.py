@@ -23,6 +23,7 @@ def judged(tmp_path_factory):
         folder = tmp_path_factory.mktemp("fault")
         (folder / "hostile.py").write_text(fault.source(), "utf-8")
         arguments = ["run", str(folder / "hostile.py"), "--profile", "quick", "--dtypes", "float32"]
+        arguments += ["-n", fault.workers]
         arguments += ["--timeout", str(fault.timeout), "--output", str(folder), *(f"--only={name}" for name in ONLY)]
         return cli.main(arguments), folder / "record.jsonl"
 
@@ -52,10 +53,12 @@ def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd)
         assert fault.message in capfd.readouterr().err
         return
     found = lines(record)
-    assert {i: v.status for i, v in found.items() if v.status != clean[i].status} == fault.verdicts
+    changed = {i: v.status for i, v in found.items() if v.status != clean[i].status}
+    by_order = {i for i in fault.by_order if changed.get(i) == "fail"}
+    assert {i: status for i, status in changed.items() if i not in by_order} == fault.verdicts
     assert code == (commands.FAILED if fault.verdicts else commands.OK)
     for identifier, verdict in found.items():
-        if identifier not in fault.verdicts:
+        if identifier not in {*fault.verdicts, *by_order}:
             assert fault.everywhere or verdict == clean[identifier]
         else:
             assert verdict.status in ("vacuous", "not-applicable") or verdict.failures[0].text

@@ -156,7 +156,7 @@ def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
             yield stray_read(trial, call) or Held(quantity="memory")
 
 
-@listed("plain calls")
+@listed("plain calls", looks_back=True)
 def _plain(subject: Subject) -> Iterable[Problem]:
     """One problem in every reduction, one with each option, and one that must be rejected on the way."""
     logits, claims = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]), subject.capabilities

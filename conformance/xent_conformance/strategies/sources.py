@@ -21,13 +21,15 @@ class Source:
     ``name`` is unique, and is what groups requirements for a worker process and in the kill matrix; a second source of
     the same name raises ValueError. ``foreign_labels``: the labels are of dtypes that a backend does
     not claim, and are passed as they are. ``in_a_row``: the calls on one problem come right after each other, with no
-    call on another problem between them.
+    call on another problem between them. ``looks_back``: what is looked at is what calls before these have left behind,
+    so that all other groups of the run come first.
     """
 
     name: str
     _: KW_ONLY
     foreign_labels: bool = False
     in_a_row: bool = False
+    looks_back: bool = False
 
     def __post_init__(self) -> None:
         """Enter the source under its name."""
@@ -59,11 +61,15 @@ class Listed(Source):
         return super().definition(), self.listing.__module__, self.listing.__qualname__
 
 
-def listed(name: str, *, foreign_labels: bool = False, in_a_row: bool = False) -> Callable[[Listing], Listed]:
+def listed(
+    name: str, *, foreign_labels: bool = False, in_a_row: bool = False, looks_back: bool = False
+) -> Callable[[Listing], Listed]:
     """Make a source of a function that lists problems.
 
     >>> @listed("one row of zeros")
     ... def zeros(subject):
     ...     yield Problem(np.zeros((1, 3), subject.dtype), np.array([0]))
     """
-    return lambda listing: Listed(name, foreign_labels=foreign_labels, in_a_row=in_a_row, listing=listing)
+    return lambda listing: Listed(
+        name, foreign_labels=foreign_labels, in_a_row=in_a_row, looks_back=looks_back, listing=listing
+    )
