@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xent_conformance import interruptions
+from xent_conformance.cluster import Cluster
 from xent_conformance.commands import BROKEN, FAILED, OK, complain
 from xent_conformance.output import check_file
 from xent_conformance.progress import Progress
@@ -15,6 +19,7 @@ from xent_conformance.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from xent_conformance.detection.campaign import Campaign, Part
     from xent_conformance.detection.kill_matrix import Matrix
 
 
@@ -37,8 +42,9 @@ def mutants(options: argparse.Namespace) -> int:
     notes.begin(known)
     matrix.add(known)
     todo = [task for task in tasks if task not in {done.task for done in known}]
-    with Progress(sys.stderr) as progress:
-        for number, done in enumerate(kill_tasks.carried_out(plan, todo, options.workers), start=1):
+    with Progress(sys.stderr) as progress, ExitStack() as spread:
+        workers = spread.enter_context(Cluster(options.dask)) if options.dask else options.workers
+        for number, done in enumerate(kill_tasks.carried_out(plan, todo, workers), start=1):
             state = f"{done.task.source}, seed {done.task.seed}: {len(done.kills)} kills"
             progress.update(state, number, len(todo))
             notes.add(done)
@@ -69,13 +75,26 @@ def campaign(options: argparse.Namespace) -> int:
     from xent_conformance.records.plain import jsonable
 
     check_file(options.output)
+    known = entrants(options.folder, options.backends)
     with Progress(sys.stderr) as progress:
-        measured = Campaign.measured(entrants(options.folder, options.backends), options.comparisons, progress.update)
+        if options.dask is None:
+            measured = Campaign.measured(known, options.comparisons, progress.update)
+        else:
+            with Cluster(options.dask) as cluster:
+                tasks = partial(_parts, cluster, options.folder, tuple(options.backends))
+                measured = Campaign.gathered(tasks, options.comparisons)
     for line in table(measured):
         print(line)
     options.output.write_text(json.dumps(jsonable(measured.as_data()), indent=1) + "\n", encoding="utf-8")
     print(f"campaign: {options.output}")
     return FAILED if measured.alarms else OK
+
+
+def _parts(cluster: Cluster, folder: Path, specs: tuple[str, ...], parts: Sequence[Part]) -> list[Campaign]:
+    """Parts of a campaign that a cluster measures, in their order."""
+    from xent_conformance.detection.campaign import measured_part
+
+    return cluster.in_order(measured_part, [(folder, specs, *part) for part in parts])
 
 
 def coverage(options: argparse.Namespace) -> int:

@@ -254,7 +254,14 @@ def _mutants(add: Add) -> None:
         metavar="FILE",
         help="the matrix to write (default: ./kill-matrix.json)",
     )
+    _add_dask(mutants)
     mutants.set_defaults(command=measuring.mutants)
+
+
+def _add_dask(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dask", metavar="ADDRESS", help="carry out the work on a dask cluster: the address of its scheduler"
+    )
 
 
 def _campaign(add: Add) -> None:
@@ -278,6 +285,7 @@ def _campaign(add: Add) -> None:
         metavar="FILE",
         help="what was measured, as JSON (default: ./campaign.json)",
     )
+    _add_dask(campaign)
     campaign.set_defaults(command=measuring.campaign)
 
 

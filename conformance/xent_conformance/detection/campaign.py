@@ -8,8 +8,9 @@ room the bound leaves to a wrong one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ POOL = 4
 TIGHT = 0.2
 
 Corpus = dict[Any, list[tuple[Problem, dict[Any, Any]]]]
+#: A seed and a dtype: the problems that are generated together.
+Part = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,41 @@ class Campaign:
         cls, entrants: Sequence[Entrant], comparisons: int, progress: Callable[[str], None] = lambda _: None
     ) -> Campaign:
         """Rounds over all implementations and dtypes until at least so many comparisons are made."""
+        return cls.gathered(lambda parts: (cls.of(entrants, *part, progress) for part in parts), comparisons)
+
+    @classmethod
+    def gathered(cls, carried_out: Callable[[Sequence[Part]], Iterable[Campaign]], comparisons: int) -> Campaign:
+        """The same of parts that are measured elsewhere: ``carried_out`` gives those of one seed, in their order."""
         campaign = cls()
         for seed in itertools.count():
-            for dtype in FLOATING:
-                corpus: Corpus = {}
-                for entrant in (e for e in entrants if dtype in e.backend.capabilities.logits_dtypes):
-                    progress(f"{campaign.comparisons:,} comparisons; seed {seed}, {dtype}, {entrant.backend.name}")
-                    subject = Subject.of(entrant.backend, dtype)
-                    for problem, shared in _problems(corpus, subject, seed):
-                        campaign.judge(entrant, Trial(subject, problem, shared))
+            for part in carried_out([(seed, dtype) for dtype in FLOATING]):
+                campaign.add(part)
             campaign.seeds = seed + 1
             if campaign.comparisons >= comparisons or not campaign.comparisons:
                 break
         return campaign
+
+    @classmethod
+    def of(
+        cls, entrants: Sequence[Entrant], seed: int, dtype: str, progress: Callable[[str], None] = lambda _: None
+    ) -> Campaign:
+        """One part: every implementation on the problems of one seed and dtype."""
+        part, corpus = cls(), Corpus()
+        for entrant in (e for e in entrants if dtype in e.backend.capabilities.logits_dtypes):
+            progress(f"seed {seed}, {dtype}: {part.comparisons:,} comparisons, {entrant.backend.name}")
+            subject = Subject.of(entrant.backend, dtype)
+            for problem, shared in _problems(corpus, subject, seed):
+                part.judge(entrant, Trial(subject, problem, shared))
+        return part
+
+    def add(self, other: Campaign) -> None:
+        """Take over what another one has compared."""
+        for key, more in other.entries.items():
+            entry = self.entries.setdefault(key, Entry())
+            entry.comparisons += more.comparisons
+            entry.excused += more.excused
+            if not more.ratio <= entry.ratio:
+                entry.ratio, entry.worst = more.ratio, more.worst
 
     def judge(self, entrant: Entrant, trial: Trial) -> None:
         """Compare every quantity of one problem on an implementation."""
@@ -147,6 +172,16 @@ def entrants(folder: Path, specs: Sequence[str] = ()) -> list[Entrant]:
         known = () if description.deviations is None else deviations.read(description.deviations)
         found.append(Entrant(backend, known, description.version))
     return found
+
+
+@cache
+def _entrants(folder: Path, specs: tuple[str, ...]) -> list[Entrant]:
+    return entrants(folder, specs)
+
+
+def measured_part(folder: Path, specs: tuple[str, ...], seed: int, dtype: str) -> Campaign:
+    """One part, by the implementations as they are named on the command line: a task for another process."""
+    return Campaign.of(_entrants(folder, specs), seed, dtype)
 
 
 def table(campaign: Campaign) -> Iterator[str]:

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from xent_conformance.cluster import Cluster
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kills import Mutant
 from xent_conformance.judging.profiles import PROFILES, Settings
@@ -104,8 +105,11 @@ def _families(plan: Plan) -> list[list[Mutant]]:
     return families(planned(plan))
 
 
-def carried_out(plan: Plan, todo: Sequence[Task], workers: int) -> Iterator[Done]:
-    """The results of tasks, as they come."""
+def carried_out(plan: Plan, todo: Sequence[Task], workers: int | Cluster) -> Iterator[Done]:
+    """The results of tasks, as they come: in this process, in so many of their own, or on a cluster."""
+    if isinstance(workers, Cluster):
+        yield from workers.done(done, [(plan, task) for task in todo])
+        return
     if workers == 1:
         yield from (done(plan, task) for task in todo)
         return
