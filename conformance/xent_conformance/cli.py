@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
     """Carry out a command; its errors in one line. ``ready`` is called when what all commands need is imported."""
+    from xent_conformance.cluster import ClusterError
     from xent_conformance.loading.loader import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError
     from xent_conformance.verdicts.deviations import DeviationError
@@ -39,7 +40,7 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
         return command(options)
     except (UsageError, RecordError) as error:
         return complain(error, USAGE)
-    except (BrokenBackendError, DeviationError) as error:
+    except (BrokenBackendError, ClusterError, DeviationError) as error:
         return complain(error, BROKEN)
     except BrokenPipeError:
         sys.stderr.close()

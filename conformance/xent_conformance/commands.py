@@ -18,7 +18,7 @@ from xent_conformance.output import RECORD, check_file, output_folder, renderer
 from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
-    from xent_conformance.distribution import Judges
+    from xent_conformance.distribution import Elsewhere, Judges
     from xent_conformance.request import Request
     from xent_conformance.session import Session
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
                 say(sys.stdout, f"nothing to judge: nothing failed in {record}")
                 return OK
             request = replace(request, only=failed)
-        with _judging(options.workers, request) as workers, Session.open(request) as session:
+        with _judging(options, request) as workers, Session.open(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
             if not session.opened:
@@ -74,12 +74,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _judging(workers: int | str, request: Request) -> Iterator[int | Judges]:
+def _judging(options: argparse.Namespace, request: Request) -> Iterator[int | Judges | Elsewhere]:
     """The processes that judge, which start while backends are opened; 1: this one."""
-    from xent_conformance.distribution import Judges
+    from xent_conformance.distribution import Elsewhere, Judges
     from xent_conformance.processors import fitting
 
-    count = fitting(request) if workers == AUTO else int(workers)
+    if options.dask is not None:
+        from xent_conformance.cluster import Cluster
+
+        with Cluster(options.dask) as cluster:
+            yield Elsewhere(cluster)
+        return
+    count = fitting(request) if options.workers == AUTO else int(options.workers)
     if count == 1:
         yield 1
         return
@@ -105,7 +111,7 @@ def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
     return tuple(r.id for r in (selected(request.only, asked) if request.only else asked) if r.id in failed)
 
 
-def _judged(session: Session, record: Path, workers: int | Judges, *, fail_fast: bool) -> int:
+def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, *, fail_fast: bool) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
@@ -127,7 +133,9 @@ def _judged(session: Session, record: Path, workers: int | Judges, *, fail_fast:
         return complain(f"{error}; finish the run with --resume", BROKEN)
 
 
-def _recorded(session: Session, record: Path, workers: int | Judges, progress: Progress, *, fail_fast: bool) -> int:
+def _recorded(
+    session: Session, record: Path, workers: int | Judges | Elsewhere, progress: Progress, *, fail_fast: bool
+) -> int:
     """Judge, show and record; the exit code. ``fail_fast``: until something fails."""
     from xent_conformance.console import Console
     from xent_conformance.records.record import UNEXPECTED, RecordWriter

@@ -3,7 +3,7 @@
 A verdict depends on its group alone, so all is the same however many processes there are. They are started as those of
 the backends are, so that neither modules of the working directory nor a script without a main guard get in the way.
 They import the suite while the run opens its backends, and go on with these: a framework is imported once for all of
-them where its process can be forked.
+them where its process can be forked. On a dask cluster each worker opens the backends for itself.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
+from xent_conformance.cluster import Cluster, ClusterError
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import HandedOver
 from xent_conformance.loading.loader import BrokenBackendError, UsageError
@@ -86,6 +87,39 @@ class Judges:
                     worker.ask(group)
                 else:
                     del idle[worker.connection]
+
+
+class Elsewhere:
+    """The workers of a dask cluster, which judge one group after the other; each opens the backends for itself."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Of workers that are there already."""
+        self._cluster = cluster
+
+    def verdicts(self, session: Session, groups: Sequence[Group]) -> Iterator[VerdictLine]:
+        """Verdicts of groups as they come; raises WorkerError for one that several workers were lost with."""
+        # What is judged already is known here alone.
+        request = replace(session.request, resume=None)
+        tasks = [(request, g.subject.name, g.subject.dtype, [r.id for r in g.requirements]) for g in groups]
+        try:
+            for lines in self._cluster.done(_judged_there, tasks):
+                yield from lines
+        except ClusterError as error:
+            raise WorkerError(str(error)) from error
+
+
+#: What a thread of a worker of a cluster has open, for the groups of the same run that come after.
+_open = threading.local()
+
+
+def _judged_there(request: Request, *group: Any) -> list[VerdictLine]:
+    """A task of a cluster: the verdicts of a group."""
+    if getattr(_open, "request", None) != request:
+        if hasattr(_open, "session"):
+            _open.session.close()
+        _open.session, _open.request = Session.open(request), request
+    session: Session = _open.session
+    return list(session.judged(session.group(*group)))
 
 
 class _Worker:

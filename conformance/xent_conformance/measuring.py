@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xent_conformance import interruptions
-from xent_conformance.cluster import Cluster
 from xent_conformance.commands import BROKEN, FAILED, OK, complain
 from xent_conformance.output import check_file
 from xent_conformance.progress import Progress
@@ -19,12 +18,14 @@ from xent_conformance.progress import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from xent_conformance.cluster import Cluster
     from xent_conformance.detection.campaign import Campaign, Part
     from xent_conformance.detection.kill_matrix import Matrix
 
 
 def mutants(options: argparse.Namespace) -> int:
     """Measure the kill matrix."""
+    from xent_conformance.cluster import Cluster
     from xent_conformance.detection import kill_tasks
     from xent_conformance.detection.baselines import baselines
     from xent_conformance.detection.kill_budget import spent
@@ -71,6 +72,7 @@ def _said(matrix: Matrix, output: Path) -> int:
 
 def campaign(options: argparse.Namespace) -> int:
     """Measure how near correct implementations come to the bounds."""
+    from xent_conformance.cluster import Cluster
     from xent_conformance.detection.campaign import Campaign, entrants, table
     from xent_conformance.records.plain import jsonable
 

@@ -147,6 +147,7 @@ def _run(add: Add) -> None:
     run.add_argument(
         "--fail-fast", action="store_true", help="end the run at the first failure; --resume goes on with it"
     )
+    _add_dask(run)
     run.set_defaults(command=commands.run)
 
 

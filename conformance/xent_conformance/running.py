@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from xent_conformance.distribution import Judges
+from xent_conformance.distribution import Elsewhere, Judges
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
 from xent_conformance.session import Session
 
 
-def run(asked: Request | Session, workers: int | Judges = 1) -> Generator[VerdictLine, None, None]:
-    """The verdicts of a run as lines of its record, in this process or in so many of their own.
+def run(asked: Request | Session, workers: int | Judges | Elsewhere = 1) -> Generator[VerdictLine, None, None]:
+    """The verdicts of a run as lines of its record, in this process, in so many of their own or elsewhere.
 
     A session stays open, and gives its cells that are not done yet; what it has opened goes over to the other
     processes. One with objects of this process is judged in this process whatever ``workers`` says. Raises what
@@ -25,7 +25,7 @@ def run(asked: Request | Session, workers: int | Judges = 1) -> Generator[Verdic
     elif isinstance(asked, Request):
         with Session.open(asked) as session:
             yield from run(session, workers)
-    elif isinstance(workers, Judges):
+    elif not isinstance(workers, int):
         yield from workers.verdicts(asked, asked.groups())
     else:
         for group in asked.groups():

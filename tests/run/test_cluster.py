@@ -6,10 +6,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from xent_conformance.cluster import Cluster
 from xent_conformance.detection import kill_tasks
+from xent_conformance.distribution import Elsewhere
 from xent_conformance.loading.loader import UsageError
+from xent_conformance.request import Request
+from xent_conformance.running import run
 
 distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
 
@@ -75,3 +79,15 @@ def test_a_kill_matrix_is_the_same(cluster):
     spread = list(kill_tasks.carried_out(plan, todo, cluster))
     assert sorted(spread, key=str) == sorted(alone, key=str)
     assert any(done.kills for done in alone)
+
+
+def test_a_run_gives_the_same_verdicts(cluster):
+    """All but the times that they took."""
+    request = Request(("numpy",), "quick", only=("accuracy.*", "reduction.*"), dtypes=("float32",))
+    alone, spread = (sorted(map(_untimed, run(request, where)), key=str) for where in (1, Elsewhere(cluster)))
+    assert len(alone) > 10
+    assert spread == alone
+
+
+def _untimed(line):
+    return replace(line, seconds=0.0)
