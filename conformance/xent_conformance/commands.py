@@ -7,11 +7,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from xent_conformance import interruptions
 from xent_conformance.output import RECORD, check_file, output_folder, renderer
@@ -19,12 +19,15 @@ from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
     from xent_conformance.distribution import Elsewhere, Judges
+    from xent_conformance.records.lines import VerdictLine
     from xent_conformance.request import Request
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
 #: As many processes as the machine has processors and memory for.
 AUTO = "auto"
+#: Is told a verdict; says why the run ends with it, or None.
+Each: TypeAlias = "Callable[[VerdictLine], str | None]"
 
 
 def complain(message: object, code: int) -> int:
@@ -33,8 +36,11 @@ def complain(message: object, code: int) -> int:
     return code
 
 
-def run(options: argparse.Namespace) -> int:
-    """Judge backends, write the record and render the report."""
+def run(options: argparse.Namespace, each: Each | None = None) -> int:
+    """Judge backends, write the record and render the report.
+
+    ``each`` is told every verdict, and may say why the run ends there.
+    """
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.remarks import remarks
     from xent_conformance.request import Request
@@ -60,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             for line in remarks(session):
                 say(sys.stdout, line)
             try:
-                code = _judged(session, record, workers, fail_fast=options.fail_fast)
+                code = _judged(session, record, workers, each or (_first_failure if options.fail_fast else None))
             except _UnwrittenError as error:
                 return complain(error, BROKEN)
             if not _is_begun(record):
@@ -111,7 +117,14 @@ def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
     return tuple(r.id for r in (selected(request.only, asked) if request.only else asked) if r.id in failed)
 
 
-def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, *, fail_fast: bool) -> int:
+def _first_failure(line: VerdictLine) -> str | None:
+    """Why a run that is to end at the first failure ends."""
+    from xent_conformance.records.record import UNEXPECTED
+
+    return "stopped at the first failure: go on with --resume" if line.status in UNEXPECTED else None
+
+
+def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, each: Each | None) -> int:
     """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
@@ -123,7 +136,7 @@ def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, *
         interruptions.check()
         # What a backend in this process prints would be lost in a progress line, and a debugger's prompt too.
         with Progress(sys.stderr, shown=not session.request.in_process) as progress:
-            return _recorded(session, record, workers, progress, fail_fast=fail_fast)
+            return _recorded(session, record, workers, progress, each)
     except ReplacedError as error:
         return complain(f"{error}: run it anew, or undo that and finish the run with --resume", BROKEN)
     except KeyboardInterrupt as error:
@@ -134,11 +147,11 @@ def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, *
 
 
 def _recorded(
-    session: Session, record: Path, workers: int | Judges | Elsewhere, progress: Progress, *, fail_fast: bool
+    session: Session, record: Path, workers: int | Judges | Elsewhere, progress: Progress, each: Each | None = None
 ) -> int:
-    """Judge, show and record; the exit code. ``fail_fast``: until something fails."""
+    """Judge, show and record, to the end or until ``each`` says why not; the exit code."""
     from xent_conformance.console import Console
-    from xent_conformance.records.record import UNEXPECTED, RecordWriter
+    from xent_conformance.records.record import RecordWriter
     from xent_conformance.records.status import exit_code
     from xent_conformance.running import run as verdicts
 
@@ -153,10 +166,10 @@ def _recorded(
                 writer.verdict(line)
             console.show(line)
             interruptions.check()
-            if fail_fast and line.status in UNEXPECTED:
+            if each is not None and (reason := each(line)) is not None:
                 # Without a footer: the record is that of a run which can be resumed.
-                progress.print("stopped at the first failure: go on with --resume")
-                return exit_code({line.status})
+                progress.print(reason)
+                return exit_code(writer.counts)
     code = exit_code(writer.counts)
     with _writing(record):
         writer.close(code, time.perf_counter() - start)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from xent_conformance import __version__, commands, exporting, measuring
+from xent_conformance import __version__, commands, exporting, measuring, watching
 from xent_conformance.commands import AUTO, USAGE, complain
 from xent_conformance.request import add_options
 from xent_conformance.suggestions import instead
@@ -44,6 +44,16 @@ examples:
   xent run torch --output nightly --resume           finish a run that was cut off
   xent run ./my_backend.py --fail-fast               stop at the first failure ...
   xent run ./my_backend.py --last-failed             ... and see whether what failed is right now
+"""
+WATCHING = """\
+Modules that it imports from its folder are watched too. After a change what failed is judged first, and the rest once
+that is right; what is fixed and what fails only now is said. A run ends where a file changes. Ctrl-C ends it all, with
+the exit code of the last run that came to its end.
+"""
+WATCH_EXAMPLES = """\
+examples:
+  xent watch ./my_backend.py --profile quick         in an editor's other window
+  xent watch ./my_backend.py --only gradients --dtypes float32
 """
 BENCH_EXAMPLES = """\
 examples:
@@ -83,7 +93,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
     parsers = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
-    for add in (_run, _list, _explain, _report, _merge, _diff, _new, _deviations, _mutants, _campaign, _coverage):
+    for add in (
+        _run,
+        _watch,
+        _list,
+        _explain,
+        _report,
+        _merge,
+        _diff,
+        _new,
+        _deviations,
+        _mutants,
+        _campaign,
+        _coverage,
+    ):
         add(parsers.add_parser)
     _vectors(parsers.add_parser)
     _bench(parsers.add_parser)
@@ -126,18 +149,7 @@ def _run(add: Add) -> None:
         help="a registered name (`xent list` prints them), a file ./my_backend.py[:name], or a callable"
         " torch:package.function (jax:, numpy: likewise)",
     )
-    add_options(run.add_argument)
-    run.add_argument(
-        "-n",
-        dest="workers",
-        type=_workers,
-        default=AUTO,
-        metavar="WORKERS",
-        help="processes that judge; auto: as many as there are processors and memory for (default: auto)",
-    )
-    run.add_argument(
-        "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
-    )
+    _judging(run)
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
     run.add_argument(
         "--last-failed",
@@ -149,6 +161,32 @@ def _run(add: Add) -> None:
     )
     _add_dask(run)
     run.set_defaults(command=commands.run)
+
+
+def _judging(parser: argparse.ArgumentParser) -> None:
+    """The options of all that judges."""
+    add_options(parser.add_argument)
+    parser.add_argument(
+        "-n",
+        dest="workers",
+        type=_workers,
+        default=AUTO,
+        metavar="WORKERS",
+        help="processes that judge; auto: as many as there are processors and memory for (default: auto)",
+    )
+    parser.add_argument(
+        "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
+    )
+
+
+def _watch(add: Add) -> None:
+    what = "judge the backend of a file again whenever the file changes"
+    watch = add(
+        "watch", help=what, description=f"{_sentence(what)} {WATCHING}", epilog=f"{WATCH_EXAMPLES}\n{EXIT_CODES}"
+    )
+    watch.add_argument("file", metavar="FILE", help="a file ./my_backend.py[:name]")
+    _judging(watch)
+    watch.set_defaults(command=watching.watch)
 
 
 def _list(add: Add) -> None:

@@ -1,0 +1,179 @@
+"""`xent watch`: judge the backend of a file again whenever the file, or a module beside it, changes."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from xent_conformance import interruptions
+from xent_conformance.commands import BROKEN, OK, USAGE, complain, run
+from xent_conformance.progress import say
+
+if TYPE_CHECKING:
+    from xent_conformance.records.lines import VerdictLine
+    from xent_conformance.records.status import Status
+
+#: Seconds between two looks at the files. A change counts once they have stayed as they are from one look to the next.
+EVERY = 0.3
+#: Backend, requirement and dtype to the status of the latest verdict on them.
+Known: TypeAlias = "dict[tuple[str, str, str], Status]"
+Stamps: TypeAlias = dict[Path, "tuple[int, int] | None"]
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Judge, and again after every change, until interrupted; the exit code is that of the last run that ended.
+
+    What failed comes first. While some of it still fails nothing else is judged; a run ends where a file changes.
+    Raises UsageError where there is no such file, and for options that no change of it makes right.
+    """
+    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.request import Request
+
+    file = Path(options.file if options.file.endswith(".py") else options.file.rpartition(":")[0])
+    if not file.is_file():
+        raise UsageError(f"no file {file}")
+    Request.of(options, (options.file,))
+    if options.in_process:
+        raise UsageError("--in-process would import the file once only: leave it out")
+    known: Known = {}
+    code = BROKEN
+    with suppress(KeyboardInterrupt):
+        while True:
+            files = _Files(file)
+            before = dict(known)
+            found = _judged(options, known, files)
+            # A run that was interrupted has said so.
+            interruptions.check()
+            code = found
+            for line in changes(before, known):
+                say(sys.stdout, line)
+            say(sys.stdout, f"watching {', '.join(sorted(path.name for path in files.seen))}; Ctrl-C ends")
+            say(sys.stdout, f"changed: {', '.join(files.awaited())}")
+    return code
+
+
+def changes(before: Mapping[tuple[str, str, str], Status], now: Mapping[tuple[str, str, str], Status]) -> list[str]:
+    """What failed before and does not any more, what fails only now, and how much does as before, in lines."""
+    from xent_conformance.records.status import UNEXPECTED
+
+    if not before:
+        return []
+    was, fails = ({cell for cell, status in known.items() if status in UNEXPECTED} for known in (before, now))
+    lines = [f"fixed: {text}" for text in _grouped(was - fails)]
+    lines += [f"new: {text}" for text in _grouped(fails - was)]
+    still = len(was & fails)
+    return [*lines, f"still failing: {still}"] if still else lines or ["nothing changed"]
+
+
+def _grouped(cells: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Requirements of backends with their dtypes."""
+    dtypes = defaultdict(list)
+    for backend, requirement, dtype in sorted(cells):
+        dtypes[backend, requirement].append(dtype)
+    return (f"{backend} {requirement} ({', '.join(all_of_it)})" for (backend, requirement), all_of_it in dtypes.items())
+
+
+def _judged(options: argparse.Namespace, known: Known, files: _Files) -> int:
+    """The exit code of a run of what has failed; where nothing of it fails any more, of a run of everything."""
+    from xent_conformance.records.status import UNEXPECTED
+
+    failed = sorted({requirement for (_, requirement, _), status in known.items() if status in UNEXPECTED})
+    if failed:
+        code = _one_run(options, failed, known, files)
+        if code != OK or files.changed():
+            return code
+        say(sys.stdout, "all that failed is right now")
+        interruptions.check()
+    return _one_run(options, options.only, known, files)
+
+
+def _one_run(options: argparse.Namespace, only: list[str], known: Known, files: _Files) -> int:
+    """The exit code of a run, which ends where a file changes; an adapter that does not work is no end of watching."""
+    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.verdicts.deviations import DeviationError
+
+    def note(line: VerdictLine) -> str | None:
+        known[line.cell] = line.status
+        return "a file has changed" if files.changed() else None
+
+    kind = {"backends": [options.file], "resume": False, "last_failed": False, "fail_fast": False}
+    asked = argparse.Namespace(**{**vars(options), **kind, "only": only})
+    try:
+        return run(asked, note)
+    except UsageError as error:
+        return complain(error, USAGE)
+    except (BrokenBackendError, DeviationError) as error:
+        return complain(error, BROKEN)
+
+
+class _Files:
+    """A file and the modules beside it that it imports, as they are when a run begins."""
+
+    def __init__(self, file: Path) -> None:
+        """Look at them."""
+        self.seen = _stamps(beside(file))
+
+    def changed(self) -> bool:
+        """Whether one has been written, or is gone, since then."""
+        return _stamps(self.seen) != self.seen
+
+    def awaited(self) -> list[str]:
+        """Wait until one changes; names of those that have."""
+        now = _stamps(self.seen)
+        while True:
+            interruptions.check()
+            time.sleep(EVERY)
+            before, now = now, _stamps(self.seen)
+            if before == now != self.seen:
+                return sorted(path.name for path, stamp in now.items() if stamp != self.seen[path])
+
+
+def _stamps(files: Iterable[Path]) -> Stamps:
+    """When each file was written and how long it is; None: it is gone, as for a moment while it is written."""
+    stamps: Stamps = {}
+    for path in files:
+        stamps[path] = None
+        with suppress(OSError):
+            stat = path.stat()
+            stamps[path] = stat.st_mtime_ns, stat.st_size
+    return stamps
+
+
+def beside(file: Path) -> list[Path]:
+    """A file and what it imports from its own folder, directly or through others, without importing anything."""
+    found: list[Path] = []
+    todo = [file]
+    while todo:
+        path = todo.pop()
+        if path in found:
+            continue
+        found.append(path)
+        for folder, name in _imported(path, file.parent):
+            module = folder.joinpath(*name.split("."))
+            todo += [p for p in (module.with_suffix(".py"), module / "__init__.py") if p.is_file()]
+    return found
+
+
+def _imported(path: Path, folder: Path) -> Iterator[tuple[Path, str]]:
+    """What a file imports, as folders and names of modules in them; what is taken from a module may be one too."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        # Being written: what it imports then follows from its next change.
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((folder, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = path.parents[node.level - 1] if node.level else folder
+            module = node.module or ""
+            yield from (
+                (start, name) for name in [module, *(f"{module}.{a.name}".lstrip(".") for a in node.names)] if name
+            )
