@@ -103,7 +103,7 @@ def _one_run(options: argparse.Namespace, only: list[str], known: Known, files: 
         known[line.cell] = line.status
         return "a file has changed" if files.changed() else None
 
-    kind = {"backends": [options.file], "resume": False, "last_failed": False, "fail_fast": False}
+    kind = {"backends": [options.file], "resume": False, "last_failed": False, "fail_fast": False, "dask": None}
     asked = argparse.Namespace(**{**vars(options), **kind, "only": only})
     try:
         return run(asked, note)
