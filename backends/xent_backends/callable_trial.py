@@ -29,8 +29,9 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 FLAT: Shapes = ((2, 3), (2,))
 UNBATCHED: Shapes = ((3,), ())
 SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
-#: More classes than labels of one byte tell apart, in more rows than one vector holds; more than those of two bytes do.
-BEYOND: tuple[Shapes, ...] = (((67, 300), (67,)), ((2, 66000), (2,)))
+#: More classes than labels of one byte distinguish, in more rows than one vector holds. Not more than labels of two bytes
+#: do: a callable that makes the one-hot matrix of all classes would then need 17 GB.
+BEYOND: Shapes = ((67, 300), (67,))
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
 #: Amounts of smoothing from all of it on: some take less than one.
@@ -310,7 +311,7 @@ class Trial:
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
         # How many classes are taken at all is no matter of the labels.
-        large = [shapes for shapes in BEYOND if self._refusal([problem_of(self.dtype, shapes)]) is None]
+        large = [BEYOND] if self._refusal([problem_of(self.dtype, BEYOND)]) is None else []
         for name in INTEGERS:
             found = [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
             beyond = [shapes for shapes in large if np.iinfo(name).max < shapes[0][1]]

@@ -17,7 +17,7 @@ from xent_reports.witness import Witness, briefly, of_verdict
 #: Bytes that scripts, and tables, may take on one page; past it the failures that do not stand for a cause go without.
 #: Scripts have less where the matrix takes more: so many bytes for each of its cells, and never less than the last.
 _SCRIPTS, _TABLES = 42_000, 30_000
-_CELL, _FEW_SCRIPTS = 50, 24_000
+_CELL, _FEW_SCRIPTS = 50, 23_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
 

@@ -292,10 +292,9 @@ def test_labels_that_are_too_narrow_for_many_classes_are_neither_claimed_nor_ref
         return right(logits, target)
 
     found, reasons = claims(counted)
-    assert found.target_dtypes == ("int32", "int64")
-    assert set(found.tolerated_target_dtypes) == {"int8", "uint8", "int16"}
+    assert {"int16", "int32", "int64"} == set(found.target_dtypes)
+    assert set(found.tolerated_target_dtypes) == {"int8", "uint8"}
     assert reasons["labels uint8"].endswith("too many classes for these labels for logits (67, 300)")
-    assert reasons["labels int16"].endswith("for logits (2, 66000)")
 
 
 def test_a_limit_of_the_classes_is_no_matter_of_the_labels() -> None:

@@ -79,6 +79,13 @@ def test_sources_that_were_measured_are_still_there():
     assert likely.keys() <= seconds.keys() <= SOURCES.keys()
 
 
+def test_workers_of_pytest_xdist_share_the_processors(monkeypatch):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    alone = processors.processors()
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", str(alone))
+    assert processors.processors() == 1
+
+
 def test_a_run_has_no_more_processes_than_processors_memory_and_groups(monkeypatch):
     def fitting(cpus, gigabytes, **more):
         monkeypatch.setattr(processors, "processors", lambda: cpus)
@@ -94,6 +101,7 @@ def test_a_run_has_no_more_processes_than_processors_memory_and_groups(monkeypat
 
 @pytest.mark.parametrize(("text", "count"), [("max 100000", 4), ("150000 100000", 2), ("20000 100000", 1), ("?", 4)])
 def test_processors_are_those_of_the_group_of_processes(monkeypatch, tmp_path, text, count):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
     (tmp_path / "cpu.max").write_text(text, "ascii")
     monkeypatch.setattr(processors, "_GROUP", tmp_path)
     monkeypatch.setattr(processors.os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)

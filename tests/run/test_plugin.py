@@ -48,7 +48,7 @@ def test_no_backend_is_a_usage_error_that_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--xent-backend=nope"], "known: jax"),
+        (["--xent-backend=nope"], "known: autograd, jax, jax-eager"),
         (["--xent-backend=numpy", "--xent-backend=./broken.py"], "ZeroDivisionError"),
         (["--xent-backend=numpy", "--xent-timeout=0"], "a timeout is"),
     ],

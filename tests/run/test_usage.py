@@ -94,7 +94,7 @@ def test_an_adapter_that_returns_nothing_usable_is_broken_not_wrong(xent, adapte
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope"], "known: jax"),
+        (["nope"], "known: autograd, jax, jax-eager"),
         (["./nope.py"], "no file"),
         (["foo:bar.baz"], "unknown framework 'foo'"),
         (["numpy:numpy.nope"], "has no 'nope'"),
