@@ -29,8 +29,8 @@ Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 FLAT: Shapes = ((2, 3), (2,))
 UNBATCHED: Shapes = ((3,), ())
 SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
-#: More classes than labels of one byte distinguish, in more rows than one vector holds. Not more than labels of two bytes
-#: do: a callable that makes the one-hot matrix of all classes would then need 17 GB.
+#: More classes than labels of one byte distinguish, in more rows than one vector holds. Not more than labels of two
+#: bytes do: a callable that makes the one-hot matrix of all classes would then need 17 GB.
 BEYOND: Shapes = ((67, 300), (67,))
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
@@ -346,7 +346,7 @@ def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Prob
     """Logits and labels: 0 and 1 in turn, beside the largest that there is among many classes."""
     rows, count = shapes[1], np.prod(shapes[1], dtype=int)
     places = np.arange(count) % 2
-    if shapes in BEYOND:
+    if shapes == BEYOND:
         places = places * min(shapes[0][1] - 1, np.iinfo(labels).max)
     return logits_of(shapes[0], dtype), places.reshape(rows).astype(labels)
 

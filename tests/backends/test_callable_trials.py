@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from xent_backends import numpy_cross_entropy
+from xent_backends.callable_trial import BEYOND, problem_of
 from xent_backends.numpy_backend import from_callable
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import Subject
@@ -295,6 +296,13 @@ def test_labels_that_are_too_narrow_for_many_classes_are_neither_claimed_nor_ref
     assert {"int16", "int32", "int64"} == set(found.target_dtypes)
     assert set(found.tolerated_target_dtypes) == {"int8", "uint8"}
     assert reasons["labels uint8"].endswith("too many classes for these labels for logits (67, 300)")
+
+
+def test_of_many_classes_the_last_is_a_label() -> None:
+    """As large as the dtype of the labels admits: what wraps shows."""
+    _, labels = problem_of("float32", BEYOND)
+    assert labels.max() == 299
+    assert problem_of("float32", BEYOND, "int8")[1].max() == 127
 
 
 def test_a_limit_of_the_classes_is_no_matter_of_the_labels() -> None:
