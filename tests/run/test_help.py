@@ -12,7 +12,20 @@ from xent_conformance.cli import main
 from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
 
 COMMANDS = (
-    *("run", "list", "explain", "report", "merge", "diff", "new", "deviations", "mutants", "campaign", "coverage"),
+    *(
+        "run",
+        "watch",
+        "list",
+        "explain",
+        "report",
+        "merge",
+        "diff",
+        "new",
+        "deviations",
+        "mutants",
+        "campaign",
+        "coverage",
+    ),
     *("vectors", "bench"),
 )
 
@@ -83,7 +96,7 @@ def test_the_help_of_a_command_has_its_exit_codes(said, command):
     ("arguments", "message"),
     [
         (["rnu", "numpy"], "unknown command 'rnu'; did you mean 'run'?"),
-        (["sing"], "unknown command 'sing'; there are run, list, explain,"),
+        (["sing"], "unknown command 'sing'; there are run, watch, list, explain,"),
         (["run", "numpy", "--profil", "quick"], "unrecognized argument '--profil'; did you mean '--profile'?"),
         (["run", "numpy", "--outptu=x"], "did you mean '--output'?"),
         (["list", "numpy"], "unrecognized argument 'numpy'"),
