@@ -94,12 +94,23 @@ def failure(
     )
 
 
+def script_of(requirement: Requirement, subject: Subject, witness: Witness) -> str | None:
+    """A script that shows the failure; None where its inputs are too long to be written out."""
+    if _longest(witness) > MOST_ELEMENTS:
+        return None
+    text = witness.script(requirement, subject)
+    return text if len(text) <= MOST_CHARACTERS else None
+
+
+def _longest(witness: Witness) -> int:
+    """Elements of the largest input that is written out element by element."""
+    inputs = [array for call in witness.finding.calls for array in call.inputs.values() if array is not None]
+    return max((array.size for array in inputs if array.flags.c_contiguous), default=0)
+
+
 def _script(requirement: Requirement, subject: Subject, witness: Witness, again: str) -> str:
     """A script that shows the failure; where its inputs are too long to be written out, one that runs the suite."""
-    inputs = [array for call in witness.finding.calls for array in call.inputs.values() if array is not None]
-    longest = max((array.size for array in inputs if array.flags.c_contiguous), default=0)
-    text = "" if longest > MOST_ELEMENTS else witness.script(requirement, subject)
-    if text and len(text) <= MOST_CHARACTERS:
+    if (text := script_of(requirement, subject, witness)) is not None:
         return text
     origin = subject.description.origin
     if origin is not None and origin.kind == OBJECT:
@@ -107,7 +118,7 @@ def _script(requirement: Requirement, subject: Subject, witness: Witness, again:
     return f"""\
 # {requirement.id} on {subject.name}: {requirement.title}
 # {" ".join(witness.finding.message.split())}
-# An input has {longest} elements, too many to be written out: this runs the requirement again, in the suite.
+# An input has {_longest(witness)} elements, too many to be written out: this runs the requirement again, in the suite.
 import subprocess
 import sys
 
