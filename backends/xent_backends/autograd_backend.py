@@ -16,7 +16,6 @@ try:
 except ImportError as error:
     raise unavailable("autograd", error) from error
 
-from xent_backends import validation
 from xent_backends.numpy_library import NumpyLoss, library_loss
 from xent_backends.validation import INTEGERS
 
@@ -47,10 +46,6 @@ def gradients(
     return value, pull(cotangent)
 
 
-def _check(logits: AnyArray, target: AnyArray, reduction: str = "mean") -> None:
-    validation.check_indices(logits, target, reduction)
-
-
 def backend() -> NumpyLoss:
     """The registered backend ``autograd``."""
     setup = "import autograd\nimport autograd.numpy as anp\nfrom autograd.scipy.special import logsumexp"
@@ -61,5 +56,5 @@ def backend() -> NumpyLoss:
         libraries=("autograd", "scipy"),
         setup=setup,
         gradients=gradients,
-        check=_check,
+        checked=True,
     )

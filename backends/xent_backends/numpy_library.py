@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from xent_backends import validation
 from xent_backends.numpy_backend import CallableBackend
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
@@ -19,20 +20,22 @@ Loss = Callable[..., AnyArray]
 Gradients = Callable[..., tuple[AnyArray, AnyArray]]
 
 
-def unchecked(logits: AnyArray, target: AnyArray, **options: Any) -> None:
-    """Of a library that checks its calls itself."""
-
-
 @dataclass(frozen=True)
 class NumpyLoss(CallableBackend):
-    """Values only. ``check(logits, target, **options)`` raises for a call that the library would take as it comes."""
+    """Values only. ``checked``: what ``validation.check_indices`` refuses, the library would take as it comes."""
 
-    check: Callable[..., None] = unchecked
+    checked: bool = False
 
     def cross_entropy(self, logits: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
         """Loss, as the library gives it."""
-        self.check(logits, target, **options)
+        self._check(logits, target, **options)
         return self.function(logits, target, **options)
+
+    def _check(self, logits: AnyArray, target: AnyArray, **options: Any) -> None:
+        """Raise for a call that must not reach the library."""
+        if self.checked:
+            reductions = self.capabilities.reductions
+            validation.check_indices(logits, target, **{"reduction": reductions[0], **options}, reductions=reductions)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class NumpyDifferentiable(NumpyLoss):
         """Loss and gradient. There is no graph: ``repeats`` and ``upstream`` change nothing."""
         del repeats, upstream
         assert self.gradients is not None
-        self.check(logits, target, **options)
+        self._check(logits, target, **options)
         return Vjp(*self.gradients(cotangent, logits, target, **options))
 
     def reproducer(self) -> ReproducerParts:
@@ -75,15 +78,15 @@ def library_loss(
     libraries: tuple[str, ...],
     setup: str,
     gradients: Gradients | None = None,
-    check: Callable[..., None] = unchecked,
+    checked: bool = False,
 ) -> NumpyLoss:
     """A loss of some library on NumPy arrays as the backend ``name``.
 
     ``function``, and ``gradients`` where there are any, call the library; scripts print them behind ``setup``, the
-    imports that they need. ``libraries`` are distributions, the one under test first.
+    imports that they need. ``libraries`` are distributions, the one under test first. ``checked``: see ``NumpyLoss``.
     """
     versions = {library: version(library) for library in libraries} | {"numpy": np.__version__}
     given = (name, capabilities, function, f"{setup}\n\n\n{plain_source(function)}", function.__name__)
     if gradients is None:
-        return NumpyLoss(*given, versions=versions, check=check)
-    return NumpyDifferentiable(*given, versions=versions, check=check, gradients=gradients)
+        return NumpyLoss(*given, versions=versions, checked=checked)
+    return NumpyDifferentiable(*given, versions=versions, checked=checked, gradients=gradients)

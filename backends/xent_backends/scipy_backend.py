@@ -16,7 +16,6 @@ try:
 except ImportError as error:
     raise unavailable("scipy", error) from error
 
-from xent_backends import validation
 from xent_backends.numpy_library import NumpyLoss, library_loss
 from xent_backends.source_text import plain_source
 from xent_backends.validation import INTEGERS
@@ -74,11 +73,9 @@ class ScipyBackend(NumpyLoss):
         return parts._replace(calls={**parts.calls, **{f.__name__: plain_source(f) for f in (softmax, log_softmax)}})
 
 
-def _check(logits: AnyArray, target: AnyArray, reduction: str = "none") -> None:
-    validation.check_indices(logits, target, reduction, CAPABILITIES.reductions)
-
-
 def backend() -> ScipyBackend:
     """The registered backend ``scipy``."""
-    made = library_loss("scipy", losses, CAPABILITIES, libraries=("scipy",), setup="from scipy import special")
-    return ScipyBackend(**{**vars(made), "check": _check})
+    setup = "from scipy import special"
+    return ScipyBackend(
+        **vars(library_loss("scipy", losses, CAPABILITIES, libraries=("scipy",), setup=setup, checked=True))
+    )

@@ -18,7 +18,6 @@ try:
 except ImportError as error:
     raise unavailable("scikit-learn", error) from error
 
-from xent_backends import validation
 from xent_backends.numpy_library import NumpyLoss, library_loss
 from xent_backends.validation import INTEGERS
 
@@ -58,10 +57,6 @@ def gradients(
     return loss(logits, target, reduction), half.gradient(labels, rows, sample_weight=shares)
 
 
-def _check(logits: AnyArray, target: AnyArray, reduction: str = "mean") -> None:
-    validation.check_indices(logits, target, reduction, CAPABILITIES.reductions)
-
-
 def backend() -> NumpyLoss:
     """The registered backend ``scikit-learn``."""
     setup = "from sklearn._loss import HalfMultinomialLoss"
@@ -72,5 +67,5 @@ def backend() -> NumpyLoss:
         libraries=("scikit-learn",),
         setup=setup,
         gradients=gradients,
-        check=_check,
+        checked=True,
     )
