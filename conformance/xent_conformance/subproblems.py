@@ -30,11 +30,14 @@ def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
 def keep_places(problem: Problem, axis: int, places: npt.NDArray[np.intp]) -> Problem | None:
     """The problem of some of the places along an axis of rows: of the batch, or a spatial one.
 
-    None where there is no such axis, or the target does not go with it.
+    Logits that are not spatial become (len(places), C), see ``keep_rows``. None where there is no such axis, or the
+    target does not go with it.
     """
+    if problem.logits.ndim <= MATRIX:
+        return keep_rows(problem, places)
     per_class, class_axis = problem.target.ndim == problem.logits.ndim, problem.class_axis
     wanted = problem.logits.shape if per_class else problem.row_shape
-    if axis in (class_axis, problem.logits.ndim) or problem.target.shape != wanted:
+    if axis == class_axis or problem.target.shape != wanted:
         return None
     row_axis = axis - (axis > class_axis)
     cotangent = problem.cotangent

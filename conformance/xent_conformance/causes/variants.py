@@ -90,8 +90,7 @@ def _one_row_counted(problem: Problem) -> Iterator[Problem | None]:
 
 def _twice(problem: Problem) -> Problem | None:
     """The first row a second time; what is spatial stays so."""
-    twice = np.array([0, 0])
-    return keep_places(problem, 0, twice) if problem.logits.ndim > MATRIX else keep_rows(problem, twice)
+    return keep_places(problem, 0, np.array([0, 0]))
 
 
 def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:

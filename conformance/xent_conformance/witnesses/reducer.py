@@ -17,7 +17,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
+from xent_conformance.subproblems import keep_classes, keep_places, keep_rows
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -164,19 +164,18 @@ def _plainer(problem: Problem) -> Iterator[Problem | None]:
         yield problem.with_(cotangent=np.ones_like(cotangent))
 
 
-def _row_axes(problem: Problem) -> Iterator[int]:
+def _row_axes(problem: Problem) -> list[int]:
     """The axes of the rows: one of (N, C), several of what has to be spatial."""
-    yield from (axis for axis in range(problem.logits.ndim) if axis != problem.class_axis)
+    return [axis for axis in range(problem.logits.ndim) if axis != problem.class_axis]
 
 
 def _places(problem: Problem, axis: int) -> Places:
-    return np.arange(problem.rows if problem.logits.ndim <= MATRIX else problem.logits.shape[axis])
+    return np.arange(problem.logits.shape[axis])
 
 
 def _fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
     """Some of the rows, or of the places along one of their axes, in a layout as before."""
-    few = keep_rows(problem, places) if problem.logits.ndim <= MATRIX else keep_places(problem, axis, places)
-    return _laid_out_as_before(problem, few)
+    return _laid_out_as_before(problem, keep_places(problem, axis, places))
 
 
 def _fewer_classes(problem: Problem, classes: Places) -> Problem | None:
