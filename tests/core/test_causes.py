@@ -95,6 +95,21 @@ def test_what_comes_and_goes_is_one_cause():
     assert grouped(*lines, verdict("always", failure("smoothing"))) == [{"after", "again", "sometimes"}, {"always"}]
 
 
+def test_a_stray_read_that_comes_and_goes_is_that_stray_read_and_the_steady_one_is_shown():
+    """What lies beside the inputs may be the same with and without them moved."""
+
+    def read(**more):
+        return failure(kind="stray-read", got="logits", **more)
+
+    sometimes = [verdict(name, read(intermittent=True)) for name in "abc"]
+    always = verdict("always", read(size=9))
+    other = verdict("other", failure("smoothing", intermittent=True))
+    first, second = causes([*sometimes, always, other])
+    assert set(first.requirements) == {"a", "b", "c", "always"}
+    assert first.shown.verdict is always
+    assert second.requirements == ("other",)
+
+
 def test_a_situation_counts_once_however_many_requirements_see_it():
     """Many witnesses that need one fact more than a few others are no second fault for being many."""
     more = [verdict(f"more {i}", failure("class weights", "reduction mean", "ignored rows")) for i in range(20)]

@@ -106,14 +106,17 @@ def _but(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The failures of a cause: those in its commonest situation first, and of these what is binding, and simple."""
+    """The failures of a cause: those that always show first, then those in its commonest situation, and of these what
+    is binding, and simple.
+    """
     majors = Counter(_but(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_but(i.needed, Weight.FAINT) for i in members)
 
-    def clarity(instance: Instance) -> tuple[int, int, bool, int, int]:
+    def clarity(instance: Instance) -> tuple[bool, int, int, bool, int, int]:
         needed = _but(instance.needed, Weight.FAINT)
         common = majors[_but(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
-        return -common[0], -common[1], instance.verdict.level is not Level.MUST, size, len(instance.needed)
+        optional = instance.verdict.level is not Level.MUST
+        return instance.failure.intermittent, -common[0], -common[1], optional, size, len(instance.needed)
 
     return tuple(sorted(members, key=clarity))

@@ -42,12 +42,13 @@ class Instance:
         if raised is not None:
             said = SHAPE.sub("#", NUMBER.sub("#", raised.message))
             return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", said
+        # Before whether it is intermittent: what lies beside the inputs may be the same with and without them moved.
+        if failure.kind == STRAY_READ:
+            return self.verdict.backend, failure.kind, str(failure.got)
         if failure.intermittent or failure.calls_before:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
-        if failure.kind == STRAY_READ:
-            return self.verdict.backend, failure.kind, str(failure.got)
         return self.verdict.backend, "wrong number" if failure.kind in NUMBERS else failure.kind
 
     @property
