@@ -197,13 +197,14 @@ def _is_begun(record: Path) -> bool:
 
 def listing(options: argparse.Namespace) -> int:
     """Print the requirements and the registered backends."""
-    from xent_conformance.header import catalogued
     from xent_conformance.loading.loader import known
-    from xent_conformance.records.plain import as_data
     from xent_conformance.requirements.registry import load
 
     registry = load()
     if options.json:
+        from xent_conformance.header import catalogued
+        from xent_conformance.records.plain import as_data
+
         requirements = [as_data(catalogued(r)) for r in registry.values()]
         print(json.dumps({"requirements": requirements, "backends": known()}, indent=2))
         return OK

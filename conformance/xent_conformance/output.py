@@ -6,7 +6,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ RECORD = "record.jsonl"
 
 def renderer(name: str) -> Any:
     """A function of the report package, which is known here only by its entry point."""
-    return next(iter(entry_points(group="xent_conformance.renderers", name=name))).load()
+    return _renderers()[name].load()
+
+
+@cache
+def _renderers() -> EntryPoints:
+    """All of them. What is installed is read once: it takes longer than to render a small record."""
+    return entry_points(group="xent_conformance.renderers")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -18,6 +19,7 @@ from xent_reports import charts, comparison, coverage, figures, headline, visibl
 from xent_reports.accuracy import accuracy, tiers
 from xent_reports.causes import Cause
 from xent_reports.changes import KINDS, SIGNS, Changes, state, statuses, trend
+from xent_reports.compiled import CompiledTemplates
 from xent_reports.coverage_map import CoverageMap
 from xent_reports.deviations import deviations
 from xent_reports.glossary import GLOSSARY, MEANINGS
@@ -177,6 +179,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_finalized,
+        bytecode_cache=CompiledTemplates(Path(__file__)),
     )
     environment.globals.update(
         GLYPHS=GLYPHS,

@@ -1,19 +1,22 @@
 """Hypothesis strategies that generate logits, targets, weights, options and dtypes, biased towards real bugs.
 
-``problems()`` may be used in any Hypothesis test; a run of the suite goes through :mod:`.streams`.
+``problems()`` and ``recipes()`` may be used in any Hypothesis test; a run of the suite goes through :mod:`.streams`.
 """
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+from typing import TYPE_CHECKING
 
 from xent_conformance.formats import FLOATING
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import Problem
-from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.streams import recipes
 
-__all__ = ["EVERYTHING", "Recipe", "problems", "recipes"]
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from xent_conformance.strategies.recipe import Recipe
+
+__all__ = ["EVERYTHING", "problems", "recipes"]
 
 #: Capabilities of a backend that supports everything, as PyTorch does.
 EVERYTHING = Capabilities(
@@ -28,6 +31,16 @@ EVERYTHING = Capabilities(
 )
 
 
-def problems(dtypes: tuple[str, ...] = FLOATING, capabilities: Capabilities = EVERYTHING) -> st.SearchStrategy[Problem]:
+def recipes() -> SearchStrategy[Recipe]:
+    """Recipes of all options jointly."""
+    from xent_conformance.strategies.random_recipes import recipes as drawn_from
+    from xent_conformance.strategies.streams import JOINT
+
+    return drawn_from(JOINT.menu(), JOINT.fixed)
+
+
+def problems(dtypes: tuple[str, ...] = FLOATING, capabilities: Capabilities = EVERYTHING) -> SearchStrategy[Problem]:
     """Problems with logits of one of the dtypes, within what the capabilities claim."""
+    from hypothesis import strategies as st
+
     return st.builds(lambda recipe, dtype: recipe.build(dtype, capabilities), recipes(), st.sampled_from(dtypes))

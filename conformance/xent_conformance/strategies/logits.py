@@ -6,13 +6,14 @@ A regime makes one row of C float64 values from a generator; the caller rounds i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from xent_conformance.formats import Format
 from xent_conformance.problem import F64Array
 
-Regime = Callable[[np.random.Generator, int, Format], F64Array]
+Regime: TypeAlias = "Callable[[np.random.Generator, int, Format], F64Array]"
 
 #: Largest magnitude of "huge" logits: beyond it no format gains anything.
 HUGE = 1e30

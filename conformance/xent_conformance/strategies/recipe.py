@@ -7,8 +7,9 @@ problem is built, so all backends with one shape policy judge the same problems 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from
 from xent_conformance.strategies.cotangents import cotangent_of
 from xent_conformance.strategies.layouts import REPEATED, laid_out
 from xent_conformance.strategies.logits import logits_rows
+from xent_conformance.strategies.sizes import fixed
 from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, ignoring
 
 #: What replaces -inf for backends that claim finite logits only.
@@ -43,6 +45,13 @@ class Recipe:
     target_layout: str = ""
     seed: int = 0
     values: tuple[tuple[float, ...], ...] | None = None
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, Any], seed: int, values: Any = None) -> Recipe:
+        """The recipe of choices from a menu; where its shape has sizes to be drawn, the seed says which."""
+        row_shape, classes = fixed(chosen["shape"], seed)
+        rest = {factor: choice for factor, choice in chosen.items() if factor != "shape"}
+        return cls(row_shape=row_shape, classes=classes, seed=seed, values=values, **rest)
 
     def __str__(self) -> str:
         """The choices as one line."""

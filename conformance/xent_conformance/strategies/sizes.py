@@ -12,6 +12,8 @@ Shape = tuple[tuple[int, ...], int]
 
 #: The share of sizes that are a power of two or next to one.
 AT_EDGES = 1 / 4
+#: What the sizes of a recipe are drawn with, beside its seed: its numbers are drawn with that alone.
+SIZES = 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Sizes:
 
 
 AnyShape = Shape | Sizes
+
+
+def fixed(shape: AnyShape, seed: int) -> Shape:
+    """The shape itself, or one that has such sizes."""
+    return shape.drawn(np.random.default_rng((seed, SIZES))) if isinstance(shape, Sizes) else shape
 
 
 def _size(rng: np.random.Generator, least: int, largest: int) -> int:

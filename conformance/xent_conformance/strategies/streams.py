@@ -7,26 +7,18 @@ run's seed, so no two streams and no two runs see the same problems, and every b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
-from unittest.mock import patch
 
-import hypothesis
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from hypothesis.internal.conjecture.providers import HypothesisProvider
 
 from xent_conformance.strategies.covering import covering_array
 from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES, Menu
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes
+from xent_conformance.strategies.sizes import AnyShape, Sizes, fixed
 from xent_conformance.strategies.sources import Source
 
-#: What the sizes of a recipe are drawn with, beside its seed: its numbers are drawn with that alone.
-SIZES = 1
 #: With fewer recipes than these, none is drawn at random.
 FEW = 12
 
@@ -83,31 +75,12 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     menu = _pooled(stream.menu(), draw, dtype)
     listed = draw.count if draw.count < FEW else round(draw.count * 0.6)
     covering = _covering_recipes(menu, stream, np.random.default_rng(seed), listed)
-    random = _random_recipes(recipes(menu, stream.fixed), seed, draw.count - len(covering))
-    return covering + random
+    if draw.count <= len(covering):
+        return covering
+    # Importing Hypothesis takes longer than a quick run has to judge a requirement.
+    from xent_conformance.strategies.random_recipes import random_recipes
 
-
-#: Made once: making and checking a strategy costs more than drawing from it.
-_SEEDS, _EIGHT = st.integers(0, 2**32 - 1), st.integers(0, 7)
-_ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
-_VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
-
-
-def recipes(menu: Menu | None = None, fixed: Mapping[str, Any] | None = None) -> st.SearchStrategy[Recipe]:
-    """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the bulk one drawn integer.
-
-    One in eight draws its logits element by element, small and round: Hypothesis finds exact ties where a generator
-    of normals never does.
-    """
-    chosen = JOINT.menu() if menu is None else menu
-    return _drawn({factor: st.sampled_from(_flat(levels)) for factor, levels in chosen.items()}, fixed or {})
-
-
-@st.composite
-def _drawn(draw: st.DrawFn, choices: Mapping[str, st.SearchStrategy[Any]], fixed: Mapping[str, Any]) -> Recipe:
-    chosen = {factor: draw(strategy) for factor, strategy in choices.items()}
-    values = tuple(draw(_VALUES)) if draw(_EIGHT) == 0 else None
-    return _recipe(chosen, draw(_SEEDS), values, fixed)
+    return covering + random_recipes(menu, stream.fixed, seed, draw.count - len(covering))
 
 
 def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
@@ -122,15 +95,10 @@ def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) 
     chosen: dict[str, list[AnyShape]] = {}
     for level in (level for level in levels[:size] if level in shapes):
         choices = [s for s in shapes[level] if level != first or _several(s)] or shapes[level]
-        chosen[level] = [_fixed(choices[picks[level] % len(choices)], picks[level])]
+        chosen[level] = [fixed(choices[picks[level] % len(choices)], picks[level])]
     # A stream with shapes of its own gets half as many: each is compiled for it alone.
     own = [[*shapes][i] for i in rng.permutation(len(shapes))[: max(1, size // 2)]] if not chosen else []
-    return chosen or {level: [_fixed(shapes[level][0], derived_seed(level, *seeds))] for level in own}
-
-
-def _fixed(shape: AnyShape, seed: int) -> Shape:
-    """The shape itself, or one that has such sizes."""
-    return shape.drawn(np.random.default_rng((seed, SIZES))) if isinstance(shape, Sizes) else shape
+    return chosen or {level: [fixed(shapes[level][0], derived_seed(level, *seeds))] for level in own}
 
 
 def _several(shape: AnyShape) -> bool:
@@ -157,55 +125,8 @@ def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, coun
         for (factor, levels), level in zip(factors.items(), row, strict=True):
             choices = levels[level]
             chosen[factor] = choices[int(rng.integers(len(choices)))]
-        found.append(_recipe(chosen, int(rng.integers(2**32)), None, stream.fixed))
+        found.append(Recipe.of({**chosen, **stream.fixed}, int(rng.integers(2**32))))
     return found
-
-
-def _random_recipes(strategy: st.SearchStrategy[Recipe], seed: int, count: int) -> list[Recipe]:
-    """Distinct recipes that Hypothesis generates from a seed."""
-    drawn: list[Recipe] = []
-    if count < 1:
-        return drawn
-
-    @hypothesis.seed(seed)
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        derandomize=False,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(recipe: Recipe) -> None:
-        drawn.append(recipe)
-
-    with _without_constants():
-        collect()
-    return drawn
-
-
-@contextmanager
-def _without_constants() -> Iterator[None]:
-    """Keeps Hypothesis from drawing constants that it finds in the sources of loaded modules.
-
-    Which modules are loaded, and which of them count as the user's own, differs from process to process; the problems
-    of a seed must not. Hypothesis has no setting for that.
-    """
-    with ExitStack() as stack:
-        if hasattr(HypothesisProvider, "_maybe_draw_constant"):
-            stack.enter_context(patch.object(HypothesisProvider, "_maybe_draw_constant", lambda *_, **__: None))
-        yield
-
-
-def _recipe(chosen: Mapping[str, Any], seed: int, values: Any, fixed: Mapping[str, Any]) -> Recipe:
-    rest = {k: v for k, v in chosen.items() if k != "shape"}
-    row_shape, classes = _fixed(chosen["shape"], seed)
-    return Recipe(row_shape=row_shape, classes=classes, seed=seed, values=values, **{**rest, **fixed})
-
-
-def _flat(levels: Mapping[str, Any]) -> list[Any]:
-    return [choice for choices in levels.values() for choice in choices]
 
 
 #: All options jointly.
