@@ -66,11 +66,11 @@ def test_a_compiled_callable_is_still_compiled_after_dozens_of_shapes_and_option
     backend, description = load(module(*lines), Narrowing(("float32",), gradient=False))
     assert "compilation" not in dict(description.capabilities.left_out)
     executor = LocalExecutor(backend)
-    for rank in (1, 2, 4):
+    for rank in (2, 4):
         for reduction in ("mean", "sum", "none"):
             for smoothing in (0.0, 0.25):
-                logits = np.zeros((2, 4, 3, 5)[:rank] if rank > 1 else (4,), np.float32)
-                target = np.zeros((*logits.shape[:1], *logits.shape[2:]) if rank > 1 else (), np.int64)
+                logits = np.zeros((2, 4, 3, 5)[:rank], np.float32)
+                target = np.zeros((*logits.shape[:1], *logits.shape[2:]), np.int64)
                 problem = Problem(logits, target, reduction=reduction, label_smoothing=smoothing)
                 loss = executor.perform(forward(problem)).arrays["loss"]
                 right = np.log(4) * (target.size if reduction == "sum" else 1)

@@ -28,7 +28,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Addresses of a small and a large page."""
+    """Addresses of a small page, of one with the columns of many backends, and of a large one."""
     folder = tmp_path_factory.mktemp("pages")
     header, verdicts = records.large(3, 44, 12, seed=4)
     header["backends"].append(records.backend("torch-cuda", device="cuda", unavailable="no CUDA device was found"))
@@ -59,8 +59,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     baseline = records.written(folder / "old.jsonl", header, old)
     tried = matrices.written(folder / "coverage.json", matrices.coverage())
     large = records.written(folder / "large.jsonl", *records.large(16, 200, 600))
+    wide = records.written(folder / "wide.jsonl", *records.large(10, 110, 12))
     return {
         "small": xent_reports.render(small, folder / "small", baseline=baseline, coverage=tried).as_uri(),
+        "wide": xent_reports.render(wide, folder / "wide").as_uri(),
         "large": xent_reports.render(large, folder / "large").as_uri(),
     }
 

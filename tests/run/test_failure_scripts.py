@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 HERE = Path(__file__).parent
 #: Mutants are tested in so many parts, which several processes take; most scripts need no more than a few reductions.
-PARTS, TRIES = 4, 40
+PARTS, TRIES = 4, 20
 REQUIREMENTS = load_requirements()
 WRONG_CALLABLES = {
     "ignores_strides": "layout.loss",

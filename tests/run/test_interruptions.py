@@ -12,7 +12,7 @@ import pytest
 
 #: A run of a few seconds with some dozens of verdicts.
 RUN = ("run", "numpy", "--profile", "quick", "--seed", "4", "--only", "edges", "--only", "purity", "--only", "weights")
-KILLS = 8
+KILLS = 5
 
 
 @pytest.fixture

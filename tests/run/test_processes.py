@@ -146,12 +146,12 @@ def test_a_record_is_the_same_for_any_number_of_processes_but_for_times(xent, ad
     wrong = adapter(changes={"return Vjp(": "return Vjp(2 * "})
     chosen = "--profile", "quick", "--only", "gradients.loss-unchanged,identities,purity"
     texts = []
-    for workers in ("1", "2", "auto"):
+    for workers in ("1", "2"):
         done = xent("run", "numpy", wrong, *chosen, "--dtypes", "float32,float64", "-n", workers, "--output", workers)
         assert done.returncode == 1, done.stderr
         text = (tmp_path / workers / "record.jsonl").read_text("utf-8")
         texts.append(re.sub(r'"(seconds|started)":("[^"]*"|[0-9.e-]+)', "", text).splitlines())
-    assert texts[0] == texts[1] == texts[2]
+    assert texts[0] == texts[1]
     assert len(texts[0]) > 40
 
 
@@ -202,5 +202,6 @@ def test_a_run_is_an_iterator_of_the_same_verdicts_in_any_number_of_processes():
         lines = [replace(line, seconds=0) for line in run(request, workers)]
         return sorted(lines, key=lambda line: line.cell)
 
-    assert told(1) == told(2) == told(3)
-    assert len(told(1)) > 20
+    verdicts = told(1)
+    assert verdicts == told(3)
+    assert len(verdicts) > 20

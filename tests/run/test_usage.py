@@ -192,7 +192,7 @@ def test_cuda_without_a_device_is_not_available_and_never_a_pass(xent, output):
     assert done.returncode == 3
     assert "not available" in done.stderr
     assert not output.exists()
-    both = xent("run", "numpy", "torch-cuda", "--profile", "quick", "--only", "purity")
+    both = xent("run", "numpy", "torch-cuda", "--profile", "quick", "--only", "purity", "--dtypes", "float32")
     assert both.returncode == 3
     assert "not available" in (output / "index.html").read_text("utf-8")
 
