@@ -160,17 +160,21 @@ def _recorded(
     session.notice = console.notice
     with _writing(record):
         writer = RecordWriter(record, session.header(), resume=session.request.resume is not None)
+    failing: list[VerdictLine] = []
     with closing(verdicts(session, workers)) as lines:
         for line in lines:
             with _writing(record):
                 writer.verdict(line)
             console.show(line)
+            failing += [line] if line.failures else []
             interruptions.check()
             if each is not None and (reason := each(line)) is not None:
                 # Without a footer: the record is that of a run which can be resumed.
                 progress.print(reason)
                 return exit_code(writer.counts)
     code = exit_code(writer.counts)
+    for line in session.answered(failing):
+        writer.amend(line)
     with _writing(record):
         writer.close(code, time.perf_counter() - start)
     return code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,14 @@ def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
         "label_smoothing": problem.label_smoothing,
         "sentinel": problem.sentinel,
     }
+
+
+def from_data(data: Mapping[str, Any]) -> Problem:
+    """The inverse of ``to_data``, strides and all; raises ValueError where a recipe stands for values."""
+    given: dict[str, Any] = {name: data[name] for name in ("ignore_index", "reduction", "label_smoothing", "sentinel")}
+    for name in ("logits", "target", "weight", "cotangent"):
+        given[name] = None if data[name] is None else _array_of(data[name])
+    return Problem(**given)
 
 
 def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
@@ -109,6 +117,29 @@ def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
         wide = array.astype(np.float64) if is_floating(array.dtype) else array
         data["values"] = wide.reshape(-1).tolist()
     return data
+
+
+def _array_of(data: Mapping[str, Any]) -> AnyArray:
+    if data.get("values") is None:
+        raise ValueError("its values are not written out")
+    dtype, shape, strides = dtype_of(data["dtype"]), tuple(data["shape"]), data.get("strides")
+    values = map(complex, data["values"]) if dtype.kind == "c" else data["values"]
+    kind = np.float64 if is_floating(dtype) else dtype
+    array = np.array(list(values), dtype=kind).astype(dtype).reshape(shape)
+    return array if strides is None else _laid_out(array, strides)
+
+
+def _laid_out(array: AnyArray, strides: Sequence[int]) -> AnyArray:
+    """An array with the same elements and these strides, in elements; where several share a place, the last one's."""
+    if not array.size:
+        return array
+    steps = [(length - 1) * step for length, step in zip(array.shape, strides, strict=True)]
+    before, after = -sum(min(step, 0) for step in steps), sum(max(step, 0) for step in steps)
+    memory = np.zeros(before + after + 1, array.dtype)
+    sizes = [step * array.itemsize for step in strides]
+    view = np.lib.stride_tricks.as_strided(memory[before:], array.shape, sizes)
+    view[...] = array
+    return view
 
 
 def traits(problem: Problem) -> set[str]:

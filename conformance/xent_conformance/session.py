@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from xent_conformance.answers import answered
 from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
 from xent_conformance.interface import BackendUnavailableError
@@ -275,6 +276,12 @@ class Session:
 
     def _say_reducing(self, requirement: Requirement, subject: Subject) -> None:
         self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing what fails")
+
+    def answered(self, lines: Sequence[VerdictLine]) -> list[VerdictLine]:
+        """What is to be written in place of some verdicts of the run: with the answers of the other backends."""
+        earlier = [] if self.earlier is None else self.earlier.verdicts
+        with _quiet():
+            return answered([*earlier, *lines], self.opened)
 
     def header(self) -> Header:
         """The header of the record."""

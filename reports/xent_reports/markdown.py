@@ -88,6 +88,8 @@ def _witness(witness: Witness) -> str:
     lines = [f"**{place}**: {text(witness.message)}" + (f" ({facts})" if facts else "")]
     if witness.text:
         lines.append(block(witness.text))
+    if witness.answers:
+        lines.append(f"On this problem: {text(witness.answers.sentence)}.")
     if witness.script:
         script = block(witness.script, "python")
         lines.append(f"<details><summary>Reproducer</summary>\n\n{script}\n\n</details>")

@@ -59,7 +59,7 @@ def _backends(run: Run, *, color: bool) -> list[str]:
 
 
 def _cause(cause: Cause, *, color: bool) -> list[str]:
-    """What it takes to fail and how the smallest problem does, that problem, what else breaks, how to see it again."""
+    """What it takes to fail and how the smallest problem does; that problem, and the answers of others; what breaks."""
     head = _painted(cause.head, _COLORS.get(cause.status), color=color)
     witness, names = cause.witness, [one_line(name) for name in cause.requirements]
     rest = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
@@ -69,6 +69,7 @@ def _cause(cause: Cause, *, color: bool) -> list[str]:
     return [
         f"{head} {abridged(one_line(cause.backend))}, {situation}: {shortened(one_line(witness.message), 300)}",
         *([f"  {shortened(one_line(problem), 240)}"] if problem else []),
+        *([f"  {witness.answers.sentence}"] if witness.answers else []),
         f"  breaks {one_line(cause.breaks)}: {', '.join(map(abridged, names[:_NAMED]))}{rest}",
         *([f"  {one_line(witness.command)}"] if witness.command else []),
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from xent_conformance.records.lines import BackendLine, Failure, Found, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
 from xent_conformance.records.situations import listed, phrases
+from xent_reports.answers import Answers, answers_of
 from xent_reports.call import Call
 from xent_reports.figures import counted, difference, quantity, ratio
 from xent_reports.problem_table import Table, table_of
@@ -39,6 +40,8 @@ class Witness:
     traceback: str = ""
     #: Which of the failures of its verdict it is, where there are several.
     part: str = ""
+    #: What the other backends of the run came to.
+    answers: Answers = field(default_factory=Answers)
     #: Whether script or table was left out for the size of the page.
     brief: bool = False
 
@@ -111,6 +114,7 @@ def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, lim
         found=_origin(failure.found or Found(), verdict.set_aside),
         text=failure.text,
         traceback=shortened(failure.exception.traceback, _TRACEBACK) if failure.exception else "",
+        answers=answers_of(failure),
     )
 
 

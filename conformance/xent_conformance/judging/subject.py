@@ -115,6 +115,19 @@ class Subject:
         defined = self.conventions.unnormalised_targets == "accepted"
         return labelled(problem if defined else distributions(problem), self.capabilities)
 
+    def unclaimed(self, problem: Problem) -> set[str]:
+        """What a problem asks for that the backend does not claim, by the names of claims."""
+        axes = problem.logits.ndim
+        asked = {
+            "weight": problem.weight is not None,
+            "label_smoothing": bool(problem.label_smoothing),
+            "probability_targets": problem.has_probabilities,
+            "ignore_index": problem.ignore_index is not None,
+            "unbatched": axes == 1,
+            "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
+        }
+        return {claim for claim, given in asked.items() if given and not getattr(self.capabilities, claim)}
+
     @cached_property
     def caller(self) -> Caller:
         """Calls the backend."""

@@ -186,6 +186,20 @@ class Found(msgspec.Struct, kw_only=True, frozen=True):
     tries: Count | None = None
 
 
+class AnswerLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What another backend of the run comes to on a failing problem."""
+
+    backend: Name
+    outcome: Annotated[
+        Literal["agrees", "own-convention", "differs", "not-applicable"],
+        Meta(description="own-convention: right by a convention of its own, which asks for something else"),
+    ]
+    got: Annotated[
+        Scalar | None, Meta(description="its value where the failing backend is wrong, or what it raised")
+    ] = None
+    reason: Annotated[str, Meta(description="what is wrong with it, or why it does not apply")] = ""
+
+
 class Failure(msgspec.Struct, kw_only=True, frozen=True):
     """One failing problem, reduced, with what is wrong about it."""
 
@@ -210,6 +224,10 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     reproducer: Annotated[str | None, Meta(description="a standalone script")] = None
     command: Annotated[str, Meta(description="runs this requirement again")] = ""
     found: Found | None = None
+    answers: Annotated[
+        tuple[AnswerLine, ...],
+        Meta(max_length=MAX_BACKENDS, description="of the other backends, where it is the smallest of its cause"),
+    ] = ()
 
 
 class DeviationLine(msgspec.Struct, kw_only=True, frozen=True):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from msgspec.structs import asdict
 
@@ -43,6 +44,8 @@ __all__ = [
 MAX_LINE = 4 << 20
 #: Largest file that is read: a hundred times what a run over a few backends writes.
 MAX_BYTES = 128 << 20
+#: Encoding of the file, and what becomes of half of a surrogate pair.
+ENCODING = ("utf-8", "backslashreplace")
 #: Characters of what is said about a damaged line.
 MAX_MESSAGE = 200
 
@@ -82,20 +85,25 @@ class RecordWriter:
         """
         self.counts: dict[str, int] = {}
         self._path = path
+        self._amended: dict[tuple[str, str, str], VerdictLine] = {}
         if not resume or _headless(path):
-            self._file: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._file: TextIO = self._opened("w")
             self._write(header)
             return
         for line in begun(path, header).verdicts:
             self._count(line)
         with path.open("rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)
-        self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
+        self._file = self._opened("a")
 
     def verdict(self, line: VerdictLine) -> None:
         """Append one verdict."""
         self._count(line)
         self._write(line)
+
+    def amend(self, line: VerdictLine) -> None:
+        """Another version of a line that is there, with the same status; it takes its place when this is closed."""
+        self._amended[line.cell] = line
 
     def close(self, exit_code: int, seconds: float, error: str | None = None) -> None:
         """Put the verdicts in an order that does not depend on which was there first; append the footer, and close.
@@ -107,19 +115,27 @@ class RecordWriter:
         self._write(Footer(exit=exit_code, verdicts=total, counts=self.counts, seconds=took, error=error or None))
         self._file.close()
 
+    def _opened(self, mode: Literal["a", "w"]) -> TextIO:
+        encoding, errors = ENCODING
+        return self._path.open(mode, encoding=encoding, errors=errors)
+
     def _sort(self) -> None:
         self._file.close()
         head, *lines = self._path.read_bytes().splitlines(keepends=True)
         backends = {backend["name"]: number for number, backend in enumerate(json.loads(head)["backends"])}
 
-        def place(line: bytes) -> tuple[int, str, str]:
+        def placed(line: bytes) -> tuple[tuple[int, str, str], bytes]:
             data = json.loads(line)
-            return backends[data["backend"]], data["requirement"], data["dtype"]
+            backend, requirement, dtype = (data[name] for name in ("backend", "requirement", "dtype"))
+            amended = self._amended.get((backend, requirement, dtype))
+            written = line if amended is None else text_of(amended).encode(*ENCODING)
+            return (backends[backend], requirement, dtype), written
 
+        ordered = sorted(map(placed, lines), key=itemgetter(0))
         sorted_ = self._path.with_name(f"{self._path.name}.part")
-        sorted_.write_bytes(b"".join([head, *sorted(lines, key=place)]))
+        sorted_.write_bytes(b"".join([head, *(line for _, line in ordered)]))
         sorted_.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
+        self._file = self._opened("a")
 
     def _count(self, line: VerdictLine) -> None:
         self.counts[line.status] = self.counts.get(line.status, 0) + 1

@@ -144,7 +144,7 @@ def _needed(
             within is None
             # A gradient that the variant does not have passes there for no merit of its own.
             or (finding.quantity == "grad_target" and not within.has_probabilities)
-            or _unclaimed(within, subject) - _unclaimed(witness.problem, subject)
+            or subject.unclaimed(within) - subject.unclaimed(witness.problem)
             or judged > limit
             or any(cause.covers(within) for cause in others)
             or executor.restarts - before >= restarts
@@ -164,17 +164,3 @@ def _needed(
     with hurried(executor) if lost else nullcontext():
         needed = needs(witness.problem, shown)
     return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)))
-
-
-def _unclaimed(problem: Problem, subject: Subject) -> set[str]:
-    """What a problem asks for that the backend does not claim."""
-    claims, axes = subject.capabilities, problem.logits.ndim
-    asked = {
-        "weight": problem.weight is not None,
-        "label_smoothing": bool(problem.label_smoothing),
-        "probability_targets": problem.has_probabilities,
-        "ignore_index": problem.ignore_index is not None,
-        "unbatched": axes == 1,
-        "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
-    }
-    return {claim for claim, given in asked.items() if given and not getattr(claims, claim)}

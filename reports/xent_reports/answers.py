@@ -1,0 +1,63 @@
+"""Who disagrees: what the other backends of a run come to on the smallest problem of a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xent_conformance.records.lines import AnswerLine, Failure
+from xent_reports.figures import listed, quantity
+from xent_reports.visible import abridged, one_line, shortened
+
+#: Characters of an answer in a sentence; a table has more room.
+_ANSWER = 60
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers beside what is right for the backend that fails."""
+
+    expected: str = ""
+    lines: Sequence[AnswerLine] = ()
+    #: Whether a number is what is right.
+    exact: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anybody was asked."""
+        return bool(self.lines)
+
+    @property
+    def sentence(self) -> str:
+        """Who agrees, who does not and how, and to whom it does not apply."""
+        agree, others = self._named("agrees"), self._named("not-applicable")
+        verb = "agrees" if len(agree) == 1 else "agree"
+        right = f"{verb} with the exact answer" if self.exact else "as required"
+        parts = [f"{listed(agree)}{' ' if self.exact else ': '}{right}"] if agree else []
+        parts += [
+            f"{_name(a)}: {shortened(one_line(self.answer(a)), _ANSWER)}"
+            for a in self.lines
+            if a.outcome in ("own-convention", "differs")
+        ]
+        return "; ".join([*parts, *([f"not applicable to {listed(others)}"] if others else [])])
+
+    def answer(self, line: AnswerLine) -> str:
+        """What a backend came to, in words."""
+        got = quantity(line.got)
+        if line.outcome == "agrees":
+            return got or "as required"
+        if line.outcome == "own-convention":
+            return f"{got or 'right'}, by a convention of its own"
+        return got or line.reason if line.outcome == "differs" else f"not applicable: {line.reason}"
+
+    def _named(self, outcome: str) -> list[str]:
+        return [_name(line) for line in self.lines if line.outcome == outcome]
+
+
+def answers_of(failure: Failure) -> Answers:
+    """The answers of a failure, nothing where nobody was asked."""
+    exact = isinstance(failure.expected, int | float)
+    return Answers(quantity(failure.expected), failure.answers, exact)
+
+
+def _name(line: AnswerLine) -> str:
+    return abridged(one_line(line.backend), 24)
