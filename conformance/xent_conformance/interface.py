@@ -1,15 +1,37 @@
 """The interface between the suite and an implementation under test.
 
-A backend is any object with ``name``, ``capabilities`` and one of the functions ``cross_entropy``,
-``linear_cross_entropy``, ``softmax``, ``log_softmax`` and ``nll_loss``; nothing needs to be subclassed. Every form it
-may offer is a protocol of its own below: having the method is the claim that it works.
+A backend is any object with ``name``, ``capabilities`` and at least one of the functions ``cross_entropy``,
+``linear_cross_entropy``, ``softmax``, ``log_softmax`` and ``nll_loss``; nothing needs to be subclassed. Each further
+function is a protocol of its own below, and a backend that has the method claims that it works.
 
-NumPy arrays cross the border (bfloat16 through ``ml_dtypes``). A backend that computes on arrays of its own also
-satisfies :class:`ArrayBridge`; the suite then converts every input with ``asarray`` and every result with ``asnumpy``.
+Arrays are NumPy's (bfloat16 through ``ml_dtypes``). A backend that computes on arrays of its own also satisfies
+:class:`ArrayBridge`; the suite then converts every input with ``asarray`` and every result with ``asnumpy``.
 
-The class axis is axis 1, or axis 0 for an unbatched input. ``options`` are ``weight`` (C,), ``ignore_index`` (int),
-``reduction`` ("none", "sum" or "mean") and ``label_smoothing`` (float in [0, 1]). An option that is not claimed is
-never passed, and an option at its neutral value is left out, ``reduction`` excepted.
+Shapes: logits (N, C), or (N, C, d1, ..., dk) with ``spatial``, or (C,) with ``unbatched``; class indices in the shape
+of the logits without the class axis, probabilities in the shape of the logits. The class axis is axis 1, or axis 0 of
+unbatched logits. Losses are in nats.
+
+``options`` are ``weight`` (C,), ``ignore_index`` (int), ``reduction`` ("none", "sum" or "mean") and ``label_smoothing``
+(float in [0, 1]). An option that is not claimed is never passed; a claimed option is passed unless it has its neutral
+value; ``reduction`` is always passed.
+
+Example:
+    A complete backend::
+
+        >>> import numpy as np
+        >>> from xent_conformance.interface import Capabilities
+        >>> class MyBackend:
+        ...     name = "my-backend"
+        ...     capabilities = Capabilities(logits_dtypes=("float64",))
+        ...
+        ...     def cross_entropy(self, logits, target, *, reduction):
+        ...         shifted = logits - logits.max(axis=1, keepdims=True)
+        ...         log_sum = np.log(np.exp(shifted).sum(axis=1))
+        ...         rows = log_sum - shifted[np.arange(len(target)), target]
+        ...         return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+        >>> result = xent.judge(MyBackend(), profile="quick", only="accuracy.loss")
+        >>> result.passed
+        True
 """
 
 from __future__ import annotations
@@ -56,29 +78,41 @@ Array = Any
 
 
 class BackendUnavailableError(RuntimeError):
-    """A backend whose framework or device is missing here. The message says what to do."""
+    """The framework or device of a backend is missing on this machine.
+
+    Adapters raise it with a message that says how to install the framework, such as the ``pip install`` line.
+    """
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend claims. What is not claimed is *not applicable*; what is claimed and does not work is a failure.
+    """What a backend claims to support.
 
-    The defaults describe the smallest useful backend: float32 logits of shape (N, C), int64 class indices, the three
-    reductions, no options.
+    Requirements about anything else are *not applicable*; what is claimed and does not work is a failure. The defaults
+    describe the smallest useful backend: float32 logits of shape (N, C), int64 class indices, the three reductions, no
+    options. Wrong values are reported when the backend is loaded, as :class:`BrokenBackendError`.
+
+    Example:
+        >>> from xent_conformance.interface import Capabilities, Precision
+        >>> claims = Capabilities(
+        ...     logits_dtypes=("float32", "bfloat16"), weight=True, precision={"bfloat16": Precision(form="B")}
+        ... )
+        >>> claims.precision_for("bfloat16").form, claims.precision_for("float32")
+        ('B', None)
     """
 
     #: dtypes of logits, by name: "float16", "bfloat16", "float32", "float64".
     logits_dtypes: tuple[str, ...] = ("float32",)
-    #: dtypes of class indices. Any other one must be rejected.
+    #: dtypes of class indices, of "int8" to "int64" and "uint8" to "uint64". Any other dtype must be rejected.
     target_dtypes: tuple[str, ...] = ("int64",)
-    #: dtypes of class indices that some calls accept and others reject: neither of the two is judged.
+    #: dtypes of class indices that some calls accept and others reject; the suite judges neither.
     tolerated_target_dtypes: tuple[str, ...] = ()
-    #: Targets may be probabilities, of the shape and dtype of the logits.
+    #: Targets may be probabilities, in the shape and dtype of the logits.
     probability_targets: bool = False
     #: ``weight`` (C,) in the dtype of the logits.
     weight: bool = False
     ignore_index: bool = False
-    #: Sentinel in force when ``ignore_index`` is not passed; None: there is none.
+    #: The class index that is ignored when ``ignore_index`` is not passed; None if there is none.
     default_ignore_index: int | None = None
     label_smoothing: bool = False
     reductions: tuple[str, ...] = ("none", "sum", "mean")
@@ -86,32 +120,32 @@ class Capabilities:
     unbatched: bool = False
     #: Logits of shape (N, C, d1, ..., dk).
     spatial: bool = False
-    #: Largest ``label_smoothing``; below 1 where no more is taken.
+    #: Largest ``label_smoothing`` that is accepted, above 0 and at most 1.
     max_label_smoothing: float = 1.0
-    #: Fewest classes.
+    #: Smallest number of classes.
     min_classes: int = 1
-    #: Largest number of classes, None: no limit.
+    #: Largest number of classes; None if there is no limit.
     max_classes: int | None = None
-    #: ``linear_cross_entropy`` takes a bias; where it does not, it is always called with None.
+    #: ``linear_cross_entropy`` takes a bias; otherwise it is always called with ``bias=None``.
     linear_bias: bool = True
-    #: Infinite and nan logits are outside the domain.
+    #: Infinite and nan logits are outside the supported domain.
     finite_logits_only: bool = False
-    #: The same call gives bitwise the same answer.
+    #: Repeating a call gives bitwise the same result.
     deterministic: bool = True
-    #: The call may overwrite the logits it is given. Shown in red.
+    #: The call may overwrite its logits. The report shows this claim in red.
     overwrites_logits: bool = False
-    #: Who rejects bad input: the library itself, or this adapter because the library accepts it.
+    #: What rejects invalid input: the library itself, or this adapter because the library accepts it.
     validation: Literal["library", "adapter"] = "library"
-    #: Every new shape costs a compilation: problems come from a small pool of shapes.
+    #: Every new shape costs a compilation, so problems are drawn with few shapes.
     static_shapes: bool = False
-    #: Precision promised, per dtype or for all; None: undeclared.
+    #: The precision promised, for each dtype or for all; None if undeclared.
     precision: Precision | Mapping[str, Precision] | None = None
     conventions: Conventions = field(default_factory=Conventions)
-    #: What is not claimed although it might have been expected, each with the reason: ("spatial", "it raised ...").
+    #: Claims that might have been expected and are not made, each with the reason: ("spatial", "it raised ...").
     left_out: tuple[tuple[str, str], ...] = ()
 
     def precision_for(self, dtype: str) -> Precision | None:
-        """Precision declared for a dtype of the logits, None where nothing is declared."""
+        """The precision declared for a dtype of the logits; None if none is declared."""
         if isinstance(self.precision, Mapping):
             return self.precision.get(dtype)
         return self.precision
@@ -120,8 +154,8 @@ class Capabilities:
 class Vjp(NamedTuple):
     """Loss and gradients of one call.
 
-    ``loss`` is the value of the same call; ``grad_logits`` has the shape and dtype of the logits; ``grad_target`` that
-    of probability targets, None for class indices or where the library does not differentiate them.
+    ``loss`` is what ``cross_entropy`` returns; ``grad_logits`` has the shape and dtype of the logits; ``grad_target``
+    has those of probability targets, and is None for class indices, or if the library does not differentiate targets.
     """
 
     loss: Array
@@ -130,9 +164,10 @@ class Vjp(NamedTuple):
 
 
 class LinearVjp(NamedTuple):
-    """Loss and gradients of one call with the linear map fused in, each of the shape and dtype of what it is for.
+    """Loss and gradients of one call of ``linear_cross_entropy``.
 
-    ``grad_bias`` is None where there is no bias.
+    ``grad_hidden`` (N, H), ``grad_weight`` (C, H) and ``grad_bias`` (C,) have the dtypes of the arrays they belong to;
+    ``grad_bias`` is None if there is no bias.
     """
 
     loss: Array
@@ -143,11 +178,11 @@ class LinearVjp(NamedTuple):
 
 @runtime_checkable
 class Backend(Protocol):
-    """What every backend must have, beside one of the functions that are judged."""
+    """What every backend must have in addition to one of the judged functions."""
 
     @property
     def name(self) -> str:
-        """Short name: letters, digits, dot, hyphen and underscore."""
+        """A short name of letters, digits, dots, hyphens and underscores."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,10 +191,27 @@ class Backend(Protocol):
 
 @runtime_checkable
 class CrossEntropy(Protocol):
-    """The loss of logits."""
+    """Softmax cross-entropy of logits."""
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
-        """Loss of logits (N, C), (C) or (N, C, d1, ..., dk): shape () for sum and mean, the target's for none."""
+        """The loss of logits (N, C), (C,) or (N, C, d1, ..., dk), in nats.
+
+        For a row x with class index t, without weight and smoothing: ``logsumexp(x) - x[t]``. SPEC.md, sections 2 and
+        3, defines the loss and its gradients for all options.
+
+        Args:
+            logits: Floating-point, of a claimed dtype.
+            target: Class indices in the shape of the rows, or probabilities in the shape and dtype of the logits.
+            options: ``reduction``, and the options that are claimed and not at their neutral value.
+
+        Returns:
+            Shape () for "sum" and "mean", the shape of the rows for "none"; the dtype of the logits, unless the
+            convention ``output_dtype`` says otherwise.
+
+        Raises:
+            Any exception, for an invalid call: a wrong shape, dtype or option, or, by the convention ``invalid_label``,
+            a class index out of range.
+        """
 
 
 @runtime_checkable
@@ -176,11 +228,18 @@ class Differentiable(Protocol):
         upstream: Literal["leaf", "scaled"] = "leaf",
         **options: Any,
     ) -> Vjp:
-        """Loss and vector-Jacobian products for a cotangent of the loss's shape and dtype.
+        """Loss and vector-Jacobian products, for a cotangent of the shape and dtype of the loss.
 
-        ``repeats=2`` runs backward twice on one graph and returns the result of the second pass alone.
-        ``upstream="scaled"`` makes the logits a non-leaf, ``x = 2 * (logits / 2)``, and returns the gradient that
-        arrives at ``x``. A backend without graphs may ignore both.
+        Args:
+            cotangent: The gradient with respect to the loss that backward starts with.
+            logits: As for ``cross_entropy``.
+            target: As for ``cross_entropy``.
+            repeats: 2 runs backward twice on the same graph and returns the gradients of the second pass alone.
+            upstream: "scaled" makes the logits a non-leaf, ``x = 2 * (logits / 2)``, and returns the gradient with
+                respect to ``x``.
+            options: As for ``cross_entropy``.
+
+        A backend without a graph may ignore ``repeats`` and ``upstream``.
         """
 
 
@@ -189,7 +248,7 @@ class SecondOrder(Protocol):
     """Second derivatives of ``cross_entropy``."""
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
-        """Derivative of <vjp(cotangent), vector> with respect to the logits, in their shape."""
+        """Derivative of ``sum(grad_logits * vector)`` with respect to the logits, in their shape and dtype."""
 
 
 @runtime_checkable
@@ -213,9 +272,9 @@ class NllLoss(Protocol):
     """The loss of log-probabilities."""
 
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
-        """Negative log-likelihood of class indices; options as for cross_entropy without label_smoothing.
+        """Negative log-likelihood of class indices; options as for ``cross_entropy`` without ``label_smoothing``.
 
-        ``log_probs`` are the backend's own ``log_softmax``, or, where it has none, rounded exact ones.
+        ``log_probs`` is the result of the backend's own ``log_softmax``, or, if it has none, the rounded exact one.
         """
 
 
@@ -226,10 +285,10 @@ class Primitives(Softmax, LogSoftmax, NllLoss, Protocol):
 
 @runtime_checkable
 class LayerForm(Protocol):
-    """The same loss as a layer or module, built from the options and then called."""
+    """The same loss as a layer or module, constructed with the options and then called."""
 
     def cross_entropy_layer(self, logits: Array, target: Array, **options: Any) -> Array:
-        """Value of the layer."""
+        """The loss from the layer."""
 
     def cross_entropy_layer_vjp(self, cotangent: Array, logits: Array, target: Array, **options: Any) -> Vjp:
         """Loss and gradients through the layer."""
@@ -237,15 +296,15 @@ class LayerForm(Protocol):
 
 @runtime_checkable
 class FusedLinear(Protocol):
-    """A final linear map fused into the loss: logits = hidden @ weight.T + bias, never materialised."""
+    """The loss fused with a final linear map: ``logits = hidden @ weight.T + bias`` is never materialised."""
 
     def linear_cross_entropy(
         self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> Array:
         """Loss for hidden (N, H), weight (C, H), bias (C,) or None, and class indices (N,).
 
-        The bias is always None where ``linear_bias`` is not claimed.
-        ``options`` are those of ``cross_entropy`` but for class weights, which are never passed.
+        The bias is always None if ``linear_bias`` is not claimed. ``options`` are those of ``cross_entropy`` without
+        class weights, which are never passed.
         """
 
 
@@ -256,37 +315,48 @@ class FusedLinearGradient(Protocol):
     def linear_cross_entropy_vjp(
         self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> LinearVjp:
-        """Loss and gradients for a cotangent of the loss's shape and dtype."""
+        """Loss and gradients, for a cotangent of the shape and dtype of the loss."""
 
 
 @runtime_checkable
 class ArrayBridge(Protocol):
-    """Conversion between NumPy and the backend's own arrays. Without it arrays stay NumPy's."""
+    """Conversion between NumPy arrays and the backend's own. A backend without it is called with NumPy arrays."""
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Array:
-        """The backend's array with the same values and, where it can represent them, the same strides.
+        """The backend's array with the same values and, if it can represent them, the same strides.
 
-        It may copy, or raise, for strides that its arrays cannot have; what it raises for is given to it contiguous.
+        For strides that its arrays cannot have it may copy, or raise; it is then called with a contiguous copy.
         """
 
     def asnumpy(self, array: Array) -> npt.NDArray[np.generic]:
-        """A NumPy array with the same values and dtype. Raises TypeError for anything but one of its arrays."""
+        """A NumPy array with the same values and dtype. Raises TypeError for anything but one of its own arrays."""
 
 
 @runtime_checkable
 class Reproducer(Protocol):
-    """Standalone scripts in the backend's own vocabulary."""
+    """How to write standalone scripts that call the library directly, without the adapter."""
 
     def reproducer(self) -> ReproducerParts:
-        """The lines that are special to this backend; the suite adds the data and the expected values."""
+        """The parts of a script that are specific to this backend; the suite adds the data and the expected values."""
 
 
 class ReproducerParts(NamedTuple):
-    """How a script runs one problem on a backend without this suite.
+    r"""How a script runs one problem on a backend without this suite.
 
     ``setup`` imports the library. ``array`` is a format string that turns the NumPy expression ``{array}`` into one of
-    the backend's arrays of ``{dtype}``, ``result`` one that turns ``{value}`` into a NumPy array of float64. ``calls``
-    has the source of a function for each form that the backend has, under the form's name and with its arguments.
+    the backend's arrays of dtype ``{dtype}``; ``result`` is one that turns ``{value}`` into a NumPy array of float64.
+    ``calls`` maps the name of each method of the backend to the source of a function with that name and arguments.
+
+    Example:
+        >>> from xent_conformance.interface import ReproducerParts
+        >>> parts = ReproducerParts(
+        ...     setup="import torch",
+        ...     array="torch.from_numpy({array}).to(torch.{dtype})",
+        ...     result="{value}.double().numpy()",
+        ...     calls={"softmax": "def softmax(logits):\n    return torch.softmax(logits, 1)"},
+        ... )
+        >>> parts.array.format(array="np.zeros(3)", dtype="float32")
+        'torch.from_numpy(np.zeros(3)).to(torch.float32)'
     """
 
     setup: str
@@ -297,7 +367,7 @@ class ReproducerParts(NamedTuple):
 
 @runtime_checkable
 class Described(Protocol):
-    """Where a backend comes from."""
+    """The versions and the device of a backend."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -305,12 +375,12 @@ class Described(Protocol):
 
     @property
     def device(self) -> str:
-        """Device the backend computes on, such as "cpu" or "cuda"."""
+        """The device that the backend computes on, such as "cpu" or "cuda"."""
 
 
 @runtime_checkable
 class Surroundings(Protocol):
-    """State of the library that is there for all its users."""
+    """Global state of the library, which a call must not change."""
 
     def surroundings(self) -> Mapping[str, object]:
-        """Its parts by name, such as the default dtype or the random state; compared by their ``repr``."""
+        """Parts of that state by name, such as the default dtype or the random state; compared by their ``repr``."""

@@ -21,10 +21,20 @@ F64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One call: its arrays with their dtypes and strides, and its options at their concrete values.
+    """One call: its arrays with their dtypes and strides, and its options.
 
-    ``ignore_index`` None means that the option is not passed; ``sentinel`` is then what the backend ignores by default,
-    None where it ignores nothing.
+    Logits are (C,), (N, C) or (N, C, d1, ..., dk); the target has class indices in the shape of the rows, or
+    probabilities in the shape of the logits. ``ignore_index`` None means that the option is not passed; ``sentinel`` is
+    then the class index that the backend ignores by default, None if there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> from xent_conformance.problem import Problem
+        >>> problem = Problem(np.zeros((2, 3), np.float32), np.array([0, -100]), ignore_index=-100)
+        >>> problem.rows, problem.classes, problem.ignored().tolist()
+        (2, 3, [False, True])
+        >>> problem.options()
+        {'reduction': 'mean', 'ignore_index': -100}
     """
 
     logits: AnyArray
@@ -74,7 +84,7 @@ class Problem:
 
     @property
     def ignored_label(self) -> int | None:
-        """The class index whose rows are ignored in this call, passed or by default."""
+        """The class index whose rows are ignored in this call: ``ignore_index``, or else the backend's default."""
         if self.has_probabilities:
             return None
         return self.sentinel if self.ignore_index is None else self.ignore_index
@@ -98,18 +108,18 @@ class Problem:
         return np.asarray(self.labels() == self.ignored_label)
 
     def class_weights(self) -> F64Array:
-        """Class weights as float64, (C,); ones where no weight is given."""
+        """Class weights as float64, (C,); ones if the problem has no weight."""
         return np.ones(self.classes) if self.weight is None else self.weight.astype(np.float64)
 
     def cotangents(self) -> F64Array:
-        """Cotangent of the loss as float64: (rows,) for ``none``, else (); ones where none is given."""
+        """Cotangent of the loss as float64: (rows,) for ``none``, else (); ones if the problem has none."""
         if self.cotangent is None:
             return np.ones(self.rows if self.reduction == "none" else ())
         flat = self.cotangent.astype(np.float64)
         return flat.reshape(-1) if self.reduction == "none" else flat.reshape(())
 
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of the call: ``reduction``, and what is not neutral."""
+        """Keyword arguments of the call: ``reduction``, and every option that is not at its neutral value."""
         options: dict[str, Any] = {"reduction": self.reduction}
         if self.weight is not None:
             options["weight"] = self.weight
@@ -124,7 +134,7 @@ class Problem:
         return replace(self, **changes)
 
     def arrays(self) -> dict[str, AnyArray]:
-        """The arrays of the problem by field name, absent ones left out."""
+        """The arrays of the problem by field name, without absent ones."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
 

@@ -10,12 +10,12 @@ from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.problem import F64Array
 
-#: Exponent beyond which exp is as good as infinite.
+#: Exponent beyond which exp is treated as infinite.
 LARGE = 700.0
 
 
 def log_sum_error(parts: PlainParts, model: ErrorModel, height: float | None = None) -> F64Array:
-    """E_L, (rows, 1): bound of the error of L = log s, with a height H of its own or that of any order.
+    """E_L, (rows, 1): bound of the error of L = log s, with the height H of the sum given, or that of any order.
 
     With theta the relative error of the computed sum,
 
@@ -43,10 +43,10 @@ def log_sum_error(parts: PlainParts, model: ErrorModel, height: float | None = N
 
 
 def _height(parts: PlainParts, model: ErrorModel) -> F64Array:
-    """H, (rows, 1): how many roundings the sum's error holds, as a multiple of u_a s.
+    """H, (rows, 1): the error of the sum in any order, as a multiple of u_a s.
 
-    A rounding of a + b loses at most min(u (a + b), a, b). So any order loses at most u times the partial sums of the
-    worst binary tree (the caterpillar with the largest terms deepest), and terms below u count for what they are.
+    Rounding a + b loses at most min(u (a + b), a, b). So any order loses at most u times the partial sums of the worst
+    binary tree (the caterpillar tree with the largest terms deepest), and a term below u at most its own size.
     """
     rows, classes = parts.p.shape
     if classes == 1:

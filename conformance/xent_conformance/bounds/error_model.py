@@ -1,4 +1,4 @@
-"""From a declared precision to the numbers in the bounds."""
+"""The constants of the bounds for a declared precision."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ C_LOG = 4.0
 def underflow(fmt: Format, precision: Precision) -> float:
     """Largest absolute error of one result that is too small for a format.
 
-    Where units that flush subnormal results to zero are in use (float32, float64, and bfloat16, which is computed in
-    float32) it is the smallest normal number. Subnormals of float16 are kept: by half arithmetic on GPUs, by F16C, by
-    AVX512-FP16, which does not obey the flags for flushing, by ARM unless FZ16 is set, and where float32 is rounded to
-    float16 at the end. There the error is half the smallest subnormal; all of it is admitted, for units that truncate.
-    An implementation that flushes them too declares it.
+    For float32, float64 and bfloat16 (which is computed in float32), hardware may flush subnormal results to zero: the
+    error is at most the smallest normal number. float16 keeps subnormals in half arithmetic on GPUs, in F16C, in
+    AVX512-FP16, which ignores the flags for flushing, on ARM unless FZ16 is set, and where float32 is rounded to
+    float16 at the end. Its error is then half the smallest subnormal number; twice that is allowed, for units that
+    truncate. An implementation that flushes float16 too has to declare it.
     """
     kept = fmt.name == "float16" and precision.subnormals == "kept"
     return 2 * fmt.unit_roundoff * fmt.smallest_normal if kept else fmt.smallest_normal
@@ -50,7 +50,7 @@ class ErrorModel:
         self.u_a = wide
         self.u_s = u if precision.class_sum == "native" and u > wide else 0.0
         self.u_r = wide if precision.batch_sum == "wide" else u
-        #: The extra rounding of a value computed wider than the format: of one stored, and of one handed from
+        #: The extra rounding of a value computed wider than the format: of a stored one, and of one passed from
         #: log_softmax to the loss.
         self.u_narrow = u if self.u_i < u else 0.0
         self.u_lp = self.u_narrow
@@ -62,15 +62,16 @@ class ErrorModel:
         self.cascade = precision.batch_sum == "cascade"
 
     def classes(self, count: int) -> int:
-        """Height of a sum over the classes in any order."""
+        """Height of the summation tree of a sum over the classes in any order."""
         return max(count - 1, 0)
 
     def batch(self, magnitudes: F64Array) -> float:
         """Relative error of a sum over the batch of terms of these magnitudes; infinite where n u reaches 1.
 
         Any tree of additions loses at most u times the sum of its partial sums, which is largest for the caterpillar
-        with the largest terms deepest: for n equal terms n / 2 sums, not n - 1. The factor 1 / (1 - n u) makes the
-        exact partial sums the computed ones; one more rounding stores the result.
+        tree with the largest terms deepest: about n / 2 times the whole sum for n equal terms, not n - 1. The factor
+        1 / (1 - n u) accounts for the computed partial sums instead of the exact ones; one more rounding stores the
+        result.
         """
         rows, total = magnitudes.size, float(magnitudes.sum())
         if rows * self.u_r >= 1:

@@ -1,29 +1,30 @@
-"""How far the mean of the signed errors of many row losses may be from zero.
+"""Bound of the mean signed error of many row losses.
 
-The bound of one loss of C classes is that of the worst order of its sum, about u C / 2. Roundings of additions to
-nearest have no sign of their own, so over many rows of unlike numbers they cancel; a constant with too few digits, or a
-result that is truncated, does not. An error is a part that may have one sign throughout and a sum of roundings:
+The bound of one loss of C classes is that of the worst order of its sum, about u C / 2. Roundings to nearest have
+either sign, so over many rows of different numbers they cancel; the effect of a constant with too few digits, or of a
+truncated result, does not. An error is the sum of a part that may have the same sign in all rows and of roundings:
 
     e_i = b_i + sum_k r_ik,    |b_i| <= B_i,    |r_ik| <= R_ik,    E[r_ik | those before] = 0
 
-B_i is what exp and log may add, the roundings of exp's arguments, and a class sum that is stored: ``log_sum_error``
-without the height of the sum. The r_ik are the roundings of the C - 1 additions, each at most u_a times a partial sum
-s_k in units of the whole one; of x - max, of the final subtraction, and of the result. By the inequality of Azuma and
-Hoeffding the mean of n errors is, but with the chance alpha, at most
+B_i contains the errors of exp and log, the roundings of exp's arguments, and the rounding of a stored class sum: it is
+``log_sum_error`` without the height of the sum. The r_ik are the roundings of the C - 1 additions, each at most u_a
+times a partial sum s_k in units of the whole sum; of x - max; of the final subtraction; and of the result. By the
+Azuma-Hoeffding inequality the magnitude of the mean of n errors is, except with probability alpha, at most
 
     T = (1/n) sum_i B_i + (1/n) sqrt(2 log(2 / alpha) sum_i V_i)
     V_i = sum_k R_ik^2 = u_a^2 sum_k s_k^2 + u_i^2 (d_i^2 + nlp_i^2) + u_o^2 nlp_i^2
 
 with the partial sums of the worst tree, as in ``class_sum``, and d_i the distance of the label's logit from the
-maximum, in form B that or logsumexp. In float32 and float64 the bound of one loss is 13 T for 1024 rows of 300 classes,
-29 T for 400 of 1000 and 48 T for 128 of 3000; with one rounding to bfloat16 or float16 at the end it is 4.4, 2.8 and
-1.6 T. The largest mean of the implementations of ``tests/correct``, numpy and torch over three seeds was 0.2 T, of
-those whose logarithm has an error of one sign, and 0.14 T of the others. exp2 with log2(e) as 1.4427 in rows of more
-than 256 classes stays within the bound of every single loss of a run, and its mean is 5.6 T.
+maximum (in form B the larger of that and logsumexp). In float32 and float64 the bound of one loss is 13 T for 1024 rows
+of 300 classes, 29 T for 400 of 1000 and 48 T for 128 of 3000; with one rounding to bfloat16 or float16 at the end it is
+4.4, 2.8 and 1.6 T. Over three seeds, the largest mean of numpy, torch and the implementations of ``tests/correct`` was
+0.2 T for those whose logarithm has an error of one sign, and 0.14 T for the others. Computing exp as exp2 with 1.4427
+for log2(e) stays within the bound of every single loss of a run in rows of more than 256 classes, but its mean error is
+5.6 T.
 
-Zero expectation is a model, the usual one (N. Higham and T. Mary, A new approach to probabilistic rounding error
-analysis, SIAM J. Sci. Comput. 41, 2019): it needs rounding to nearest, terms that are not all alike, and none so small
-that all of it is lost in the sum, which is why it is asked of rows of random logits alone.
+That roundings have expectation zero is the usual model (N. Higham and T. Mary, A new approach to probabilistic rounding
+error analysis, SIAM J. Sci. Comput. 41, 2019). It needs rounding to nearest, terms that are not all alike, and no term
+so small that it is lost entirely in the sum; so the bound is used only for rows of random logits.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from xent_conformance.bounds.tolerances import Bounds
 
 
 def mean_loss_error(bounds: Bounds, chance: float) -> float:
-    """T: how far the mean signed error of the row losses may be from zero, but with a chance.
+    """T: bound of the mean signed error of the row losses, which a correct one exceeds with a small probability.
 
-    For class indices without weights, smoothing and ignored rows.
+    It holds for class indices without weights, smoothing and ignored rows. ``chance`` is that probability, alpha.
     """
     model, parts, problem = bounds.model, bounds.parts, bounds.problem
     rows = np.arange(problem.rows)

@@ -1,4 +1,4 @@
-"""Where an intermediate of a correct implementation may overflow though its result does not."""
+"""Where an intermediate result of a correct implementation may overflow although the final result does not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
 
 
 def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
-    """Rows whose terms overflow with both signs: their order decides whether inf, -inf or nan comes of it."""
+    """Rows whose terms overflow with both signs: the order of summation decides whether the sum is inf, -inf or nan."""
     if not bounds.mixed:
         return np.zeros(len(bounds.mass), dtype=bool)
     sizes = _sizes(bounds)
@@ -42,10 +42,10 @@ def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
 
 
 def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
-    """Where what overflows is multiplied by zero on its way to the loss: (rows,) for none, else ().
+    """Where an overflowing intermediate result is multiplied by zero: (rows,) for none, else ().
 
-    That is a class with a weight or a probability of zero, and with label_smoothing=1 the whole unsmoothed loss. Where
-    0 * inf is evaluated, nan is what comes of it.
+    The factor zero is a class weight or a probability; with label_smoothing=1 it is that of the whole unsmoothed loss.
+    An implementation that evaluates 0 * inf then returns nan.
     """
     problem = bounds.problem
     if bounds.answer.conventions.zero_times_infinity == "zero":

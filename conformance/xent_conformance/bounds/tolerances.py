@@ -1,10 +1,10 @@
-"""How far a correct implementation of a declared precision may be from the exact answer, per element.
+"""Bounds of the error of a correct implementation of a declared precision, per element.
 
 Notation: u_o unit roundoff of the logits' format, u_i of elementwise operations, u_a of sums over classes, u_r of sums
 over the batch, u_s of the stored class sum; E_ij the error of a log-probability before it is rounded to the format;
-A_i = sum_j |Q_ij|. Constants: exp is off by 1 ulp (K_EXP), its argument by another if it goes through exp2 (K_EXP2),
-log by 1 ulp (K_LOG) or, near 1, by an absolute amount (C_LOG). An infinite tolerance means that no sound bound exists:
-the element is not judged, and not counted as exercised.
+A_i = sum_j |Q_ij|. Constants: exp has an error of 1 ulp (K_EXP), its argument another if it is computed as exp2
+(K_EXP2), log 1 ulp (K_LOG) or, near 1, an absolute error (C_LOG). An infinite tolerance means that no sound bound
+exists: the element is not judged, and not counted as exercised.
 """
 
 from __future__ import annotations
@@ -30,9 +30,20 @@ WORST_DIVISOR_ERROR = 0.25
 
 
 class Bounds:
-    """Tolerances for every quantity of an answer under one precision, computed when first asked for.
+    """Tolerances for every quantity of an answer under one precision, each computed when it is first used.
 
     Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
+
+    Example:
+        >>> import numpy as np
+        >>> from xent_conformance.bounds import Bounds
+        >>> from xent_conformance.conventions import Conventions
+        >>> from xent_conformance.oracle import Answer
+        >>> from xent_conformance.precision import Precision
+        >>> from xent_conformance.problem import Problem
+        >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
+        >>> f"{float(Bounds(answer, Precision()).loss):.1e}"
+        '7.2e-07'
     """
 
     def __init__(self, answer: Answer, precision: Precision) -> None:
@@ -50,9 +61,9 @@ class Bounds:
 
     @cached_property
     def shares(self) -> F64Array:
-        """|Q|, (rows, C), where smoothing adds to a negative probability the sum of both magnitudes.
+        """|Q|, (rows, C); with smoothing of probabilities, the sum of the magnitudes of both terms of Q.
 
-        Q = w (1 - eps) q + rest may cancel, and its rounding error then is relative to its parts.
+        Q = w (1 - eps) q + rest may cancel, and its rounding error is then relative to these terms.
         """
         shares = np.asarray(self.answer.form.q).astype(np.float64)
         if not (self.problem.has_probabilities and self.problem.label_smoothing):
@@ -100,15 +111,15 @@ class Bounds:
             # Each of the summands may underflow.
             tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta, 0.0)
             tolerance = tolerance + model.eta * self._underflowing_shares()
-            # What is summed over the classes is stored at last; otherwise that is the log-probability, or its product
-            # with the weight, whose rounding is counted already.
+            # The sum over the classes is stored. Without such a sum, the log-probability or its product with the weight
+            # is stored, whose rounding is counted already.
             tolerance = tolerance + model.u_o * np.abs(self.row_values())
         tolerance = tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0)
         return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
 
     @cached_property
     def loss(self) -> F64Array:
-        """Tolerance of the call's value in its reduction: (rows,) for none, else ()."""
+        """Tolerance of the loss in the problem's reduction: (rows,) for none, else ()."""
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
@@ -151,8 +162,8 @@ class Bounds:
                 core = core + self._gradient_roundings() * model.u_o * natural
             relative = self._gradient_relative_error() + model.u_o * self._scaled_by_the_cotangent()
             tolerance = scale * core + relative * np.abs(self.answer.grad_logits.value)
-            # What underflows: p, p S, the products that make Q, and the row, each scaled afterwards; G, which p S - Q
-            # multiplies; what is stored at last.
+            # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
+            # multiplies; the stored result.
             tolerance = tolerance + model.eta * (4 + 2 * mass + self.roundings) * np.maximum(1.0, scale)
             if self.mixed:
                 # Each of the summands of S, before or after it is scaled.
@@ -169,11 +180,11 @@ class Bounds:
         model = self.model
         weight = np.abs(self.problem.class_weights())
         scale = np.abs(self._scale())[:, None] * weight
-        # One product, and with smoothing 1 - eps, its product, and one more where they are applied apart.
+        # One product; with smoothing also 1 - eps, its product, and one more if they are applied separately.
         error = self.stored_error + (1 + 3 * bool(self.problem.label_smoothing)) * model.u_o * self.nlp
         with np.errstate(invalid="ignore"):
             tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
-        # A product of factors that underflows before a log-probability multiplies it, and those that it scales.
+        # A product that underflows before it is multiplied by a log-probability, and the products that it scales.
         tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + self.nlp)
         return np.asarray(np.where(self.parts.defined & (not self.divides_by_zero), tolerance, math.inf))
 
@@ -196,8 +207,8 @@ class Bounds:
         model, p, size = self.model, self.parts.p, np.abs(vector)
         relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
         mean = (p * size).sum(axis=1, keepdims=True)
-        # Beside the sum over the classes, what may be stored on the way: p twice, p v, <p, v>, v - <p, v>, the product
-        # of the two, S with the roundings of Q, and the product with S.
+        # Besides the sum over the classes, these intermediate results may be stored: p twice, p v, <p, v>, v - <p, v>,
+        # the product of the two, S with the roundings of Q, and the product with S.
         height = model.classes(self.problem.classes) * model.u_a + (8 + self.roundings) * model.u_o
         inner = (size + mean) * (2 * relative + height)
         inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
@@ -205,7 +216,7 @@ class Bounds:
         centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
         common = self._gradient_relative_error()
         tolerance = scale * p * (inner * (1 + common) + centred * common)
-        # What underflows: the result, the factor of G and S, p, p v in each of its places, and the product of the two.
+        # These may underflow: the result, the product of G and S, p, p v in each place, and the product of the two.
         places = 1 + size + mean + p * self.problem.classes
         tolerance = tolerance + model.eta * (2 + size + mean + np.abs(self._scale())[:, None] + scale * places)
         # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
@@ -215,23 +226,23 @@ class Bounds:
 
     @cached_property
     def overflows(self) -> np.bool_ | npt.NDArray[np.bool_]:
-        """Where an intermediate that an implementation may store overflows: (rows,) for none, else ().
+        """Where an intermediate result that an implementation may store overflows: (rows,) for none, else ().
 
-        There a correctly signed infinity is accepted beside the values within the bound.
+        Infinity of the right sign is then accepted as well.
         """
         return overflow.of_loss(self)
 
     @cached_property
     def undefined(self) -> np.bool_ | npt.NDArray[np.bool_]:
-        """Where such an intermediate is multiplied by zero, (rows,) for none, else (): nan where 0 * inf is evaluated.
+        """Where such an intermediate result is multiplied by zero: (rows,) for none, else ().
 
-        There nan is accepted beside the values within the bound.
+        nan is then accepted as well, from evaluating 0 * inf.
         """
         return overflow.without_share(self)
 
     @property
     def loss_excuses(self) -> Mapping[str, Any]:
-        """What is accepted of the loss beside values within its bound, by the names that ``compare`` has for it."""
+        """Arguments of ``compare`` for values of the loss that are accepted although they are not within its bound."""
         return {"overflows": self.overflows, "undefined": self.undefined}
 
     @property
@@ -241,7 +252,7 @@ class Bounds:
 
     @property
     def divides_by_zero(self) -> bool:
-        """Whether the mean is 0/0 or x/0: a convention, which no bound can judge."""
+        """Whether the mean is 0/0 or x/0, whose result is a convention and has no bound."""
         return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
 
     @property
@@ -251,7 +262,7 @@ class Bounds:
 
     @property
     def limit_of_sums(self) -> float:
-        """The same for sums over the batch. One in float32 is no wider than bfloat16 there: both end at 3.4e38."""
+        """The same for sums over the batch. float32 has no larger range than bfloat16: both end at 3.4e38."""
         if not self.model.batch_is_wide:
             return self.limit
         return max(self.limit, format_named("float32").max_finite * (1 - 64 * self.model.u_r))
@@ -269,18 +280,19 @@ class Bounds:
         return self.model.classes(self.problem.classes) + 3
 
     def _underflowing_shares(self) -> F64Array:
-        """What shares that underflow cost the loss, per unit of underflow, (rows,).
+        """Error of the loss from shares that underflow, per unit of underflow, (rows,).
 
-        ``roundings`` counts the products that make a share, w ((1 - eps) q + eps / C), each rounded to the format. One
-        that is too small for it has an absolute error as well, which the log-probability multiplies: with 1e-6 as eps
-        and a class 260 below, float16 keeps 8 units of eps / 2 = 8.4 units, and the loss is off by a twentieth.
+        ``roundings`` counts the products in a share, w ((1 - eps) q + eps / C), each rounded to the format. A product
+        that is too small for the format also has an absolute error, which is multiplied by the log-probability: with
+        eps = 1e-6 and a class 260 below the maximum, eps / 2 is 8.4 units of float16, of which 8 are left, and the
+        error of the loss is a twentieth.
         """
         smoothed = 2 * bool(self.problem.label_smoothing) * np.abs(self.problem.class_weights())
         products = smoothed + (self.problem.weight is not None)
         return np.asarray((np.where(self.shares > 0, products, 0.0) * self.nlp).sum(axis=1))
 
     def _summand_error(self) -> F64Array:
-        """What one addition over the classes may lose, per unit of share, (rows, C)."""
+        """Largest error of one addition over the classes, per unit of share, (rows, C)."""
         model = self.model
         if not model.form_b:
             return self.nlp * model.u_a
@@ -291,11 +303,11 @@ class Bounds:
         return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")
 
     def _scaled_by_the_cotangent(self) -> npt.NDArray[np.bool_]:
-        """Whether the product with the cotangent rounds: not where that is a power of two, (rows, 1) or (1, 1).
+        """Whether the product with the cotangent is rounded, (rows, 1) or (1, 1): not if that is a power of two.
 
-        The gradient of a row, p S - Q, may be stored before it is multiplied. ``_gradient_roundings`` counts one for
-        what is stored at last, one for the product with the weight, and two for the mean (1 / divisor, and the product
-        with it). With a cotangent g there is one more product, and each of them may be stored.
+        The gradient of a row, p S - Q, may be stored before it is multiplied. ``_gradient_roundings`` counts one
+        rounding for the stored result, one for the product with the weight, and two for the mean (1 / divisor, and the
+        product with it). The cotangent adds one more product, and each product may be stored.
         """
         fractions, _ = np.frexp(self.problem.cotangents().reshape(-1, 1))
         return np.asarray((fractions != 0) & (np.abs(fractions) != 0.5))  # noqa: PLR2004 - the fraction of powers of two

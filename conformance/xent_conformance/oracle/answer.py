@@ -1,7 +1,7 @@
-"""The exact answer to a problem: loss, gradients, and the parts the bounds are built from.
+"""The exact answer to a problem: loss, gradients, and the quantities that the bounds are computed from.
 
 Values are pairs ``Exact(value, residual)`` of float64 arrays whose sum is the answer. The residual is zero where
-float64 is already far more accurate than the bound; for float64 logits it carries what longdouble or arb know beyond.
+float64 is already far more accurate than the bound; for float64 logits it has the further digits of longdouble or arb.
 """
 
 from __future__ import annotations
@@ -23,32 +23,42 @@ RealArray = npt.NDArray[Any]
 
 
 class Exact(NamedTuple):
-    """An array known beyond float64: the unevaluated sum of two float64 arrays."""
+    """An array with more than float64's precision: the unevaluated sum of two float64 arrays."""
 
     value: F64Array
     residual: F64Array | float = 0.0
 
     def minus(self, observed: F64Array) -> F64Array:
-        """This minus an observed float64 array, without losing the residual; nan where either is not finite."""
+        """The difference to an observed float64 array, including the residual; nan where either is not finite."""
         with np.errstate(invalid="ignore"):
             return (self.value - observed) + self.residual
 
 
 class Answer:
-    """The answer to one problem under one set of conventions.
+    """The exact answer to one problem under one set of conventions.
 
-    Arrays are by row: (rows, C) or (rows,). Q, S = sum_j Q_ij and the divisor are those of the module ``normal_form``.
+    Arrays are by row: (rows, C) or (rows,). Q, S = sum_j Q_ij and the divisor are defined in the module
+    ``normal_form``.
+
+    Example:
+        >>> import numpy as np
+        >>> from xent_conformance.conventions import Conventions
+        >>> from xent_conformance.oracle import Answer
+        >>> from xent_conformance.problem import Problem
+        >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
+        >>> float(answer.loss.value), answer.grad_logits.value.tolist()
+        (0.6931471805599453, [[-0.5, 0.5]])
     """
 
     def __init__(self, problem: Problem, conventions: Conventions, arithmetic: Arithmetic | None = None) -> None:
-        """An answer is computed quantity by quantity, when first asked for."""
+        """Each quantity is computed when it is first used."""
         self.problem = problem
         self.conventions = conventions
         self.arithmetic = arithmetic or arithmetic_for(problem.dtype)
 
     @cached_property
     def parts(self) -> SoftmaxParts:
-        """Softmax and the pieces it is made of."""
+        """Softmax and its intermediate results."""
         logits = self.problem.logits_by_row()
         if self.arithmetic is ARB:
             from xent_conformance.oracle.arb import softmax_parts_arb
@@ -58,7 +68,7 @@ class Answer:
 
     @cached_property
     def plain_parts(self) -> PlainParts:
-        """The same as the bounds need it."""
+        """The same in the form that the bounds use."""
         return PlainParts(self.parts)
 
     @cached_property
@@ -78,13 +88,13 @@ class Answer:
 
     @cached_property
     def row_losses(self) -> RealArray:
-        """Loss of each row, (rows,): zero for ignored rows whatever they hold."""
+        """Loss of each row, (rows,): zero for ignored rows, whatever their content."""
         with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray(np.where(self.read, self.form.q * self.parts.nlp, 0).sum(axis=1))
 
     @cached_property
     def loss(self) -> Exact:
-        """Value of the call in its reduction: (rows,) for none, else ()."""
+        """The loss in the problem's reduction: (rows,) for none, else ()."""
         if self.problem.reduction == "none":
             return self._exact(self.row_losses)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -101,7 +111,7 @@ class Answer:
 
     @cached_property
     def grad_logits(self) -> Exact:
-        """Gradient of the logits, (rows, C): G (p S - Q), evaluated as p (S - Q) - Q (1 - p)."""
+        """Gradient of the logits, (rows, C): G (p S - Q), computed as p (S - Q) - Q (1 - p)."""
         q = self.form.q
         with np.errstate(invalid="ignore", over="ignore"):
             plain = self.parts.p * (q.sum(axis=1, keepdims=True) - q) - q * self.parts.one_minus_p
@@ -137,10 +147,10 @@ class Answer:
 
     @cached_property
     def read(self) -> npt.NDArray[np.bool_]:
-        """Elements whose log-probability the loss depends on, (rows, C).
+        """The elements whose log-probability the loss depends on, (rows, C).
 
-        Not those of ignored rows, nor classes that an index target does not name; whether a share of exactly zero
-        is read is the convention on 0 * inf.
+        These exclude ignored rows and the other classes of a row with an index target. Whether an element with a share
+        of exactly zero is included depends on the convention about 0 * inf.
         """
         zero = np.asarray(self.form.q == 0, dtype=bool)
         if self.conventions.zero_times_infinity == "zero":

@@ -1,7 +1,7 @@
-"""Softmax parts in python-flint's ball arithmetic (arb), certain to 70 bits.
+"""Softmax parts in python-flint's ball arithmetic (arb), accurate to 70 bits.
 
-Precision doubles until every value is certain. Equal logits are grouped, so a row costs as much as it has distinct
-values, whatever C is.
+The precision is doubled until every value is that accurate. Equal logits are grouped, so that the cost of a row depends
+on its number of distinct values and not on C.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flint import arb, ctx
 from xent_conformance.oracle.arithmetic import ARB_PRECISION
 from xent_conformance.oracle.log1p_form import RealArray, SoftmaxParts
 
-#: Bits that every value is certain to, relative to itself.
+#: Relative accuracy of every value, in bits.
 BITS = 70
 LAST_PRECISION = 1 << 15
 

@@ -1,7 +1,7 @@
-"""The three arithmetics that the oracle's formulas are evaluated in.
+"""The three arithmetics in which the oracle's formulas are evaluated.
 
-float64 is far more accurate than any bound for logits of float32 and narrower. For float64 logits there is x87
-longdouble where the machine has it, and everywhere else arb: rigorous balls of 70 bits and more in object arrays.
+For logits of float32 and narrower, float64 is far more accurate than any bound. For float64 logits it is x87 longdouble
+on machines that have it, and otherwise arb: rigorous ball arithmetic with at least 70 bits, in object arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RealArray = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How numbers and arrays are made and taken apart again."""
+    """How arrays are converted to an arithmetic, and split into pairs of float64 arrays again."""
 
     name: str
     array: Callable[[npt.ArrayLike], RealArray]
@@ -60,9 +60,9 @@ FLOAT64 = Arithmetic("float64", lambda v: np.asarray(v, dtype=np.float64), _spli
 LONGDOUBLE = Arithmetic("longdouble", lambda v: np.asarray(v, dtype=np.longdouble), _split_floats)
 ARB = Arithmetic("arb", _arb_array, _split_arb)
 
-#: Bits that balls are combined in: far beyond what is asked of the result, so that no sum of them loses it.
+#: Bits of the balls: far more than the accuracy of the result, so that sums do not lose it.
 ARB_PRECISION = 192
-#: Bits of longdouble from which its error is below 3e-4 of any float64 bound (measured against arb).
+#: Bits of a longdouble whose error is below 3e-4 of any float64 bound (measured against arb).
 WIDE_ENOUGH = 63
 
 

@@ -3,7 +3,7 @@
 With k = argmax x, m = x_k, d = x - m:  t = sum_{j != k} exp(d_j),  L = log1p(t),  nlp_j = -d_j + L (a sum of two
 non-negative numbers),  1 - p_k = t / (1 + t). The naive m + log(sum) - x_t has relative error 1 at a gap of 40.
 
-A row with nan or +inf has nan everywhere, as has a row of -inf alone.
+Every part of a row with nan or +inf, and of a row of only -inf, is nan.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RealArray = npt.NDArray[Any]
 
 
 class SoftmaxParts(NamedTuple):
-    """Everything that losses, gradients and bounds need of a row: arrays (rows, C), or (rows, 1) for m, t, log_sum."""
+    """The parts from which losses, gradients and bounds are computed: (rows, C), or (rows, 1) for m, t, log_sum."""
 
     m: RealArray
     d: RealArray

@@ -1,11 +1,11 @@
-"""The one normal form that every variant of the loss reduces to.
+"""The normal form to which every variant of the loss reduces.
 
     loss_i = sum_j Q_ij * nlp_ij          nlp = -log_softmax(x)
     index targets:        Q_ij = [i not ignored] (w_t (1 - eps) [j = t] + (eps / C) w_j)
     probability targets:  Q_ij = w_j ((1 - eps) q_ij + eps / C)
 
-with the variations that :class:`~xent_conformance.conventions.Conventions` names. Q may be negative: negative class
-weights and negative "probabilities" are legal inputs.
+with the variations of :class:`~xent_conformance.conventions.Conventions`. Q may be negative: negative class weights and
+negative "probabilities" are valid inputs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RealArray = npt.NDArray[Any]
 
 
 class NormalForm(NamedTuple):
-    """Q (rows, C), and the divisor of the mean with the terms (rows,) it is the sum of."""
+    """Q (rows, C), the divisor of the mean, and its summands (rows,)."""
 
     q: RealArray
     divisor: Any
@@ -32,7 +32,7 @@ class NormalForm(NamedTuple):
 
 
 def normal_form(problem: Problem, conventions: Conventions, arithmetic: Arithmetic) -> NormalForm:
-    """Normal form of a problem whose labels are all valid."""
+    """The normal form of a problem whose labels are all valid."""
     weight = arithmetic.array(problem.class_weights())
     ignored = problem.ignored()
     target = _target_distribution(problem, ignored, arithmetic)
@@ -47,9 +47,9 @@ def normal_form(problem: Problem, conventions: Conventions, arithmetic: Arithmet
 
 
 def smoothing_shares(problem: Problem, conventions: Conventions, arithmetic: Arithmetic) -> tuple[Any, Any]:
-    """What smoothing leaves with the target, and what each class gets: q -> keep * q + spread.
+    """The share that smoothing leaves to the target, and the share of each class: q -> keep * q + spread.
 
-    Where smoothing leaves the target out, ``spread`` is eps / (C - 1) for the others, so ``keep`` is smaller by it.
+    If only the other classes share the mass, ``spread`` is eps / (C - 1), and ``keep`` is smaller by that.
     """
     eps = arithmetic.number(problem.label_smoothing)
     if conventions.smoothing_mass == "all_classes":
@@ -78,7 +78,7 @@ def _smoothed(problem: Problem, conventions: Conventions, target: RealArray, ari
 def _divisor_terms(
     problem: Problem, conventions: Conventions, weighted: RealArray, arithmetic: Arithmetic
 ) -> RealArray:
-    """What the divisor of the mean is summed from, (rows,)."""
+    """The summands of the mean's divisor, (rows,)."""
     summed = (
         conventions.probability_divisor == "weighted"
         if problem.has_probabilities

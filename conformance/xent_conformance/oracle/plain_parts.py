@@ -1,4 +1,4 @@
-"""Softmax and its pieces as the bounds need them: float64, and zero where they are infinite or nan."""
+"""Softmax and its intermediate results for the bounds: in float64, and zero where they are infinite or nan."""
 
 from __future__ import annotations
 
