@@ -1,4 +1,4 @@
-"""Problems as plain data, exactly: for records and deviations."""
+"""Problems as plain data, without loss of precision: for records and deviation files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from xent_conformance.formats import INTEGER, dtype_of, is_floating, name_of
 from xent_conformance.problem import AnyArray, Problem
 
-#: Longer data is named by its recipe instead: about 64 kB of text.
+#: Most values that are written out if there is a recipe to give instead: about 64 kB of text.
 MOST_VALUES = 8000
-#: From here on a count is more than float16 can hold.
+#: The largest finite float16: above this, a count overflows in that dtype.
 MANY = 65504
-#: Values that are written out where no recipe stands for them: a record has short lines.
+#: Most values that are written out without a recipe, to limit the length of a record's lines.
 MOST_WITHOUT_RECIPE = 160_000
 #: Largest array that a deviation's witness may have.
 LARGEST_LITERAL = 1 << 20
@@ -23,7 +23,7 @@ LARGEST_LABEL = 1 << 63
 
 
 def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
-    """A problem as JSON data, exact unless it is too long, when ``recipe`` stands for the values."""
+    """A problem as JSON data; of an array that is too long, ``recipe`` instead of the values."""
     arrays = {name: _array_data(array, recipe) for name, array in problem.arrays().items()}
     return {
         "logits": arrays["logits"],
@@ -46,11 +46,11 @@ def from_data(data: Mapping[str, Any]) -> Problem:
 
 
 def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
-    """A problem from nested lists as a deviation file has them, with logits of a dtype.
+    """A problem from the nested lists of a deviation file, with logits of the given dtype.
 
     Targets of integers are class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are
     probabilities. A large array of one value is written ``{ shape = [1, 65520], value = 0.0 }``. Raises ValueError or
-    TypeError for data that is no problem.
+    TypeError for data that does not describe a problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing", "target_dtype"}
     if extra := set(data) - known:
@@ -60,7 +60,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     def floats(name: str) -> AnyArray | None:
         if name not in data:
             return None
-        with np.errstate(over="ignore"):  # what is too large for the dtype is infinite in it
+        with np.errstate(over="ignore"):  # values too large for the dtype become infinite
             return _literal_array(data[name]).astype(np.float64).astype(dtype_of(dtype))
 
     logits = floats("logits")
@@ -68,9 +68,9 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
         raise ValueError("no logits")
     reduction, ignore_index = data.get("reduction", "mean"), data.get("ignore_index")
     if not isinstance(reduction, str):
-        raise TypeError("reduction must be a text")
+        raise TypeError("reduction must be a string")
     if ignore_index is not None and (type(ignore_index) is not int or abs(ignore_index) >= LARGEST_LABEL):
-        raise TypeError("ignore_index must be an integer of 64 bits")
+        raise TypeError("ignore_index must be a 64-bit integer")
     rows = logits.shape[:1] + logits.shape[2:] if logits.ndim > 1 else ()
     ones = np.ones(rows if reduction == "none" else ()).astype(dtype_of(dtype))
     return Problem(
@@ -93,7 +93,7 @@ def _literal_array(value: Any) -> AnyArray:
         value = np.full(_literal_shape(value["shape"]), value["value"])
     array = np.asarray(value)
     if array.dtype.kind not in "bif":
-        raise TypeError(f"not an array of numbers of 64 bits: {array.dtype}")
+        raise TypeError(f"not an array of 64-bit numbers: {array.dtype}")
     return array
 
 
@@ -110,7 +110,7 @@ def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
     if not array.flags.c_contiguous:
         data["strides"] = [s // array.itemsize for s in array.strides]
     if (array.size > MOST_VALUES and recipe is not None) or array.size > MOST_WITHOUT_RECIPE:
-        data["recipe"] = recipe or "too many values to be written out"
+        data["recipe"] = recipe or "too many values to write out"
     elif array.dtype.kind == "c":
         data["values"] = [str(v) for v in array.reshape(-1).tolist()]
     else:
@@ -143,7 +143,7 @@ def _laid_out(array: AnyArray, strides: Sequence[int]) -> AnyArray:
 
 
 def traits(problem: Problem) -> set[str]:
-    """What is special about a problem, by the names that a deviation's ``where`` may use."""
+    """The traits of a problem, by the names that a deviation's ``where`` may use."""
     logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
     ignored = problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
     weight = problem.class_weights() if problem.weight is not None else np.ones(1)

@@ -1,4 +1,4 @@
-"""The problem of some of the rows, or of some of the classes, of another problem."""
+"""Restricting a problem to some of its rows, positions or classes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from xent_conformance.problem import AnyArray, Problem, by_row
 
-#: A label of up to so many past the last class stays as far past it where there are fewer classes.
+#: An invalid label at most this far past the last class keeps its distance to it when classes are removed.
 FAR_OUT = 48
 #: Axes of logits (N, C); those with more are spatial.
 MATRIX = 2
 
 
 def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of some of the rows, as logits (len(rows), C); None where the target does not go with rows."""
+    """The problem of some of the rows, as logits (len(rows), C); None if the target's shape does not match the rows."""
     per_class = problem.target.ndim == problem.logits.ndim
     fits = problem.target.shape == problem.logits.shape if per_class else problem.target.size == problem.rows
     if not fits or problem.logits.ndim == 0:
@@ -28,10 +28,10 @@ def keep_rows(problem: Problem, rows: npt.NDArray[np.intp]) -> Problem | None:
 
 
 def keep_places(problem: Problem, axis: int, places: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of some of the places along an axis of rows: of the batch, or a spatial one.
+    """The problem of some of the positions along a batch or spatial axis.
 
-    Logits that are not spatial become (len(places), C), see ``keep_rows``. None where there is no such axis, or the
-    target does not go with it.
+    Logits that are not spatial become (len(places), C), see ``keep_rows``. None if there is no such axis, or if the
+    target's shape does not match.
     """
     if problem.logits.ndim <= MATRIX:
         return keep_rows(problem, places)
@@ -51,9 +51,10 @@ def keep_places(problem: Problem, axis: int, places: npt.NDArray[np.intp]) -> Pr
 
 
 def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of some of the classes; lost labels become the first class, None where an ignored class is lost.
+    """The problem of some of the classes. Labels of removed classes become the first class.
 
-    None also where target or weight does not go with the classes: calls that must be rejected have such.
+    None if the class whose rows are ignored is removed, or if the shape of target or weight does not match the logits,
+    as in calls that must be rejected.
     """
     per_class = problem.target.ndim == problem.logits.ndim
     wrong_target = per_class and problem.target.shape != problem.logits.shape
@@ -72,7 +73,7 @@ def keep_classes(problem: Problem, classes: npt.NDArray[np.intp]) -> Problem | N
 
 
 def _relabelled(problem: Problem, fewer: Problem, classes: npt.NDArray[np.intp]) -> Problem | None:
-    """The problem of fewer classes with its labels, and an ignored class, where those classes are now."""
+    """The problem of fewer classes with its labels, and the ignored class, renumbered."""
     new_place = np.full(problem.classes, -1)
     new_place[classes] = np.arange(len(classes))
     # Labels from C on are out of range on purpose and stay as far out of range as they are.
@@ -95,5 +96,5 @@ def _relabelled(problem: Problem, fewer: Problem, classes: npt.NDArray[np.intp])
 
 
 def _or_first(moved: int, label: int) -> int:
-    """The first class in place of one that is gone."""
+    """The new label, or the first class if its class was removed."""
     return 0 if moved < 0 <= label else moved

@@ -1,4 +1,4 @@
-"""Cotangents: of every size that a format carries, in every layout."""
+"""Cotangents of every size that a format can represent, in every layout."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from xent_conformance.formats import rounded
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
 from xent_conformance.strategies.layouts import laid_out
 
-#: Sizes between which a cotangent is a usual one, as exponents of two.
+#: Exponents of two between which a cotangent counts as usual.
 SMALL, LARGE = -10.0, 4.0
-#: The largest gradient that a cotangent may lead to, as a share of the largest number; of "large" ones less, for what
-#: is summed over the classes on the way to a second derivative.
+#: The largest gradient that a cotangent may lead to, as a share of the largest finite number. It is smaller for "large"
+#: cotangents, because second derivatives sum over the classes.
 SHARES = {"largest": 0.6, "mixed": 0.6, "large": 0.6 / 16}
-#: What the smallest cotangent is multiplied by to be a small one that leaves room for products of small numbers.
+#: Factor on the smallest cotangent that leaves room for products of small numbers.
 ROOM = {"less": 2.0**16}
-#: Layouts of cotangents that are not of the usual ones.
+#: Kinds of cotangents that are memory layouts.
 VIEWS = ("strided", "reversed", "same along one axis")
 
 
 def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyArray:
-    """A cotangent of one kind, of the shape and dtype of a problem's loss."""
+    """A cotangent of one kind, in the shape and dtype of a problem's loss."""
     if problem.reduction != "none":
         return array_of(_values(problem, kind, rng, None), problem.dtype)
     values = _values(problem, kind, rng, problem.rows)
@@ -37,8 +37,7 @@ def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyAr
 def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
     """Numbers for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
 
-    The kind "random" has as many digits as a format holds: round numbers would hide a detour through a narrower
-    one.
+    The kind "random" has all digits of the format: round numbers would hide a conversion to a narrower one.
     """
     size = () if rows is None else (rows,)
     if kind in ("large", "largest", "small", "less", "mixed"):
@@ -75,8 +74,8 @@ def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tu
 def _range(problem: Problem, share: float, room: float) -> tuple[float, float]:
     """Exponents of the smallest and the largest cotangent that survive every step of a correct implementation.
 
-    Steps are: divided by the mean's divisor, times a weight, times the shares of a row. Where a small number would be
-    lost and what is left of it then multiplied (by a logarithm) or divided, there is no room for it.
+    The steps are: division by the mean's divisor, and products with a weight and with the shares of a row. A number so
+    small that it would underflow and then be multiplied (by a logarithm) or divided is out of range.
     """
     fmt, weight = problem.format, np.abs(problem.class_weights())
     smallest, gain = fmt.smallest_normal * room, max(1.0, float(weight.max(initial=0.0)))
@@ -97,7 +96,7 @@ def _range(problem: Problem, share: float, room: float) -> tuple[float, float]:
 
 
 def _divisor(problem: Problem) -> float:
-    """The magnitude of what the mean divides by."""
+    """The magnitude of the mean's divisor."""
     if problem.has_probabilities:
         return float(problem.rows)
     return abs(float(problem.class_weights()[problem.labels()[~problem.ignored()]].sum()))

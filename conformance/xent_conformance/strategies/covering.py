@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 STRENGTH = 3
-#: Candidates for each row of the array. More shortens the array by a few rows and costs time in proportion.
+#: Candidates for each row of the array. More of them shorten the array by a few rows and cost time in proportion.
 CANDIDATES = 48
 
 
 def covering_array(levels: Sequence[int], count: int | None = None) -> tuple[tuple[int, ...], ...]:
     """The first ``count`` rows of level numbers, or all: one column a factor, ``levels[f]`` levels in factor f.
 
-    Greedy and deterministic: of a number of candidates that each contain a combination still missing, the one that
-    covers most. The first rows therefore cover most, so a prefix is a good smaller choice, and costs no more than it.
+    Greedy and deterministic: of several candidates that each contain a missing combination, the one that covers most is
+    taken. The first rows therefore cover most, so a prefix is a good smaller array, and computing it costs less.
     """
     found = _started(tuple(levels))
     found.rows.extend(islice(found.more, None if count is None else max(0, count - len(found.rows))))
@@ -26,7 +26,7 @@ def covering_array(levels: Sequence[int], count: int | None = None) -> tuple[tup
 
 
 class _Started:
-    """The rows of a covering array that were asked for so far."""
+    """The rows of a covering array that have been computed so far."""
 
     def __init__(self, levels: tuple[int, ...]) -> None:
         self.rows: list[tuple[int, ...]] = []

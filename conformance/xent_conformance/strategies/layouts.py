@@ -1,4 +1,4 @@
-"""Memory layouts: the same values behind other strides. A correct implementation gives the same results for all."""
+"""Memory layouts: the same values with different strides. A correct implementation gives the same results for all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from xent_conformance.problem import AnyArray
 
-#: Rows behind a stride of zero: a layout of arrays that have the same rows.
+#: A stride of zero along the rows: a layout of arrays whose rows are equal.
 REPEATED = "repeated"
 LAYOUTS = ("contiguous", "transposed", "strided", "offset", "reversed", "sliced", "channels last")
 
 
 def laid_out(array: AnyArray, layout: str) -> AnyArray:
-    """The array with the same values in another layout; what lies between its elements is not zero.
+    """The array with the same values in another layout; the memory between its elements is not zero.
 
     An array that is ``REPEATED`` gets the values of its first row.
     """
@@ -39,7 +39,7 @@ def laid_out(array: AnyArray, layout: str) -> AnyArray:
 
 
 def _part_of_longer(array: AnyArray, axis: int) -> AnyArray:
-    """The first elements along an axis of a longer array, as of logits cut off at the end: only outer strides grow."""
+    """A view of the first elements along an axis of a longer array, as after slicing: only outer strides grow."""
     longer = list(array.shape)
     longer[axis] += 1
     return np.full(longer, 1, dtype=array.dtype)[(slice(None),) * axis + (slice(array.shape[axis]),)]

@@ -15,7 +15,7 @@ from xent_conformance.problem import F64Array
 
 Regime: TypeAlias = "Callable[[np.random.Generator, int, Format], F64Array]"
 
-#: Largest magnitude of "huge" logits: beyond it no format gains anything.
+#: Largest magnitude of "huge" logits; larger ones would reveal nothing more.
 HUGE = 1e30
 
 
@@ -124,14 +124,14 @@ REGIMES: dict[str, Regime] = {
 
 
 def _end(fmt: Format) -> float:
-    """The largest logit: of float64 half as much, so that a difference of two is still a number to the oracle."""
+    """The largest logit; for float64 half of the largest number, so that the oracle can represent differences."""
     return fmt.max_finite / 2 if fmt.name == "float64" else fmt.max_finite
 
 
-#: The ends of the range, for requirements about them alone: no other stream draws them.
+#: The ends of the range, which only the stream for requirements about them draws.
 EXTREMES: dict[str, Regime] = {
     "largest": lambda rng, classes, fmt: rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], size=classes) * _end(fmt),
-    # Below any constant that a kernel may start a maximum from.
+    # Below any constant with which a kernel may initialise a maximum.
     "lowest": lambda rng, classes, fmt: rng.choice([-1.0, -0.75, -0.5], size=classes) * _end(fmt),
     "smallest": lambda rng, classes, fmt: rng.integers(-3, 4, size=classes).astype(np.float64) * _smallest(fmt),
     "widest gap": lambda rng, classes, fmt: (
@@ -145,11 +145,11 @@ def _smallest(fmt: Format) -> float:
     return fmt.smallest_normal * 2 * fmt.unit_roundoff
 
 
-#: Every row of its own regime: one problem then tries as many regimes as it has rows.
+#: A different regime for every row.
 MIXED = "mixed"
 
 
-#: Rows that are made one by one; of more rows, each is repeated.
+#: Most rows that are generated; in larger problems rows are repeated.
 DIFFERENT_ROWS = 256
 
 

@@ -1,7 +1,7 @@
-"""The discrete choices, grouped into the levels that the covering array combines.
+"""The discrete choices of a recipe, grouped into the levels that the covering array combines.
 
-Each factor has a few levels; each level stands for several concrete choices, one of which is drawn for each row. Sizes
-sit around powers of two, where vector lanes, tiles and blocks end.
+Each factor has a few levels, and each level several concrete choices, one of which is drawn for each recipe. Sizes are
+around powers of two, where vector lanes, tiles and blocks end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHAPES: dict[str, list[Shape]] = {
     "many rows": [((17,), 3), ((18,), 4), ((33,), 2), ((31,), 5), ((65,), 3), ((129,), 2)],
     "many classes": [((2,), 1023), ((2,), 1025), ((1,), 2047), ((1,), 2050), ((1,), 4097)],
 }
-#: The same with sizes between the edges, as other draws have them; the most classes and the most rows of a few.
+#: The same, and sizes between powers of two; few problems have very many classes or rows.
 ANY_SIZE: dict[str, list[AnyShape]] = {
     "small": [*SHAPES["small"]],
     "unbatched": [*SHAPES["unbatched"], Sizes((34, 4096), axes=0)],
@@ -67,7 +67,7 @@ MENU: dict[str, dict[str, list[Any]]] = {
         "none": ["none"],
         "default": ["default"],
         "passed": ["outside", "tail", "first"],
-        # Twice, since ignored rows of a class that others use too meet a weight of zero and smoothing too rarely.
+        # "a target" twice, because such rows would otherwise rarely coincide with a weight of zero and smoothing.
         "class": ["a target", "a target", "in range"],
         "all": ["all"],
     },
@@ -77,8 +77,8 @@ MENU: dict[str, dict[str, list[Any]]] = {
     "layout": {"contiguous": ["contiguous"], "view": list(LAYOUTS[1:])},
 }
 
-#: What streams add whose requirements judge the problem as it is drawn: what a relation between several calls puts in
-#: the place of a layout or a cotangent is another matter.
+#: Further levels for streams whose requirements judge the problem as it is drawn. Relations between several calls
+#: replace its layout or cotangent.
 MORE: dict[str, dict[str, list[Any]]] = {
     "layout": {"contiguous": ["contiguous"], "view": [*LAYOUTS[1:], REPEATED]},
     "target_layout": {"contiguous": ["contiguous"], "view": [*LAYOUTS[1:], REPEATED]},

@@ -1,8 +1,8 @@
-"""A recipe: every discrete choice of a problem and one seed for its bulk numbers.
+"""A recipe: every discrete choice of a problem, and one seed for its numbers.
 
-Recipes are what Hypothesis draws, what the covering array lists, and what a record names where a problem's data would
-be too long to write down. A recipe does not know the backend: what a backend does not claim is left out when the
-problem is built, so all backends with one shape policy judge the same problems as far as they can.
+Hypothesis draws recipes, the covering array lists them, and a record names the recipe of a problem whose data would be
+too long to write out. A recipe does not depend on the backend: what a backend does not claim is left out when the
+problem is built, so backends that compile for each shape, and all others, get the same problems as far as possible.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ALMOST_MASKED = -1e4
 
 @dataclass(frozen=True)
 class Recipe:
-    """Choices by name; see the modules ``logits``, ``targets`` and ``layouts`` for what each name stands for."""
+    """Choices by name; the modules ``logits``, ``targets`` and ``layouts`` define the names."""
 
     row_shape: tuple[int, ...] = (3,)
     classes: int = 4
@@ -68,7 +68,7 @@ class Recipe:
         layout = self.layout if shape or self.layout != REPEATED else "contiguous"
         beside = self.target_layout or layout
         if beside == REPEATED:
-            # Rows with the same label, or distribution: only where no logit that it needs is masked.
+            # All rows get the same label, or distribution, so none of its classes may be masked in another row.
             beside = beside if shape and np.isfinite(logits).all() else "contiguous"
             target = np.broadcast_to(target[:1], target.shape) if beside == REPEATED else target
         if target.ndim == 1:
@@ -121,7 +121,7 @@ class Recipe:
     def _target(
         self, rng: np.random.Generator, logits: F64Array, dtype: str, capabilities: Capabilities
     ) -> tuple[AnyArray, int | None, int | None]:
-        """Labels (rows,) or probabilities (rows, C); the sentinel in force; the sentinel that is passed."""
+        """Labels (rows,) or probabilities (rows, C); the class index that is ignored; ``ignore_index`` if passed."""
         if self.target in PROBABILITIES and capabilities.probability_targets:
             probabilities = rounded(PROBABILITIES[self.target](rng, logits), dtype)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
@@ -152,9 +152,10 @@ class Recipe:
 
 
 def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequence[str], turn: int = 0) -> str:
-    """The dtype for class indices: the one wanted, or else another claimed one, in turn.
+    """The dtype for class indices: ``wanted``, or else another claimed one, which ``turn`` chooses.
 
-    It holds every label and the sentinel that is passed. int64 where none does: a subject casts that to what it claims.
+    It can represent every label and the ``ignore_index`` that is passed. If none can, it is int64, which a subject then
+    casts to a claimed dtype.
     """
     used = ([int(labels.min()), int(labels.max())] if labels.size else []) + ([] if passed is None else [passed])
     others = [name for name in claimed if name != "int64"]
@@ -166,7 +167,7 @@ def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequ
 
 
 def _fill_ignored(logits: F64Array, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], content: str) -> None:
-    """The content of ignored rows is irrelevant, so it may be anything."""
+    """Fill ignored rows: their content must not matter."""
     if content != "plain" and ignored.any():
         logits[ignored] = {"nan": np.nan, "infinite": np.inf, "masked": -np.inf}[content]
 

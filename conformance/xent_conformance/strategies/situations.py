@@ -1,6 +1,6 @@
-"""Streams that force a situation: each shared by the requirements that are about it.
+"""Streams that force a situation, each shared by the requirements about it.
 
-Shapes are whole levels of the menu, so that a backend with static shapes meets the same few in every stream.
+Shapes are whole levels of the menu, so that a backend with static shapes gets the same few in every stream.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
-#: Every level of shapes but the one where a second or third call on the same problem is expensive.
+#: Every level of shapes except the one where several calls on the same problem would be expensive.
 MODERATE = {
     level: ANY_SIZE[level] if level == "block edge" else shapes
     for level, shapes in SHAPES.items()
@@ -22,7 +22,7 @@ BATCHED = {level: shapes for level, shapes in MODERATE.items() if level != "unba
 INDEX: dict[str, list[Any]] = {"random": ["random"], "extreme class": ["argmax", "argmin", "first", "last"]}
 PROBABILITIES = {level: names for level, names in MENU["target"].items() if level not in INDEX}
 USUAL_WEIGHTS = {level: names for level, names in MENU["weight"].items() if level != "degenerate"}
-#: Weights by which one class differs from another.
+#: Weights that differ between classes.
 SHOWING_WEIGHTS: dict[str, list[Any]] = {
     "none": ["none"],
     "positive": ["random", "powers of two"],
@@ -32,7 +32,7 @@ SHOWING_WEIGHTS: dict[str, list[Any]] = {
 NOT_ALL_IGNORED = {level: kinds for level, kinds in MENU["ignore"].items() if level != "all"}
 NO_IGNORED: dict[str, list[Any]] = {"none": ["none"]}
 
-#: All options jointly, for what a second form of a call gives: it differs from the first on many problems or on none.
+#: All options jointly, for other forms of a call, which differ from the first on many problems or on none.
 FORMS = Stream(
     "forms",
     only={
@@ -64,7 +64,7 @@ SIZES = Stream(
     },
     budget=0.18,
 )
-#: All options jointly, with class indices of every dtype but the usual one.
+#: All options jointly, with class indices of every dtype except int64.
 LABEL_DTYPES = Stream(
     "label dtypes",
     only={
@@ -85,14 +85,14 @@ LABEL_DTYPES = Stream(
             "signed bytes": ["int8"],
             "bytes": ["uint8"],
         },
-        # A wrong label shows neither in batches that are entirely ignored, nor where weights or smoothing hide it.
+        # A wrong label has no effect in batches that are entirely ignored, or where weights or smoothing hide it.
         "ignore": NOT_ALL_IGNORED,
         "weight": SHOWING_WEIGHTS,
         "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
     },
     budget=0.3,
 )
-#: Class indices without smoothing, in rows that are nearly right or nearly wrong: gradients that are small differences.
+#: Class indices without smoothing in confident rows, right or wrong, whose gradients are small differences.
 CONFIDENT = Stream(
     "confident rows",
     only={
@@ -127,7 +127,7 @@ SMOOTHED = Stream(
     only={"shape": MODERATE, "label_smoothing": {"on": [0.1, 0.5, 0.25, 0.9], "slight": [0.01], "full": [1.0]}},
     budget=0.12,
 )
-#: Ignored rows beside rows that are left, in nearly every problem.
+#: Both ignored and other rows in nearly every problem.
 IGNORING_ROWS = Stream(
     "ignoring rows",
     only={
@@ -139,7 +139,7 @@ IGNORING_ROWS = Stream(
 )
 #: Probability targets in every problem.
 PROBABLE = Stream("probabilities", only={"shape": MODERATE, "target": PROBABILITIES, "ignore": NO_IGNORED}, budget=0.1)
-#: As many classes as rows, or as long as every other axis: a mixed-up axis is no error there, only a wrong number.
+#: As many classes as rows, or axes of equal length: using the wrong axis raises no error there, only wrong numbers.
 SQUARE = Stream(
     "square",
     only={
@@ -167,13 +167,13 @@ EXTREME = Stream(
     },
     budget=0.3,
 )
-#: Small integers, which a power of two can be added to without rounding.
+#: Small integers, to which a power of two can be added without rounding.
 SHIFTED = Stream(
     "shifted",
     only={"shape": MODERATE, "regime": {"grid": ["grid"], "equal": ["equal"]}, "weight": USUAL_WEIGHTS},
     budget=0.05,
 )
-#: Plain values behind every memory layout, in every rank: each rank has odd layouts of its own.
+#: Plain values in every memory layout and rank: each rank has unusual layouts of its own.
 VIEWS = Stream(
     "views",
     only={
@@ -189,7 +189,7 @@ VIEWS = Stream(
     },
     budget=0.04,
 )
-#: Cotangents that are zero, zero in places, or one number behind a stride of zero.
+#: Cotangents that are zero, partly zero, or one number with a stride of zero.
 COTANGENTS = Stream(
     "cotangents",
     only={
@@ -199,7 +199,7 @@ COTANGENTS = Stream(
     },
     budget=0.12,
 )
-#: Small integers, which a linear map of small integers gives exactly.
+#: Small integers, which a linear map of small integers computes exactly.
 LINEAR = Stream(
     "fused linear",
     only={
@@ -214,7 +214,7 @@ LINEAR = Stream(
         "weight": {"none": ["none"]},
         "layout": {"contiguous": ["contiguous"]},
         "target_layout": MORE["target_layout"],
-        # Sums over rows and products with weights must not overflow on the way.
+        # Intermediate sums over rows and products with weights must not overflow.
         "cotangent": {**MORE["cotangent"], "of any size": ["less"]},
     },
     budget=0.1,
@@ -231,5 +231,5 @@ SPOILED = Stream(
     budget=0.05,
 )
 
-#: Logits and labels of a call between two others, which must not be affected by it.
+#: Logits and labels of a call that is made between two others and must not affect them.
 BETWEEN = (((30.0, -30.0, 0.0), (1.0, 2.0, 0.5)), (1, 0))

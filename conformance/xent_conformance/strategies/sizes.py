@@ -1,4 +1,4 @@
-"""Shapes whose sizes are drawn: log-uniformly, so that all orders of magnitude are as likely, or next to an edge."""
+"""Shapes whose sizes are drawn: log-uniformly, so that all orders of magnitude are equally likely, or at an edge."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SIZES = 1
 
 @dataclass(frozen=True)
 class Sizes:
-    """Shapes with classes and rows from one number to another, in ``axes`` axes of rows; 0 axes are an unbatched row.
+    """Shapes with ranges of classes and rows, the rows in ``axes`` axes; 0 axes are an unbatched row.
 
-    A shape of more than ``most`` elements gets fewer rows.
+    A shape has at most ``most`` elements, if necessary with fewer rows.
     """
 
     classes: tuple[int, int]
@@ -51,7 +51,7 @@ def fixed(shape: AnyShape, seed: int) -> Shape:
 
 
 def _size(rng: np.random.Generator, least: int, largest: int) -> int:
-    """A number from one to another, both included."""
+    """A number in a range, both ends included."""
     size = math.exp(rng.uniform(math.log(least), math.log(largest + 1)))
     if rng.random() < AT_EDGES:
         size = 2.0 ** round(math.log2(size)) + int(rng.integers(-1, 2))

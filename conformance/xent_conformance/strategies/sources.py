@@ -16,13 +16,13 @@ SOURCES: dict[str, Source] = {}
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where problems come from: a stream of recipes or an enumerated list.
+    """A source of problems: a stream of recipes or a fixed list.
 
-    ``name`` is unique, and is what groups requirements for a worker process and in the kill matrix; a second source of
-    the same name raises ValueError. ``foreign_labels``: the labels are of dtypes that a backend does
-    not claim, and are passed as they are. ``in_a_row``: the calls on one problem come right after each other, with no
-    call on another problem between them. ``looks_back``: what is looked at is what calls before these have left behind,
-    so that all other groups of the run come first.
+    ``name`` is unique and groups requirements, for judging processes and in the kill matrix; a second source of the
+    same name raises ValueError. ``foreign_labels``: the labels have dtypes that a backend does not claim, and are
+    passed unchanged. ``in_a_row``: the calls on one problem are consecutive, without calls on other problems between
+    them. ``looks_back``: its requirements examine the effects of earlier calls, so all other groups of the run come
+    first.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Source:
     looks_back: bool = False
 
     def __post_init__(self) -> None:
-        """Enter the source under its name."""
+        """Register the source under its name."""
         taken = SOURCES.setdefault(self.name, self)
         if taken is not self and taken.definition() != self.definition():
             raise ValueError(f"two sources with the name {self.name!r}")
 
     def definition(self) -> object:
-        """What makes two sources the same, also where a module is loaded twice."""
+        """Equal for sources that are the same, even if their module is loaded twice."""
         return {k: v for k, v in vars(self).items() if k != "listing"}
 
 
@@ -57,14 +57,14 @@ class Listed(Source):
         return self.listing(subject)
 
     def definition(self) -> object:
-        """As of any source, and the function that lists the problems."""
+        """As for any source, and the function that lists the problems."""
         return super().definition(), self.listing.__module__, self.listing.__qualname__
 
 
 def listed(
     name: str, *, foreign_labels: bool = False, in_a_row: bool = False, looks_back: bool = False
 ) -> Callable[[Listing], Listed]:
-    """Make a source of a function that lists problems.
+    """Turn a function that lists problems into a source.
 
     >>> @listed("one row of zeros")
     ... def zeros(subject):

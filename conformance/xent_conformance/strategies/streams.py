@@ -1,7 +1,8 @@
 """Streams: endless sequences of recipes, one for each group of requirements about the same calls.
 
-The covering array comes first, random draws by Hypothesis after it. Each stream has a seed of its own, made from the
-run's seed, so no two streams and no two runs see the same problems, and every backend with the same shape policy does.
+The rows of a covering array come first, then random draws by Hypothesis. Each stream has its own seed, derived from the
+run's: different streams, and runs with different seeds, have different problems; all backends that do not compile for
+each shape have the same ones.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ FEW = 12
 
 @dataclass(frozen=True, eq=False)
 class Stream(Source):
-    """An endless sequence of recipes. ``only`` narrows factors to some of their levels or gives new ones.
+    """An endless sequence of recipes. ``only`` restricts factors to some of their levels, or gives new ones.
 
-    They are drawn with ``seed_key``, by default the name: a stream that is renamed keeps its old name there, and with
-    it its problems.
+    ``seed_key``, by default the name, is part of the seed: a renamed stream keeps its old name there to keep its
+    problems.
 
-    ``budget`` is the share of a profile's examples that the stream gets: what the kill matrix says it needs
-    (``kill_budget.py``), and never so few that faults without a mutant would be found by chance alone.
+    ``budget`` is the stream's number of examples as a share of the profile's: as many as the kill matrix shows to be
+    needed (``kill_budget.py``), and enough to detect faults for which there is no mutant.
     """
 
     _: KW_ONLY
@@ -41,7 +42,7 @@ class Stream(Source):
     seed_key: str = ""
 
     def __post_init__(self) -> None:
-        """Enter the stream under its name."""
+        """Register the stream under its name."""
         if not self.seed_key:
             object.__setattr__(self, "seed_key", self.name)
         super().__post_init__()
@@ -53,7 +54,7 @@ class Stream(Source):
 
 @dataclass(frozen=True)
 class Draw:
-    """What a run draws: how many recipes, from which seed, and from how many shapes (None: from any)."""
+    """What a run draws: the number of recipes, the seed, and the number of different shapes (None: no limit)."""
 
     seed: int
     count: int
@@ -61,15 +62,15 @@ class Draw:
 
 
 def derived_seed(*parts: object) -> int:
-    """A seed of 64 bits from anything whose text is the same in every run."""
+    """A 64-bit seed from values whose text is the same in every run."""
     text = "\x1f".join(str(p) for p in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
-    """The first ``draw.count`` recipes of a stream: the covering array, then random ones, about half each.
+    """The first ``draw.count`` recipes of a stream: 60 % from the covering array, then random ones.
 
-    A few are of the covering array alone, whose first rows differ most.
+    If ``draw.count`` is small, all are from the covering array, whose first rows cover most.
     """
     seed = derived_seed(draw.seed, stream.seed_key, dtype)
     menu = _pooled(stream.menu(), draw, dtype)
@@ -84,9 +85,9 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
 
 
 def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
-    """A few shapes of different levels, the same for every stream that has those levels, others for other seeds.
+    """A few shapes of different levels, the same for every stream that has these levels, depending on the seeds.
 
-    The small shape has several rows and another number of classes, since it may be the only shape.
+    The small shape has several rows and a different number of classes, since it may be the only shape.
     """
     first, *others = SHAPES
     rng = np.random.default_rng(derived_seed("shapes", *seeds))
@@ -102,7 +103,7 @@ def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) 
 
 
 def _several(shape: AnyShape) -> bool:
-    """Whether there are several rows, and more classes than two, but not as many as rows."""
+    """Whether a shape has several rows and more than two classes, and these numbers differ."""
     if isinstance(shape, Sizes):
         return True
     rows, classes = int(np.prod(shape[0])), shape[1]
@@ -117,7 +118,7 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
 
 
 def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, count: int) -> list[Recipe]:
-    # The levels in an order of the seed's own: the first rows of the array have other combinations for other seeds.
+    # The order of levels depends on the seed, so that the first rows of the array differ between seeds.
     factors = {f: [list(levels.values())[i] for i in rng.permutation(len(levels))] for f, levels in menu.items()}
     found = []
     for row in covering_array(tuple(len(levels) for levels in factors.values()), count):
@@ -131,7 +132,7 @@ def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, coun
 
 #: All options jointly.
 JOINT = Stream("joint", only={"shape": ANY_SIZE, **MORE}, budget=0.66)
-#: Every problem has ignored rows, and their content would spoil any answer that it reached.
+#: Every problem has ignored rows, with content that would make any result that depends on it wrong.
 IGNORED = Stream(
     "ignored content",
     only={

@@ -1,4 +1,4 @@
-"""Targets, class weights and cotangents: the other arrays of a problem."""
+"""Targets, class weights and ignored rows."""
 
 from __future__ import annotations
 
@@ -79,15 +79,15 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, int], F64Array] | None] = {
     "negative": _negative,
 }
 
-#: Sentinels that are no class index in any problem. 255 fits into a byte.
+#: Values of ``ignore_index`` outside the range of classes in most problems. 255 fits into a byte.
 OUTSIDE = (-100, -1, -2, 255)
 
 
 def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) -> tuple[Labels, int | None]:
-    """Labels in which some rows are ignored as ``kind`` says, and the sentinel that does it (None: no row).
+    """Labels in which some rows are ignored according to ``kind``, and the class index that marks them (None: no row).
 
-    The kind "default" leaves the sentinel to the backend: its rows are marked with -100 here. A single row is ignored
-    half as often: nothing else of such a problem could be judged.
+    For the kind "default" the backend chooses that index; its rows are marked with -100 here. A single row is ignored
+    only half as often, because nothing else of such a problem could be judged.
     """
     rows = len(labels)
     if kind == "none" or not rows:
