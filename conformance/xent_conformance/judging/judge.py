@@ -1,4 +1,4 @@
-"""The one way from a problem to findings: every run, search and reduction goes through it."""
+"""From a problem to findings. Every run, search and reduction uses these functions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Trial]:
-    """The problems of a source that lie within a subject's claims, each as a trial."""
+    """The problems of a source that are within a subject's claims, each as a trial."""
     if isinstance(source, Stream):
         recipes = recipes_of(source, subject.dtype, settings.draw(source, subject))
         drawn: Iterator[tuple[Problem, Recipe | None]] = (
@@ -40,33 +40,33 @@ def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Tri
 
 
 def judge(
-    requirement: Requirement, trial: Trial, passed_over: Callable[[Problem], bool] = lambda _: False
+    requirement: Requirement, trial: Trial, skipped: Callable[[Problem], bool] = lambda _: False
 ) -> Iterator[tuple[Trial, list[Finding]]]:
-    """What a requirement's check comes to on a drawn problem, or on each of those that it derives from it.
+    """The findings of a requirement's check on a drawn problem, or on each problem that it derives from that.
 
-    Problems of which ``passed_over`` says so are not judged.
+    Problems for which ``skipped`` is true are not judged.
     """
     if requirement.derive is None:
-        if not passed_over(trial.problem):
+        if not skipped(trial.problem):
             yield trial, findings(requirement, trial)
         return
     shared: dict[Any, Any] = trial.shared
     key = ("derived", requirement.derive)
     if key not in shared:
-        # Other requirements, and other subjects with the same claims, are judged on the same problems.
+        # Shared with other requirements, and with other subjects that have the same claims.
         shared[key] = [(problem, {}) for problem in requirement.derive(trial.problem)]
     for problem, answers in shared[key]:
-        if not trial.subject.takes(problem) or passed_over(problem):
+        if not trial.subject.takes(problem) or skipped(problem):
             continue
         derived = Trial(trial.subject, problem, answers, recipe=trial.recipe, example=trial.example)
         yield derived, findings(requirement, derived)
 
 
 def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
-    """What a requirement's check comes to on exactly this problem."""
+    """The findings of a requirement's check on exactly this problem."""
     made: list[Finding] = []
     try:
-        # Overflow and nan are what many problems are about; NumPy's remarks on them are not for our users.
+        # Many problems overflow or contain nan on purpose; NumPy's warnings about that are of no use.
         with np.errstate(all="ignore"):
             made.extend(explained(trial, finding) for finding in requirement.check(trial))
     except SpoiledError as spoiled:
@@ -77,5 +77,5 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
 
 
 def fails(requirement: Requirement, trial: Trial) -> bool:
-    """Whether a requirement fails on a drawn problem, or on one of those that it derives from it."""
+    """Whether a requirement fails on a drawn problem, or on one that it derives from that."""
     return any(finding.failed for _, found in judge(requirement, trial) for finding in found)

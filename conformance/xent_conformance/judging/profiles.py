@@ -1,4 +1,4 @@
-"""How much is judged: profiles, and how many problems each takes of a source."""
+"""Profiles: how many problems of each source are judged."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from xent_conformance.strategies.streams import Draw, Stream, derived_seed
 class Profile:
     """How much is judged for each dtype.
 
-    ``examples`` are those of a stream of budget 1, ``enumerated`` is the share of every fixed list of problems, and
-    ``least`` of them are judged of any stream or list that has so many. ``shapes`` is how many a backend that compiles
-    each draws from.
+    ``examples`` is the number of problems from a stream of budget 1, ``enumerated`` the share of every fixed list of
+    problems, and ``least`` the fewest that are judged of any stream or list. ``shapes`` is the number of different
+    shapes for a backend that compiles each.
     """
 
     examples: int
@@ -29,7 +29,7 @@ class Profile:
     shapes: int
 
 
-#: The profile that needs memory and minutes, and judges the family of the same name and nothing else.
+#: The profile whose problems take gigabytes and minutes. It judges only the family of the same name.
 OPT_IN = "scale"
 PROFILES = {
     "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1),
@@ -37,28 +37,28 @@ PROFILES = {
     "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
     OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4),
 }
-#: Backends that compile every shape get this share of the examples.
+#: Share of the examples for backends that compile every shape.
 STATIC_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run draws."""
+    """The profile and the seed of a run."""
 
     profile: str = "default"
     seed: int = 0
 
     def draw(self, stream: Stream, subject: Subject) -> Draw:
-        """How much of a stream a subject is judged on."""
+        """How many problems of a stream a subject is judged on, and with which seed."""
         static = subject.capabilities.static_shapes
         profile = PROFILES[self.profile]
         count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
 
     def share(self, source: Listed, subject: Subject) -> Iterable[Problem]:
-        """The share of a fixed list that the profile takes: one from each of equal stretches, others for other seeds.
+        """The share of a fixed list that the profile takes: one problem from each of equal stretches, by the seed.
 
-        A backend that compiles every shape gets its share of those problems that have the shape of the first.
+        For a backend that compiles every shape, only problems with the shape of the first are taken.
         """
         profile = PROFILES[self.profile]
         if profile.enumerated == 1:

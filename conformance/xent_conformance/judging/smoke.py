@@ -1,4 +1,4 @@
-"""A first look at an adapter: a broken one is reported as such, never as an implementation that fails everything."""
+"""A smoke test of an adapter, so that a broken one is reported as broken and not as failing every requirement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xent_conformance.problem import Problem, array_of
 
 
 def plain_problems(claims: Capabilities) -> Iterator[Problem]:
-    """A small problem in each dtype and reduction. The first is the first call that an adapter has in a process."""
+    """A small problem in each dtype and reduction. The first of them is the first call in every process."""
     classes = max(claims.min_classes, min(3, claims.max_classes or 3))
     rows = [np.resize(row, classes) for row in ([1.0, 0.0, 3.0], [2.0, 1.0, 0.0])]
     for dtype in claims.logits_dtypes:
@@ -28,20 +28,20 @@ def plain_problems(claims: Capabilities) -> Iterator[Problem]:
 
 
 def plain_call(description: Description, problem: Problem) -> Invocation:
-    """A call of the first of the functions that a backend has; that with a linear map gets the identity as one."""
+    """A call of the first of the functions that a backend has; for a fused linear map, with the identity matrix."""
     function = next(name for name in FUNCTIONS if name in description.methods)
     if function == "cross_entropy":
         return forward(problem)
     if function == "linear_cross_entropy":
         return linear(Factors(problem.logits, np.eye(problem.classes).astype(problem.logits.dtype), None), problem)
-    # Any numbers can be log-probabilities.
+    # nll_loss is defined for any numbers.
     return nll_loss(problem.logits, problem) if function == "nll_loss" else primitive(function, problem.logits)
 
 
 def first_call(description: Description, executor: Executor) -> Invocation:
-    """A plain call that the backend answers in the right form; raises BrokenBackendError where it answers none.
+    """A plain call whose result has the right form; raises BrokenBackendError if there is none.
 
-    Whether the answer is right is judged by a requirement, ``purity.first-call``.
+    Whether the result is correct is judged by the requirement ``purity.first-call``.
     """
     first = None
     for problem in plain_problems(description.capabilities):
@@ -50,20 +50,20 @@ def first_call(description: Description, executor: Executor) -> Invocation:
         if wrong is None:
             return call
         first = first or wrong
-    raise BrokenBackendError(f"{description.spec}: nothing it returns can be judged: {first}")
+    raise BrokenBackendError(f"{description.spec}: no result can be judged: {first}")
 
 
 def _wrong(description: Description, executor: Executor, call: Invocation, problem: Problem) -> str | None:
-    """What is wrong with the answer to a call; None: nothing that can be seen without knowing the answer."""
+    """What is wrong with the form of a call's result; None if nothing is."""
     outcome = executor.perform(call)
     (result,), (first, array) = call.results, next(iter(call.arrays.items()))
     how = f", reduction={problem.reduction!r}" if call.options else ""
-    said = f"{call.method} of {problem.dtype} {first} {array.shape}{how},"
+    about = f"{call.method} of {problem.dtype} {first} {array.shape}{how},"
     if outcome.trouble is not None:
-        return f"{said} {outcome.trouble}"
-    found = outcome.arrays[result]
+        return f"{about} {outcome.trouble}"
+    returned = outcome.arrays[result]
     shape = (problem.row_shape if problem.reduction == "none" else ()) if call.options else problem.logits.shape
     wide = description.capabilities.conventions.output_dtype == "float32"
-    if found.shape != shape or found.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
-        return f"{said} returned {found.dtype.name} {found.shape}, expected {problem.dtype} {shape}"
+    if returned.shape != shape or returned.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
+        return f"{about} returned {returned.dtype.name} {returned.shape}, expected {problem.dtype} {shape}"
     return None

@@ -1,6 +1,7 @@
-"""Whether a call reads beside its inputs: its results then change with what lies there.
+"""Whether a call reads outside its inputs: its results then change with the content of the memory around them.
 
-Such a call fails many requirements, with other numbers each time. All of these are one fault, and are said as that one.
+Such a call fails many requirements, with different numbers each time. All of these failures are reported as this one
+fault.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ from xent_conformance.judging.subject import DETERMINISM, SEES_MEMORY_BESIDE
 from xent_conformance.judging.trial import Trial
 from xent_conformance.subproblems import keep_rows
 
-#: What a stray read may look like.
+#: Kinds of findings that a stray read may cause.
 SHOWN_BY = Compared | Disagreement | NotRepeatable | WrongConvention
 
 
 def explained(trial: Trial, finding: Finding) -> Finding:
-    """The stray read behind a wrong number, where one of its calls makes one; otherwise the finding itself.
+    """The stray read behind a wrong number, if one of its calls makes one; otherwise the finding itself.
 
-    Behind one row lies the next, and behind the last one perhaps nothing that matters: so the row that is wrong is
-    tried alone too, in arrays of its own.
+    A read past the end of a row usually reads the next row, which is an input, so the wrong row is also tried alone, in
+    arrays of its own.
     """
     if not finding.failed or not isinstance(finding, SHOWN_BY):
         return finding
     try:
         alone = _row_alone(trial, finding)
         tried = [*((trial, call) for call in finding.calls), *([] if alone is None else [alone])]
-        # An adapter copies what is not contiguous, and what lies beside its copy is anything.
+        # An adapter may copy arrays that are not contiguous, and the memory around its copy is arbitrary.
         tried.sort(key=lambda one: not all(array.flags.c_contiguous for array in one[1].arrays.values()))
-        found = (stray_read(*one) for one in tried)
-        return next((read for read in found if read is not None), finding)
+        reads = (stray_read(*one) for one in tried)
+        return next((read for read in reads if read is not None), finding)
     except LostError:
         return finding
 
 
 def _row_alone(trial: Trial, finding: Finding) -> tuple[Trial, Invocation] | None:
-    """The call of a finding for nothing but the row that is wrong, or the first one; None where there is no such."""
+    """The call of a finding with only the wrong row, or the first row; None if that is not possible."""
     calls = {"cross_entropy": forward, "cross_entropy_vjp": backward}
     problem = finding.problem or trial.problem
     if finding.call not in calls or not problem.rows:
         return None
     index: tuple[int, ...] = getattr(finding, "index", None) or ()
-    # A number for all rows is made of those that count.
+    # A number for all rows depends on the rows that are not ignored.
     counted = np.flatnonzero(~problem.ignored()) if problem.target.size == problem.rows else np.zeros(0, int)
     first = int(counted[0]) if counted.size else 0
     per_row = bool(index) and (finding.call == "cross_entropy_vjp" or problem.reduction == "none")
@@ -61,10 +62,10 @@ def _row_alone(trial: Trial, finding: Finding) -> tuple[Trial, Invocation] | Non
 
 
 def stray_read(trial: Trial, call: Invocation) -> StrayRead | None:
-    """What a call reads beside its inputs; None: nothing that its results depend on, or that is unknown.
+    """The stray read of a call; None if its results depend on nothing outside its inputs, or if that is unknown.
 
-    Where the results differ with ordinary numbers beside the inputs, both calls are made again: those whose results
-    differ anyway tell nothing. Of several inputs that it reads beside, the first is named.
+    If the results differ when ordinary numbers surround the inputs, both calls are repeated, to exclude results that
+    differ from call to call. Of several inputs that are read beyond, the first is named.
     """
     subject = trial.subject
     if not (call.guarded and DETERMINISM.met_by(subject) and SEES_MEMORY_BESIDE.met_by(subject)):
@@ -99,7 +100,7 @@ def stray_read(trial: Trial, call: Invocation) -> StrayRead | None:
 
 
 def _first_difference(outcome: Outcome, other: Outcome, quantity: str) -> str:
-    """The first number of a result that is another one in the other outcome."""
+    """The first number of a result that differs in the other outcome."""
     if other.trouble is not None or quantity not in outcome.arrays or quantity not in other.arrays:
         return outcome.shown
     one, two = (np.atleast_1d(o.arrays[quantity]) for o in (outcome, other))

@@ -1,4 +1,4 @@
-"""A subject: one backend judged for one dtype of logits, with the precision it is held to."""
+"""A subject: one backend judged for one dtype of logits, and what requirements need of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from xent_conformance.problem import AnyArray, Problem
 
 
 def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
-    """A problem with labels of a dtype that a backend claims: int64, or else the widest; None where that is too narrow.
+    """A problem with labels of a claimed dtype: int64, or else the widest; None if the labels do not fit in that.
 
-    The suite draws labels as int64. A backend that takes int32 alone is judged with int32.
+    The suite draws labels as int64. A backend that takes only int32 is judged with int32.
     """
     claimed = claims.target_dtypes
     if problem.target.dtype != np.int64 or "int64" in claimed or not claimed:
@@ -33,9 +33,9 @@ def labelled(problem: Problem, claims: Capabilities) -> Problem | None:
 
 
 def distributions(problem: Problem) -> Problem:
-    """A problem whose rows of target probabilities are scaled to sum to 1; a row of zeros is its largest logit.
+    """A problem whose rows of target probabilities are scaled to sum to 1; a row of zeros becomes one-hot.
 
-    What does not sum to 1 is no question to a backend that leaves it undefined.
+    Used for backends whose convention leaves other targets undefined.
     """
     if not problem.has_probabilities or problem.target.shape != problem.logits.shape or not problem.target.size:
         return problem
@@ -56,7 +56,7 @@ def distributions(problem: Problem) -> Problem:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a requirement is judged on."""
+    """One backend and dtype that requirements are judged on."""
 
     description: Description
     executor: Executor
@@ -64,7 +64,7 @@ class Subject:
 
     @classmethod
     def of(cls, backend: Backend, dtype: str, origin: Origin | None = None) -> Subject:
-        """A backend in this process. Scripts need to know where it comes from."""
+        """A backend object in this process; ``origin`` is needed to write scripts for its failures."""
         return cls(describe(backend, origin), LocalExecutor(backend), dtype)
 
     @property
@@ -79,29 +79,29 @@ class Subject:
 
     @property
     def conventions(self) -> Conventions:
-        """What the backend is held to."""
+        """The conventions that the backend declares."""
         return self.capabilities.conventions
 
     @property
     def device(self) -> str:
-        """Device the backend computes on."""
+        """The device that the backend computes on."""
         return self.description.device
 
     @property
     def precision(self) -> Precision:
-        """What its results MUST meet: the declared precision, or the weakest tier where none is declared."""
+        """The precision that its results MUST meet: the declared one, or the loosest tier if none is declared."""
         return self.capabilities.precision_for(self.dtype) or WEAKEST
 
     @property
     def drawing(self) -> tuple[str, str]:
-        """What subjects that get the same problems have in common: dtype, and all claims that problems follow."""
+        """Equal for subjects that get the same problems: the dtype, and all claims that drawing depends on."""
         claims = {k: v for k, v in vars(self.capabilities).items() if k not in ("precision", "conventions")}
         return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
     def takes(self, problem: Problem) -> bool:
-        """Whether a problem has as many classes, and as much smoothing, as are claimed.
+        """Whether the number of classes and the smoothing of a problem are within the claims.
 
-        No class at all, and smoothing outside [0, 1], are invalid calls whatever is claimed: they are judged as such.
+        No classes, and smoothing outside [0, 1], are invalid calls whatever is claimed, so they are taken.
         """
         claims, classes = self.capabilities, problem.classes
         if 0 < classes < claims.min_classes or classes > (claims.max_classes or classes):
@@ -109,7 +109,7 @@ class Subject:
         return not claims.max_label_smoothing < problem.label_smoothing <= 1
 
     def within_claims(self, problem: Problem) -> Problem | None:
-        """A drawn problem within what this subject claims; None where it cannot be."""
+        """A drawn problem changed to be within this subject's claims; None if that is not possible."""
         if not self.takes(problem):
             return None
         defined = self.conventions.unnormalised_targets == "accepted"
@@ -134,7 +134,7 @@ class Subject:
         return Caller(self.executor)
 
     def has(self, form: str) -> bool:
-        """Whether the backend has a form, by its name in ``description.FORMS``."""
+        """Whether the backend satisfies a protocol, by its name in ``description.FORMS``."""
         return form in self.description.forms
 
 
@@ -145,14 +145,14 @@ def keeps_strides(subject: Subject, array: AnyArray) -> bool:
 
 @dataclass(frozen=True)
 class Need:
-    """Something a requirement cannot be judged without; ``claim`` is what it is called where it is left out."""
+    """A claim without which a requirement is not applicable; ``claim`` is its name in ``Capabilities.left_out``."""
 
     name: str
     met_by: Callable[[Subject], bool]
     claim: str = ""
 
     def missing(self, subject: Subject) -> str | None:
-        """The reason it does not apply to a subject; None: it does."""
+        """The reason why a requirement does not apply to a subject; None if the need is met."""
         if self.met_by(subject):
             return None
         why = dict(subject.capabilities.left_out).get(self.claim)
@@ -165,11 +165,11 @@ class Need:
 
 
 class Form(Need):
-    """A function that a requirement calls. One that names none is about ``cross_entropy``."""
+    """A function that a requirement calls. A requirement that names none needs ``cross_entropy``."""
 
     @property
     def without(self) -> str:
-        """A function is there or not."""
+        """The verb of the reason."""
         return "has no"
 
 

@@ -41,7 +41,7 @@ from xent_conformance.strategies.recipe import Recipe
 
 
 class SpoiledError(Exception):
-    """A call whose result cannot be judged any further; the finding says why."""
+    """A call without a result that can be judged; the finding says why."""
 
     def __init__(self, finding: Finding) -> None:
         """Carries the finding to the judge."""
@@ -50,7 +50,7 @@ class SpoiledError(Exception):
 
 
 class Gradients:
-    """The result of a vjp by row: loss as in the answer, gradients (rows, C), None where there is none."""
+    """The result of a vjp by row: the loss (rows,) or (), the gradients (rows, C) or None."""
 
     def __init__(self, loss: F64Array, logits: F64Array, target: F64Array | None) -> None:
         """Holds the arrays."""
@@ -60,10 +60,10 @@ class Gradients:
 
 
 class Trial:
-    """What requirements judge. Accessors raise SpoiledError where the backend gave no result of the right form.
+    """One problem on one subject. Accessors raise SpoiledError if the backend returned no result of the right form.
 
-    ``shared`` keeps answer and bounds for other trials of this problem. ``recipe`` and ``example`` say where the
-    problem comes from: None and 0 where it was not drawn.
+    ``shared`` holds the answer and bounds for other trials of the same problem. ``recipe`` and ``example`` say how the
+    problem was drawn: None and 0 if it was not.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Trial:
         self.shared: dict[Any, Any] = {} if shared is None else shared
         self.recipe = recipe
         self.example = example
-        # With the invocation: an argument that was let go of would leave its identity to the next one.
+        # The invocation is stored too: keys contain ids of arrays, which could be reused once they are freed.
         self._outcomes: dict[Any, tuple[Invocation, Outcome | LostError]] = {}
 
     @cached_property
@@ -96,11 +96,11 @@ class Trial:
 
     @property
     def bounds(self) -> Bounds:
-        """Bounds of what the subject MUST meet."""
+        """The bounds that the subject MUST meet."""
         return self.bounds_under(self.subject.precision)
 
     def bounds_under(self, precision: Precision) -> Bounds:
-        """Bounds of another precision."""
+        """The bounds for another precision."""
         key = (precision, id(self.answer))
         if key not in self.shared:
             self.shared[key] = Bounds(self.answer, precision)
@@ -116,13 +116,13 @@ class Trial:
         return Trial(subject, self.problem, self.shared, recipe=self.recipe, example=self.example)
 
     def where(self, call: Invocation, outcome: Outcome) -> Trial:
-        """This trial, given what a call has come to already."""
-        came_back = outcome.fate is None
-        self._outcomes[call.key] = call, outcome if came_back else LostError((call,), outcome)
+        """This trial, with an outcome of a call that has been made already."""
+        returned = outcome.fate is None
+        self._outcomes[call.key] = call, outcome if returned else LostError((call,), outcome)
         return self
 
     def outcome(self, call: Invocation) -> Outcome:
-        """Outcome of a call, which is made once; LostError where it does not come back."""
+        """The outcome of a call, which is made only once; raises LostError if it does not return."""
         if call.key not in self._outcomes:
             self._outcomes[call.key] = call, self._performed(call)
         _, outcome = self._outcomes[call.key]
@@ -146,12 +146,12 @@ class Trial:
         call: Invocation | None = None,
         **details: Any,
     ) -> Compared:
-        """A result beside the exact answer, as ``findings.compare``; by default that of the function form."""
+        """A result compared with the exact answer, see ``findings.compare``; by default of the function form."""
         call = forward(self.problem) if call is None else call
         return compare(quantity, observed, exact, bound, self.problem.format, call=call, **details)
 
     def loss(self, call: Invocation | None = None) -> F64Array:
-        """The loss that a call gives, by default the function form: (rows,) for none, else ()."""
+        """The loss of a call, by default of the function form: (rows,) for none, else ()."""
         call = forward(self.problem) if call is None else call
         loss = self._array(call, "loss", self.loss_shape())
         return loss.reshape(-1) if self.problem.reduction == "none" else loss
@@ -169,10 +169,10 @@ class Trial:
 
     @cached_property
     def nll_call(self) -> Invocation:
-        """The call of nll_loss on the backend's own log_softmax, exactly as that returned it.
+        """The call of nll_loss on the result of the backend's own log_softmax, unchanged.
 
-        A backend without one gets the exact log-probabilities, rounded to the dtype of the logits. Their error is part
-        of what the bound of log_softmax, and so that of the loss, allows for.
+        For a backend without one it is called with the exact log-probabilities, rounded to the dtype of the logits. The
+        bound of the loss includes that of log_softmax, which allows for the rounding.
         """
         if not self.subject.has("log_softmax"):
             exact = from_rows(self.answer.log_softmax.value, self.problem.logits, self.problem.class_axis)
@@ -190,7 +190,7 @@ class Trial:
         return self.loss(linear(factors, self.problem))
 
     def linear_gradients(self, factors: Factors) -> dict[str, F64Array]:
-        """Gradients of a fused linear map by name, each (rows, columns): of the bias (C, 1), if there is one."""
+        """Gradients of a fused linear map by name, each (rows, columns); that of the bias, if any, is (C, 1)."""
         call = linear_backward(factors, self.problem)
         self.loss(call)
         gradients = {}
@@ -201,7 +201,7 @@ class Trial:
         return gradients
 
     def loss_shape(self) -> tuple[int, ...]:
-        """Shape that the loss must have."""
+        """The shape that the loss must have."""
         return self.problem.row_shape if self.problem.reduction == "none" else ()
 
     def _rows(self, call: Invocation, name: str) -> F64Array:
@@ -222,7 +222,7 @@ class Trial:
 
 
 def spoiling(outcome: Outcome, name: str, call: Invocation, problem: Problem) -> Finding | None:
-    """Why an outcome does not have a result; None: it has."""
+    """The finding that explains why an outcome lacks a result; None if it has it."""
     about: dict[str, Any] = {"calls": (call,), "problem": problem}
     if outcome.raised is not None:
         return Raised.by(name, call, outcome, problem)

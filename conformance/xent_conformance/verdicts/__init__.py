@@ -1,1 +1,1 @@
-"""From the findings on all problems of a requirement to its verdict on a subject."""
+"""From the findings of a requirement on all its problems to its verdict on a subject."""

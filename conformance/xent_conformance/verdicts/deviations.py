@@ -1,8 +1,8 @@
 """Known deviations: failures of a backend that are listed with a reason, a witness and the library's own issue.
 
-A TOML file beside the adapter, named after it. An entry excuses failures of one requirement on problems that have all
-the traits in ``where``. Its witness, one pinned problem, must still fail: an entry whose witness passes is stale, and
-an error. Everything outside its domain is still judged.
+They are in a TOML file beside the adapter, named after the backend. An entry excuses failures of its requirements on
+problems that have all the traits in ``where``. Its witness, one fixed problem, must still fail: an entry whose witness
+passes is stale, which is an error. All other failures still count.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from xent_conformance.problem import Problem
 from xent_conformance.problem_data import TRAITS, from_literals, traits
 from xent_conformance.records.strict_json import read_bytes
 
-#: Larger files are no lists of deviations.
+#: Larger files are rejected.
 MAX_BYTES = 1 << 18
-#: More dots in one line are no dotted key of ours; tomllib's time grows with their square.
+#: Most dots in one line: the time of tomllib grows with the square of the length of a dotted key.
 MAX_DOTS = 200
 MAX_ENTRIES = 500
 REQUIRED = ("requirement", "reason", "issue", "witness")
-#: ``finding`` is for readers: the name of a script of the repository that shows the fault without this suite.
+#: ``finding`` names a script of this repository that shows the fault without the suite; it is only for readers.
 KNOWN = (*REQUIRED, "versions", "dtypes", "where", "finding")
 UNREPORTED = "unreported"
 
@@ -36,7 +36,7 @@ class DeviationError(ValueError):
 
 @dataclass(frozen=True)
 class Deviation:
-    """One known failure; ``requirements`` are those that show it, each on the witness."""
+    """One known failure; each of ``requirements`` fails on the witness."""
 
     requirements: tuple[str, ...]
     reason: str
@@ -47,7 +47,7 @@ class Deviation:
     where: tuple[str, ...] = field(default=())
 
     def concerns(self, requirement: str, dtype: str, version: str | None) -> bool:
-        """Whether the entry is about a requirement on a dtype in a version of the library."""
+        """Whether the entry applies to a requirement, a dtype and a version of the library."""
         if requirement not in self.requirements or (self.dtypes and dtype not in self.dtypes):
             return False
         if not self.versions or version is None:
@@ -62,21 +62,21 @@ class Deviation:
             return True
 
     def excuses(self, problem: Problem) -> bool:
-        """Whether a failing problem lies in the entry's domain."""
+        """Whether a failing problem has all traits in ``where``."""
         return set(self.where) <= traits(problem)
 
     def witness_for(self, dtype: str, sentinel: int | None) -> Problem:
-        """The pinned problem."""
+        """The witness as a problem with logits of a dtype."""
         return from_literals(self.witness, dtype, sentinel)
 
 
 def read(path: Path) -> tuple[Deviation, ...]:
-    """Entries of a file, none where there is no file; raises DeviationError for a file that is not right."""
+    """The entries of a file, none if it does not exist; raises DeviationError for a file that is not valid."""
     if not os.path.lexists(path):
         return ()
     try:
         data = _parsed(read_bytes(path, MAX_BYTES))
-    except (ValueError, RecursionError) as error:  # of the file, its encoding, its syntax, or an endless integer
+    except (ValueError, RecursionError) as error:  # the file, its encoding, its syntax, or too long an integer
         raise DeviationError(f"{path}: {error}") from error
     entries = data.get("deviation", [])
     if set(data) - {"deviation"} or not isinstance(entries, list):
@@ -96,15 +96,15 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 def _text(entry: Mapping[str, Any], key: str) -> str:
     value = entry.get(key, "")
     if not isinstance(value, str):
-        raise TypeError(f"{key} must be a text")
+        raise TypeError(f"{key} must be a string")
     return value
 
 
 def _texts(entry: Mapping[str, Any], key: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
-    """A list of texts, each one of those known."""
+    """A list of strings, each of them known."""
     value = entry.get(key, [])
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise TypeError(f"{key} must be a list of texts")
+        raise TypeError(f"{key} must be a list of strings")
     if known is not None and (unknown := sorted(set(value) - set(known))):
         what = "traits" if key == "where" else key
         raise ValueError(f"unknown {what} {', '.join(unknown)}; known: {', '.join(known)}")
@@ -151,7 +151,7 @@ def _entry(place: str, entry: Any) -> Deviation:
     try:
         _check_versions(_text(entry, "versions"))
         _text(entry, "finding")
-        found = Deviation(
+        deviation = Deviation(
             requirements=_requirements(entry),
             reason=_text(entry, "reason"),
             issue=_issue(entry),
@@ -163,4 +163,4 @@ def _entry(place: str, entry: Any) -> Deviation:
         found.witness_for(found.dtypes[0] if found.dtypes else "float32", None)
     except (TypeError, ValueError, OverflowError) as error:
         raise DeviationError(f"{place}: {error}") from error
-    return found
+    return deviation

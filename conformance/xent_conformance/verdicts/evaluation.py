@@ -1,8 +1,8 @@
 """Evaluating requirements on a subject: from problems to verdicts.
 
-All requirements that look at the same stream are judged together, on shared trials, and trials take turns. A call that
-does not come back stops the search of its requirement; once the situation of that call is known, the search goes on
-with the problems that are not in it.
+Requirements with the same source of problems are judged together, on shared trials, and trials take turns. A call that
+does not return, because it crashes or hangs, stops the search of its requirement; once the situation of that call is
+known, the search continues with problems outside that situation.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.tally import Failing, Tally
 
-#: Statuses whose failing problem is shown.
+#: Statuses whose failing problems are reduced and shown.
 SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
-#: Calls of one requirement that end their process, and that never come back, before its search ends.
+#: Number of crashes, and of hanging calls, after which the search of a requirement ends.
 MOST_LOST = {CRASH: 3, TIMEOUT: 2}
 
 
 class Explanation(Protocol):
-    """What is known of a call that did not come back."""
+    """What is known of a call that did not return."""
 
     @property
     def established(self) -> bool:
-        """Whether its situation is known. Where it is not, the same fault would cost processes again and again."""
+        """Whether its situation is known. If it is not, the same fault would cost one process after the other."""
         ...
 
     def covers(self, problem: Problem) -> bool:
-        """Whether a problem lies in its situation, so that it would tell nothing new."""
+        """Whether a problem is in its situation, so that it would probably show the same fault."""
         ...
 
 
@@ -50,10 +50,10 @@ Explain = Callable[[Requirement, Subject, Failing], Explanation]
 
 @dataclass
 class Verdict:
-    """What the evaluation of one requirement on one subject came to.
+    """The result of evaluating one requirement on one subject.
 
-    ``explained`` is what is known of the calls that did not come back, ``passed_over`` how many problems were not
-    judged because they lie in the situation of one of them.
+    ``explained`` explains the calls that did not return; ``skipped`` is the number of problems that were not judged
+    because they are in the situation of one of them.
     """
 
     requirement: Requirement
@@ -65,7 +65,7 @@ class Verdict:
     failing: list[Failing] = field(default_factory=list)
     deviations: list[tuple[Deviation, Failing]] = field(default_factory=list)
     explained: tuple[Explanation, ...] = ()
-    passed_over: int = 0
+    skipped: int = 0
     seconds: float = 0.0
 
 
@@ -77,9 +77,15 @@ def evaluate(
     version: str | None = None,
     explain: Explain | None = None,
 ) -> dict[str, Verdict]:
-    """Verdicts of requirements with one common source, by id.
+    """Verdicts of requirements with one common source of problems, by id.
 
-    ``explain`` says what a call that did not come back needs in order not to; without it nothing is judged after one.
+    Args:
+        subject: The backend and dtype to judge.
+        requirements: They all have the same source.
+        settings: The profile and the seed.
+        deviations: Known deviations of the backend.
+        version: The library's version, which deviations may depend on.
+        explain: Determines the situation of a call that did not return; without it the search ends with such a call.
     """
     verdicts = {}
     judged = []
@@ -107,7 +113,7 @@ def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
 
 
 class _Judging:
-    """One requirement on one subject while problems pass by."""
+    """One requirement on one subject while it is judged on one problem after the other."""
 
     def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation]) -> None:
         self.requirement = requirement
@@ -118,16 +124,16 @@ class _Judging:
         self.fate: Status | None = None
         self.lost: Failing | None = None
         self.explained: list[Explanation] = []
-        self.passed_over = 0
-        #: Problems that were drawn and not judged after a call that did not come back; None: no search has ended yet.
+        self.skipped = 0
+        #: Examples that were drawn and not judged after a call that did not return; None before the first search ends.
         self._left: set[int] | None = None
         self._missed: set[int] = set()
         self.seconds = 0.0
 
     def judge(self, trial: Trial) -> None:
-        """Judge a problem, or those derived from it.
+        """Judge a problem, or the problems derived from it.
 
-        An error of ours ends this requirement and no other; so does a call that does not come back, since every one
+        An error in the suite ends this requirement and no other. So does a call that does not return, since each one
         costs a new process.
         """
         if self.error is not None or (self._left is not None and trial.example not in self._left):
@@ -137,8 +143,8 @@ class _Judging:
             return
         start = clock()
         try:
-            for judged, found in judge(self.requirement, trial, self._is_explained):
-                self._count(judged, found)
+            for judged, results in judge(self.requirement, trial, self._is_explained):
+                self._count(judged, results)
                 if self.lost is not None:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
@@ -146,7 +152,7 @@ class _Judging:
         self.seconds += clock() - start
 
     def goes_on(self, explain: Explain) -> bool:
-        """Whether to search on after a call that did not come back, where problems are left that are unlike it."""
+        """Whether to continue after a call that did not return, with the remaining problems outside its situation."""
         lost, self.lost = self.lost, None
         self._left, self._missed = self._missed, set()
         if lost is None or self.error is not None:
@@ -165,7 +171,7 @@ class _Judging:
 
     def _is_explained(self, problem: Problem) -> bool:
         explained = any(explanation.covers(problem) for explanation in self.explained)
-        self.passed_over += explained
+        self.skipped += explained
         return explained
 
     def verdict(self) -> Verdict:
@@ -188,7 +194,7 @@ class _Judging:
             failing=self.tally.failing if status in SHOWN else [],
             deviations=witnesses,
             explained=tuple(self.explained),
-            passed_over=self.passed_over,
+            skipped=self.skipped,
             seconds=self.seconds + clock() - start,
         )
 
@@ -214,13 +220,13 @@ class _Judging:
         return (Status.PASS, None) if self.tally.exercised else self._not_exercised()
 
     def _not_exercised(self) -> tuple[Status, str]:
-        """The status where no comparison was conclusive: the backend's choice, or chance."""
+        """The status if no comparison was conclusive: because of the backend's convention, or by chance."""
         if self.tally.declined is not None:
             return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
-        return Status.VACUOUS, "no problem met the condition that the requirement is about"
+        return Status.VACUOUS, "no problem met the requirement's condition"
 
     def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
-        """The witness of each known deviation with what it shows today."""
+        """The witness of each known deviation with its worst finding now."""
         for deviation in self.known:
             problem = deviation.witness_for(self.subject.dtype, self.subject.capabilities.default_ignore_index)
             trial = Trial(self.subject, problem)
@@ -234,7 +240,7 @@ class _Judging:
 
 
 def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
-    """The verdict where the suite itself failed outside any single problem."""
+    """The verdict if the suite itself failed outside any single problem."""
     return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_place_of(error))
 
 

@@ -1,4 +1,4 @@
-"""Counting findings: how many examples, how many of them were conclusive, the largest ratio, the problem to show."""
+"""The tally of a requirement: examples, conclusive examples, the largest ratio, and the failing problems to show."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 
-#: Failing trials that are kept, and the size from which only one is.
+#: Most failing trials that are stored, and the number of logits above which only one is.
 MOST, LARGE = 64, 1 << 22
 
 
 @dataclass(frozen=True)
 class Failing:
-    """A trial that fails, its worst finding, and the latest calls until then; ``alike`` is how many it stands for."""
+    """A failing trial, its worst finding, and the latest calls before it; it represents ``alike`` similar failures."""
 
     trial: Trial
     finding: Finding
@@ -32,7 +32,7 @@ class Failing:
 
     @cached_property
     def facts(self) -> frozenset[str]:
-        """What is special about its problem."""
+        """The facts of its problem."""
         return facts(self.trial.problem)
 
 
@@ -47,8 +47,8 @@ class _Bin:
 class Tally:
     """Counts for one requirement on one subject.
 
-    ``excused`` counts failures in the domain of a known deviation. ``worst`` has the worst finding of each quantity.
-    ``declined`` is why a backend gives nothing to compare, where it says so.
+    ``excused`` counts failures that a known deviation excuses. ``worst`` has the worst finding of each quantity.
+    ``declined`` is the reason why a backend's convention leaves nothing to compare.
     """
 
     examples: int = 0
@@ -63,14 +63,14 @@ class Tally:
 
     @property
     def failing(self) -> list[Failing]:
-        """Failing trials that differ in what is special about them, the one that promises the clearest witness first.
+        """Failing trials with different signatures or facts, the one that promises the clearest witness first.
 
-        Those that are left out differ from one of these in their numbers only.
+        Other failing trials differ from one of these only in their numbers.
         """
         return sorted(self._kept.values(), key=unclear)
 
     def count(self, trial: Trial, found: Sequence[Finding], *, excused: bool) -> None:
-        """Count the findings on one trial; ``excused`` ones do not fail, and do not enter the largest ratio."""
+        """Count the findings on one trial. Excused ones are no failures and do not enter the largest ratio."""
         self.examples += 1
         self.declined = next((f.reason for f in found if isinstance(f, Declined)), self.declined)
         found = [f for f in found if not isinstance(f, Declined)]
@@ -91,7 +91,7 @@ class Tally:
             self._keep(Failing(trial, worst, tuple(trial.subject.executor.recent)))
 
     def bins(self) -> list[dict[str, Any]]:
-        """Largest ratio and error by number of classes, in powers of two, where an exact value can be compared."""
+        """Largest ratio and error by number of classes, in powers of two, over comparisons with exact values."""
         return [
             {"classes": 2**power, "count": b.count, "ratio": b.ratio, "ulp": b.ulp}
             for power, b in sorted(self._bins.items())
@@ -105,7 +105,7 @@ class Tally:
         place.ulp = max(place.ulp, *(f.ulp for f in found))
 
     def _keep(self, failing: Failing) -> None:
-        """Keep a failing trial, the clearest of those that are alike; without what was computed for it."""
+        """Store a failing trial, of similar ones the clearest, without the answers and outcomes computed for it."""
         trial = failing.trial
         bare = Trial(trial.subject, trial.problem, recipe=trial.recipe, example=trial.example)
         kept, key = replace(failing, trial=bare), (failing.finding.signature, failing.facts)
@@ -119,7 +119,7 @@ class Tally:
 
 
 def unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
-    """How far a failing problem is from a witness: a call that came back, what is not finite, size against clarity."""
+    """Sort key for witnesses, the clearest first: calls that did not return, finite numbers, size against clarity."""
     finding, logits = failing.finding, failing.trial.problem.logits
     undefined = isinstance(finding, Compared) and not math.isfinite(finding.expected)
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())

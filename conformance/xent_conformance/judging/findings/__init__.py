@@ -1,7 +1,7 @@
-"""Findings: what one comparison of a requirement came to, one type for each way of being wrong.
+"""Findings: the results of single comparisons, one type for each way of being wrong.
 
-Every type carries the calls that it is about, the one that is wrong first, and renders its own message, its own fields
-of the record and its own lines of a script.
+Every type carries the calls that it is about, the wrong one first, and renders its own message, its fields of the
+record and its lines of a script.
 """
 
 from xent_conformance.judging.findings.base import Declined, Finding, Held, ScriptCall

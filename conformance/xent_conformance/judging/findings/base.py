@@ -1,4 +1,4 @@
-"""What all findings have in common, and the two that never fail."""
+"""The base class of all findings, and the two findings that never fail."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xent_conformance.problem import Problem
 
 
 class ScriptCall(Protocol):
-    """One call of a finding as Python text, in a script whose earlier lines have made its inputs."""
+    """One call of a finding as Python text, for a script whose earlier lines define its inputs."""
 
     @property
     def invocation(self) -> Invocation:
-        """What is called."""
+        """The call as data."""
 
     @property
     def text(self) -> str:
@@ -28,26 +28,26 @@ class ScriptCall(Protocol):
 
     @property
     def assignment(self) -> str:
-        """A statement that makes the call and gives its results their names."""
+        """A statement that makes the call and assigns its results to variables."""
 
     def named(self, result: str) -> str:
-        """The variable of a result, once ``assignment`` was carried out."""
+        """The variable of a result after ``assignment``."""
 
     def read(self, expression: str) -> str:
-        """One of the backend's arrays as a NumPy array of float64."""
+        """An expression that converts one of the backend's arrays to a NumPy array of float64."""
 
     def rows(self, result: str) -> str:
-        """A result of the call by row: losses (rows,) or (), gradients (rows, C)."""
+        """An expression for a result of the call by row: losses (rows,) or (), gradients (rows, C)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one comparison came to.
+    """The result of one comparison.
 
-    ``ratio`` is observed error over bound: above 1 it is a failure, and infinite where no error measures it. ``calls``
-    are the calls that it is about: the one that is wrong first, then those that it is beside. ``exercised`` is False
-    where the comparison could not have failed; ``ulp`` is the error in units in the last place. ``problem`` is what
-    the first call is a call of, None where that is the problem that was judged.
+    ``ratio`` is the observed error divided by the bound: above 1 it is a failure; it is infinite where there is no
+    error to measure. ``calls`` are the calls that it is about: the wrong one first, then those it was compared with.
+    ``exercised`` is False if the comparison could not have failed; ``ulp`` is the error in units in the last place.
+    ``problem`` is the problem of the first call, None if that is the one being judged.
     """
 
     kind: ClassVar[str] = "held"
@@ -65,26 +65,26 @@ class Finding:
 
     @property
     def call(self) -> str:
-        """Name of the backend's method that is wrong."""
+        """Name of the backend's method that gave the wrong result."""
         return self.calls[0].method if self.calls else ""
 
     @property
     def message(self) -> str:
-        """What is wrong, in one line that begins with the quantity or the call."""
+        """What is wrong, in one line that starts with the quantity or the call."""
         raise NotImplementedError
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """What findings of one fault share, whichever requirement and problem they are of."""
+        """Equal for findings that may have the same fault, of any requirement and problem."""
         return (self.kind,)
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """What findings of the same failure share while its problem is reduced."""
+        """Equal for findings that are the same failure while its problem is reduced."""
         return self.kind, self.quantity, self.call, self.signature
 
     def details(self) -> dict[str, Any]:
-        """The fields of the record beside quantity, message and ratio: index, expected, got, bound, exception."""
+        """Further fields of the record: index, expected, got, bound, exception."""
         return {}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
@@ -94,7 +94,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Held(Finding):
-    """A statement without a number that held."""
+    """A statement that is true, without a number."""
 
     ratio: float = 0.0
 
@@ -106,7 +106,7 @@ class Held(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class Declined(Held):
-    """Nothing to compare, by the backend's own choice; ``reason`` follows its name."""
+    """Nothing to compare, because of the backend's convention; ``reason`` follows the backend's name."""
 
     reason: str
     exercised: bool = False

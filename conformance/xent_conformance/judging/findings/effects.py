@@ -1,4 +1,4 @@
-"""What a call does beside giving its result: to its inputs, memory beside them, its process, earlier results."""
+"""Side effects of a call: on its inputs, the memory around them, its process, and earlier results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StrayWrite(Finding):
 
     @property
     def message(self) -> str:
-        """Beside which inputs."""
+        """Outside which inputs."""
         return f"{self.call} wrote outside the elements of its {', '.join(self.names)}"
 
     @property
@@ -58,8 +58,8 @@ class StrayWrite(Finding):
         return self.kind, *self.names
 
     def details(self) -> dict[str, Any]:
-        """Beside which inputs."""
-        return {"expected": "nothing written", "got": f"wrote beside: {', '.join(self.names)}"}
+        """Outside which inputs."""
+        return {"expected": "nothing written", "got": f"wrote outside: {', '.join(self.names)}"}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The memory that the inputs lie in, before and after."""
@@ -69,10 +69,10 @@ class StrayWrite(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class StrayRead(Finding):
-    """A result that depends on what lies beside inputs.
+    """A result that depends on the memory around its inputs.
 
-    The second of ``calls`` has ordinary numbers beside the inputs ``names``, where the first has nan, or labels that
-    are none; ``poisoned`` is a number of the first one's result, ``otherwise`` the same one of the second's.
+    The first of ``calls`` has nan, or invalid labels, around the inputs ``names``, the second one ordinary numbers.
+    ``poisoned`` is a number of the first result, ``otherwise`` the same number of the second.
     """
 
     kind: ClassVar[str] = "stray-read"
@@ -82,11 +82,11 @@ class StrayRead(Finding):
 
     @property
     def message(self) -> str:
-        """Beside which inputs, and what comes of it."""
+        """Outside which inputs, and the effect."""
         inputs = ", ".join(self.names)
         return (
             f"{self.call} reads outside the elements of its {inputs}: {self.quantity} is {self.poisoned} or"
-            f" {self.otherwise}, by what lies there"
+            f" {self.otherwise}, depending on that memory"
         )
 
     @property
@@ -96,15 +96,15 @@ class StrayRead(Finding):
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """The call and the inputs: which of its results shows it differs from problem to problem."""
+        """The call and the inputs, not the quantity: which result shows the read differs from problem to problem."""
         return self.call, *self.signature
 
     def details(self) -> dict[str, Any]:
-        """Beside which inputs."""
-        return {"expected": "nothing read", "got": f"read beside: {', '.join(self.names)}"}
+        """Outside which inputs."""
+        return {"expected": "nothing read", "got": f"read outside: {', '.join(self.names)}"}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The result with one thing and with another beside the inputs."""
+        """The result with each content of the memory around the inputs."""
         results = [call.read(call.named(self.quantity)) for call in calls]
         return [
             *(call.assignment for call in calls),
@@ -132,13 +132,13 @@ def _before_and_after(call: ScriptCall, arrays: str, method: str) -> list[str]:
 
 #: The same for libraries that a script may have imported.
 LIBRARIES = {"torch": ("torch.get_default_dtype()", "torch.get_rng_state().tolist()", "torch.is_grad_enabled()")}
-#: How often a script makes a call before it looks whether inputs are written to later, and seconds that it waits.
+#: How often a script makes a call before it checks whether inputs are written to later, and seconds that it waits.
 OFTEN, LATER = 5, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurroundingsChanged(Finding):
-    """Parts of the process that a call leaves changed."""
+    """State of the process that a call has changed."""
 
     kind: ClassVar[str] = "surroundings-changed"
     names: tuple[str, ...]
@@ -163,7 +163,7 @@ class SurroundingsChanged(Finding):
         late = [name.removesuffix(LATE) for name in self.names if name.endswith(LATE)]
         looks = {name: look for name, look in LOOKS.items() if name in self.names}
         for name in late:
-            # It may be one of a call before this one, whose variable has a number behind its name.
+            # The input may belong to an earlier call, whose variables end with a number.
             arrays = f"for name, value in sorted(globals().items()) if name.rstrip('_0123456789') == {name!r}"
             looks[name + LATE] = f"[{calls[0].read('value')}.tobytes() {arrays}]"
         lines = [SETTING, "import time", "out = os.fdopen(os.dup(1), 'w')", "looks = {"]
@@ -197,14 +197,14 @@ class SurroundingsChanged(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultIsInput(Finding):
-    """A result that lies in the memory of an input."""
+    """A result that is in the memory of an input."""
 
     kind: ClassVar[str] = "result-changed"
 
     @property
     def message(self) -> str:
         """Which result."""
-        return f"{self.quantity} lies in the memory of an input: whoever changes one changes both"
+        return f"{self.quantity} shares the memory of an input: changing one changes the other"
 
     def details(self) -> dict[str, Any]:
         """Where it lies."""
@@ -226,7 +226,7 @@ class ResultIsInput(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultChanged(Finding):
-    """A result that is another one after a later call, the second of ``calls``."""
+    """A result that a later call, the second of ``calls``, has changed."""
 
     kind: ClassVar[str] = "result-changed"
     before: str

@@ -1,4 +1,4 @@
-"""Results of a wrong form: not an array, missing, or of another shape or dtype."""
+"""Results of the wrong form: not an array, missing, or of the wrong shape or dtype."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xent_conformance.judging.findings.base import Finding, ScriptCall
 
 @dataclass(frozen=True, kw_only=True)
 class WrongForm(Finding):
-    """A result of another shape, or of another dtype and shape: ``got`` and ``expected`` are texts of the same."""
+    """A result of the wrong shape or dtype; ``got`` and ``expected`` are the shape, or dtype and shape, as text."""
 
     kind: ClassVar[str] = "wrong-form"
     got: str
@@ -42,7 +42,7 @@ class WrongForm(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class NoResult(Finding):
-    """A call that returned something that is no result: ``how`` follows its name."""
+    """A call that returned something else than arrays; ``how`` follows the name of the call."""
 
     kind: ClassVar[str] = "wrong-form"
     how: str
@@ -97,7 +97,7 @@ OPTIONAL = ("grad_target", "grad_bias")
 
 @dataclass(frozen=True, kw_only=True)
 class Missing(Finding):
-    """A result that a call leaves out; ``there`` says for which call it is given, where there is one."""
+    """A result that a call leaves out; ``there`` names a call that returns it, if there is one."""
 
     kind: ClassVar[str] = "missing"
     there: str = ""
@@ -109,11 +109,11 @@ class Missing(Finding):
         return f"{self.call} returned no {self.quantity}{though}"
 
     def details(self) -> dict[str, Any]:
-        """Nothing was given."""
+        """An array was expected."""
         return {"expected": f"an array for {self.quantity}", "got": "none"}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """Whether the result is there, here and in the call that has it."""
+        """Whether each of the calls returns the result."""
         result = calls[0].named(self.quantity)
         lines = [calls[0].assignment, f"wrong = {result} is None", f"print('{self.quantity} is', {result})"]
         if len(calls) > 1:

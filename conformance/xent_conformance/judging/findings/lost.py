@@ -1,4 +1,4 @@
-"""Calls that did not come back."""
+"""Calls that did not return: their process ended, or they hung."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 from xent_conformance.calling.calls import LostError
 from xent_conformance.judging.findings.base import Finding, ScriptCall
 
-#: How often each of several threads makes its call in a script.
+#: How often each thread makes its call in a script.
 ROUNDS = 100
-#: What a process exits with in which all calls have come back: no other end of a process does.
+#: Exit code of a script's process in which all calls have returned; no other way of ending has it.
 CAME_BACK = 42
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lost(Finding):
-    """Calls that ended their process, or never ended. ``fate`` is CRASH or TIMEOUT, ``how`` follows the call's name.
+    """Calls that ended their process or never returned. ``fate`` is CRASH or TIMEOUT, ``how`` follows the call's name.
 
-    They were made one after the other, or each in one of several ``threads``.
+    They were made one after the other, or each in a thread of its own if ``threads``.
     """
 
     kind: ClassVar[str] = "lost"
@@ -29,7 +29,7 @@ class Lost(Finding):
 
     @classmethod
     def of(cls, lost: LostError) -> Lost:
-        """What a caller says of calls that did not come back."""
+        """The finding for an exception of a caller."""
         fate, how = lost.outcome.fate or "", lost.outcome.trouble or ""
         quantity = lost.calls[0].results[0]
         return cls(quantity=quantity, calls=lost.calls, fate=fate, how=how, threads=lost.threads)
@@ -41,7 +41,7 @@ class Lost(Finding):
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """A crash is not a hang, and a call alone not one beside others."""
+        """Crashes, hangs, and either of them in threads are different faults."""
         return self.kind, self.fate, "threads" if self.threads else ""
 
     def details(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Lost(Finding):
         return {"got": self.how}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The calls, in a process that the script has started for them; see ``CAME_BACK``."""
+        """The calls, in a process that the script starts for them; see ``CAME_BACK``."""
         if not self.threads:
             lines = []
             for call in calls:

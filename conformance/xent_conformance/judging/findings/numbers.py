@@ -1,7 +1,7 @@
-"""Numbers beside what they should be: the exact answer, another result of the backend, or a convention.
+"""Wrong numbers: compared with the exact answer, with another result of the backend, or with a convention.
 
-The ratio of a comparison is observed error over bound; above 1 it is a failure. It is infinite where a value is not
-finite and should be, or is finite and should not be.
+The ratio of a comparison is the observed error divided by the bound; above 1 it is a failure. It is infinite where a
+value is not finite and should be, or is finite and should not be.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xent_conformance.judging.findings.base import Finding, ScriptCall
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array
 
-#: A comparison says something only where its bound is at most this share of the effect it is about.
+#: A comparison is conclusive only where its bound is at most this share of the effect it is about.
 TELLING = 1 / 8
 
 
@@ -35,8 +35,8 @@ def literal(value: float) -> str:
 class Compared(Finding):
     """The element of a result that is farthest from the exact answer, as a multiple of its bound.
 
-    ``result`` is the result of the call that it is an element of, ``reading`` what was made of its rows before they
-    were compared, as an expression with ``{}`` in it. ``note`` says how the call relates to the problem judged.
+    ``result`` is the result of the call that it is an element of; ``reading`` is an expression in ``{}``, the result by
+    row, that was compared. ``note`` says how the call is related to the problem being judged.
     """
 
     kind: ClassVar[str] = "wrong-value"
@@ -58,12 +58,12 @@ class Compared(Finding):
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """A wrong number is another failure than none."""
+        """Wrong finite numbers and values that are not finite are different faults."""
         return self.kind, "finite" if math.isfinite(self.got) else "not finite"
 
     @property
     def likeness(self) -> tuple[object, ...]:
-        """The result, and whether what is expected and what is given are numbers."""
+        """The result, and whether the expected and the observed value are finite."""
         return *super().likeness, math.isfinite(self.expected)
 
     def details(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Compared(Finding):
 
 
 def beside(name: str, expected: str, bound: float) -> list[str]:
-    """Lines that print ``got`` beside an expected value, and set ``wrong``."""
+    """Lines that print ``got`` and an expected value, and set ``wrong``."""
     return [
         f"expected, bound = {expected}, {literal(bound)}",
         f"print(f'{name}: got {{got!r}}, expected {{expected!r}} within {{bound:.3g}}')",
@@ -103,11 +103,21 @@ def compare(
 ) -> Compared:
     """Compare element by element; all arrays broadcast to the shape of ``exact.value``.
 
-    nan is expected where the exact answer is nan, infinity where it is infinite; infinity of the right sign is also
-    accepted where |exact| + bound passes the largest finite number, or where ``overflows``; so is nan where
-    ``undefined``. An infinite bound excuses every value. ``effect`` is the size of what the comparison is about (by
-    default the answer itself, or 1). ``result`` names the result of ``call`` that is compared: by default the
-    quantity, or else the only one.
+    nan is expected where the exact answer is nan, infinity where it is infinite. Infinity of the right sign is also
+    accepted where |exact| + bound exceeds the largest finite number.
+
+    Args:
+        quantity: Name of what is compared, for messages.
+        observed: The result of the backend.
+        exact: The exact answer.
+        bound: Largest admissible error; an infinite bound admits every value.
+        fmt: Format of the logits.
+        overflows: Where infinity of the right sign is also accepted.
+        undefined: Where nan is also accepted.
+        effect: Size of the effect that the comparison is about, by default the answer itself, but at least 1.
+        call: The call that gave the result.
+        result: Name of the compared result of ``call``, by default the quantity, or else the only one.
+        reading: See :class:`Compared`.
     """
     calls = () if call is None else (call,)
     if result is None:
@@ -149,7 +159,7 @@ def compare(
 def _ratios(
     got: F64Array, exact: Exact, tolerance: F64Array, fmt: Format, overflows: npt.NDArray[np.bool_]
 ) -> F64Array:
-    """Ratios where something is infinite or nan."""
+    """Ratios if some values or bounds are infinite or nan."""
     want = exact.value
     finite_want, finite_got = np.isfinite(want), np.isfinite(got)
     both = finite_want & finite_got
@@ -166,7 +176,7 @@ def _ratios(
 
 
 def _ulp(error: F64Array, size: F64Array, fmt: Format) -> float:
-    """Largest error in units in the last place of the exact values, which have these sizes."""
+    """Largest error in units in the last place of the exact values, whose magnitudes are ``size``."""
     # frexp has its fraction in [1/2, 1): size is 2**(exponent - 1) and more.
     exponent = np.frexp(np.maximum(size, fmt.smallest_normal))[1]
     ulps = np.asarray(np.ldexp(error / (2 * fmt.unit_roundoff), 1 - exponent))
@@ -176,10 +186,10 @@ def _ulp(error: F64Array, size: F64Array, fmt: Format) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement(Finding):
-    """Two results of the backend that must agree, and neither of which is beyond its bound of the exact answer alone.
+    """Two results of the backend that must agree and do not, though each may be within its bound of the exact answer.
 
-    ``formulas`` say how the two are made of the results of the calls: expressions in ``{0}``, ``{1}`` and so on, one
-    for each call, that stand for the result of ``results`` by row. ``otherwise`` says how the second came about.
+    ``formulas`` are the two compared values as expressions in ``{0}``, ``{1}`` and so on: for each call the result by
+    row that ``results`` names. ``otherwise`` says in the message how the second value was computed.
     """
 
     kind: ClassVar[str] = "calls-disagree"
@@ -210,7 +220,7 @@ class Disagreement(Finding):
         return [*lines, f"got = {got}", *beside(self.quantity + _place(self.index), expected, self.bound)]
 
 
-#: What a convention asks of a value, as a condition on ``got``.
+#: What a convention requires of a value, as a condition on ``got``.
 CONVENTIONS = {
     "nan": "np.isnan(got).all()",
     "zero": "(got == 0).all()",
@@ -224,11 +234,10 @@ Expected = Literal["nan", "zero", "not finite", "zero or more", "zero or less", 
 
 @dataclass(frozen=True, kw_only=True)
 class WrongConvention(Finding):
-    """A value that must be zero, must not be a number, or must have a sign.
+    """A value that is not what a convention requires: zero, nan, infinity, or a sign.
 
-    ``index`` is of a row or an element, () of all of them.
-
-    ``or_error``: an error is right as well.
+    ``index`` is that of a row or an element, () for all of them. ``because`` is the reason in the message.
+    ``or_error``: raising an exception would be right as well.
     """
 
     kind: ClassVar[str] = "wrong-value"
@@ -246,7 +255,7 @@ class WrongConvention(Finding):
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """As of any wrong value: what is given is a number where none is expected, or none where zero is."""
+        """As for any wrong value: whether the observed value is finite."""
         return self.kind, "not finite" if self.expected == "zero" and ("nan" in self.got or "inf" in self.got) else (
             "finite"
         )
@@ -256,7 +265,7 @@ class WrongConvention(Finding):
         return {"index": self.index or None, "expected": self.expected, "got": self.got}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The value beside the convention."""
+        """The value and the convention."""
         lines = [
             calls[0].assignment,
             f"got = np.asarray({calls[0].rows(self.quantity)}{_place(self.index)})",

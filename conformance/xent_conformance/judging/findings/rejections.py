@@ -1,4 +1,4 @@
-"""Accepted what must be rejected, rejected what must be accepted, and rejections that say the wrong thing."""
+"""Invalid calls that are accepted, valid calls that are rejected, and rejections with the wrong message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xent_conformance.records.lines import ExceptionLine
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted(Finding):
-    """A call that must be rejected and was not. ``what`` is wrong with it; ``got`` is what it gave instead."""
+    """An invalid call that was accepted. ``what`` is wrong with it; ``got`` is what it returned."""
 
     kind: ClassVar[str] = "accepted"
     what: str
@@ -43,7 +43,7 @@ class Accepted(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class Raised(Finding):
-    """A call that must give a result and raised. ``place`` is "file:line" of the innermost frame outside the suite."""
+    """A valid call that raised. ``place`` is "file:line" of the innermost frame outside the suite."""
 
     kind: ClassVar[str] = "raised"
     exception: str
@@ -53,7 +53,7 @@ class Raised(Finding):
 
     @classmethod
     def by(cls, quantity: str, call: Invocation, outcome: Outcome, problem: Problem | None = None) -> Raised:
-        """What an outcome says was raised."""
+        """The finding for an outcome with an exception."""
         return cls(
             quantity=quantity,
             calls=(call,),
@@ -103,7 +103,7 @@ class Raised(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class WrongMessage(Finding):
-    """A rejection whose message does not name what it rejects: none of ``names``, of which the first is its own."""
+    """A rejection whose message does not name what it rejects: it has none of ``names``."""
 
     kind: ClassVar[str] = "wrong-message"
     names: tuple[str, ...]
@@ -115,7 +115,7 @@ class WrongMessage(Finding):
         return f"the error for {self.names[0]} does not name it: {self.text}"
 
     def details(self) -> dict[str, Any]:
-        """The message, and what was looked for in it."""
+        """The message, and the name that it lacks."""
         return {"expected": f"a message with {self.names[0]}", "got": self.text}
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:

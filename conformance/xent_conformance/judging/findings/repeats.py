@@ -1,4 +1,4 @@
-"""Calls that do not give the same again: one after the other, or beside each other in threads."""
+"""Calls that return different results when repeated: one after the other, or concurrently in threads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xent_conformance.calling.calls import Invocation, Outcome, as_float64, diff
 from xent_conformance.judging.findings.base import Finding, ScriptCall
 from xent_conformance.problem import F64Array
 
-#: Times that a script makes a call again before it believes that the call is repeatable.
+#: How often a script repeats a call before it reports it as repeatable.
 AGAIN = 100
-#: Times that each of several threads makes its call before a script believes that they do not disturb each other.
+#: How often each thread of a script makes its call before the script reports it as thread-safe.
 ROUNDS = 1000
 
 
@@ -28,7 +28,7 @@ def _some(values: F64Array) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Repeated(Finding):
-    """A result that is bitwise another one; ``got`` and ``expected`` show some of it."""
+    """A result that differs bitwise when repeated; ``got`` and ``expected`` show some of the differing numbers."""
 
     kind: ClassVar[str] = "not-repeatable"
     got: str
@@ -36,7 +36,7 @@ class _Repeated(Finding):
 
     @classmethod
     def seen(cls, calls: tuple[Invocation, ...], first: Outcome, again: Outcome) -> Self | None:
-        """What the first of some calls came to, and what it came to again; None: bitwise the same."""
+        """The finding for two outcomes of the first of ``calls``; None if they are bitwise the same."""
         name = differing(first, again)
         if name is None:
             return None
@@ -50,7 +50,7 @@ class _Repeated(Finding):
 
     @property
     def signature(self) -> tuple[str, ...]:
-        """Each kind of repetition is a failure of its own."""
+        """The kind of repetition."""
         return self.kind, type(self).__name__
 
     def details(self) -> dict[str, Any]:
@@ -60,16 +60,16 @@ class _Repeated(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class NotRepeatable(_Repeated):
-    """The first of ``calls`` gives something else after the others, or when it is simply made again."""
+    """The first of ``calls`` returns something else after the others, or when it is simply repeated."""
 
     @property
     def message(self) -> str:
-        """What it gives, first and again."""
+        """Both results."""
         between = f" after {len(self.calls) - 1} other calls" if len(self.calls) > 1 else " when it is called again"
-        return f"{self.call} gives another {self.quantity}{between}: {self.got}, first {self.expected}"
+        return f"{self.call} returns a different {self.quantity}{between}: {self.got}, first {self.expected}"
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The call again and again, with the others between."""
+        """The call repeated, with the others in between."""
         lines = [*_answer("answer", calls[0]), "first = answer()", f"for _ in range({AGAIN}):"]
         for other in calls[1:]:
             lines += ["    try:", f"        {other.text}", "    except Exception:", "        pass"]
@@ -85,18 +85,18 @@ class NotRepeatable(_Repeated):
 
 @dataclass(frozen=True, kw_only=True)
 class NotReadAnew(_Repeated):
-    """The first of ``calls`` gives something else in the arrays of the second one, which were overwritten for it."""
+    """The first of ``calls`` returns something else with the arrays of the second, overwritten, than with new ones."""
 
     @property
     def message(self) -> str:
-        """What it gives there, and in new arrays."""
+        """The results with overwritten and with new arrays."""
         return (
-            f"{self.quantity} of {self.call} with arrays that were changed in place since another call is {self.got},"
-            f" with new arrays of the same content {self.expected}"
+            f"{self.quantity} of {self.call} is {self.got} with arrays that were overwritten after another call, but"
+            f" {self.expected} with new arrays of the same content"
         )
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
-        """The call with new arrays, and after another one with that one's, overwritten."""
+        """The call with new arrays, and after another call with the arrays of that one, overwritten."""
         call, before = calls
         lines = [*_answer("answer", call), *_answer("answer_before", before), "expected = answer()", "answer_before()"]
         lines += [f"{old}[...] = {new}" for old, new in zip(before.inputs, call.inputs, strict=True) if old != new]
@@ -110,12 +110,15 @@ class NotReadAnew(_Repeated):
 
 @dataclass(frozen=True, kw_only=True)
 class NotThreadSafe(_Repeated):
-    """The first of ``calls`` gives something else while the others are made in other threads."""
+    """The first of ``calls`` returns something else while the others run in other threads."""
 
     @property
     def message(self) -> str:
-        """What it gives, beside others and alone."""
-        return f"{self.quantity} of a call beside {len(self.calls) - 1} others is {self.got}, alone {self.expected}"
+        """The results of the call in threads and alone."""
+        return (
+            f"{self.quantity} of a call is {self.got} while {len(self.calls) - 1} others run in other threads,"
+            f" {self.expected} alone"
+        )
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """Each call alone, and then all at once."""
@@ -132,13 +135,13 @@ class NotThreadSafe(_Repeated):
             "sys.setswitchinterval(1e-6)",
             "with ThreadPoolExecutor(len(answers)) as pool:",
             "    different = list(pool.map(differs, range(len(answers))))",
-            "print(f'{sum(different)} of {len(answers)} calls give something else beside the others than alone')",
+            "print(f'{sum(different)} of {len(answers)} calls return something else in threads than alone')",
             "wrong = any(different)",
         ]
 
 
 def _answer(name: str, call: ScriptCall) -> list[str]:
-    """A function for all that a call gives."""
+    """Lines that define a function which returns all results of a call."""
     return [
         f"def {name}():",
         f"    results = {call.text}",
