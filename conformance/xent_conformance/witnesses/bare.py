@@ -1,7 +1,7 @@
-"""Whether a failure needs the guard bands around its inputs: a script that shows it must then lay them out too.
+"""Whether a failure needs the guard bands around its inputs: a script that reproduces it must then have them too.
 
-What reads beside an array, or takes the beginning of its memory for its first element, is right on an array that fills
-its memory, as those of a plain script do.
+A backend that reads beyond an array, or takes the start of its memory for its first element, is right on an array that
+fills its memory, as in a plain script.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from xent_conformance.requirements.registry import Requirement
 
 
 class BareExecutor:
-    """Carries out calls through another executor, on inputs with nothing around them."""
+    """Carries out calls through another executor, on inputs without guard bands."""
 
     def __init__(self, guarded: Executor) -> None:
-        """Uses the other's process, or processes."""
+        """Uses the process or processes of another executor."""
         self.guarded = guarded
         self.restarts = guarded.restarts
         self.expendable = guarded.expendable
@@ -57,20 +57,20 @@ class BareExecutor:
         return self.guarded.keeps_strides(array)
 
     def close(self) -> None:
-        """The other is not ours to close."""
+        """The owner of the other executor closes it."""
 
 
 def needs_bands(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
     """Whether a problem fails in this way between guard bands, and does not without them."""
-    if isinstance(finding, Lost):  # each try would cost a process, or the time that it is given
+    if isinstance(finding, Lost):  # each try would cost a process, and perhaps its time limit
         return False
     bare = replace(subject, executor=BareExecutor(subject.executor))
     return not _fails(requirement, bare, problem, finding) and _fails(requirement, subject, problem, finding)
 
 
 def _fails(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
-    found = findings(requirement, Trial(subject, problem))
-    return any(f.failed and f.likeness == finding.likeness for f in found)
+    made = findings(requirement, Trial(subject, problem))
+    return any(f.failed and f.likeness == finding.likeness for f in made)
 
 
 def _bare(invocation: Invocation) -> Invocation:

@@ -1,8 +1,8 @@
-"""Search that goes on behind a cause: the failures of one requirement on one subject that are different faults.
+"""Finding several faults behind the failures of one requirement on one subject.
 
-A failing problem is reduced, and what the small one needs in order to fail is its situation. Failing problems in that
-situation are set aside, and the clearest of the others is next. Of those that were set aside the one that is least like
-a witness is reduced too, since two faults may show in one situation.
+A failing problem is reduced, and the facts without which the small one does not fail are its situation. Failing
+problems in that situation are set aside, and the clearest of the others is reduced next. Of those set aside, the one
+that is least similar to a witness is reduced too, since two faults may show in the same situation.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.lost import hurried
 from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
 
-#: Failing problems that are reduced, and how many of those are from what was set aside.
+#: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
-#: A variant passes where its error is so small a share of the bound; between that and 1 it nearly fails.
+#: A variant passes if its error is below this share of the bound; between that and 1 it nearly fails.
 CLEARLY = 0.25
-#: Variants that are judged, for a backend whose calls are cheap and for one that compiles every new shape.
+#: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
-#: Processes that variants may use up where a call ends its process, and where one never comes back.
+#: Most processes that variants of a call that crashes, or that hangs, may cost.
 RESTARTS = {CRASH: 3, TIMEOUT: 1}
-#: Seconds that they may take then.
+#: Most seconds that variants of such a call may take.
 SECONDS = 5.0
 
 
 @dataclass
 class Cause:
-    """A failing problem, what it was reduced to, what that needs, and how many failing problems that explains."""
+    """A failing problem, its witness, the facts that the witness needs to fail, and how many failures that explains."""
 
     failing: Failing
     witness: Witness
@@ -47,7 +47,7 @@ class Cause:
     explained: int = 0
 
     def explains(self, failing: Failing) -> bool:
-        """Whether a failing problem lies in its situation, and fails in the same way."""
+        """Whether a failing problem is in its situation and fails in the same way."""
         one, other = self.failing.finding, failing.finding
         same = (one.signature, one.quantity) == (other.signature, other.quantity)
         return same and failing.facts.issuperset(self.needs.situation)
@@ -58,14 +58,14 @@ class Cause:
         return bool(self.needs.situation)
 
     def covers(self, problem: Problem) -> bool:
-        """Whether a problem that has not been judged lies in its situation; unless that is known, any does."""
+        """Whether a problem that has not been judged is in its situation; every problem is if that is not known."""
         return facts(problem).issuperset(self.needs.situation)
 
 
 def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost: Sequence[Cause] = ()) -> Cause:
-    """A failing problem made small, and what that needs in order to fail.
+    """Reduce a failing problem, and determine the facts that the small one needs to fail.
 
-    ``lost`` are causes whose calls do not come back: no problem in their situation is tried.
+    ``lost`` are causes whose calls do not return: no problem in their situation is tried.
     """
     witness = reduce(requirement, subject, failing)
     return Cause(failing, witness, _needed(requirement, subject, failing, witness, lost))
@@ -74,22 +74,22 @@ def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost:
 def causes(
     requirement: Requirement, subject: Subject, failing: Iterable[Failing], known: Sequence[Cause] = ()
 ) -> list[Cause]:
-    """The different faults behind failing trials of a requirement, given the clearest first.
+    """The different faults behind failing trials of a requirement, which are sorted by clarity.
 
-    ``known`` are those that the search has gone on behind already.
+    ``known`` are the causes that the search has established already.
     """
     left, aside = list(failing), list[Failing]()
     established: list[Cause] = []
 
     def establish(cause: Cause, others: Iterable[Failing]) -> None:
-        """Set aside what a cause explains of others."""
+        """Set aside the failures among ``others`` that a cause explains."""
         nonlocal left
         if cause not in established:
             established.append(cause)
-        behind = [f for f in others if cause.explains(f)]
-        cause.explained += sum(f.alike for f in behind)
-        aside.extend(f for f in behind if not isinstance(f.finding, Lost))
-        left = [f for f in others if f not in behind]
+        explained = [f for f in others if cause.explains(f)]
+        cause.explained += sum(f.alike for f in explained)
+        aside.extend(f for f in explained if not isinstance(f.finding, Lost))
+        left = [f for f in others if f not in explained]
 
     for cause in known:
         cause.explained = 0
@@ -112,7 +112,7 @@ def causes(
 
 
 def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
-    """Place of the failing problem that has least in common with those that were reduced."""
+    """Index of the failing problem that has least in common with those that were reduced."""
 
     def likeness(failing: Failing) -> float:
         return max(len(failing.facts & c.failing.facts) / len(failing.facts | c.failing.facts) for c in established)
@@ -123,9 +123,9 @@ def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
 def _needed(
     requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
 ) -> Needs:
-    """What a small problem needs in order to fail; unknown where it is expensive, or fails for more than itself.
+    """The facts that a small problem needs to fail; unknown if that is expensive, or if more than the problem matters.
 
-    What lies beside the inputs, and not the problem, makes a stray read show.
+    For a stray read, the memory around the inputs matters and not the problem.
     """
     known = isinstance(witness.finding, StrayRead)
     if known or witness.sometimes or witness.before or not requirement.reducible:
@@ -142,7 +142,7 @@ def _needed(
         judged += 1
         if (
             within is None
-            # A gradient that the variant does not have passes there for no merit of its own.
+            # A variant without this gradient passes only because there is nothing to compare.
             or (finding.quantity == "grad_target" and not within.has_probabilities)
             or subject.unclaimed(within) - subject.unclaimed(witness.problem)
             or judged > limit
@@ -152,14 +152,14 @@ def _needed(
         ):
             return Shown.UNCLEAR
         try:
-            found = [f for f in findings(requirement, Trial(subject, within)) if not isinstance(f, Declined)]
+            made = [f for f in findings(requirement, Trial(subject, within)) if not isinstance(f, Declined)]
         except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
             return Shown.UNCLEAR
-        if any(f.failed for f in found):
-            return Shown.FAILS if any(f.failed and f.signature == finding.signature for f in found) else Shown.UNCLEAR
-        if not any(f.exercised for f in found):
+        if any(f.failed for f in made):
+            return Shown.FAILS if any(f.failed and f.signature == finding.signature for f in made) else Shown.UNCLEAR
+        if not any(f.exercised for f in made):
             return Shown.NOTHING
-        return Shown.PASSES if max(f.ratio for f in found) < CLEARLY else Shown.UNCLEAR
+        return Shown.PASSES if max(f.ratio for f in made) < CLEARLY else Shown.UNCLEAR
 
     with hurried(executor) if lost else nullcontext():
         needed = needs(witness.problem, shown)

@@ -1,7 +1,7 @@
-"""What a failure needs before it: calls of the run whose traces a backend carries on into later ones.
+"""The earlier calls that a failure depends on, through state that the backend keeps from one call to the next.
 
-A failure is shown by a script in a new process. Where the failing call alone does not fail in one, the latest calls
-before it are made there first, and as many of them are left out as can be.
+A failure is reproduced by a script in a new process. If the failing call alone does not fail there, the latest calls
+before it are made first, reduced to as few as possible.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from contextlib import suppress
 from xent_conformance.calling.calls import Caller, Invocation, LostError, Outcome, differing
 from xent_conformance.judging.findings import Finding
 
-#: New processes that the search for the calls that matter may use up.
+#: Most new processes that the search for the necessary calls may cost.
 PROCESSES = 24
 
 
 def calls_before(
     caller: Caller, calls: Sequence[Invocation], fails: Callable[[], bool]
 ) -> tuple[Invocation, ...] | None:
-    """The calls that must be made in a new process before ``fails`` says yes; None where all of them do not do it."""
+    """The calls that must be made in a new process so that ``fails`` is true; None if all of them do not suffice."""
     tries = 0
 
     def fails_after(some: Sequence[Invocation]) -> bool:
@@ -45,7 +45,7 @@ def calls_before(
 
 
 def made_anew(caller: Caller, calls: Sequence[Invocation]) -> None:
-    """Make calls in a new process, whatever they come to."""
+    """Make calls in a new process, whatever their outcome."""
     caller.executor.renewed()
     for call in calls:
         with suppress(LostError):
@@ -53,7 +53,7 @@ def made_anew(caller: Caller, calls: Sequence[Invocation]) -> None:
 
 
 def own_calls_before(caller: Caller, shown: Finding) -> tuple[Invocation, ...]:
-    """Of all calls in a new process, in which a check has just failed, those that matter to the one that is wrong."""
+    """Of all calls in a new process in which a check has just failed, those that change the result of the wrong one."""
     call, made = shown.calls[0], list(caller.executor.recent)
     keys = [other.key for other in made]
     earlier = made[: keys.index(call.key)] if call.key in keys else []
@@ -69,7 +69,7 @@ def own_calls_before(caller: Caller, shown: Finding) -> tuple[Invocation, ...]:
     alone = outcome()
 
     def differs() -> bool:
-        found = outcome()
-        return alone is not None and found is not None and differing(alone, found) is not None
+        now = outcome()
+        return alone is not None and now is not None and differing(alone, now) is not None
 
     return calls_before(caller, earlier, differs) or ()

@@ -1,4 +1,4 @@
-"""Values as Python text that reads back exactly: numbers, NumPy arrays, and the memory behind odd strides."""
+"""Numbers, NumPy arrays and the memory behind strided views as Python text that reads back exactly."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def array(values: AnyArray, name: str, lines: list[str]) -> str:
 
 
 def _repeating(values: AnyArray, kind: str) -> str | None:
-    """An array whose elements in C order are the same few over and over; None for any other."""
+    """An array whose elements in C order repeat with a short period; None for any other."""
     flat = values.reshape(-1)
     bits = flat.view(f"V{flat.itemsize}")
     for period in range(1, min(FEW, flat.size // 4) + 1):
@@ -50,7 +50,7 @@ def _repeating(values: AnyArray, kind: str) -> str | None:
 
 
 def _filled(values: AnyArray, name: str, kind: str, lines: list[str]) -> str | None:
-    """The name of an array that ``lines`` fill with its commonest value and then change; None for too many changes."""
+    """The name of an array that ``lines`` fill with its commonest value and then change; None if too many differ."""
     flat = values.reshape(-1)
     distinct, counts = np.unique(flat, return_counts=True)
     common = distinct[counts.argmax()]
@@ -76,10 +76,10 @@ def _nested(values: AnyArray) -> str:
 def memory_of(
     values: AnyArray, *, bands: bool = False, ordinary: bool = False
 ) -> tuple[AnyArray, tuple[int, ...], int]:
-    """The elements of an array as they lie in memory, its strides in elements, and where its first element is.
+    """The memory of an array, its strides in elements, and the position of its first element.
 
-    Between the elements is poison, and one more before the first, as there was in the call (``guarded``); around them
-    too where ``bands``. Ordinary numbers lie there instead where ``ordinary``.
+    As in the call (see ``guarded``), there is poison between the elements and one more before the first, and with
+    ``bands`` also around them; with ``ordinary`` there are ordinary numbers instead.
     """
     strides = tuple(s // values.itemsize for s in values.strides)
     band = BAND // values.itemsize if bands else 0

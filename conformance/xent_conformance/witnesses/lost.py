@@ -1,4 +1,4 @@
-"""Reducing a problem whose call does not come back: each one that does not either costs a process, and time."""
+"""Reducing a problem whose call does not return: each such call costs a process, and each hanging one also time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.problem import Problem
 from xent_conformance.witnesses.reducer import Reducer
 
-#: Workers that reducing a call which ends its process may use up, and one which never comes back.
+#: Most worker processes that reducing a crashing call, and a hanging one, may cost.
 RESTARTS = {CRASH: 10, TIMEOUT: 3}
-#: Seconds that it may take: the smallest problem so far stands then.
+#: Most seconds that reducing may take; after that the smallest problem so far is reported.
 SECONDS = 20.0
 
 
 class Reduced(NamedTuple):
     """A problem and how it fails, after so many ``tries``.
 
-    ``by_chance``: it does not every time; ``stopped``: there was no time for more.
+    ``by_chance``: it does not fail every time; ``stopped``: the time ran out.
     """
 
     problem: Problem
@@ -38,7 +38,7 @@ def reduce_lost(
     worst: Callable[[Problem], Finding | None],
     reducing: Callable[[Callable[[Problem], bool]], Reducer],
 ) -> Reduced:
-    """Reduce by the reducer that ``reducing`` makes. ``worst`` is the same failure of a problem, None without one."""
+    """Reduce with the reducer that ``reducing`` makes. ``worst`` gives the same failure of a problem, or None."""
     latest: Finding = original
     before, deadline, stopped = executor.restarts, monotonic() + SECONDS, False
 
@@ -47,18 +47,18 @@ def reduce_lost(
         if executor.restarts - before >= RESTARTS[original.fate]:
             return False
         stopped = monotonic() >= deadline
-        found = None if stopped else worst(candidate)
-        latest = found or latest
-        return found is not None
+        failure = None if stopped else worst(candidate)
+        latest = failure or latest
+        return failure is not None
 
     reducer = reducing(still_fails)
     problem = reducer.best
     with hurried(executor):
         small = reducer.run()
-        # One that is smaller shows that this one was not lost by chance.
+        # If a smaller problem was lost too, this one was not lost by chance.
         return Reduced(small, latest, reducer.tries, small is problem and worst(small) is None, stopped)
 
 
 def hurried(executor: Executor) -> AbstractContextManager[None]:
-    """Inside, calls like one that does not come back have little time."""
+    """Inside the block, calls like one that hangs have a short time limit."""
     return executor.hurried() if isinstance(executor, IsolatedExecutor) else nullcontext()

@@ -1,8 +1,9 @@
 """Reducing a failing problem to one that a person can read.
 
-Works on the concrete problem: drop rows and classes, neutralise options, move values towards small integers. A change
-is kept where the requirement still fails. The number of tries is limited, not the time, so that a witness does not
-depend on how busy a machine is; where each failure costs a process, the smallest problems are tried first.
+It works on the concrete problem: it drops rows and classes, neutralises options, and moves values towards small
+integers. A change is kept if the requirement still fails. The number of tries is limited and not the time, so that a
+witness does not depend on how busy the machine is; if each failure costs a process, the smallest problems are tried
+first.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ LIMIT = 300
 LIMIT_STATIC_SHAPES = 80
 #: Rows and arrays up to this size are simplified element by element.
 SMALL = 48
-#: Of a larger array no span smaller than this share of it is left out at once.
+#: From a larger array, no span smaller than one of this many parts is removed at once.
 FINEST = 64
-#: The value that says nothing, where that is not zero.
+#: The neutral value of an array's elements, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
 
 Places = npt.NDArray[np.intp]
 
 
 class Reducer:
-    """One reduction: the best problem so far, and the tries that are left."""
+    """One reduction: the best problem so far, and the remaining tries."""
 
     def __init__(
         self,
@@ -44,9 +45,9 @@ class Reducer:
         *,
         costly: bool = False,
     ) -> None:
-        """``still_fails`` says whether a problem shows the same failure; ``costly``: a failure takes long, no other.
+        """``still_fails`` says whether a problem shows the same failure; ``costly``: a failing try takes long.
 
-        ``within`` makes a problem one that the backend claims to take, None where that is not possible.
+        ``within`` changes a problem to be within the backend's claims; None if that is not possible.
         """
         self.best = problem
         self.tries = 0
@@ -56,7 +57,7 @@ class Reducer:
         self._costly = costly
 
     def run(self, row: int | None = None) -> Problem:
-        """The reduced problem. ``row`` is where the failure was seen, if it was seen in one row."""
+        """The reduced problem. ``row`` is the row in which the failure was seen, if there is one."""
         if row is not None:
             self._try(keep_rows(self.best, np.array([row])))
         if self._costly:
@@ -79,7 +80,7 @@ class Reducer:
                 return self.best
 
     def _exhaust(self, candidates: Callable[[Problem], Iterator[Problem | None]]) -> None:
-        """Try candidates, starting over from each that still fails."""
+        """Try candidates, starting again from each that still fails."""
         improved = True
         while improved and self.tries < self._limit:
             improved = any(self._try(candidate) for candidate in candidates(self.best))
@@ -91,9 +92,9 @@ class Reducer:
         *,
         to_none: bool = False,
     ) -> None:
-        """Leave out spans of places: halves first, down to a 64th of those that remain, or to single ones of few.
+        """Remove spans of positions: halves first, down to a 64th of the remaining ones, or to single ones if few.
 
-        Behind a span that can be left out the next is tried, not the first again. ``to_none``: all may be left out.
+        After a span that can be removed the next one is tried, not the first again. ``to_none``: all may be removed.
         """
         places = places_of(self.best)
         width = max(len(places) // 2, 1)
@@ -121,7 +122,7 @@ class Reducer:
 
 
 def _smallest(problem: Problem) -> Iterator[Problem | None]:
-    """The first few rows and classes, the smallest problems first: each plain, and with all else as it is."""
+    """The first few rows and classes, the smallest problems first: each plain, and otherwise unchanged."""
     for rows, classes in sorted(product(_sizes(problem.rows), _sizes(problem.classes)), key=np.prod):
         few = keep_rows(problem, np.arange(rows))
         few = None if few is None else keep_classes(few, np.arange(classes))
@@ -135,7 +136,7 @@ def _sizes(size: int) -> list[int]:
 
 
 def _plain(problem: Problem) -> Problem:
-    """Zeros and no options: of the first class where there are class indices, summed where it is a mean."""
+    """The problem with zeros and no options: labels of the first class, and a sum instead of a mean."""
     target = problem.target if is_floating(problem.target.dtype) else np.zeros_like(problem.target)
     cotangent = None if problem.cotangent is None else np.ones_like(problem.cotangent)
     changes = {"logits": np.zeros_like(problem.logits), "target": target, "cotangent": cotangent}
@@ -165,7 +166,7 @@ def _plainer(problem: Problem) -> Iterator[Problem | None]:
 
 
 def _row_axes(problem: Problem) -> list[int]:
-    """The axes of the rows: one of (N, C), several of what has to be spatial."""
+    """The axes of the rows: one for (N, C), several for spatial logits."""
     return [axis for axis in range(problem.logits.ndim) if axis != problem.class_axis]
 
 
@@ -174,7 +175,7 @@ def _places(problem: Problem, axis: int) -> Places:
 
 
 def _fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
-    """Some of the rows, or of the places along one of their axes, in a layout as before."""
+    """Some of the rows, or of the positions along one of their axes, with the layout unchanged."""
     return _laid_out_as_before(problem, keep_places(problem, axis, places))
 
 
@@ -183,7 +184,7 @@ def _fewer_classes(problem: Problem, classes: Places) -> Problem | None:
 
 
 def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | None:
-    """A problem that was made smaller, each array in the layout that it had."""
+    """A smaller problem with each array in its original layout."""
     if fewer is None:
         return None
     before = problem.arrays()
@@ -191,7 +192,7 @@ def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | No
 
 
 def _numbers(problem: Problem) -> list[str]:
-    """The arrays of floating-point numbers."""
+    """Names of the arrays of floating-point numbers."""
     return [name for name, array in problem.arrays().items() if is_floating(array.dtype)]
 
 
@@ -207,12 +208,12 @@ def _simpler_whole(problem: Problem, name: str) -> Iterator[Problem | None]:
 
 
 def _odd_places(problem: Problem, name: str) -> Places:
-    """Where the elements are that are not plain."""
+    """Positions of the elements that do not have the neutral value."""
     return np.flatnonzero(getattr(problem, name).astype(np.float64).reshape(-1) != PLAIN.get(name, 0.0))
 
 
 def _plain_but_at(problem: Problem, places: Places, name: str) -> Problem | None:
-    """All elements plain but those at some places."""
+    """The neutral value for all elements except those at some positions."""
     values = getattr(problem, name).astype(np.float64)
     step = np.full(values.size, PLAIN.get(name, 0.0))
     step[places] = values.reshape(-1)[places]
@@ -220,7 +221,7 @@ def _plain_but_at(problem: Problem, places: Places, name: str) -> Problem | None
 
 
 def _simpler_elements(problem: Problem, name: str) -> Iterator[Problem | None]:
-    """Single elements as small round numbers, where there are few that are not plain."""
+    """Single elements as small round numbers, if only few are not neutral."""
     values = getattr(problem, name).astype(np.float64)
     odd = _odd_places(problem, name)
     for place in odd if len(odd) <= SMALL else ():
@@ -241,7 +242,7 @@ def _simpler_numbers(number: float) -> Iterator[float]:
 
 
 def _changed(problem: Problem, name: str, step: npt.NDArray[np.float64]) -> Problem | None:
-    """The problem with other values, None where rounding them to the dtype changes nothing or nothing gets simpler."""
+    """The problem with other values; None if, rounded to the dtype, they are the same or no simpler."""
     array: AnyArray = getattr(problem, name)
     values, plain = array.astype(np.float64), PLAIN.get(name, 0.0)
     new = rounded(step, array.dtype.name) + 0.0  # no negative zero
@@ -251,7 +252,7 @@ def _changed(problem: Problem, name: str, step: npt.NDArray[np.float64]) -> Prob
 
 
 def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
-    """Digits that it takes to write the values down: the plain value costs nothing, integers little, others much."""
+    """Number of digits to write the values: the neutral value costs nothing, integers little, others much."""
     finite = values[np.isfinite(values) & (values != plain)]
     digits = np.log10(1 + np.abs(finite)) + 1
     with np.errstate(over="ignore"):
@@ -260,7 +261,7 @@ def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
 
 
 def _ignoring_by_default(problem: Problem) -> Problem | None:
-    """The same rows ignored without passing the option; None where the backend ignores nothing by itself."""
+    """The same rows ignored without passing the option; None if the backend has no default sentinel."""
     ignored = problem.ignored()
     if not ignored.any():
         return problem.with_(ignore_index=None)

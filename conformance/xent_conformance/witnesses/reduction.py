@@ -1,4 +1,4 @@
-"""From a failing problem to a small one: within what the backend claims, and failing in the same way."""
+"""From a failing problem to a small one that is within the backend's claims and fails in the same way."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from xent_conformance.witnesses.lost import SECONDS, reduce_lost
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
 from xent_conformance.witnesses.script import script
 
-#: A failure of this ratio leaves no reader in doubt; reducing does not go below it.
+#: Reducing does not go below this ratio, so that the failure of the witness is clear.
 CLEAR = 8.0
-#: Problems that are tried to make that of a stray read small.
+#: Most tries for reducing a stray read.
 LIMIT_STRAY = 40
-#: A failing problem is judged again before it is reduced, since what fails only sometimes cannot be: so many times,
-#: and so many more where it did not fail in all of them.
+#: How often a failing problem is judged again before it is reduced, since an intermittent failure cannot be reduced;
+#: and how many more times if it did not fail in all of them.
 AGAIN, MORE = 2, 8
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A failing problem as it is shown: ``seen`` of ``tries`` times that it was judged it failed.
+    """A reduced failing problem, which failed ``seen`` of the ``tries`` times that it was judged.
 
-    ``reductions`` is how many problems were tried to make it small; ``before`` are calls without which it does not fail
-    in a new process. ``stopped``: there was no time to make it smaller.
+    ``reductions`` is the number of problems that were tried; ``before`` are calls without which it does not fail in a
+    new process. ``stopped``: the time ran out before it was as small as possible.
     """
 
     problem: Problem
@@ -48,7 +48,7 @@ class Witness:
 
     @property
     def sometimes(self) -> bool:
-        """Whether it failed in some of the tries only."""
+        """Whether it failed in only some of the tries."""
         return self.seen < self.tries
 
     @property
@@ -57,29 +57,29 @@ class Witness:
         notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
-        notes += [f" (reduced for {SECONDS:g} s only)"] if self.stopped else []
+        notes += [f" (reducing stopped after {SECONDS:g} s)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
     def script(self, requirement: Requirement, subject: Subject) -> str:
-        """A script that shows it."""
+        """A script that reproduces it."""
         about = requirement, subject, self.problem, self.finding
         return script(*about, sometimes=self.sometimes, before=self.before)
 
 
 def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witness:
-    """The failing problem made small: within what the backend claims, and failing in the same way.
+    """Reduce a failing problem, within the backend's claims and failing in the same way.
 
-    Where it fails for what calls before it have left behind, these are part of the witness.
+    If the failure depends on earlier calls, these are part of the witness.
     """
     original, problem = failing.finding, failing.trial.problem
 
     def worst(candidate: Problem) -> Finding | None:
-        """The same failure of another problem; what the suite cannot judge is no failure."""
+        """The same failure of another problem; None also for a problem that the suite cannot judge."""
         try:
-            found = findings(requirement, Trial(subject, candidate))
+            made = findings(requirement, Trial(subject, candidate))
         except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
             return None
-        same = [f for f in found if f.failed and f.likeness == original.likeness]
+        same = [f for f in made if f.failed and f.likeness == original.likeness]
         return max(same, key=lambda f: f.ratio, default=None)
 
     witness = _reduced(requirement, subject, failing, worst)
@@ -99,7 +99,7 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witn
 def _with_calls_before(
     witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None]
 ) -> Witness:
-    """The problem as it failed after the calls of the run; what there was without them where these do not matter."""
+    """The witness with the earlier calls that it depends on; the same witness if it depends on none."""
     problem = failing.trial.problem
     needed = calls_before(caller, failing.before, lambda: worst(problem) is not None)
     if needed is None:
@@ -112,7 +112,7 @@ def _with_calls_before(
 def _reduced(
     requirement: Requirement, subject: Subject, failing: Failing, worst: Callable[[Problem], Finding | None]
 ) -> Witness:
-    """The problem made small as long as ``worst`` gives the same failure, in a process with all its past."""
+    """Reduce the problem as long as ``worst`` gives the same failure, in the process of the run."""
     original, problem = failing.finding, failing.trial.problem
     limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
     # The smallest problem shows a stray read best, and its numbers do not matter.
@@ -126,32 +126,32 @@ def _reduced(
     latest = original
 
     def still_fails(candidate: Problem) -> bool:
-        """Whether a candidate fails, and as clearly as asked for: near a ratio of 1 a reader would doubt it."""
+        """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
         nonlocal latest
-        # Not once by chance: of two calls that must agree, say, all but a few may on a problem that is small enough.
+        # More than once: on a small problem, two calls that must agree may disagree by chance.
         wanted = min(original.ratio, CLEAR)
         for _ in range(AGAIN):
-            found = worst(candidate)
-            if found is None or found.ratio < wanted:
+            failure = worst(candidate)
+            if failure is None or failure.ratio < wanted:
                 return False
-            shown = found
+            shown = failure
         latest = shown
         return True
 
     repeated = [worst(problem) for _ in range(AGAIN)]
     if None in repeated:
         repeated += [worst(problem) for _ in range(MORE)]
-        # The first time counts too.
-        seen = 1 + sum(found is not None for found in repeated)
+        # The failure in the run counts too.
+        seen = 1 + sum(failure is not None for failure in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
     reducer = reducing(still_fails, costly=stray)
     small = reducer.run(_row_of(failing))
-    # Where it does not fail this time, what was seen of the small problem, and not of the one that it came from.
+    # If it does not fail this time, the latest failure of the small problem, not that of the original one.
     return Witness(small, worst(small) or latest, reductions=reducer.tries)
 
 
 def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
-    """A simpler problem as the backend claims to take it; None where it does not, though it takes the failing one."""
+    """A simpler problem changed to be within the backend's claims; None if that is not possible."""
     claimed = subject.capabilities.reductions
     if candidate.reduction not in claimed and failing.reduction in claimed:
         return None
@@ -159,7 +159,7 @@ def within_claims(requirement: Requirement, subject: Subject, failing: Problem, 
 
 
 def _row_of(failing: Failing) -> int | None:
-    """The row that the failure was seen in, where it was seen in one."""
+    """The row in which the failure was seen; None if it is not that of a single row."""
     finding, problem = failing.finding, failing.trial.problem
     index = getattr(finding, "index", None)
     if not index or finding.problem is not None or (len(index) == 1 and problem.reduction != "none"):

@@ -1,7 +1,7 @@
-"""Standalone scripts: the calls of a finding in the backend's own vocabulary, without this suite.
+"""Standalone scripts: the calls of a finding, made directly to the backend without this suite.
 
-A script prints ``WRONG`` and exits with 1 where it shows the failure, as ``git bisect run`` wants it, and prints
-``NOT REPRODUCED`` and exits with 0 where it does not: the backend has been repaired, or calls before these mattered.
+A script prints ``WRONG`` and exits with 1 if it reproduces the failure, as ``git bisect run`` expects. Otherwise it
+prints ``NOT REPRODUCED`` and exits with 0: the backend has been fixed, or the failure depends on other calls.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from xent_conformance.witnesses.bare import needs_bands
 from xent_conformance.witnesses.script_call import call_texts, dtypes_of
 from xent_conformance.witnesses.vocabulary import loading_of, parts_of
 
-#: Times that the calls of a failure are made which was seen in some of them only.
+#: How often a script repeats the calls of an intermittent failure.
 TIMES = 100
-#: What a script imports for dtypes that NumPy does not have.
+#: Imported by scripts with dtypes that NumPy does not have.
 EXTENSION = "import ml_dtypes"
 #: Longest comment.
 LONGEST = 200
-#: Seconds that a script gives a call which may never come back.
+#: Seconds after which a script reports a call as hanging.
 LIMIT = 20
 
 VERDICT = ["print('WRONG' if wrong else 'NOT REPRODUCED')", "raise SystemExit(int(wrong))"]
 
-#: What makes a call in a process of its own, which may end or never answer: the script starts itself again.
+#: Lines that make a call which may crash or hang in a child process: the script starts itself again.
 OUTSIDE = f"""\
 import subprocess
 import sys
@@ -42,10 +42,10 @@ if "call" not in sys.argv:
     try:
         done = subprocess.run(command, timeout=LIMIT, check=False, start_new_session=True)
         wrong = done.returncode != {CAME_BACK}
-        print(f"the call ended its process with {{done.returncode}}" if wrong else "the call came back")
+        print(f"the call ended its process with {{done.returncode}}" if wrong else "the call returned")
     except subprocess.TimeoutExpired:
         wrong = True
-        print(f"the call did not come back within {{LIMIT}} s")
+        print(f"the call did not return within {{LIMIT}} s")
     {VERDICT[0]}
     {VERDICT[1]}
 """
@@ -60,10 +60,10 @@ def script(
     sometimes: bool = False,
     before: Sequence[Invocation] = (),
 ) -> str:
-    """A script that makes the calls of a finding and prints what they give beside what they should.
+    """A script that makes the calls of a finding and prints their results and the expected ones.
 
-    Calls ``before`` those are made first, without which there is no failure in a new process.
-    ``sometimes``: the failure was not seen each time that the problem was judged, so the calls are made again.
+    The calls ``before`` are made first: without them there is no failure in a new process. ``sometimes``: the failure
+    is intermittent, so the calls are repeated.
     """
     parts = parts_of(subject)
     bands = isinstance(finding, StrayRead | StrayWrite) or needs_bands(requirement, subject, problem, finding)
@@ -77,23 +77,23 @@ def script(
         "",
     ]
     lines += OUTSIDE.splitlines() if isinstance(finding, Lost) else []
-    lines += ["# Around each input lies what no result may depend on, as it did in the run."] if bands else []
+    lines += ["# As in the run, each input is surrounded by memory that no result may depend on."] if bands else []
     lines += [*arrays, *filter(None, [loading_of(subject)])]
     methods = dict.fromkeys(call.method for call in (*finding.calls, *before))
     lines += [parts.calls[method].rstrip() + "\n" for method in methods if method in parts.calls]
-    lines += ["# What these calls leave behind is part of the failure."] if before else []
+    lines += ["# The failure depends on these earlier calls."] if before else []
     for call in first:
         lines += ["try:", f"    {call.text}", "except Exception:", "    pass"]
     if isinstance(finding, Lost):
         return "\n".join([*lines, *shown]) + "\n"
-    # Two calls that disagree may do so now and then only.
+    # Two calls may disagree only sometimes.
     if sometimes or isinstance(finding, Disagreement):
         shown = _repeated(shown)
     return "\n".join([*lines, *shown, *VERDICT]) + "\n"
 
 
 def _imports(setup: str, dtypes: Iterable[str]) -> list[str]:
-    """The lines that import what the script needs, and nothing that its dtypes do not need."""
+    """The import lines, without those for dtypes that the script does not use."""
     lines = setup.strip().splitlines()
     if not any(map(is_extension, dtypes)):
         lines = [line for line in lines if line.strip() != EXTENSION]
@@ -101,7 +101,7 @@ def _imports(setup: str, dtypes: Iterable[str]) -> list[str]:
 
 
 def _repeated(lines: Iterable[str]) -> list[str]:
-    """The lines again and again until something is wrong, and what they print after that."""
+    """The lines in a loop that ends when something is wrong, with their output after it."""
     prints = [line for line in lines if line.startswith("print(")]
     body = textwrap.indent("\n".join(line for line in lines if line not in prints), "    ").splitlines()
     return [f"for _ in range({TIMES}):", *body, "    if wrong:", "        break", *prints]

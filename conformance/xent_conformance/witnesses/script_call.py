@@ -13,9 +13,9 @@ from xent_conformance.problem import AnyArray
 from xent_conformance.witnesses import literals
 from xent_conformance.witnesses.vocabulary import assigned
 
-#: Names of results that would hide the function that gives them.
+#: Variables for results that would otherwise shadow the function that returns them.
 HIDING = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
-#: Inputs in whose shape the classes are: their second axis, or the only one.
+#: Inputs with a class axis: the second, or the only one.
 WIDE = ("logits", "log_probs")
 
 
@@ -23,8 +23,8 @@ WIDE = ("logits", "log_probs")
 class CallText:
     """A call as text, see :class:`~xent_conformance.judging.findings.ScriptCall`.
 
-    ``variables`` has the variable of each array by its name in the call. ``suffix`` tells the results of several calls
-    apart.
+    ``variables`` has the variable of each array by its name in the call. ``suffix`` distinguishes the results of
+    several calls.
     """
 
     invocation: Invocation
@@ -49,7 +49,7 @@ class CallText:
 
     @property
     def assignment(self) -> str:
-        """A statement that makes the call and gives its results their names."""
+        """A statement that makes the call and assigns its results to variables."""
         return f"{', '.join(map(self.named, self.invocation.results))} = {self.text}"
 
     def named(self, result: str) -> str:
@@ -57,11 +57,11 @@ class CallText:
         return HIDING.get(result, result) + self.suffix
 
     def read(self, expression: str) -> str:
-        """One of the backend's arrays as a NumPy array of float64."""
+        """An expression that converts one of the backend's arrays to a NumPy array of float64."""
         return self.parts.result.format(value=expression)
 
     def rows(self, result: str) -> str:
-        """A result by row: losses (rows,) or (), gradients (rows, C)."""
+        """An expression for a result by row: losses (rows,) or (), gradients (rows, C)."""
         value, inputs = self.read(self.named(result)), self.invocation.inputs
         wide = next((inputs[name] for name in WIDE if name in inputs), None)
         if wide is None:
@@ -78,7 +78,7 @@ class CallText:
 def call_texts(
     calls: Iterable[Invocation], parts: ReproducerParts, *, bands: bool = False
 ) -> tuple[list[CallText], list[str]]:
-    """Calls as text, and the lines that make their arrays, each once. ``bands`` puts these between guard bands."""
+    """Calls as text, and the lines that define their arrays, each once; with ``bands`` between guard bands."""
     made: dict[tuple[int, bool], str] = {}
     texts: list[CallText] = []
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""The words of a standalone script: how it gets at a backend, makes its arrays and calls its functions."""
+"""The backend-specific lines of a standalone script: importing it, making its arrays, and defining its functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xent_conformance.loading.description import OBJECT, Description
 from xent_conformance.problem import AnyArray
 from xent_conformance.witnesses import literals
 
-#: What a script needs of this package where the adapter imports it and the suite is not installed.
+#: Replaces this package in a script if the adapter imports it and the suite is not installed.
 STUB = """\
 try: import xent_conformance.interface
 except ImportError:  # the adapter needs the suite only to describe itself
@@ -31,7 +31,7 @@ _MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"
 
 
 def parts_of(subject: Subject) -> ReproducerParts:
-    """The backend's own vocabulary, or its methods on NumPy arrays."""
+    """The parts that the backend provides, or else its methods on NumPy arrays."""
     if subject.description.reproducer is not None:
         return subject.description.reproducer
     bridged = subject.has("array bridge")
@@ -50,13 +50,13 @@ def parts_of(subject: Subject) -> ReproducerParts:
 
 
 def loading_of(subject: Subject) -> str:
-    """What gives a script the object ``backend`` after its inputs, where it can make these without."""
+    """Lines that define ``backend`` after the inputs, if it is not needed to make them."""
     own_words = subject.description.reproducer is not None
     return "" if own_words or subject.has("array bridge") else _import_of(subject.description) + "\n"
 
 
 def _import_of(description: Description) -> str:
-    """The lines that give a script the object ``backend``."""
+    """The lines of a script that define ``backend``."""
     assert description.origin is not None
     place, attribute = description.origin.place, description.origin.attribute
     if description.origin.kind == OBJECT:
@@ -75,9 +75,9 @@ def _import_of(description: Description) -> str:
 def assigned(
     name: str, array: AnyArray | None, parts: ReproducerParts, *, bands: bool = False, ordinary: bool = False
 ) -> list[str]:
-    """Statements that make one of the backend's arrays, with the strides of the original where it has such.
+    """Statements that make one of the backend's arrays, with the strides of the original if it can have them.
 
-    ``bands``: between guard bands, as it was in the call; ``ordinary``: these hold ordinary numbers.
+    ``bands``: between guard bands, as in the call; ``ordinary``: with ordinary numbers in the bands.
     """
     if array is None:
         return [f"{name} = None"]
@@ -91,7 +91,7 @@ def assigned(
 
 
 def _strided(name: str, array: AnyArray, parts: ReproducerParts, *, bands: bool, ordinary: bool) -> list[str]:
-    """A view of memory that holds the elements; nothing for backends whose arrays have no such strides."""
+    """Lines for a strided view of memory; none if the backend's arrays cannot have the strides."""
     memory, strides, start = literals.memory_of(array, bands=bands, ordinary=ordinary)
     lines: list[str] = []
     expression = literals.array(memory, f"{name}_memory", lines)

@@ -1,4 +1,4 @@
-"""From a verdict's failing problem to what a record says about it: reduced, in text, and as a script."""
+"""From a verdict to its line of the record, with each failing problem reduced, as text and as a script."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from xent_conformance.verdicts.evaluation import Verdict
 from xent_conformance.witnesses.behind import Cause, causes
 from xent_conformance.witnesses.reduction import Witness
 
-#: Elements of an input, and characters of a script, past which inputs are not written out: a record has short lines.
+#: Most elements of an input, and characters of a script, that are written out, to limit the lines of a record.
 MOST_ELEMENTS, MOST_CHARACTERS = 1 << 20, 1 << 20
 
 
 def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
-    """The line of a record for a verdict; reduces a failing problem of each cause first."""
+    """The line of a record for a verdict, with a reduced failing problem for each cause."""
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
     known = [explanation for explanation in verdict.explained if isinstance(explanation, Cause)]
     established = causes(requirement, subject, verdict.failing, known)
@@ -41,7 +41,7 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
         bins=tuple(Bin(**entry) for entry in tally.bins()),
         reason=verdict.reason,
         observed=verdict.observed,
-        set_aside=verdict.passed_over + (max(0, tally.failed - len(established)) if established else 0),
+        set_aside=verdict.skipped + (max(0, tally.failed - len(established)) if established else 0),
         failures=tuple(_of_cause(verdict, cause, settings) for cause in established),
         deviations=tuple(
             DeviationLine(
@@ -58,7 +58,7 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
 
 
 def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
-    """What a record says about a cause of a verdict's failures."""
+    """The entry of a record for a cause of a verdict's failures."""
     trial = cause.failing.trial
     found = Found(
         failing_examples=cause.explained,
@@ -75,7 +75,7 @@ def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
 def failure(
     requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, found: Found | None = None
 ) -> Failure:
-    """What a record says about one failing problem; ``found``: the one that it was reduced from."""
+    """The entry of a record for one failing problem; ``found`` is about the problem that it was reduced from."""
     finding, again = witness.finding, _again(requirement, subject, settings)
     return Failure(
         kind=finding.kind,
@@ -95,7 +95,7 @@ def failure(
 
 
 def script_of(requirement: Requirement, subject: Subject, witness: Witness) -> str | None:
-    """A script that shows the failure; None where its inputs are too long to be written out."""
+    """A script that reproduces the failure; None if its inputs are too long to write out."""
     if _longest(witness) > MOST_ELEMENTS:
         return None
     text = witness.script(requirement, subject)
@@ -109,7 +109,7 @@ def _longest(witness: Witness) -> int:
 
 
 def _script(requirement: Requirement, subject: Subject, witness: Witness, again: str) -> str:
-    """A script that shows the failure; where its inputs are too long to be written out, one that runs the suite."""
+    """A script that reproduces the failure; if its inputs are too long to write out, one that runs the suite."""
     if (text := script_of(requirement, subject, witness)) is not None:
         return text
     origin = subject.description.origin
@@ -118,7 +118,7 @@ def _script(requirement: Requirement, subject: Subject, witness: Witness, again:
     return f"""\
 # {requirement.id} on {subject.name}: {requirement.title}
 # {" ".join(witness.finding.message.split())}
-# An input has {_longest(witness)} elements, too many to be written out: this runs the requirement again, in the suite.
+# An input has {_longest(witness)} elements, too many to write out: this script judges the requirement with the suite.
 import subprocess
 import sys
 
@@ -130,15 +130,15 @@ raise SystemExit(int(wrong))
 
 
 def _again(requirement: Requirement, subject: Subject, settings: Settings) -> str:
-    """What judges one requirement on a subject again: a command, or for an object of a process some Python."""
+    """A command that judges one requirement on a subject again; for an object of a process, a Python expression."""
     origin, dtypes = subject.description.origin, [] if requirement.once else [subject.dtype]
     if origin is not None and origin.kind == OBJECT:
-        # Its options are in the user's own call.
-        said = {"only": requirement.id, "profile": settings.profile, "seed": settings.seed}
-        said |= {"dtypes": dtypes[0]} if dtypes else {}
+        # The other options are in the user's own call.
+        options = {"only": requirement.id, "profile": settings.profile, "seed": settings.seed}
+        options |= {"dtypes": dtypes[0]} if dtypes else {}
         given = [origin.attribute, *([f"framework={origin.place!r}"] if origin.place else [])]
-        return f"xent.judge({', '.join([*given, *(f'{name}={value!r}' for name, value in said.items())])})"
-    # Not into the folder of the whole report.
+        return f"xent.judge({', '.join([*given, *(f'{name}={value!r}' for name, value in options.items())])})"
+    # Another folder, so that it does not overwrite the whole report.
     again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
     again += [] if origin is None else origin.options
     again += [word for dtype in dtypes for word in ("--dtypes", dtype)]
