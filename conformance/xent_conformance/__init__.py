@@ -4,9 +4,9 @@
     >>> result = xent.judge("numpy", profile="quick", only="identities.softplus")
     >>> result.raise_for_failures()
 
-Importing this package imports no framework and nothing heavy: what it offers is imported when it is first used. The
-parts are modules of their own: ``interface`` for adapters, ``testing`` for one's own tests, ``strategies`` for one's
-own Hypothesis tests, ``oracle`` and ``bounds`` for exact answers and tolerances.
+Importing this package imports no framework and nothing heavy: its public names are imported when they are first used.
+Its modules can be used on their own: ``interface`` for adapters, ``testing`` for your test files, ``strategies`` for
+your own Hypothesis tests, ``oracle`` and ``bounds`` for exact answers and tolerances.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 __version__ = "0.2.0"
 
-#: The modules that have what this package offers.
+#: Public name to the module that defines it.
 _MODULES = {
     "judge": "api",
     "BackendUnavailableError": "interface",
@@ -44,13 +44,13 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first used (PEP 562)."""
+    """Import a public name when it is first used (PEP 562)."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    return found
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value
 
 
 def __dir__() -> list[str]:
-    """Names of all that is offered, imported or not."""
+    """All public names, whether imported yet or not."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Judging from Python: a function, a layer or an adapter that is at hand."""
+"""Judging from Python: a function, a layer, an adapter object, or a backend by name."""
 
 from __future__ import annotations
 
@@ -50,34 +50,35 @@ def judge(
 ) -> Result:
     """Judge an implementation of cross-entropy.
 
-    It has a process of its own where another one can import it; what it does to that one is a verdict. All else, such
-    as a function of a notebook, a lambda or a layer, is judged in this process, which ends with it if it crashes;
-    ``Result.in_process`` then says why. A module is imported as its file is now, not as this process has changed it.
+    An implementation that another process can import runs in a worker process, where a crash or a hang is a verdict.
+    Anything else, such as a function defined in a notebook, a lambda or a layer, is judged in this process, where a
+    crash ends this process too; ``Result.in_process`` then says why. A worker imports the module from its file, so
+    changes made to the module in this process are not seen there.
 
     Args:
         implementation: A callable with the signature of ``torch.nn.functional.cross_entropy``, an adapter, or what
             ``xent run`` takes: the name of a backend, ``./file.py``, ``torch:package.function``.
-        framework: For a callable: whose arrays it takes, "torch", "jax" or "numpy".
+        framework: For a callable: the framework whose arrays it takes, "torch", "jax" or "numpy".
         profile: How much is judged: "quick", "default", "thorough" or "scale".
-        seed: Seed of the problems; the same one gives the same verdicts.
-        only: Judge these requirements alone: ids, families or patterns such as "gradients.*".
-        dtypes: Judge these dtypes of logits alone: "float16", "bfloat16", "float32", "float64".
+        seed: Seed of the problems; the same seed gives the same verdicts.
+        only: Judge only these requirements: ids, families or patterns such as "gradients.*".
+        dtypes: Judge only these dtypes of logits: "float16", "bfloat16", "float32", "float64".
         device: For a callable: the device to compute on.
         gradient: For a callable: whether it claims gradients.
-        conventions: For a callable: choices that it is held to, such as ``{"all_ignored_loss": "zero"}``.
-        claims: For a callable: what it takes or does not, such as "no-weight" or "max-classes=1000".
-        precision: For a callable: the arithmetic that it promises, such as ``{"internals": "native"}``.
-        timeout: Limit for one call in seconds, where it has a process of its own.
-        workers: Processes to judge in, where it has processes of its own.
-        in_process: Judge it in this process in any case, for a debugger or for what this process has changed.
-        name: For what is judged in this process: what the report calls it.
-        progress: Print on stderr how far it is.
+        conventions: For a callable: the conventions it is judged by, such as ``{"all_ignored_loss": "zero"}``.
+        claims: For a callable: what it supports or does not, such as "no-weight" or "max-classes=1000".
+        precision: For a callable: the arithmetic it promises, such as ``{"internals": "native"}``.
+        timeout: Limit for one call in seconds; applies only in a worker process.
+        workers: Number of worker processes to judge in; 1 where the implementation is judged in this process.
+        in_process: Always judge in this process: for a debugger, or to judge a module as patched in this process.
+        name: Name in the report of an implementation that is judged in this process.
+        progress: Print progress on stderr.
 
     Returns:
-        Verdicts and causes; a failure is no exception: see :meth:`Result.raise_for_failures`.
+        Verdicts and causes. A failure raises nothing; :meth:`Result.raise_for_failures` does.
 
     Raises:
-        UsageError: There is no such backend, framework, profile, dtype, requirement, claim or convention.
+        UsageError: An unknown backend, framework, profile, dtype, requirement, claim or convention.
         BackendUnavailableError: A framework or device is missing.
         BrokenBackendError: The adapter cannot be loaded, or its first call fails.
 
@@ -92,7 +93,7 @@ def judge(
         True
     """
     if os.environ.get(MARK):
-        raise UsageError("a module that is judged calls judge while it is imported: put that under a main guard")
+        raise UsageError('the judged module calls judge when imported: move the call under if __name__ == "__main__"')
     spec, here = _located(implementation, framework, name, in_process=in_process)
     request = Request(
         (spec,),
@@ -109,9 +110,9 @@ def judge(
         timeout=timeout,
     )
     if workers > 1 and here is not None:
-        raise UsageError(f"several workers need processes of their own: {here}")
-    at_hand = None if here is None or isinstance(implementation, str) else implementation
-    objects = {} if at_hand is None else {spec: of_object(at_hand, framework, request.narrowing, name)}
+        raise UsageError(f"workers must be 1: {here}")
+    local = None if here is None or isinstance(implementation, str) else implementation
+    objects = {} if local is None else {spec: of_object(local, framework, request.narrowing, name)}
     settings_kept = objects[spec].settings_kept if objects else nullcontext
     with settings_kept(), Session.open(request, objects=objects) as session:
         for reason in session.unavailable.values():
@@ -126,34 +127,34 @@ def judge(
 def _located(
     implementation: Callable[..., Any] | Backend | str, framework: str | None, name: str | None, *, in_process: bool
 ) -> tuple[str, str | None]:
-    """What a request calls an implementation; and, where it is judged in this process, a sentence that says why."""
+    """The spec of an implementation in a request; and, if it is judged in this process, a sentence that says why."""
     if isinstance(implementation, str):
         if framework is not None:
-            raise UsageError(f"framework is for callables; a name says it itself: '{framework}:package.function'")
-        return implementation, _said(implementation, "in_process is set") if in_process else None
+            raise UsageError(f"framework is only for callables; in a name, write '{framework}:package.function'")
+        return implementation, _local_note(implementation, "in_process is set") if in_process else None
     if is_backend(implementation):
         spec = str(implementation.name)  # type: ignore[union-attr]
-        return spec, _said(spec, "it is an object and not a name")
+        return spec, _local_note(spec, "it is an object and not a name")
     if not callable(implementation):
         raise UsageError(f"a {type(implementation).__name__} is neither a callable nor an adapter")
     if framework is None:
-        raise UsageError("say whose arrays the callable takes: framework='torch', 'jax' or 'numpy'")
+        raise UsageError("a callable needs the framework whose arrays it takes: framework='torch', 'jax' or 'numpy'")
     spec = f"{framework}:{name or name_of(implementation)}"
     if in_process:
-        return spec, _said(spec, "in_process is set")
+        return spec, _local_note(spec, "in_process is set")
     try:
         return f"{framework}:{import_path(implementation)}", None
     except NotImportableError as error:
-        return spec, _said(spec, str(error))
+        return spec, _local_note(spec, str(error))
 
 
-def _said(spec: str, why: str) -> str:
-    return f"{spec} is judged in this process, because {why}: a crash ends it, and a call that hangs is not stopped"
+def _local_note(spec: str, why: str) -> str:
+    return f"{spec} is judged in this process, because {why}: a crash ends it, and a hanging call is not stopped"
 
 
 def _judged(session: Session, workers: int, here: str | None, *, progress: bool) -> Result:
-    """The verdicts of an open session, by way of a file: they are what any reader of a record sees."""
-    said, start = tuple(remarks(session)), time.perf_counter()
+    """The result of an open session. It is read back from a record, so that it is what any reader of one sees."""
+    notes, start = tuple(remarks(session)), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="xent-") as folder, Progress(sys.stderr, shown=progress) as shown:
         record = Path(folder) / RECORD
         writer = RecordWriter(record, session.header())
@@ -165,18 +166,18 @@ def _judged(session: Session, workers: int, here: str | None, *, progress: bool)
                     if console is not None:
                         console.show(line)
         except ReplacedError as error:
-            # For a command it is an interruption; here it would pass for the user's.
+            # It is a KeyboardInterrupt, which a caller of judge would take for Ctrl-C.
             raise BrokenBackendError(str(error)) from error
         writer.close(exit_code(writer.counts), time.perf_counter() - start)
-        return Result(read(record), said, here)
+        return Result(read(record), notes, here)
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    """Names of one text between commas, or of several."""
+    """The names in one comma-separated string, or in several."""
     texts = [given] if isinstance(given, str) else list(given)
     return names_in(*texts) if texts else ()
 
 
 def _pairs(given: Mapping[str, str] | None) -> tuple[str, ...]:
-    """Names and values as the command line has them."""
+    """A mapping as NAME=VALUE strings, as on the command line."""
     return tuple(f"{name}={value}" for name, value in (given or {}).items())

@@ -1,4 +1,4 @@
-"""The command line: what is read, and how a command ends. ``parser`` has the commands and their options."""
+"""The entry point of the command line: errors and exit codes. ``parser`` has the commands and their options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (obstacle := _obstacle()) is not None:
         raise SystemExit(complain(obstacle, USAGE))
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    with interruptions.heeded() as ready:
+    with interruptions.handled() as ready:
         try:
             return _done(options, ready)
         except KeyboardInterrupt:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
-    """Carry out a command; its errors in one line. ``ready`` is called when what all commands need is imported."""
+    """Carry out a command; an error is one line. ``ready`` is called once the modules of all commands are imported."""
     from xent_conformance.cluster import ClusterError
     from xent_conformance.loading.loader import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError
@@ -50,9 +50,9 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
 
 
 def _obstacle() -> str | None:
-    """Why no command can work here; None: they can."""
+    """Why no command can work in this interpreter or directory; None if they can."""
     if sys.flags.optimize > 1:
-        return "python -OO takes the requirements' statements away; run without it"
+        return "python -OO strips the docstrings that hold the requirements' statements; run without it"
     try:
         Path.cwd()
     except OSError as error:
@@ -61,12 +61,12 @@ def _obstacle() -> str | None:
 
 
 def _streams() -> None:
-    """Whoever has closed a standard stream gets nothing, and a terminal that lacks a glyph another in its place."""
+    """Open closed standard streams on the null device; replace characters that a terminal cannot encode."""
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(descriptor)
         except OSError:
-            # Before anything else gets the number, and what is printed with it.
+            # Before another file gets this descriptor, and with it whatever is printed.
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we live

@@ -1,8 +1,8 @@
-"""More than one machine: the work of a command as tasks of a dask cluster.
+"""Running a command's work on several machines, as tasks of a dask cluster.
 
-A task is what a process of one machine would take: the groups of a run, the sources of a kill matrix, the rounds of a
-campaign. What a task gives depends on nothing but its arguments, so the result is the same wherever it is carried out,
-and a task whose worker is lost is carried out again by another one.
+A task is the unit that one local process would take: a group of a run, a source of a kill matrix, a round of a
+campaign. The result of a task depends only on its arguments, so it is the same on every worker, and a task whose worker
+is lost is repeated by another one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from xent_conformance.loading.loader import UsageError
 
 T = TypeVar("T")
 
-#: Seconds that a scheduler has to answer.
+#: Seconds to wait for an answer of the scheduler.
 PATIENCE = 20
 
 
 class ClusterError(Exception):
-    """A task was lost with several workers, one after the other, or the scheduler is gone."""
+    """A task was lost with several workers in turn, or the connection to the scheduler was."""
 
 
 class Cluster:
-    """The workers of a dask scheduler, until the end of ``with``.
+    """The workers of a dask scheduler, connected until the end of ``with``.
 
-    They need the suite, the backends and every file of the command at the same paths as here, and the same working
-    directory.
+    They need the suite, the backends and every file named on the command line at the same paths as here, and the same
+    working directory.
     """
 
     def __init__(self, address: str) -> None:
@@ -59,9 +59,9 @@ class Cluster:
         self._client.close()
 
     def done(self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> Iterator[T]:
-        """What a function gives for the arguments of each task, as they come; raises what the function raises.
+        """Results of a function for the arguments of each task, in the order of completion.
 
-        Raises ClusterError for a task that is lost with several workers, one after the other.
+        Raises what the function raises, and ClusterError for a task that is lost with several workers in turn.
         """
         futures = [self._client.submit(function, *arguments, pure=False) for arguments in tasks]
         try:
@@ -74,9 +74,9 @@ class Cluster:
             self._client.cancel(futures)
 
     def in_order(self, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]]) -> list[T]:
-        """The same, all at once and in the order of the tasks."""
+        """The same as a list, in the order of the tasks."""
         numbered = self.done(_numbered, [(number, function, *arguments) for number, arguments in enumerate(tasks)])
-        return [found for _, found in sorted(numbered, key=itemgetter(0))]
+        return [result for _, result in sorted(numbered, key=itemgetter(0))]
 
 
 def _numbered(number: int, function: Callable[..., T], *arguments: Any) -> tuple[int, T]:

@@ -1,4 +1,4 @@
-"""What each command of `xent` does; ``parser`` has their arguments, ``measuring`` the commands that measure."""
+"""The commands of `xent` that judge, list and report; ``parser`` has their arguments."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from xent_conformance.session import Session
 
 OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
-#: As many processes as the machine has processors and memory for.
+#: Value of -n: as many processes as the machine has processors and memory for.
 AUTO = "auto"
-#: Is told a verdict; says why the run ends with it, or None.
+#: Called with every verdict; returns the reason to stop the run, or None to continue.
 Each: TypeAlias = "Callable[[VerdictLine], str | None]"
 
 
 def complain(message: object, code: int) -> int:
-    """Say what is wrong; returns the exit code."""
+    """Print an error on stderr; returns the exit code."""
     print(f"xent: {message}", file=sys.stderr)
     return code
 
@@ -39,7 +39,7 @@ def complain(message: object, code: int) -> int:
 def run(options: argparse.Namespace, each: Each | None = None) -> int:
     """Judge backends, write the record and render the report.
 
-    ``each`` is told every verdict, and may say why the run ends there.
+    ``each`` is called with every verdict; the run stops if it returns a reason.
     """
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.remarks import remarks
@@ -51,9 +51,9 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
         request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
         if options.last_failed:
             if options.resume:
-                raise UsageError("--last-failed and --resume are about different runs: choose one")
+                raise UsageError("--last-failed and --resume cannot be used together")
             if not (failed := _failed_in(record, request)):
-                say(sys.stdout, f"nothing to judge: nothing failed in {record}")
+                say(sys.stdout, f"nothing to judge: {record} has no failures")
                 return OK
             request = replace(request, only=failed)
         with _judging(options, request) as workers, Session.open(request) as session:
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
             if not _is_begun(record):
                 # Interrupted before the header was written.
                 return code
-            # What a run leaves behind is shown however it ended.
+            # Shown however the run ended: the record of an interrupted run has verdicts too.
             color = renderer("wants_color")(sys.stdout, os.environ)
             say(sys.stdout, "\n".join(renderer("terminal")([record], color=color)))
             say(sys.stdout, f"report: {renderer('render')([record], folder)}")
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
 
 @contextmanager
 def _judging(options: argparse.Namespace, request: Request) -> Iterator[int | Judges | Elsewhere]:
-    """The processes that judge, which start while backends are opened; 1: this one."""
+    """Start the processes that judge, so that they start while backends are opened; gives 1 for this process."""
     from xent_conformance.distribution import Elsewhere, Judges
     from xent_conformance.processors import fitting
 
@@ -100,32 +100,35 @@ def _judging(options: argparse.Namespace, request: Request) -> Iterator[int | Ju
 
 
 def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
-    """The requirements of a request that failed in a record; raises UsageError where there is none, or of others."""
+    """Ids of the request's requirements that failed in a record.
+
+    Raises UsageError where there is no record, or where it is a record of other backends.
+    """
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.records.record import UNEXPECTED, read
     from xent_conformance.requirements.registry import load
     from xent_conformance.selection import selected
 
     if not record.is_file():
-        raise UsageError(f"no run to take failures from: no {record}")
+        raise UsageError(f"--last-failed needs an earlier run: there is no {record}")
     before = read(record)
     named = {backend.name for backend in before.header.backends if backend.spec in request.backends}
     if not named:
-        raise UsageError(f"{record} is of other backends: {', '.join(b.spec for b in before.header.backends)}")
+        raise UsageError(f"{record} has other backends: {', '.join(b.spec for b in before.header.backends)}")
     failed = {v.requirement for v in before.verdicts if v.backend in named and v.status in UNEXPECTED}
     asked = load().values()
     return tuple(r.id for r in (selected(request.only, asked) if request.only else asked) if r.id in failed)
 
 
 def _first_failure(line: VerdictLine) -> str | None:
-    """Why a run that is to end at the first failure ends."""
+    """The reason to stop a --fail-fast run at a verdict, or None."""
     from xent_conformance.records.record import UNEXPECTED
 
-    return "stopped at the first failure: go on with --resume" if line.status in UNEXPECTED else None
+    return "stopped at the first failure: continue with --resume" if line.status in UNEXPECTED else None
 
 
 def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, each: Each | None) -> int:
-    """Write the verdicts of a run to its record as they come; the exit code. Raises _UnwrittenError."""
+    """Write the verdicts of a run to its record as they come; returns the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
     from xent_conformance.records.status import exit_code
@@ -138,7 +141,7 @@ def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, e
         with Progress(sys.stderr, shown=not session.request.in_process) as progress:
             return _recorded(session, record, workers, progress, each)
     except ReplacedError as error:
-        return complain(f"{error}: run it anew, or undo that and finish the run with --resume", BROKEN)
+        return complain(f"{error}: start a new run, or undo the change and finish this one with --resume", BROKEN)
     except KeyboardInterrupt as error:
         message = str(error) or "interrupted"
         return complain(f"{message}: finish the run with --resume" if _is_begun(record) else message, BROKEN)
@@ -149,7 +152,7 @@ def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, e
 def _recorded(
     session: Session, record: Path, workers: int | Judges | Elsewhere, progress: Progress, each: Each | None = None
 ) -> int:
-    """Judge, show and record, to the end or until ``each`` says why not; the exit code."""
+    """Judge, show and record, to the end or until ``each`` returns a reason to stop; returns the exit code."""
     from xent_conformance.console import Console
     from xent_conformance.records.record import RecordWriter
     from xent_conformance.records.status import exit_code
@@ -169,7 +172,7 @@ def _recorded(
             failing += [line] if line.failures else []
             interruptions.check()
             if each is not None and (reason := each(line)) is not None:
-                # Without a footer: the record is that of a run which can be resumed.
+                # No footer is written, so that the run can be resumed.
                 progress.print(reason)
                 return exit_code(writer.counts)
     code = exit_code(writer.counts)
@@ -188,7 +191,7 @@ class _UnwrittenError(Exception):
 def _writing(record: Path) -> Iterator[None]:
     try:
         yield
-        # What is written to a file that was removed is lost.
+        # Writing to a file that was removed raises no error; stat does.
         record.stat()
     except OSError as error:
         raise _UnwrittenError(f"cannot write {record}: {error.strerror or error}") from error
@@ -225,7 +228,7 @@ def listing(options: argparse.Namespace) -> int:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Say what requirements mean."""
+    """Print what requirements mean."""
     from xent_conformance.explain import explanation
     from xent_conformance.request import names_in
     from xent_conformance.requirements.registry import load
@@ -245,7 +248,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _records(paths: Sequence[Path]) -> list[Path]:
-    """The records named, and those in the folders named; raises UsageError where there are none."""
+    """The record files among ``paths``, and those in the folders among them; raises UsageError where there are none."""
     from xent_conformance.loading.loader import UsageError
 
     found: list[Path] = []
@@ -267,7 +270,7 @@ def merge(options: argparse.Namespace) -> int:
 
 
 def diff(options: argparse.Namespace) -> int:
-    """What changed between two records."""
+    """Print what changed between records."""
     text, code = renderer("diff")(options.old, options.new)
     if code == USAGE:
         return complain(text, USAGE)
@@ -292,7 +295,7 @@ def deviations(options: argparse.Namespace) -> int:
     for line in without:
         complain(line, OK)
     if not entries:
-        print(f"nothing to draft: no failure of {name} in {options.record} that an entry could be written for")
+        print(f"nothing to draft: {options.record} has no failure of {name} that an entry could be written for")
         return OK
     text = as_toml(entries)
     if path is None or not options.write:

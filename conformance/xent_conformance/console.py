@@ -1,4 +1,4 @@
-"""What a run prints while it goes: how far it is, and a few lines for each problem."""
+"""What a run prints while it judges: its progress, and a few lines for each failure."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from xent_conformance.progress import Progress
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
 
-#: Statuses that are named at once.
+#: Statuses that are printed as soon as they occur.
 NAMED = (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR)
 
 
 class Console:
-    """Shows verdicts as they come; ``total`` of them are expected."""
+    """Prints verdicts as they come; ``total`` of them are expected."""
 
     def __init__(self, progress: Progress, total: int) -> None:
-        """Nothing has come yet."""
+        """Start at 0 of ``total``."""
         self._progress, self._total, self._count = progress, total, 0
         self._seen: set[object] = set()
         progress.update("", 0, total)
 
     def show(self, line: VerdictLine) -> None:
-        """Count a verdict; name what is wrong."""
+        """Count a verdict; print its failures."""
         self._count += 1
         status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
-        said = [] if line.failures else [line.reason or ""]
+        texts = [] if line.failures else [line.reason or ""]
         for failure in line.failures:
             raised = failure.exception
             alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, failure.situation)
             # Of failures that may be the same fault the first is shown; the summary has them all, by cause.
             if alike not in self._seen:
                 self._seen.add(alike)
-                said.append(_failed(failure))
-        for text in said if status in NAMED else ():
+                texts.append(_failed(failure))
+        for text in texts if status in NAMED else ():
             first, *problem = text.splitlines() or [""]
             glyph, word = GLYPHS[status]
             lines = [f"{glyph} {word} {place}: {first}", *(f"    {part}" for part in ["; ".join(problem)] if part)]
@@ -39,12 +39,12 @@ class Console:
         self._progress.update(place, self._count, self._total)
 
     def notice(self, doing: str) -> None:
-        """Say what takes long."""
+        """Show which long-running step is being carried out."""
         self._progress.update(doing, self._count, self._total)
 
 
 def summary(line: VerdictLine) -> str:
-    """A verdict in a few lines: what is wrong, on which problem, for each of its failures."""
+    """A verdict in a few lines: for each of its failures, what is wrong and the problem."""
     if not line.failures:
         known = [f"known deviation: {d.reason} ({d.issue})" for d in line.deviations]
         return line.reason or line.observed or "; ".join(known)

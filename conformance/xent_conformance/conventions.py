@@ -1,8 +1,7 @@
-"""Points on which respected frameworks differ. A backend declares its choice and is held to it.
+"""Conventions: points on which established frameworks differ. A backend declares its choice and is judged by it.
 
-Every field's default is what PyTorch documents for ``torch.nn.functional.cross_entropy``. A backend that chooses
-otherwise is held to its own choice, which is shown with what it rests on: the URL where its library documents it, the
-behaviour of a bare callable, the command line, or nothing.
+Every field's default is what PyTorch documents for ``torch.nn.functional.cross_entropy``. Any other choice is shown
+with its basis: the URL where the library documents it, the behaviour of a bare callable, the command line, or nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from typing import Literal
 
 NanOrZero = Literal["nan", "zero"]
 
-#: What a choice rests on, other than documentation. Records and reports print it.
+#: The basis of a choice, other than documentation. Records and reports print it.
 BEHAVIOUR, COMMAND_LINE, UNDOCUMENTED = "taken from its behaviour", "set on the command line", "undocumented"
-ASSUMED = "assumed, since a call that tried it could end the device's context"
+ASSUMED = "assumed, because a call that tests it could destroy the device's context"
 
 #: Field name to the question it answers, in full: records carry it, and reports print it beside the answers.
 QUESTIONS: dict[str, str] = {
@@ -63,11 +62,11 @@ class Conventions:
     basis: Mapping[str, str] = field(default_factory=dict)
 
     def choices(self) -> dict[str, str]:
-        """Field name to choice, without what they rest on."""
+        """Field name to choice."""
         return {name: getattr(self, name) for name in QUESTIONS}
 
     def differing(self) -> dict[str, str]:
-        """Field name to what the choice rests on, of those that are not what PyTorch documents."""
+        """Field name to the basis of the choice, for the fields that differ from PyTorch's documentation."""
         return {
             name: self.basis.get(name) or self.documentation.get(name) or UNDOCUMENTED
             for name, choice in self.choices().items()
@@ -75,7 +74,7 @@ class Conventions:
         }
 
     def undocumented(self) -> list[str]:
-        """Fields that an adapter declares otherwise than PyTorch, without a URL to show for it."""
+        """Fields for which an adapter declares another choice than PyTorch's without a URL."""
         return [name for name, why in self.differing().items() if why == UNDOCUMENTED]
 
 
@@ -83,5 +82,5 @@ PYTORCH = Conventions()
 
 
 def described() -> dict[str, dict[str, str]]:
-    """Field name to its default and the question it answers, as a record's header has them."""
+    """Field name to its default and the question it answers, for the header of a record."""
     return {name: {"default": default, "question": QUESTIONS[name]} for name, default in PYTORCH.choices().items()}

@@ -1,9 +1,10 @@
-"""A run over several processes: each takes one group after the other.
+"""A run in several processes, each of which judges one group after the other.
 
-A verdict depends on its group alone, so all is the same however many processes there are. They are started as those of
-the backends are, so that neither modules of the working directory nor a script without a main guard get in the way.
-They import the suite while the run opens its backends, and go on with these: a framework is imported once for all of
-them where its process can be forked. On a dask cluster each worker opens the backends for itself.
+A verdict depends only on its group, so the verdicts are the same for any number of processes. Like the workers of
+backends, the processes are started with the run's own path: modules in the working directory cannot shadow others, and
+a script needs no main guard. They import the suite while the run opens its backends, and then take these over: where
+the process of a backend can be forked, its framework is imported only once. On a dask cluster each worker opens the
+backends itself.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ from xent_conformance.scheduling import Schedule
 from xent_conformance.session import Group, Session
 
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.distribution import serve; serve()"
-#: Seconds that a process has to let go of its backends before it is killed.
+#: Seconds that a process has to close its backends before it is killed.
 PATIENCE = 10.0
 
 
 class WorkerError(Exception):
-    """A process of the run has ended before its work, or could not begin it."""
+    """A process of the run could not start its work, or ended before it was done."""
 
 
 class Judges:
-    """Processes of a run that judge, from when they are started to the end of ``with``."""
+    """The judging processes of a run. They are started on construction and ended at the end of ``with``."""
 
     def __init__(self, count: int) -> None:
-        """Start so many; they import the suite, and wait."""
+        """Start ``count`` processes; they import the suite, and wait."""
         self._workers = [_Worker() for _ in range(count)]
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of processes."""
         return len(self._workers)
 
     def __enter__(self) -> Self:
@@ -68,9 +69,9 @@ class Judges:
             worker.end()
 
     def verdicts(self, session: Session, groups: Sequence[Group]) -> Iterator[VerdictLine]:
-        """Verdicts of groups as they come; raises WorkerError where a process is lost.
+        """Verdicts of groups in the order of completion; raises WorkerError where a process is lost.
 
-        What is open in this process is for the others from then on.
+        Backends that are open in this process are handed over to the others.
         """
         workers, schedule = self._workers[: len(groups)], Schedule(groups)
         for worker in workers:
@@ -90,15 +91,15 @@ class Judges:
 
 
 class Elsewhere:
-    """The workers of a dask cluster, which judge one group after the other; each opens the backends for itself."""
+    """The workers of a dask cluster, which judge one group after the other; each opens the backends itself."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Of workers that are there already."""
+        """Uses the workers of a connected cluster."""
         self._cluster = cluster
 
     def verdicts(self, session: Session, groups: Sequence[Group]) -> Iterator[VerdictLine]:
-        """Verdicts of groups as they come; raises WorkerError for one that several workers were lost with."""
-        # What is judged already is known here alone.
+        """Verdicts of groups in the order of completion; raises WorkerError for a group that several workers lost."""
+        # The groups exclude what is judged already, and the workers do not have the record.
         request = replace(session.request, resume=None)
         tasks = [(request, g.subject.name, g.subject.dtype, [r.id for r in g.requirements]) for g in groups]
         try:
@@ -108,7 +109,7 @@ class Elsewhere:
             raise WorkerError(str(error)) from error
 
 
-#: What a thread of a worker of a cluster has open, for the groups of the same run that come after.
+#: Per thread of a cluster worker: the open session, for later groups of the same run.
 _open = threading.local()
 
 
@@ -123,7 +124,7 @@ def _judged_there(request: Request, *group: Any) -> list[VerdictLine]:
 
 
 class _Worker:
-    """Our side of one process. It ends when its connection is closed."""
+    """The run's side of one process, which ends when its connection is closed."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -133,15 +134,15 @@ class _Worker:
                 [sys.executable, "-c", START, repr(path), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # Ctrl-C is for the run, which then ends all of them.
+                # Ctrl-C should reach only the run, which then ends all of them.
                 start_new_session=True,
             )
         self.connection = Connection(ours.detach())
         self._task = "opening its backends"
 
     def begin(self, request: Request, handed: Sequence[HandedOver]) -> None:
-        """Have it go on with what is open here."""
-        # Where it is gone, the answer is missing.
+        """Hand the run's open backends over to it."""
+        # If it is gone, ``answer`` raises WorkerError.
         with suppress(OSError):
             self.connection.send((request, handed))
         for split in (one.split for one in handed if one.split is not None):
@@ -150,26 +151,26 @@ class _Worker:
             os.close(split.control)
 
     def ask(self, group: Group) -> None:
-        """Have a group judged."""
+        """Send it a group to judge."""
         self._task = f"judging {group.subject.name} {group.subject.dtype} {group.requirements[0].id}"
-        # Where it is gone, the answer is missing.
+        # If it is gone, ``answer`` raises WorkerError.
         with suppress(OSError):
             self.connection.send((group.subject.name, group.subject.dtype, [r.id for r in group.requirements]))
 
     def answer(self) -> VerdictLine | str | None:
-        """The next verdict, or what takes long; None: it waits for a group."""
+        """The next verdict, or the name of a step that takes long; None: it waits for a group."""
         try:
-            found: Any = self.connection.recv()
+            message: Any = self.connection.recv()
         except (EOFError, OSError):
             self.end()
             raise WorkerError(f"a process of the run {_end_of(self._process.returncode)} while {self._task}") from None
-        if isinstance(found, WorkerError | ReplacedError):
-            raise found
-        answer: VerdictLine | str | None = found
+        if isinstance(message, WorkerError | ReplacedError):
+            raise message
+        answer: VerdictLine | str | None = message
         return answer
 
     def end(self) -> None:
-        """Wait for its end, and bring that about where it does not come."""
+        """Wait for the process to end; kill it if it does not."""
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -186,8 +187,8 @@ def serve() -> None:
     connection = Connection(int(sys.argv[2]))
     tasks: SimpleQueue[Any] = SimpleQueue()
     sys.breakpointhook = _no_debugger
-    # An interruption is how this process ends, and OSError that there is nobody to tell.
-    with suppress(KeyboardInterrupt, OSError, EOFError), interruptions.heeded() as ready:
+    # An interruption is the usual end of this process; OSError means that the run is gone.
+    with suppress(KeyboardInterrupt, OSError, EOFError), interruptions.handled() as ready:
         ready()
         request, handed = connection.recv()
         handed = [_received(connection, one) for one in handed]
@@ -199,19 +200,19 @@ def serve() -> None:
             connection.send(WorkerError(str(error)))
         except ReplacedError as error:
             connection.send(error)
-    # Whatever threads a backend has left behind must not keep the process.
+    # Threads that a backend has left running must not keep the process alive.
     os._exit(0)
 
 
 def _received(connection: Connection, handed: HandedOver) -> HandedOver:
-    """What was handed over, with the descriptor that follows it."""
+    """A handed-over backend with its descriptor, which is sent after it."""
     if handed.split is None:
         return handed
     return replace(handed, split=handed.split._replace(control=recv_handle(connection)))
 
 
 def _no_debugger(*_: Any, **__: Any) -> None:
-    """``breakpoint()`` where no terminal is: it is an error of the run, and no answer of the backend."""
+    """``breakpoint()`` without a terminal is an error of the run, not an answer of the backend."""
     raise DebuggerQuitError("a debugger works with one process only, -n 1")
 
 
@@ -226,7 +227,7 @@ def _judge(session: Session, connection: Connection, tasks: SimpleQueue[Any]) ->
 
 
 def _receive(connection: Connection, tasks: SimpleQueue[Any]) -> None:
-    """Take tasks; end the process once the run is gone, or does not want any more."""
+    """Receive tasks; end the process once the run closes the connection."""
     with suppress(EOFError, OSError):
         while True:
             tasks.put(connection.recv())

@@ -1,8 +1,8 @@
 """Drafts of known deviations: entries for the failures of a record, each with a witness that was seen to fail.
 
-A draft excuses little: problems with all traits of its witness but a reduction that does not matter, in the dtypes that
-failed. Whoever keeps it says in ``reason`` what is wrong, names the library's issue, and takes more traits that do not
-matter out of ``where``.
+A draft is as narrow as possible: it excuses problems with all traits of its witness, in the dtypes that failed; only a
+reduction that makes no difference is left out. The author then describes the fault in ``reason``, names the library's
+issue, and removes other irrelevant traits from ``where``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from xent_conformance.records.record import UNEXPECTED
 from xent_conformance.requirements.registry import load
 from xent_conformance.verdicts.deviations import UNREPORTED
 
-#: Traits that are nothing special.
+#: Traits that a draft never names, because most problems have them.
 ORDINARY = {"labels-int64"}
-#: What a draft begins with.
+#: Comment at the top of a draft.
 ADVICE = (
-    "Drafted by `xent deviations`. In your own words: what is wrong (reason), and the library's issue.",
-    "Take out of `where` what does not matter: an entry excuses problems that have all that it names.",
+    "Drafted by `xent deviations`. Describe the fault in `reason`, and set `issue` to the library's own issue.",
+    "Remove irrelevant traits from `where`: an entry excuses only problems that have all of them.",
 )
 
 
@@ -51,18 +51,18 @@ class Draft:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What entries have in common that are one but for their dtypes."""
+        """Equal for entries that differ only in their dtypes and are merged."""
         return self.requirement, repr(self.where), repr(self.witness)
 
     def covers(self, other: Draft) -> bool:
-        """Whether it excuses all that another one excuses."""
+        """Whether it excuses every problem that another draft excuses."""
         alike = self.requirement == other.requirement and set(self.dtypes) >= set(other.dtypes)
         return alike and set(self.where) <= set(other.where)
 
 
 def drafts(verdicts: Iterable[VerdictLine], opened: Opened) -> tuple[list[Draft], list[str]]:
     """Entries for the failures of a backend, and a line for each failure that has none."""
-    found: dict[tuple[str, str, str], Draft] = {}
+    merged: dict[tuple[str, str, str], Draft] = {}
     without = []
     for verdict, failure in _failures(verdicts, opened.description.name):
         try:
@@ -70,18 +70,18 @@ def drafts(verdicts: Iterable[VerdictLine], opened: Opened) -> tuple[list[Draft]
         except NoDraftError as error:
             without.append(f"no draft for {verdict.requirement} ({verdict.dtype}): {error}")
             continue
-        first = found.setdefault(draft.key, draft)
+        first = merged.setdefault(draft.key, draft)
         first.dtypes = list(dict.fromkeys([*first.dtypes, *draft.dtypes]))
-    # The first of those that excuse the same; the failures of one verdict may be of situations that include others.
+    # Only the widest entries are needed: the situation of one failure may include that of another.
     drafted: list[Draft] = []
-    for draft in sorted(found.values(), key=lambda d: (len(d.where), -len(d.dtypes))):
+    for draft in sorted(merged.values(), key=lambda d: (len(d.where), -len(d.dtypes))):
         if not any(other.covers(draft) for other in drafted):
             drafted.append(draft)
-    return [draft for draft in found.values() if draft in drafted], without
+    return [draft for draft in merged.values() if draft in drafted], without
 
 
 def as_toml(entries: Iterable[Draft]) -> str:
-    """Entries as text that can be put at the end of a deviation file."""
+    """Entries as TOML text that can be appended to a deviation file."""
     document = tomlkit.document()
     for line in ADVICE:
         document.add(tomlkit.comment(line))
@@ -108,7 +108,7 @@ def _draft(verdict: VerdictLine, failure: Failure, opened: Opened) -> Draft:
     requirement = load().get(verdict.requirement)
     if requirement is None:
         raise NoDraftError("this version of the suite has no such requirement")
-    # What is judged once for all dtypes is judged for the first.
+    # A requirement that is judged once is judged in the first dtype.
     dtypes = [] if requirement.once else [verdict.dtype]
     dtype = (dtypes or opened.description.capabilities.logits_dtypes)[0]
     witness = _literals(failure.problem)
@@ -119,7 +119,7 @@ def _draft(verdict: VerdictLine, failure: Failure, opened: Opened) -> Draft:
         return any(finding.failed for finding in findings(requirement, Trial(subject, candidate)))
 
     if not fails(problem):
-        raise NoDraftError("its problem passes now, on its own")
+        raise NoDraftError("its problem passes when judged on its own now")
     where = traits(problem) - ORDINARY
     others = [] if "cotangent" in witness else [{**witness, "reduction": r} for r in subject.capabilities.reductions]
     if others and all(fails(from_literals(other, dtype, failure.problem.sentinel)) for other in others):
@@ -128,18 +128,18 @@ def _draft(verdict: VerdictLine, failure: Failure, opened: Opened) -> Draft:
 
 
 def _problem(line: ProblemLine, witness: dict[str, Any], dtype: str) -> Problem:
-    """The problem that a witness stands for; raises NoDraftError where that is not the one of the record."""
+    """The problem that a witness describes; raises NoDraftError where it is not that of the record."""
     try:
         problem = from_literals(witness, dtype, line.sentinel)
     except (KeyError, TypeError, ValueError) as error:
         raise NoDraftError(f"its problem cannot be written as literals: {error}") from error
     if as_data(from_data(to_data(problem), ProblemLine)) != as_data(line):
-        raise NoDraftError("its problem has a layout or dtypes that a deviation file has no words for")
+        raise NoDraftError("a deviation file cannot express the layout or dtypes of its problem")
     return problem
 
 
 def _literals(line: ProblemLine) -> dict[str, Any]:
-    """A problem as a deviation file has it, without default values."""
+    """A problem in the form of a deviation file, without default values."""
     witness: dict[str, Any] = {"logits": _nested(line.logits), "target": _nested(line.target)}
     if line.target.dtype not in ("int64", line.logits.dtype):
         witness["target_dtype"] = line.target.dtype
@@ -156,7 +156,7 @@ def _literals(line: ProblemLine) -> dict[str, Any]:
 
 
 def _nested(array: ArrayLine) -> Any:
-    """The values of an array as nested lists, an empty one as its shape; raises NoDraftError where there are none."""
+    """The values of an array as nested lists, or the shape of an empty one; raises NoDraftError without values."""
     values: Any = array.values
     if values is None:
         raise NoDraftError("its problem is too large to be written out in the record")

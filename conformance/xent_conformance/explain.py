@@ -1,4 +1,4 @@
-"""What there is to know about a requirement, as text: from the registry, the semantics and the conventions."""
+"""The explanation of a requirement as text, from the registry, the semantics and the conventions."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from xent_conformance.requirements.ledger import since
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.spec import SECTIONS
 
-#: Longest line: text of more columns is hard to read.
+#: Most columns of a line; longer lines are hard to read.
 WIDEST = 100
-#: Lines that begin so are for copying, and never broken.
+#: Lines that start with one of these are commands to copy, and are never wrapped.
 COMMANDS = ("xent ", "pytest ")
-#: What breaking a requirement of each level comes to.
+#: What it means to break a requirement of each level.
 CONSEQUENCES = {
     Level.MUST: "Breaking it is a failure.",
-    Level.SHOULD: "Breaking it is shown as weak, and fails no run.",
-    Level.OBSERVED: "What a backend does is recorded, and not judged.",
+    Level.SHOULD: "Breaking it is shown as weak, and does not fail a run.",
+    Level.OBSERVED: "The behaviour of a backend is recorded, not judged.",
 }
 
 
 def explanation(requirement: Requirement) -> str:
-    """Everything about one requirement, in paragraphs under headings, as wide as the terminal."""
+    """The explanation of one requirement, in paragraphs under headings, wrapped to the terminal's width."""
     identifier = requirement.id
     statement, *notes = (" ".join(part.split()) for part in (requirement.check.__doc__ or "").split("\n\n"))
     sections: dict[str, Iterable[str]] = {
@@ -38,7 +38,7 @@ def explanation(requirement: Requirement) -> str:
         "Statement": [statement, *notes, CONSEQUENCES[requirement.level]],
         "Formula (numbers as in SPEC.md)": [f"{n} {semantics()[n]}" for n in SECTIONS.get(requirement.family, ())],
         "Applies to": _scope(requirement),
-        "Why: where implementations got it wrong, or differ": requirement.references,
+        "Why: implementations that got it wrong, or differ": requirement.references,
         "Reproduce": [
             f"xent run BACKEND --only {identifier}",
             f"pytest --pyargs xent_conformance.requirements --xent-backend BACKEND --xent-only {identifier}",
@@ -73,7 +73,7 @@ def _scope(requirement: Requirement) -> list[str]:
     if requirement.once:
         scope.append("It is judged once, not for each dtype.")
     if requirement.opt_in:
-        scope.append("It is judged with --profile scale, or where it is named with --only.")
+        scope.append("It is judged only with --profile scale, or if it is named with --only.")
     return scope
 
 
@@ -85,28 +85,28 @@ def _declarations(requirement: Requirement) -> list[str]:
         for name in conventions_in(requirement)
     ]
     if texts:
-        texts.append("A choice that is not the default should have the URL of its documentation.")
+        texts.append("Give the URL of the documentation for any choice other than the default.")
     if requirement.needs:
-        texts.append("What a backend does not claim is not judged: see xent_conformance.interface.Capabilities.")
+        texts.append("A backend is judged only on what it claims: see xent_conformance.interface.Capabilities.")
     return [
         *texts,
-        "The allowed error follows from Capabilities(precision=...); exact answers follow all declared conventions.",
-        "A failure that stays can be listed as a known deviation: `xent deviations BACKEND` drafts the entry.",
+        "The allowed error follows from Capabilities(precision=...), the exact answer from the declared conventions.",
+        "A failure that will not be fixed can be listed as a known deviation: `xent deviations BACKEND` drafts it.",
     ]
 
 
 @cache
 def semantics() -> dict[str, str]:
-    """The numbered paragraphs of the specification that are written by hand, by their number."""
+    """The hand-written paragraphs of the specification, by their number."""
     text = files("xent_conformance").joinpath("semantics.md").read_text("utf-8")
     paragraphs = (re.fullmatch(r"(\d+\.\d+) (.+)", part.strip(), re.DOTALL) for part in text.split("\n\n"))
-    return {found[1]: " ".join(found[2].split()) for found in paragraphs if found}
+    return {match[1]: " ".join(match[2].split()) for match in paragraphs if match}
 
 
 def conventions_in(requirement: Requirement) -> list[str]:
-    """The conventions that decide what a requirement expects.
+    """The conventions that a requirement's expected result depends on.
 
-    Those that its check or one of its needs reads, and the one that it is named after.
+    These are the ones that its check or one of its needs reads, and the one that it is named after.
     """
     functions = [requirement.check, *(need.met_by for need in requirement.needs)]
     names: set[str] = set()
@@ -117,7 +117,7 @@ def conventions_in(requirement: Requirement) -> list[str]:
 
 
 def _names(function: object, seen: set[object]) -> set[str]:
-    """All names that a function uses, and the functions of its own package that it calls."""
+    """All names that a function uses, including those used by functions of its own package that it calls."""
     if not isinstance(function, FunctionType) or function in seen:
         return set()
     seen.add(function)

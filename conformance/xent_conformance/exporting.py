@@ -1,4 +1,4 @@
-"""The command that writes what others test with: `xent vectors`."""
+"""The command `xent vectors`, which writes test vectors for other languages."""
 
 from __future__ import annotations
 

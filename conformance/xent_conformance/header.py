@@ -32,7 +32,7 @@ def header(
     profile: str,
     dtypes: Sequence[str] = (),
 ) -> Header:
-    """The header of a run that begins now, here."""
+    """The header of a run that starts now on this machine."""
     return Header(
         schema=SCHEMA_VERSION,
         command=command,
@@ -46,22 +46,22 @@ def header(
         python=platform.python_version(),
         platform=platform.platform(),
         libraries=_libraries(),
-        conventions={name: Convention(**said) for name, said in conventions().items()},
+        conventions={name: Convention(**about) for name, about in conventions().items()},
     )
 
 
 def _libraries() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found | {"implementation": sys.implementation.name}
+    return versions | {"implementation": sys.implementation.name}
 
 
 def catalogued(requirement: Requirement) -> RequirementLine:
-    """A requirement as the record and `xent list --json` have it."""
+    """The entry of a requirement in a record and in `xent list --json`."""
     return RequirementLine(
         id=requirement.id,
         title=requirement.title,
@@ -75,7 +75,7 @@ def catalogued(requirement: Requirement) -> RequirementLine:
 
 
 def _source(requirement: Requirement) -> str:
-    """Where a requirement's check is: module and line, at the repository's address where the package has one."""
+    """Where a requirement's check is defined: a link into the repository, or without its URL module and line."""
     check = inspect.unwrap(requirement.check)
     place, line = f"{check.__module__.replace('.', '/')}.py", check.__code__.co_firstlineno
     root = _repository()
@@ -84,7 +84,7 @@ def _source(requirement: Requirement) -> str:
 
 @cache
 def _repository() -> str:
-    """The address of the repository, which the package's metadata may have; "" where it has not."""
+    """The repository's URL from the package metadata; "" if it has none."""
     try:
         listed = metadata("xent-conformance").get_all("Project-URL") or []
     except PackageNotFoundError:
@@ -94,7 +94,7 @@ def _repository() -> str:
 
 
 def described(backend: Description) -> BackendLine:
-    """What a record says of a backend."""
+    """The entry of a backend in a record's header."""
     claims = backend.capabilities
     plain = {k: v for k, v in vars(claims).items() if k not in ("precision", "conventions")}
     precision = {d: claims.precision_for(d) for d in claims.logits_dtypes}
@@ -113,7 +113,7 @@ def described(backend: Description) -> BackendLine:
 
 
 def not_judged(spec: str, reason: str, *, broken: bool = False) -> BackendLine:
-    """What a record says of a backend that could not be judged here; ``broken``: its own adapter is to blame."""
+    """The header entry of a backend that could not be judged; ``broken``: because its adapter does not work."""
     name, reason = printable(spec), reason.removeprefix(f"{spec}:").removeprefix(spec).strip()
     return BackendLine(
         name=name,

@@ -1,7 +1,7 @@
-"""SIGTERM ends a command as Ctrl-C does, with all that it has started.
+"""SIGTERM ends a command as Ctrl-C does, together with all processes that it has started.
 
-Python drops an exception that is raised in a finaliser or while garbage is collected. So an interruption is noted as
-well as raised, and whoever works in steps looks between two of them: see :func:`check`.
+Python drops an exception that is raised in a finaliser or during garbage collection. So an interruption is remembered
+as well as raised, and code that works in steps checks for it between two steps: see :func:`check`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _received: list[int] = []
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt where one has been asked for, and was dropped or came too early to be raised."""
+    """Raise KeyboardInterrupt if an interruption was received but dropped, or came too early to be raised."""
     if _received:
         raise KeyboardInterrupt
 
 
 @contextmanager
-def heeded() -> Iterator[Callable[[], None]]:
-    """Interruptions are heeded inside.
+def handled() -> Iterator[Callable[[], None]]:
+    """Turn SIGINT and SIGTERM into KeyboardInterrupt inside the block.
 
-    Gives a function to call once numpy is imported. Until then an interruption is noted only: modules in C would print
-    a traceback of their own.
+    Gives a function to call once NumPy is imported. Until then an interruption is only remembered, because extension
+    modules interrupted while they are imported print tracebacks.
     """
     imported: list[bool] = []
 
@@ -43,7 +43,7 @@ def heeded() -> Iterator[Callable[[], None]]:
         imported.append(True)
         check()
 
-    # A job in the background of a shell ignores SIGINT, and goes on doing so.
+    # A shell starts background jobs with SIGINT ignored; that is respected.
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
     if threading.current_thread() is not threading.main_thread():
         wanted = []

@@ -1,4 +1,4 @@
-"""The commands that measure. Of the suite itself: `xent mutants`, `campaign`, `coverage`; of backends: `xent bench`."""
+"""The commands that measure: the suite itself (`xent mutants`, `campaign`, `coverage`) or backends (`xent bench`)."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def mutants(options: argparse.Namespace) -> int:
             matrix.add([done])
         write(matrix, options.output, baselines=baselines(mutants), streams=spent(matrix, options.profile))
     notes.path.unlink()
-    return _said(matrix, options.output)
+    return _summarised(matrix, options.output)
 
 
-def _said(matrix: Matrix, output: Path) -> int:
-    """Say what a kill matrix comes to; the exit code."""
+def _summarised(matrix: Matrix, output: Path) -> int:
+    """Print the summary of a kill matrix; returns the exit code."""
     survivors = matrix.survivors()
     for name, seed in survivors:
         print(f"survives seed {seed}: {name}")
     for name, identifier, seeds in matrix.unsure():
-        print(f"declared but not sure: {identifier} misses {name} with seed {', '.join(map(str, seeds))}")
+        print(f"declared killer missed: {identifier} does not kill {name} with seed {', '.join(map(str, seeds))}")
     for name, identifier in sorted(matrix.twins):
         print(f"false alarm: {identifier} fails on {name}, which is correct")
     for kind, killed, count in matrix.rates():
@@ -71,7 +71,7 @@ def _said(matrix: Matrix, output: Path) -> int:
 
 
 def campaign(options: argparse.Namespace) -> int:
-    """Measure how near correct implementations come to the bounds."""
+    """Measure how close correct implementations come to the bounds."""
     from xent_conformance.cluster import Cluster
     from xent_conformance.detection.campaign import Campaign, entrants, table
     from xent_conformance.records.plain import jsonable
@@ -93,14 +93,14 @@ def campaign(options: argparse.Namespace) -> int:
 
 
 def _parts(cluster: Cluster, folder: Path, specs: tuple[str, ...], parts: Sequence[Part]) -> list[Campaign]:
-    """Parts of a campaign that a cluster measures, in their order."""
+    """Measure parts of a campaign on a cluster; results in the order of the parts."""
     from xent_conformance.detection.campaign import measured_part
 
     return cluster.in_order(measured_part, [(folder, specs, *part) for part in parts])
 
 
 def coverage(options: argparse.Namespace) -> int:
-    """Print what runs try of all combinations that a backend claims."""
+    """Print which of the combinations that a backend claims a run tries."""
     from xent_conformance.coverage.measure import requested
     from xent_conformance.coverage.table import table
     from xent_conformance.request import Request, names_in
@@ -108,15 +108,15 @@ def coverage(options: argparse.Namespace) -> int:
     request = Request((options.backend,), options.profile, options.seed, dtypes=names_in(*options.dtypes))
     if options.output is not None:
         check_file(options.output)
-    found = requested(request, options.seeds)
-    print("\n".join(table(found)))
+    coverage = requested(request, options.seeds)
+    print("\n".join(table(coverage)))
     if options.output is not None:
-        options.output.write_text(json.dumps(found.as_data(), indent=1) + "\n", encoding="utf-8")
+        options.output.write_text(json.dumps(coverage.as_data(), indent=1) + "\n", encoding="utf-8")
     return OK
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Time backends; 1 where one of the calls has no right loss to time, or none is timed."""
+    """Time backends; returns 1 where the loss of a timed call is wrong, or no call could be timed."""
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.loader import Narrowing, UsageError, load
     from xent_conformance.request import Request, names_in
@@ -139,10 +139,10 @@ def bench(options: argparse.Namespace) -> int:
     cells = [Cell(shape, dtype) for shape in shapes for dtype in dtypes or ("float32", "bfloat16")]
     lines: list[Measured] = []
     with Progress(sys.stderr) as progress:
-        for found in measured(backends, cells, options.seconds, memory):
-            lines += found
+        for new in measured(backends, cells, options.seconds, memory):
+            lines += new
             interruptions.check()
-            progress.update(f"{found[0].backend}, {'x'.join(map(str, found[0].cell.shape))} {found[0].cell.dtype}")
+            progress.update(f"{new[0].backend}, {'x'.join(map(str, new[0].cell.shape))} {new[0].cell.dtype}")
     if not lines:
         raise UsageError("nothing to time: no backend claims these dtypes")
     print("\n".join(table(lines)))

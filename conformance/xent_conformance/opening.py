@@ -1,4 +1,4 @@
-"""Opening the backends of a run, and handing those that are open over to its other processes."""
+"""Opening the backends of a run, and handing open ones over to its other processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from xent_conformance.request import Request
 
 @dataclass(frozen=True)
 class Opened:
-    """A backend that can be judged: what it is, and who calls it."""
+    """A backend that is ready to be judged: its description, and the executor that calls it."""
 
     description: Description
     executor: Executor
 
     def handed_over(self) -> HandedOver:
-        """What another process needs to go on calling it, for one process each time."""
+        """What another process needs to take it over; a new one for each process."""
         if isinstance(self.executor, IsolatedExecutor):
             return self.executor.handed_over()
         assert isinstance(self.executor, LocalExecutor)
@@ -30,12 +30,12 @@ class Opened:
 
 
 def isolated(request: Request, spec: str, handed: HandedOver | None = None) -> IsolatedExecutor:
-    """An executor for a backend in a process of its own, which is not started yet."""
+    """An executor for a backend in a worker process, which is not started yet."""
     return IsolatedExecutor(spec, request.narrowing, Limits.granted(request.timeout), handed)
 
 
 def opened(request: Request, spec: str, executor: IsolatedExecutor | None, given: Imported | None = None) -> Opened:
-    """A backend in its own process, or in this one, where it may be ``given`` as an object.
+    """Open a backend in its worker process, or in this one, where it may be ``given`` as an object.
 
     Raises what ``IsolatedExecutor.open``, ``load`` and ``Imported.open`` do.
     """
@@ -46,7 +46,7 @@ def opened(request: Request, spec: str, executor: IsolatedExecutor | None, given
 
 
 def taken_over(request: Request, handed: HandedOver) -> Opened:
-    """A backend that another process has opened; raises ReplacedError where it is another one by now."""
+    """Take over a backend that another process has opened; raises ReplacedError if its file has changed since."""
     before = from_data(handed.description)
     if request.in_process:
         now = opened(request, before.spec, None)
@@ -54,6 +54,6 @@ def taken_over(request: Request, handed: HandedOver) -> Opened:
         return now
     executor = isolated(request, before.spec, handed)
     if handed.split is None:
-        # It is imported once more, while the others are.
+        # It has to be imported again; starting it now lets backends import at the same time.
         executor.start()
     return Opened(before, executor)

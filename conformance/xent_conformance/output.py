@@ -1,4 +1,4 @@
-"""Where commands write, and who renders it: looked at before any work is done. Imports nothing heavy."""
+"""Output folders and files, checked before any work is done, and the report package. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _renderers() -> EntryPoints:
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[Path]:
-    """The folder, created if needed and locked until we are done; removed again if nothing was written.
+    """The folder, created if needed and locked inside the block; removed again if nothing was written.
 
     Raises UsageError where it cannot be written, or where another run is writing there.
     """
@@ -57,7 +57,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_file(path: Path) -> None:
-    """Raise UsageError for a file that cannot be written; one that is not there is not there afterwards either."""
+    """Raise UsageError for a file that cannot be written. It is not created."""
     from xent_conformance.loading.loader import UsageError
 
     there = os.path.lexists(path)

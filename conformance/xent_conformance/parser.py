@@ -26,33 +26,33 @@ EXIT_CODES = """\
 exit codes:
   0  nothing failed that is not a known deviation
   1  something failed
-  2  wrong use: an option, a file or a backend that does not exist
+  2  usage error: an option, a file or a backend that does not exist
   3  the suite or an adapter broke, a framework or device is missing, or the run was interrupted
 """
 DIFF_EXIT_CODES = """\
 exit codes, as of diff(1):
-  0  nothing changed for the worse
-  1  something changed for the worse
+  0  nothing is worse
+  1  something is worse
   2  a record cannot be read
 """
 RUN_EXAMPLES = """\
 examples:
-  xent run torch --profile quick                     a first impression in seconds
+  xent run torch --profile quick                     a quick check in seconds
   xent run torch --only accuracy,gradients.linear*   families and patterns
   xent run ./my_backend.py:other                     another name than `backend` in the file
   xent run jax:my_losses.cross_entropy --dtypes float32,bfloat16
-  xent run torch --output nightly --resume           finish a run that was cut off
+  xent run torch --output nightly --resume           finish an interrupted run
   xent run ./my_backend.py --fail-fast               stop at the first failure ...
-  xent run ./my_backend.py --last-failed             ... and see whether what failed is right now
+  xent run ./my_backend.py --last-failed             ... and judge only what failed again
 """
 WATCHING = """\
-Modules that it imports from its folder are watched too. After a change what failed is judged first, and the rest once
-that is right; what is fixed and what fails only now is said. A run ends where a file changes. Ctrl-C ends it all, with
-the exit code of the last run that came to its end.
+Modules that it imports from its folder are watched too. After a change, what failed is judged first, and everything
+else once that passes; fixed and new failures are printed. A change during a run starts a new run. Ctrl-C ends the
+command, with the exit code of the last complete run.
 """
 WATCH_EXAMPLES = """\
 examples:
-  xent watch ./my_backend.py --profile quick         in an editor's other window
+  xent watch ./my_backend.py --profile quick         in a terminal beside the editor
   xent watch ./my_backend.py --only gradients --dtypes float32
 """
 BENCH_EXAMPLES = """\
@@ -61,35 +61,35 @@ examples:
   xent bench ./my_backend.py --shapes 4096x1000 --dtypes float32
   xent bench torch --output speed.json               for `xent report RECORD --speed speed.json`
 
-A call whose loss is wrong at a shape has no figure there; the last column is its time as a multiple of that of a copy
-of the logits. Backends are called in this process. On a device times are unverified.
+A call with a wrong loss at a shape is not timed there. The last column is the time as a multiple of that of a copy of
+the logits. Backends are called in this process. Times on devices other than the CPU have not been verified.
 """
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, as those of all commands are."""
+    """An argument parser whose errors are one line, like those of all commands."""
 
     def __init__(self, *, epilog: str = EXIT_CODES, **options: Any) -> None:
-        """Options are written out in full, and the epilog is printed as it stands."""
+        """Options cannot be abbreviated, and the epilog is printed without wrapping."""
         super().__init__(
             epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
         )
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end the process."""
-        raise SystemExit(complain(f"{message} (`{self.prog} --help` says more)", USAGE))
+        """Print an error and exit."""
+        raise SystemExit(complain(f"{message} (see `{self.prog} --help`)", USAGE))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a command line; ``command`` is the function that carries it out.
 
-    Raises SystemExit for a wrong command line, after saying what is wrong with it; without any arguments after printing
-    the help, with the exit code of a wrong one, so that no script takes a run of nothing for a success.
+    Raises SystemExit for a wrong command line, after printing what is wrong with it. Without arguments it prints the
+    help and exits with the code of a usage error, so that no script mistakes that for a successful run.
     """
     parser = Parser(
         prog="xent",
         description="Is this implementation of softmax cross-entropy right, and how do you know?",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}\n`xent COMMAND --help` has the options of a command.",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}\n`xent COMMAND --help` prints the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
     parsers = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
@@ -156,15 +156,13 @@ def _run(add: Add) -> None:
         action="store_true",
         help="judge only what failed in the run whose record is in the output folder",
     )
-    run.add_argument(
-        "--fail-fast", action="store_true", help="end the run at the first failure; --resume goes on with it"
-    )
+    run.add_argument("--fail-fast", action="store_true", help="stop at the first failure; --resume continues the run")
     _add_dask(run)
     run.set_defaults(command=commands.run)
 
 
 def _judging(parser: argparse.ArgumentParser) -> None:
-    """The options of all that judges."""
+    """The options of the commands that judge."""
     add_options(parser.add_argument)
     parser.add_argument(
         "-n",
@@ -172,7 +170,7 @@ def _judging(parser: argparse.ArgumentParser) -> None:
         type=_workers,
         default=AUTO,
         metavar="WORKERS",
-        help="processes that judge; auto: as many as there are processors and memory for (default: auto)",
+        help="judging processes; auto: as many as there are processors and memory for (default: auto)",
     )
     parser.add_argument(
         "--output", type=_folder, default=Path("xent-report"), metavar="DIR", help="folder (default: ./xent-report)"
@@ -199,7 +197,7 @@ def _list(add: Add) -> None:
 
 
 def _explain(add: Add) -> None:
-    what = "say what a requirement means, why it is there, and what to do about it"
+    what = "explain a requirement: its statement, why it exists, and what to do about a failure"
     explain = add("explain", help=what, description=_sentence(what))
     explain.add_argument(
         "only", nargs="+", metavar="ID", help="ids, families or patterns such as 'gradients.*'; `xent list` prints them"
@@ -221,12 +219,14 @@ def _report(add: Add) -> None:
         metavar="RECORD",
         help="an earlier record to show changes against; several are shown as a history",
     )
-    report.add_argument("--kill-matrix", type=Path, metavar="FILE", help="what `xent mutants` wrote, for a page beside")
     report.add_argument(
-        "--speed", type=Path, metavar="FILE", help="what `xent bench --output FILE` wrote, or pytest-benchmark"
+        "--kill-matrix", type=Path, metavar="FILE", help="output of `xent mutants`, to be rendered as a page of its own"
     )
     report.add_argument(
-        "--coverage", type=Path, metavar="FILE", help="what `xent coverage --output FILE` wrote, as a map"
+        "--speed", type=Path, metavar="FILE", help="output of `xent bench --output FILE` or of pytest-benchmark"
+    )
+    report.add_argument(
+        "--coverage", type=Path, metavar="FILE", help="output of `xent coverage --output FILE`, to be shown as a map"
     )
     report.set_defaults(command=commands.report)
 
@@ -234,7 +234,9 @@ def _report(add: Add) -> None:
 def _merge(add: Add) -> None:
     what = "merge the records of one run's shards"
     merge = add("merge", help=what, description=_sentence(what))
-    merge.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="same seed, profile and requirements")
+    merge.add_argument(
+        "records", nargs="+", type=Path, metavar="RECORD", help="records with the same seed, profile and requirements"
+    )
     merge.add_argument("--output", type=Path, required=True, metavar="FILE", help="the record to write")
     merge.set_defaults(command=commands.merge)
 
@@ -243,7 +245,7 @@ def _diff(add: Add) -> None:
     what = "print what changed since an earlier record, or several"
     diff = add("diff", help=what, description=_sentence(what), epilog=DIFF_EXIT_CODES)
     diff.add_argument(
-        "old", nargs="+", type=Path, metavar="OLD", help="the earlier record; of several the latest counts"
+        "old", nargs="+", type=Path, metavar="OLD", help="earlier records; NEW is compared with the latest of them"
     )
     diff.add_argument("new", type=Path, metavar="NEW", help="the later record")
     diff.set_defaults(command=commands.diff)
@@ -252,7 +254,7 @@ def _diff(add: Add) -> None:
 def _new(add: Add) -> None:
     what = "write a commented adapter to start from"
     new = add("new", help=what, description=_sentence(what))
-    new.add_argument("file", type=Path, metavar="FILE", help="the file to write; one that exists is left as it is")
+    new.add_argument("file", type=Path, metavar="FILE", help="the file to write; an existing file is not overwritten")
     new.set_defaults(command=commands.new)
 
 
@@ -268,24 +270,24 @@ def _deviations(add: Add) -> None:
         help="the record of a run (default: ./xent-report/record.jsonl)",
     )
     deviations.add_argument(
-        "--write", action="store_true", help="add them to deviations/NAME.toml beside the adapter, instead of printing"
+        "--write", action="store_true", help="append to deviations/NAME.toml beside the adapter instead of printing"
     )
     deviations.set_defaults(command=commands.deviations)
 
 
 def _mutants(add: Add) -> None:
-    what = "measure which requirement finds which wrong backend"
+    what = "measure which requirement kills which mutant, a deliberately wrong backend"
     mutants = add("mutants", help=what, description=_sentence(what))
     mutants.add_argument(
         "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_mutants()"
     )
     mutants.add_argument("--seeds", type=_positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     mutants.add_argument("--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)")
-    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="these mutants alone: names or patterns")
+    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="only these mutants: names or patterns")
     mutants.add_argument(
         "-n", dest="workers", type=_positive, default=1, metavar="WORKERS", help="processes (default: 1)"
     )
-    mutants.add_argument("--resume", action="store_true", help="continue where the same command was cut off")
+    mutants.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     mutants.add_argument(
         "--output",
         type=Path,
@@ -299,30 +301,30 @@ def _mutants(add: Add) -> None:
 
 def _add_dask(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--dask", metavar="ADDRESS", help="carry out the work on a dask cluster: the address of its scheduler"
+        "--dask", metavar="ADDRESS", help="distribute the work over a dask cluster: the address of its scheduler"
     )
 
 
 def _campaign(add: Add) -> None:
-    what = "measure how near correct implementations come to the bounds"
+    what = "measure how close correct implementations come to the bounds"
     campaign = add("campaign", help=what, description=_sentence(what))
     campaign.add_argument(
         "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_correct()"
     )
-    campaign.add_argument("backends", nargs="*", metavar="BACKEND", help="backends to judge beside, as for `xent run`")
+    campaign.add_argument("backends", nargs="*", metavar="BACKEND", help="backends to judge too, as for `xent run`")
     campaign.add_argument(
         "--comparisons",
         type=_positive,
         default=1_000_000,
         metavar="N",
-        help="continue until so many comparisons are made (default: 1000000)",
+        help="continue until N comparisons have been made (default: 1000000)",
     )
     campaign.add_argument(
         "--output",
         type=Path,
         default=Path("campaign.json"),
         metavar="FILE",
-        help="what was measured, as JSON (default: ./campaign.json)",
+        help="the measurements to write, as JSON (default: ./campaign.json)",
     )
     _add_dask(campaign)
     campaign.set_defaults(command=measuring.campaign)
@@ -331,26 +333,32 @@ def _campaign(add: Add) -> None:
 def _coverage(add: Add) -> None:
     what = "print which combinations of sizes, options, dtypes and layouts a run tries"
     coverage = add(
-        "coverage", help=what, description=f"{_sentence(what)} Nothing is judged, the backend is not called."
+        "coverage", help=what, description=f"{_sentence(what)} Nothing is judged, and the backend is not called."
     )
-    coverage.add_argument("backend", metavar="BACKEND", help="whose claims count, as for `xent run`")
+    coverage.add_argument("backend", metavar="BACKEND", help="the backend whose claims are used, as for `xent run`")
     coverage.add_argument(
         "--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)"
     )
     coverage.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (default: 0)")
-    coverage.add_argument("--seeds", type=_positive, default=1, metavar="N", help="seeds taken together (default: 1)")
+    coverage.add_argument("--seeds", type=_positive, default=1, metavar="N", help="number of seeds (default: 1)")
     coverage.add_argument(
         "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
     )
-    coverage.add_argument("--output", type=Path, metavar="FILE", help="write the same as JSON, too")
+    coverage.add_argument("--output", type=Path, metavar="FILE", help="also write the result as JSON")
     coverage.set_defaults(command=measuring.coverage)
 
 
 def _vectors(add: Add) -> None:
     what = "write problems with exact answers and bounds as files, for tests in other languages"
-    vectors = add("vectors", help=what, description=f"{_sentence(what)} conformance/VECTORS.md has their format.")
+    vectors = add(
+        "vectors", help=what, description=f"{_sentence(what)} conformance/VECTORS.md describes the file format."
+    )
     vectors.add_argument(
-        "--output", type=_folder, default=Path("xent-vectors"), metavar="DIR", help="empty (default: ./xent-vectors)"
+        "--output",
+        type=_folder,
+        default=Path("xent-vectors"),
+        metavar="DIR",
+        help="an empty folder (default: ./xent-vectors)",
     )
     vectors.add_argument("--profile", default="quick", metavar="PROFILE", help="as for `xent run` (default: quick)")
     vectors.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the problems (default: 0)")
@@ -358,9 +366,9 @@ def _vectors(add: Add) -> None:
         "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
     )
     for flag, metavar, what in (
-        ("--claim", "CLAIM", "what problems may ask for or not, such as no-spatial or finite-logits-only; repeatable"),
+        ("--claim", "CLAIM", "what problems may contain, such as no-spatial or finite-logits-only; repeatable"),
         ("--convention", "NAME=VALUE", "a choice other than PyTorch's, such as all_ignored_loss=zero; repeatable"),
-        ("--precision", "NAME=VALUE", "arithmetic that the bounds admit, such as internals=native; repeatable"),
+        ("--precision", "NAME=VALUE", "the arithmetic that the bounds allow, such as internals=native; repeatable"),
     ):
         vectors.add_argument(flag, default=[], action="append", metavar=metavar, help=what)
     vectors.set_defaults(command=exporting.vectors)
@@ -369,7 +377,7 @@ def _vectors(add: Add) -> None:
 def _bench(add: Add) -> None:
     from xent_conformance.speed import SHAPES
 
-    what = "time backends beside a copy of the same bytes, where their loss is right"
+    what = "time backends relative to a copy of the same bytes, where their loss is correct"
     bench = add("bench", help=what, description=_sentence(what), epilog=f"{BENCH_EXAMPLES}\n{EXIT_CODES}")
     bench.add_argument("backends", nargs="+", metavar="BACKEND", help="as for `xent run`")
     bench.add_argument(
@@ -386,12 +394,12 @@ def _bench(add: Add) -> None:
         type=_above_zero,
         default=1.0,
         metavar="S",
-        help="how long each call is repeated; one that takes ten times as long is left out (default: 1.0)",
+        help="seconds for which each call is repeated; one that takes 10 S is left out (default: 1.0)",
     )
     bench.add_argument(
         "--memory", type=_above_zero, metavar="GB", help="larger shapes are left out (default: half of what is free)"
     )
-    bench.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON, too")
+    bench.add_argument("--output", type=Path, metavar="FILE", help="also write the times as JSON")
     bench.set_defaults(command=measuring.bench)
 
 
@@ -400,13 +408,13 @@ def _sentence(text: str) -> str:
 
 
 def _positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """A positive integer."""
     try:
         value = int(text)
     except ValueError:
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is expected, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, not {text!r}")
     return value
 
 
@@ -417,7 +425,7 @@ def _above_zero(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
     return value
 
 
@@ -427,7 +435,7 @@ def _workers(text: str) -> int | str:
 
 
 def _folder(text: str) -> Path:
-    """A folder with a name: an empty text is a variable that was not set."""
+    """A folder name. An empty string, such as that of an unset shell variable, is an error."""
     if not text:
-        raise argparse.ArgumentTypeError("the name of a folder is expected, not ''")
+        raise argparse.ArgumentTypeError("expected the name of a folder, not ''")
     return Path(text)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from xent_conformance.session import Cell, Session
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
-#: The line of a record for an item, as text.
+#: The record line of an item's verdict, as JSON text.
 LINE: pytest.StashKey[str] = pytest.StashKey()
-#: Set once a module has said that no backend was chosen: the others need not say it again.
+#: Set once a module has reported that no backend was chosen, so that the others do not repeat it.
 REFUSED: pytest.StashKey[bool] = pytest.StashKey()
-#: What of a verdict's line an item has as its properties.
+#: The fields of a verdict line that become properties of its item.
 PROPERTIES = ("backend", "requirement", "dtype", "status", "level", "ratio")
 
 
@@ -36,20 +36,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers what gathers the verdicts, and the marker of pytest-xdist, which is unknown without it."""
+    """Register the collector of causes, and the marker of pytest-xdist, which is unknown without that plugin."""
     config.addinivalue_line("markers", "xdist_group(name): items that share problems, for one worker of pytest-xdist")
     config.pluginmanager.register(Causes(), "xent-causes")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Open the backends that are asked for: what is wrong with them is said once, before anything is collected."""
+    """Open the chosen backends, so that their errors are reported once, before collection."""
     if session.config.getoption("--xent-backend"):
         session_of(session.config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The report of an item takes its line along, since with pytest-xdist nothing else comes from the worker."""
+    """Attach the line of an item to its report, the only thing that pytest-xdist sends from a worker."""
     report = yield
     if report.when == "call" and (line := item.stash.get(LINE, "")):
         vars(report)["xent_line"] = line
@@ -57,19 +57,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 class Causes:
-    """The verdicts of this process and of the workers of pytest-xdist, and at the end the causes of what failed."""
+    """Collects the verdicts of this process and of pytest-xdist's workers; prints the causes of failures at the end."""
 
     def __init__(self) -> None:
-        """Nothing was judged yet."""
+        """Start without verdicts."""
         self.lines: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the line of a requirement."""
+        """Store the line of a verdict."""
         self.lines += [report.xent_line] if hasattr(report, "xent_line") else []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """The causes go into the XML file that pytest is about to write, if it does."""
+        """Add the causes to pytest's JUnit XML file, if one is written."""
         junit = session.config.pluginmanager.get_plugin("junitxml")
         report = None if junit is None else session.config.stash.get(junit.xml_key, None)
         if report is not None:
@@ -77,7 +77,7 @@ class Causes:
                 report.add_global_property("cause" if number else "causes", line)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Failures that are the same fault, as one line."""
+        """Print each cause as one line."""
         for number, line in enumerate(self.summary):
             if number:
                 terminalreporter.write_line(line)
@@ -86,7 +86,7 @@ class Causes:
 
     @property
     def summary(self) -> list[str]:
-        """How many causes there are, then a line for each; nothing where nothing failed."""
+        """The number of causes, then a line for each; empty if nothing failed."""
         if not self.lines:
             return []
         from xent_conformance.records.causes import causes, counted
@@ -98,7 +98,7 @@ class Causes:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let go of the backends."""
+    """Close the backends."""
     if SESSION in config.stash:
         config.stash[SESSION].close()
 
@@ -126,24 +126,26 @@ def session_of(config: pytest.Config) -> Session:
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: object) -> list[pytest.Item] | None:
-    """An item for each cell of a requirement: none for one that was not asked for, or that no chosen dtype has."""
-    found: Any = getattr(obj, "requirement", None)
-    # Distinguished without importing the suite.
-    if type(found).__module__ != "xent_conformance.requirements.registry":
+    """An item for each cell of a requirement: none if it was not selected, or if no selected dtype is claimed."""
+    requirement: Any = getattr(obj, "requirement", None)
+    # Recognised by its module's name, without importing the suite.
+    if type(requirement).__module__ != "xent_conformance.requirements.registry":
         return None
     if collector.config.stash.get(REFUSED, False):
         return []
     return [
-        RequirementItem.from_parent(collector, name=f"{found.id}[{cell.id(found)}]", requirement=found, cell=cell)
-        for cell in session_of(collector.config).cells(found)
+        RequirementItem.from_parent(
+            collector, name=f"{requirement.id}[{cell.id(requirement)}]", requirement=requirement, cell=cell
+        )
+        for cell in session_of(collector.config).cells(requirement)
     ]
 
 
 class RequirementItem(pytest.Item):
-    """A requirement on one backend and dtype: fails, skips or passes as the verdict says."""
+    """A requirement on one backend and dtype: fails, skips or passes according to its verdict."""
 
     def __init__(self, *, requirement: Requirement, cell: Cell, **more: Any) -> None:
-        """Items that share problems go to one worker of pytest-xdist."""
+        """Mark the item so that items that share problems go to the same worker of pytest-xdist."""
         super().__init__(**more)
         self.requirement, self.cell = requirement, cell
         self.add_marker(pytest.mark.xdist_group(f"{cell.id(requirement)}-{requirement.source.name}"))
@@ -169,6 +171,6 @@ class RequirementItem(pytest.Item):
             pytest.fail("\n".join([reason, *commands]), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the requirement is written, and the headline of its failure."""
+        """Where the requirement is defined, and the heading of its failure."""
         line = self.requirement.check.__code__.co_firstlineno - 1
         return self.path, line, f"{self.name}: {self.requirement.title}"

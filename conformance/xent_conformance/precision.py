@@ -1,4 +1,4 @@
-"""What an implementation promises about its arithmetic, and the tiers the report ranks implementations by.
+"""The arithmetic that an implementation promises, and the tiers by which the report ranks implementations.
 
 For float32 and float64 logits ``internals`` and the storage fields make no difference: the tensor's own format is
 already the working precision.
@@ -12,7 +12,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Precision:
-    """The arithmetic an implementation admits for one dtype on one device.
+    """The arithmetic that an implementation promises for one dtype on one device.
 
     internals
         ``float32``: intermediate values are float32 or wider. ``native``: every elementwise operation rounds to the
@@ -26,11 +26,11 @@ class Precision:
         How losses and weights are added over the batch: ``wide`` in float32 or wider, ``cascade`` in the dtype of the
         logits with blocked partial sums, ``native`` in the dtype of the logits in any order.
     log
-        ``accurate``: error of one unit in the last place of the result; ``approximate``: an absolute error near 1, as
-        of a fast ``logf``.
+        ``accurate``: error of one unit in the last place of the result; ``approximate``: an absolute error for
+        arguments near 1, as of a fast ``logf``.
     subnormals
-        What becomes of float16 results below the smallest normal number, 6e-5: they are ``kept`` as subnormal numbers,
-        or ``flushed`` to zero. In bfloat16, float32 and float64 either is admitted.
+        float16 results below the smallest normal number, 6e-5, are ``kept`` as subnormal numbers or ``flushed`` to
+        zero. In bfloat16, float32 and float64 both are allowed.
     """
 
     internals: Literal["float32", "native"] = "float32"
@@ -41,7 +41,7 @@ class Precision:
     subnormals: Literal["kept", "flushed"] = "kept"
 
 
-#: Tiers from tightest to weakest. The report names the first one that an implementation meets.
+#: Tiers from tightest to loosest. The report names the first one that an implementation meets.
 TIERS: dict[str, Precision] = {
     "float32 internals, form A": Precision(),
     "float32 internals, form B": Precision(form="B"),
@@ -54,8 +54,8 @@ TIERS: dict[str, Precision] = {
     ),
 }
 
-#: The weakest arithmetic any implementation may have: what an undeclared one MUST meet.
+#: The loosest tier, which an implementation MUST meet if it declares no precision.
 WEAKEST = TIERS["every operation and sum rounded, form B"]
 
-#: What every implementation SHOULD meet: float32 or wider inside, in either form.
+#: The tier that every implementation SHOULD meet: float32 or wider internals, in either form.
 RECOMMENDED = TIERS["float32 internals, form B, approximate log"]

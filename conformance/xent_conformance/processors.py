@@ -1,4 +1,4 @@
-"""How many processes a run is given where nobody says so: what the machine, or the group of processes, has."""
+"""The default number of judging processes: by the processors and memory of the machine or its control group."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from xent_conformance.request import Request
 from xent_conformance.requirements.registry import load
 from xent_conformance.selection import selected
 
-#: Bytes that a process that judges may come to need, and the process of each backend that it calls.
+#: Bytes to allow for a judging process, and for the worker of each backend that it calls.
 JUDGE, BACKEND = 1 << 29, 1 << 29
-#: Limits of a group of processes (control group, version 2), as it sees them itself.
+#: The limits of this process's control group (version 2).
 _GROUP = Path("/sys/fs/cgroup")
 
 
 def fitting(request: Request) -> int:
-    """Processes that a run has use, processors and memory for; 1 where a debugger may want the terminal.
+    """Number of judging processes that a run can use and that processors and memory suffice for.
 
-    What the profile of gigabytes judges is one problem at a time.
+    1 with --in-process, where a debugger may use the terminal, and for the profile whose problems take gigabytes.
     """
     if request.in_process or request.profile == OPT_IN:
         return 1
@@ -38,13 +38,13 @@ def processors() -> int:
         quota, period = (_GROUP / "cpu.max").read_text("ascii").split()
         count = min(count, round(int(quota) / int(period)))
     with suppress(ValueError):
-        # Runs that are tests of others: the workers of pytest-xdist share the processors.
+        # A run inside a test: the workers of pytest-xdist share the processors.
         count //= max(1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     return max(1, count)
 
 
 def memory() -> int:
-    """Bytes that processes can still have."""
+    """Bytes of memory that are free."""
     free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()

@@ -1,4 +1,4 @@
-"""How far a long command is: one line that changes on a terminal, elsewhere a line every ten seconds."""
+"""Progress of a long command: one updated line on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import timedelta
 from time import monotonic
 from typing import Self, TextIO
 
-#: Seconds between two lines in a file or a pipe, and between two states of the line on a terminal.
+#: Seconds between two lines in a file or a pipe, and between two updates of the line on a terminal.
 LINES, REPAINTED = 10.0, 1.0
-#: Share of the work from which on the expected time is worth saying.
+#: Share of the work that must be done before the remaining time is estimated.
 ENOUGH = 0.02
 #: Columns of the line on a terminal.
 COLUMNS = 78
 
 
 class Progress:
-    """Tells how far a command is, between ``with`` and its end. ``shown``: not at all where it is false.
+    """Prints the progress of a command inside a ``with`` block; nothing if ``shown`` is false.
 
-    A thread prints, so that a step which takes long is no silence.
+    A thread prints it, so that it continues during a step that takes long.
     """
 
     def __init__(self, stream: TextIO, *, shown: bool = True, clock: Callable[[], float] = monotonic) -> None:
@@ -34,32 +34,32 @@ class Progress:
         self._thread = threading.Thread(target=self.repeat, args=(self._ended.wait,), daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin to tell."""
+        """Start printing."""
         if self._shown:
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Tell no more, and take the line away."""
+        """Stop printing and clear the line."""
         if self._shown:
             self._ended.set()
             self._thread.join()
             self._clear()
 
     def update(self, doing: str, done: int = 0, total: int = 0) -> None:
-        """Remember what is being done, and how many steps are; a total of 0 is not known."""
+        """Set the current step and the number of steps done; a total of 0 means that it is unknown."""
         self._doing, self._done, self._total = doing, done, total
         if self._live:
             self._paint()
 
     def print(self, text: str) -> None:
-        """Print lines between those that tell how far the command is."""
+        """Print text above the line of progress."""
         with self._lock:
             self._clear()
             say(self.stream, text)
 
     def repeat(self, waited: Callable[[float], bool]) -> None:
-        """Print the state again and again, each time after ``waited`` for so many seconds, until that gives true."""
+        """Print the state at intervals until ``waited``, which is called with the seconds to wait, returns true."""
         while not waited(REPAINTED if self._live else LINES):
             self._paint()
 
@@ -86,7 +86,7 @@ def say(stream: TextIO, text: str, stays: bool = False) -> None:  # noqa: FBT001
     try:
         print(text, end="" if stays else "\n", file=stream, flush=True)
     except OSError:
-        # What is left in the stream's buffer must not fail once more when Python ends.
+        # What is left in the stream's buffer must not fail again when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What is said of backends before they are judged: claims left out, conventions of their own, how they are loaded."""
+"""Remarks on backends before they are judged: claims left out, differing conventions, how they are loaded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from xent_conformance.session import Session
 
 
 def remarks(session: Session) -> list[str]:
-    """All that a user should know of the session's backends, a line each."""
+    """Remarks on the session's backends, a line each."""
     return _not_claimed(session) + _differing(session) + session.not_forked
 
 
 def _not_claimed(session: Session) -> list[str]:
-    """What backends leave out of their claims, a line each."""
+    """The claims that backends leave out, a line each."""
     return [
         f"{opened.description.name}: {what}: left out, because {why}"
         for opened in session.opened
@@ -21,12 +21,12 @@ def _not_claimed(session: Session) -> list[str]:
 
 
 def _differing(session: Session) -> list[str]:
-    """Where backends choose otherwise than PyTorch and are held to it, and what their choices rest on, a line each."""
-    found = []
+    """The conventions in which backends differ from PyTorch, with the basis of the choice, a line each."""
+    lines = []
     for opened in session.opened:
         conventions = opened.description.capabilities.conventions
         for name, basis in conventions.differing().items():
             why = f"{UNDOCUMENTED}: add its URL to Conventions(documentation=...)" if basis == UNDOCUMENTED else basis
             choice = f"{name} is {getattr(conventions, name)}, PyTorch's is {getattr(PYTORCH, name)}"
-            found.append(f"{opened.description.name}: differs by convention: {choice} ({why})")
-    return found
+            lines.append(f"{opened.description.name}: differs by convention: {choice} ({why})")
+    return lines

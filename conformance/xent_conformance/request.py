@@ -1,6 +1,6 @@
-"""What a run is asked for: each option is declared once, for the command line and for pytest.
+"""The request of a run: each option is declared once, for the command line and for pytest.
 
-It imports nothing heavy: the pytest plugin is loaded in every pytest run of its environment.
+This module imports nothing heavy, because the pytest plugin is loaded in every pytest run of its environment.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from xent_conformance.isolation import CALL_SECONDS
 if TYPE_CHECKING:
     from xent_conformance.loading.loader import Narrowing
 
-#: Longest limit of a call, in seconds: eleven days.
+#: Largest timeout of a call, in seconds: eleven days.
 LONGEST = 10**6
 
 
 def _option(default: Any, description: str, **words: Any) -> Any:
-    """A field that is an option; ``words`` are what ``add_argument`` takes, and ``flag`` where it is not the name."""
+    """A field that is an option; ``words`` are arguments of ``add_argument``, and ``flag`` if not the field's name."""
     return field(default=default, metadata={"help": description, **words})
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for, as plain values; ``resume`` is the record of a run to be finished.
+    """What a user requests, as plain values; ``resume`` is the record of a run to be finished.
 
-    Raises UsageError for a profile, dtype or requirement there is not.
+    Raises UsageError for an unknown profile, dtype, requirement, convention, claim or precision, for a timeout out of
+    range, and for options of callables where no backend is a callable.
     """
 
     backends: tuple[str, ...]
     profile: str = _option(
         "default",
-        "how much is judged: quick, default, thorough, or scale, which judges only what takes gigabytes"
+        "how much is judged: quick, default, thorough, or scale, which judges only problems of gigabytes"
         " (default: default)",
         metavar="PROFILE",
     )
@@ -43,13 +44,13 @@ class Request:
     )
     only: tuple[str, ...] = _option(
         (),
-        "judge these requirements alone: ids, families or patterns such as 'gradients.*' (default: all)",
+        "judge only these requirements: ids, families or patterns such as 'gradients.*' (default: all)",
         action="append",
         metavar="ID,ID",
     )
     dtypes: tuple[str, ...] = _option(
         (),
-        "judge these dtypes of logits alone: float16, bfloat16, float32, float64 (default: all that are claimed)",
+        "judge only these dtypes of logits: float16, bfloat16, float32, float64 (default: all claimed dtypes)",
         action="append",
         metavar="D,D",
     )
@@ -57,22 +58,22 @@ class Request:
     gradient: bool = _option(True, "for callables: claim no gradients", flag="no-gradient", action="store_false")
     convention: tuple[str, ...] = _option(
         (),
-        "for callables: a choice that it is held to, such as all_ignored_loss=zero; repeatable"
+        "for callables: a convention to judge it by, such as all_ignored_loss=zero; repeatable"
         " (`xent explain 'conventions.*'` names them)",
         action="append",
         metavar="NAME=VALUE",
     )
     claim: tuple[str, ...] = _option(
         (),
-        "for callables: what it takes or does not, such as no-weight or max-classes=1000; repeatable"
-        " (names are those of xent_conformance.interface.Capabilities)",
+        "for callables: what it supports or does not, such as no-weight or max-classes=1000; repeatable"
+        " (the names are those of xent_conformance.interface.Capabilities)",
         action="append",
         metavar="CLAIM",
     )
     precision: tuple[str, ...] = _option(
         (),
-        "for callables: the arithmetic that it promises, such as internals=native or form=B; repeatable"
-        " (names are those of xent_conformance.interface.Precision)",
+        "for callables: the arithmetic it promises, such as internals=native or form=B; repeatable"
+        " (the names are those of xent_conformance.interface.Precision)",
         action="append",
         metavar="NAME=VALUE",
     )
@@ -87,7 +88,7 @@ class Request:
     resume: Path | None = None
 
     def __post_init__(self) -> None:
-        """Check the values that have a fixed set."""
+        """Check the values."""
         from xent_conformance.formats import FLOATING
         from xent_conformance.loading.declared import claims_in, conventions_in, precision_in
         from xent_conformance.loading.loader import UsageError, is_callable
@@ -108,10 +109,10 @@ class Request:
             "--claim": self.claim,
             "--precision": self.precision,
         }
-        named = [option for option, said in given.items() if said]
+        named = [option for option, value in given.items() if value]
         if named and not any(is_callable(spec) for spec in self.backends):
-            about = "is about callables" if len(named) == 1 else "are about callables"
-            raise UsageError(f"{' and '.join(named)} {about}, torch:package.function; none is named")
+            about = "is only for callables" if len(named) == 1 else "are only for callables"
+            raise UsageError(f"{' and '.join(named)} {about} such as torch:package.function; no backend is one")
         try:
             conventions_in(self.convention)
             claims_in(self.claim)
@@ -121,15 +122,14 @@ class Request:
 
     @property
     def narrowing(self) -> Narrowing:
-        """What it says about callables."""
+        """The options that are about callables."""
         from xent_conformance.loading.loader import Narrowing
 
-        said = self.convention, self.claim, self.precision
-        return Narrowing(self.dtypes or None, self.gradient, self.device, *said)
+        return Narrowing(self.dtypes or None, self.gradient, self.device, self.convention, self.claim, self.precision)
 
     @classmethod
     def of(cls, options: Any, backends: tuple[str, ...], prefix: str = "", **more: Any) -> Request:
-        """The request that parsed options make; those that were not given have the defaults of the fields."""
+        """The request of parsed options; an option that was not given has the default of its field."""
         values = {option.name: getattr(options, f"{prefix}{option.name}") for option in fields(cls) if option.metadata}
         given: dict[str, Any] = {
             n: names_in(*v) if isinstance(v, list) else v for n, v in values.items() if v is not None
@@ -147,7 +147,7 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
 
 
 def check_profile(name: str) -> None:
-    """Raise UsageError for a profile there is not."""
+    """Raise UsageError for an unknown profile."""
     from xent_conformance.judging.profiles import PROFILES
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.suggestions import instead
@@ -157,6 +157,6 @@ def check_profile(name: str) -> None:
 
 
 def names_in(*texts: str) -> tuple[str, ...]:
-    """Names between commas, each once; a text that has none as it is."""
+    """The names in comma-separated texts, each once; the texts themselves if they contain no name."""
     names = (name for text in texts for part in text.split(",") if (name := part.strip()))
     return tuple(dict.fromkeys(names)) or texts

@@ -1,4 +1,4 @@
-"""What came of judging from Python: verdicts, causes, and ways to show, keep or raise them."""
+"""The result of judging from Python: verdicts and causes, and ways to show, save or raise them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from xent_conformance.records.status import UNEXPECTED, Status, exit_code
 class ConformanceError(AssertionError):
     """An implementation does not conform, or could not be judged; the message is the summary of the run.
 
-    An AssertionError, so that test runners show it as a failure. ``result`` is what came of the run.
+    It is an AssertionError, so that test runners show it as a failure. ``result`` is the :class:`Result` of the run.
     """
 
     def __init__(self, result: Result) -> None:
-        """With the summary as its message."""
+        """The message is the summary of ``result``."""
         super().__init__("\n".join(renderer("terminal")([result.record])))
         self.result = result
 
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What came of :func:`xent_conformance.judge`.
+    """The result of :func:`xent_conformance.judge`.
 
-    In a notebook it shows itself, as text it is what ``xent run`` prints.
+    A notebook shows it as a table of causes; as text it is the summary that ``xent run`` prints.
 
     Example:
         >>> result = xent.judge("numpy", profile="quick", only="identities.softplus", dtypes="float32")
@@ -39,33 +39,33 @@ class Result:
 
     #: The record of the run, as ``xent run`` writes it.
     record: Record
-    #: What was said before judging: claims left out, conventions that are not PyTorch's.
+    #: The remarks that ``xent run`` prints before judging: claims left out, conventions that differ from PyTorch's.
     remarks: tuple[str, ...] = ()
-    #: Why it was judged in this process, as a sentence; None: it had a process of its own.
+    #: Why it was judged in this process, as a sentence; None if it was judged in a worker process.
     in_process: str | None = None
 
     @property
     def verdicts(self) -> Sequence[VerdictLine]:
-        """One for each requirement and dtype; ``status`` says what it came to."""
+        """The verdicts, one for each requirement and dtype; the outcome is in ``status``."""
         return tuple(self.record.verdicts)
 
     @property
     def causes(self) -> Sequence[Cause]:
-        """The failures, as the faults that explain them; the worst first.
+        """The failures grouped by the fault that explains them, the worst first.
 
-        Each has its ``situation`` (what it takes to fail), its ``requirements``, and in ``shown.failure`` the smallest
-        problem, the message and a script.
+        Each has ``situation`` (the properties a problem needs to fail), ``requirements`` (those that fail), and
+        ``shown.failure`` (the smallest failing problem, the message and a script).
         """
         return tuple(causes(self.record.verdicts))
 
     @property
     def failures(self) -> Sequence[VerdictLine]:
-        """The verdicts that make a run fail: broken MUSTs, crashes, timeouts, and errors of adapter or suite."""
+        """The verdicts that make a run fail: broken MUSTs, crashes, timeouts, and errors of the adapter or suite."""
         return tuple(v for v in self.record.verdicts if v.status in (*UNEXPECTED, Status.ERROR))
 
     @property
     def passed(self) -> bool:
-        """Whether nothing unexpected failed and something was judged: what ``xent run`` exits with 0 for."""
+        """Whether something was judged and nothing failed unexpectedly, so that ``xent run`` would exit with 0."""
         return self.exit_code == 0
 
     @property
@@ -75,15 +75,22 @@ class Result:
 
     def raise_for_failures(self) -> None:
         """Raise :class:`ConformanceError` unless it passed."""
-        # pytest shows the summary and the line of the test, and nothing in between.
+        # So that pytest shows the summary and the line of the test, without the frames in between.
         __tracebackhide__ = True
         if not self.passed:
             raise ConformanceError(self)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the record and the report into a folder, as ``xent run`` does, and return the path of the page.
+        """Write the record and the report into a folder, as ``xent run`` does.
 
-        Raises UsageError where the folder cannot be written.
+        Args:
+            folder: Created if needed; an earlier record and report in it are replaced.
+
+        Returns:
+            The path of the HTML page.
+
+        Raises:
+            UsageError: The folder cannot be written.
         """
         with output_folder(Path(folder)) as there:
             writer = RecordWriter(there / RECORD, self.record.header)

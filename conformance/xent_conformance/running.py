@@ -11,11 +11,17 @@ from xent_conformance.session import Session
 
 
 def run(asked: Request | Session, workers: int | Judges | Elsewhere = 1) -> Generator[VerdictLine, None, None]:
-    """The verdicts of a run as lines of its record, in this process, in so many of their own or elsewhere.
+    """The verdicts of a run as lines of its record.
 
-    A session stays open, and gives its cells that are not done yet; what it has opened goes over to the other
-    processes. One with objects of this process is judged in this process whatever ``workers`` says. Raises what
-    :meth:`Session.open` does for a request, and WorkerError where one of the processes ends before its work does.
+    Args:
+        asked: What to judge. A session stays open afterwards, gives only the cells that are not done yet, and hands its
+            open backends over to the other processes.
+        workers: 1 for this process, a number of new processes, or processes that are running already. A session with
+            objects of this process is always judged in this process.
+
+    Raises:
+        UsageError, RecordError: As :meth:`Session.open`, for a request.
+        WorkerError: One of the processes has ended before its work was done.
     """
     if isinstance(asked, Session) and asked.objects:
         workers = 1

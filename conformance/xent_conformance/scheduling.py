@@ -1,4 +1,4 @@
-"""What is judged when: the order of a run's groups, and which of them a process takes next."""
+"""Scheduling: the order of a run's groups, and which of them a process takes next."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     from xent_conformance.session import Group
 
 
-#: Which sources of problems find most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
+#: The sources of problems that kill most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
 PLACE = Path(__file__).with_name("schedule.json")
-#: The dtype in which those are judged before everything else.
+#: The dtype in which these sources are judged before everything else.
 EXEMPLARY = "float32"
 
 
 def in_order(groups: Sequence[Group]) -> list[Group]:
-    """First what is most likely to fail, in one dtype; then the longest first, so that all processes end together.
+    """Groups in the order of judging: first the most likely to fail, in one dtype; then the others, longest first.
 
-    Last what looks at what all others have left behind.
+    Starting with the longest makes all processes end at about the same time. Groups that examine the effects of earlier
+    calls come last.
     """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
@@ -34,7 +35,7 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
             return 2, 0.0
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
-        # One that was not measured yet may take longest, and must not be what all others wait for in the end.
+        # A source without a measured time may take longest, so it starts first.
         return 1, -seconds.get(source, inf)
 
     return sorted(groups, key=place)
@@ -49,18 +50,18 @@ def _measured() -> tuple[dict[str, int], dict[str, float]]:
 class Schedule:
     """Gives groups to processes, in their order as far as possible.
 
-    A backend that compiles a program for every shape compiles it in every process that needs it, and the groups of a
-    dtype have their shapes in common. So a process stays with a dtype of such a backend, and does not join another
-    process on its dtype while there is anything else to judge.
+    A backend that compiles a program for every shape does so in every process that needs it, and the groups of one
+    dtype have the same shapes. So a process stays with one dtype of such a backend, and does not take groups of a dtype
+    that another process works on while there are others.
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        """Nothing is given out yet."""
+        """All groups are still to be given out."""
         self._left = list(groups)
         self._places: dict[int, tuple[str, str] | None] = {}
 
     def next(self, process: int) -> Group | None:
-        """The next group for a process, by a number of its own; None: nothing is left."""
+        """The next group for the process with this number; None if none is left."""
         if not self._left:
             return None
         own = self._places.get(process)
@@ -76,6 +77,6 @@ class Schedule:
 
 
 def _place(group: Group) -> tuple[str, str] | None:
-    """Backend and dtype where its programs are compiled for each shape; None: where it does not matter."""
+    """Backend and dtype if the backend compiles a program for each shape, else None."""
     subject = group.subject
     return (subject.name, subject.dtype) if subject.capabilities.static_shapes else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def selected(patterns: Sequence[str], requirements: Iterable[Requirement]) -> list[Requirement]:
     """The requirements that a pattern matches, in their order.
 
-    Raises UsageError for patterns that match none, with the names that are near to them.
+    Raises UsageError for a pattern that matches none, suggesting similar names.
     """
     from xent_conformance.loading.loader import UsageError
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from xent_conformance.judging.subject import CROSS_ENTROPY
 from xent_conformance.requirements.registry import Requirement
 
-#: Families in the order of the document; others follow by name.
+#: Families and their headings in the order of the document; any other family follows, by name.
 FAMILIES = {
     "identities": "Identities",
     "accuracy": "Accuracy",
@@ -29,7 +29,7 @@ FAMILIES = {
     "fused_linear": "Fused linear maps",
     "scale": "Scale",
 }
-#: The numbered paragraphs of the semantics that say what the requirements of a family are about.
+#: Family to the numbered paragraphs of the semantics that define its terms.
 SECTIONS = {
     "identities": ("2.1", "2.3", "3.1"),
     "accuracy": ("2.1", "2.3", "6.1", "6.2", "6.4"),
@@ -52,7 +52,7 @@ SECTIONS = {
 
 
 def specification(requirements: Iterable[Requirement]) -> str:
-    """The whole of SPEC.md."""
+    """The text of SPEC.md."""
     order = list(FAMILIES)
 
     def place(requirement: Requirement) -> tuple[int, str, str]:

@@ -1,19 +1,19 @@
-"""What somebody may have meant by a name that does not exist."""
+"""Suggestions for a misspelt name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-#: Most names that are suggested at once.
+#: Most names that are suggested.
 MOST = 3
 
 
 def instead(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """What there is instead of a name that does not exist: ``did you mean 'this' or 'that'?``, the names that are near.
+    """A hint for a name that does not exist, such as ``did you mean 'this' or 'that'?``.
 
-    Where none is near, ``otherwise``, or by default all of them. Names are compared without regard to case. A known
-    name is near that is spelled similarly, or that contains the other.
+    Suggested are known names that are spelled similarly or contain the name, ignoring case. If there are none, the hint
+    is ``otherwise``, by default a list of all known names.
     """
     by_folded = {candidate.casefold(): candidate for candidate in known}
     wanted = name.casefold().strip()
@@ -26,5 +26,5 @@ def instead(name: str, known: Iterable[str], otherwise: str | None = None) -> st
 
 
 def quoted(names: Iterable[str]) -> str:
-    """Names separated by commas; invisible ones, such as a blank, in quotes."""
+    """Names separated by commas; blank ones in quotes."""
     return ", ".join(name if name.strip(" ,") else repr(name) for name in names)

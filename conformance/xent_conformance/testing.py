@@ -1,4 +1,4 @@
-"""One test of conformance in one's own test file."""
+"""An assertion of conformance for your own test files."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ def assert_conforms(
     profile: str = "quick",
     **options: Any,
 ) -> Result:
-    """Judge an implementation, and raise where it does not conform.
+    """Judge an implementation, and raise if it does not conform.
 
-    An ordinary assertion, so that fixtures, parameters, marks and any test runner work with it. It never skips: what
-    cannot be judged is an error.
+    This is an ordinary assertion: fixtures, parameters, marks and any test runner work with it. It never skips; an
+    implementation that cannot be judged is an error.
 
     Args:
-        implementation: As of :func:`xent_conformance.judge`.
-        framework: As of :func:`xent_conformance.judge`.
-        profile: As of :func:`xent_conformance.judge`, but "quick" unless said otherwise.
-        options: All others of :func:`xent_conformance.judge`.
+        implementation: As for :func:`xent_conformance.judge`.
+        framework: As for :func:`xent_conformance.judge`.
+        profile: As for :func:`xent_conformance.judge`, but "quick" by default.
+        options: Any other arguments of :func:`xent_conformance.judge`.
 
     Returns:
-        What came of judging, where all is well.
+        The result, if it passed.
 
     Raises:
-        ConformanceError: Something unexpected failed; an AssertionError with the summary of the run.
+        ConformanceError: An unexpected failure; an AssertionError with the summary of the run as its message.
+        UsageError, BackendUnavailableError, BrokenBackendError: As :func:`xent_conformance.judge`.
 
     Example:
         >>> from xent_conformance.testing import assert_conforms

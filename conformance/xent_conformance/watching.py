@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xent_conformance.records.lines import VerdictLine
     from xent_conformance.records.status import Status
 
-#: Seconds between two looks at the files. A change counts once they have stayed as they are from one look to the next.
+#: Seconds between two checks of the files. A change counts once the files are the same in two successive checks.
 EVERY = 0.3
 #: Backend, requirement and dtype to the status of the latest verdict on them.
 Known: TypeAlias = "dict[tuple[str, str, str], Status]"
@@ -28,10 +28,10 @@ Stamps: TypeAlias = dict[Path, "tuple[int, int] | None"]
 
 
 def watch(options: argparse.Namespace) -> int:
-    """Judge, and again after every change, until interrupted; the exit code is that of the last run that ended.
+    """Judge, and again after every change, until interrupted; returns the exit code of the last complete run.
 
-    What failed comes first. While some of it still fails nothing else is judged; a run ends where a file changes.
-    Raises UsageError where there is no such file, and for options that no change of it makes right.
+    What failed is judged first, and nothing else while some of it still fails; a run stops when a file changes. Raises
+    UsageError if the file does not exist, and for wrong options.
     """
     from xent_conformance.loading.loader import UsageError
     from xent_conformance.request import Request
@@ -41,17 +41,17 @@ def watch(options: argparse.Namespace) -> int:
         raise UsageError(f"no file {file}")
     Request.of(options, (options.file,))
     if options.in_process:
-        raise UsageError("--in-process would import the file once only: leave it out")
+        raise UsageError("--in-process cannot be used with watch: the file would be imported only once")
     known: Known = {}
     code = BROKEN
     with suppress(KeyboardInterrupt):
         while True:
             files = _Files(file)
             before = dict(known)
-            found = _judged(options, known, files)
-            # A run that was interrupted has said so.
+            ended = _judged(options, known, files)
+            # An interrupted run has reported that already, and its exit code does not count.
             interruptions.check()
-            code = found
+            code = ended
             for line in changes(before, known):
                 say(sys.stdout, line)
             say(sys.stdout, f"watching {', '.join(sorted(path.name for path in files.seen))}; Ctrl-C ends")
@@ -60,7 +60,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def changes(before: Mapping[tuple[str, str, str], Status], now: Mapping[tuple[str, str, str], Status]) -> list[str]:
-    """What failed before and does not any more, what fails only now, and how much does as before, in lines."""
+    """What is fixed, what fails only now, and how many still fail, as lines."""
     from xent_conformance.records.status import UNEXPECTED
 
     if not before:
@@ -73,15 +73,15 @@ def changes(before: Mapping[tuple[str, str, str], Status], now: Mapping[tuple[st
 
 
 def _grouped(cells: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """Requirements of backends with their dtypes."""
+    """Cells as text: each backend and requirement with its dtypes."""
     dtypes = defaultdict(list)
     for backend, requirement, dtype in sorted(cells):
         dtypes[backend, requirement].append(dtype)
-    return (f"{backend} {requirement} ({', '.join(all_of_it)})" for (backend, requirement), all_of_it in dtypes.items())
+    return (f"{backend} {requirement} ({', '.join(names)})" for (backend, requirement), names in dtypes.items())
 
 
 def _judged(options: argparse.Namespace, known: Known, files: _Files) -> int:
-    """The exit code of a run of what has failed; where nothing of it fails any more, of a run of everything."""
+    """Judge what has failed; if that passes now, judge everything. Returns the exit code."""
     from xent_conformance.records.status import UNEXPECTED
 
     failed = sorted({requirement for (_, requirement, _), status in known.items() if status in UNEXPECTED})
@@ -89,13 +89,13 @@ def _judged(options: argparse.Namespace, known: Known, files: _Files) -> int:
         code = _one_run(options, failed, known, files)
         if code != OK or files.changed():
             return code
-        say(sys.stdout, "all that failed is right now")
+        say(sys.stdout, "everything that failed passes now")
         interruptions.check()
     return _one_run(options, options.only, known, files)
 
 
 def _one_run(options: argparse.Namespace, only: list[str], known: Known, files: _Files) -> int:
-    """The exit code of a run, which ends where a file changes; an adapter that does not work is no end of watching."""
+    """Run until done or until a file changes; returns the exit code. A broken adapter does not end the watching."""
     from xent_conformance.loading.loader import BrokenBackendError, UsageError
     from xent_conformance.verdicts.deviations import DeviationError
 
@@ -114,18 +114,18 @@ def _one_run(options: argparse.Namespace, only: list[str], known: Known, files: 
 
 
 class _Files:
-    """A file and the modules beside it that it imports, as they are when a run begins."""
+    """A file and the modules beside it that it imports, with their state at the start of a run."""
 
     def __init__(self, file: Path) -> None:
-        """Look at them."""
+        """Record the state of the files."""
         self.seen = _stamps(beside(file))
 
     def changed(self) -> bool:
-        """Whether one has been written, or is gone, since then."""
+        """Whether one has been written or removed since then."""
         return _stamps(self.seen) != self.seen
 
     def awaited(self) -> list[str]:
-        """Wait until one changes; names of those that have."""
+        """Wait until files change; returns their names."""
         now = _stamps(self.seen)
         while True:
             interruptions.check()
@@ -136,7 +136,7 @@ class _Files:
 
 
 def _stamps(files: Iterable[Path]) -> Stamps:
-    """When each file was written and how long it is; None: it is gone, as for a moment while it is written."""
+    """Modification time and size of each file; None if it is gone, as for a moment while an editor saves it."""
     stamps: Stamps = {}
     for path in files:
         stamps[path] = None
@@ -147,7 +147,7 @@ def _stamps(files: Iterable[Path]) -> Stamps:
 
 
 def beside(file: Path) -> list[Path]:
-    """A file and what it imports from its own folder, directly or through others, without importing anything."""
+    """A file and the modules that it imports from its own folder, directly or indirectly, without importing them."""
     found: list[Path] = []
     todo = [file]
     while todo:
@@ -162,11 +162,11 @@ def beside(file: Path) -> list[Path]:
 
 
 def _imported(path: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    """What a file imports, as folders and names of modules in them; what is taken from a module may be one too."""
+    """Possible modules that a file imports, as folder and dotted name. A name imported from a module may be one too."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        # Being written: what it imports then follows from its next change.
+        # The file is being written; its imports are read after the next change.
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

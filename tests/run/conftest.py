@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def heeded():
-    """SIGINT is heeded: tests that are a job in the background ignore it, and so would all that they start."""
+    """Reset SIGINT to its default: tests in a background job ignore it, and so would the processes they start."""
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -131,7 +131,9 @@ def test_a_failure_whose_problem_has_no_literals_has_no_draft(xent, adapter):
     assert xent("run", path, "--profile", "quick", "--only", "layout.loss", "--dtypes", "float32").returncode == 1
     done = xent("deviations", path)
     assert done.returncode == 0
-    assert "xent: no draft for layout.loss (float32): its problem has a layout or dtypes" in done.stderr
+    assert (
+        "xent: no draft for layout.loss (float32): a deviation file cannot express the layout or dtypes" in done.stderr
+    )
     assert "nothing to draft" in done.stdout
 
 

@@ -114,7 +114,9 @@ def test_a_file_changed_in_a_run_ends_it_when_a_new_process_would_load_it(xent, 
     spec = adapter(changes={line: CHANGES_ITSELF + line})
     done = xent("run", spec, *SHORT, *workers)
     assert done.returncode == 3
-    assert "my-backend: the source of my_backend has changed since the run began: run it anew, or undo" in done.stderr
+    assert (
+        "my-backend: the source of my_backend has changed since the run began: start a new run, or undo" in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 

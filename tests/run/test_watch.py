@@ -74,7 +74,7 @@ def test_each_change_is_judged_and_what_it_changed_is_said(watched, adapter, ver
 
     adapter()
     right = text()
-    assert right.index("all that failed is right now") < right.index("fixed: ")
+    assert right.index("everything that failed passes now") < right.index("fixed: ")
     assert len(verdicts()) > count
     assert len(re.findall(r"^fixed: my-backend gradients\.\S+ \(float32\)$", right, re.MULTILINE)) == count
     process.send_signal(signal.SIGINT)
