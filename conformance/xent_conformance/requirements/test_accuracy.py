@@ -1,4 +1,4 @@
-"""Values of loss, log_softmax and softmax against the exact answer, also far from zero."""
+"""Loss, log_softmax and softmax compared with the exact answer, also for logits far from zero."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def test_loss_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Finding]
     references=["https://github.com/google-deepmind/optax/issues/1020"],
 )
 def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Finding]:
-    """The loss is as accurate as arithmetic in float32 or wider makes it, with one rounding at the end, whatever the
-    precision that is declared.
+    """The loss is as accurate as that of float32 or wider arithmetic with one rounding at the end, whatever precision
+    is declared.
     """
-    if not loss_finding(trial).failed:  # else it is no matter of float32
+    if not loss_finding(trial).failed:  # otherwise accuracy.loss fails
         yield loss_finding(trial, RECOMMENDED)
 
 
@@ -105,7 +105,7 @@ def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
 
 @requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=tightest)
 def test_tightest_tier(trial: Trial) -> Iterator[Finding]:
-    """The report names the tightest tier of precision that every loss met, and how far the next one was missed."""
+    """The report names the tightest tier of precision that every loss meets, and by how much the next one is missed."""
     for name, precision in tiers(trial.subject.dtype).items():
         yield loss_finding(trial, precision, name)
 
@@ -138,8 +138,8 @@ def large_gaps(subject: Subject) -> Iterable[Problem]:
     references=[*references.LARGE_LOGITS, "https://github.com/NVIDIA/Megatron-LM/pull/5522"],
 )
 def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Finding]:
-    """The loss of an unlikely class is its distance from the likeliest, however large: no floor under probabilities, no
-    infinity within the format's range; and the gradient stays p - q.
+    """The loss of an unlikely class is its distance from the likeliest, however large: probabilities have no lower
+    limit, the loss is finite within the format's range, and the gradient is p - q.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):
@@ -148,7 +148,7 @@ def test_the_loss_grows_with_the_gap_without_end(trial: Trial) -> Iterator[Findi
 
 @listed("large offsets")
 def large_offsets(subject: Subject) -> Iterable[Problem]:
-    """The same small differences at larger and larger common offsets, as far as the format holds them."""
+    """The same small differences at larger and larger common offsets, as far as the format can represent them."""
     fmt = array_of(0.0, subject.dtype).dtype.name
     highest = {"float16": 10, "bfloat16": 7}.get(fmt, 23)
     reductions = subject.capabilities.reductions
@@ -169,7 +169,7 @@ def large_offsets(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_a_large_common_offset_costs_no_accuracy(trial: Trial) -> Iterator[Finding]:
-    """Logits far from zero that differ by little give the loss of their differences, within the bound of the declared
+    """Logits far from zero with small differences give the loss of these differences, within the bound of the declared
     precision.
     """
     yield loss_finding(trial)

@@ -1,4 +1,4 @@
-"""The loss where a random draw comes too seldom: combinations of options, sizes at every edge, long offsets."""
+"""The loss in cases that are too rare among random problems: combinations of options, block edges, large offsets."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def test_every_share_counts_at_every_number_of_classes(trial: Trial) -> Iterator
     references=references.OFFSETS,
 )
 def test_every_element_of_large_arrays_counts(trial: Trial) -> Iterator[Finding]:
-    """With more than 65536 elements in logits or probability targets, or so many labels, with spatial dimensions and
-    without, each row has its own loss: no offset wraps around in 15 or 16 bits.
+    """With more than 65536 elements in logits or probability targets, or that many labels, with and without spatial
+    dimensions, each row has its own loss: no offset wraps around at 15 or 16 bits.
     """
     yield loss_finding(trial)
 

@@ -1,4 +1,4 @@
-"""The mean of many signed errors: what no single one shows."""
+"""The mean of many signed errors, which reveals faults that are within the bound of every single loss."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
 
-#: Rows and classes: as many rows as make the mean about ten times sharper than one of them.
+#: Rows and classes: with this many rows the bound of the mean is at least ten times tighter than that of one loss.
 SHAPES = ((1024, 300), (400, 1000), (128, 3000))
-#: The chance that a run accuses a correct implementation, and on how many problems that may happen.
+#: The probability of a false alarm in a run, and the number of problems that it is divided among.
 CHANCE, PROBLEMS = 1e-9, 32
-#: Fewer rows are no mean to speak of, and of fewer classes the bound of one row is as sharp.
+#: Fewest rows and classes: below them the bound of a single loss is as tight as that of the mean.
 FEWEST = (100, 257)
 
 
 @listed("rows of random logits")
 def random_rows(subject: Subject) -> Iterable[Problem]:
-    """Many rows of normal logits, no two alike."""
+    """Many different rows of normal logits."""
     claims = subject.capabilities
     for rows, classes in SHAPES[1:2] if claims.static_shapes else SHAPES:
         rng = np.random.default_rng((rows, classes))
@@ -45,9 +45,9 @@ def random_rows(subject: Subject) -> Iterable[Problem]:
     reducible=False,
 )
 def test_errors_of_the_loss_cancel_over_many_rows(trial: Trial) -> Iterator[Finding]:
-    """Over many rows of 257 to 4096 random logits, the mean signed error of the loss is no larger than errors of exp
-    and log that all have one sign, and roundings to nearest that cancel, can make it. A correct implementation fails
-    this in one run of 10^9.
+    """Over many rows of 257 to 4096 random logits, the mean signed error of the loss is within the bound for errors of
+    exp and log that all have the same sign, and roundings to nearest that cancel. A correct implementation fails this
+    in one run of 10^9.
     """
     problem = trial.problem
     plain = problem.reduction == "none" and not (problem.has_probabilities or problem.label_smoothing)

@@ -1,4 +1,4 @@
-"""Points on which frameworks differ: each backend is held to its declared choice, or what it does is recorded."""
+"""Points on which frameworks differ: each backend is judged by its declared choice, or its behaviour is recorded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _INF = np.inf
 
 @listed("weights that are zero or cancel")
 def zero_weights(subject: Subject) -> Iterable[Problem]:
-    """Rows that count, with weights that are zero or cancel, in every rank."""
+    """Rows that are not ignored, with weights that are zero or cancel, in every rank."""
     claims = subject.capabilities
     shapes: list[tuple[int, ...]] = [(2, 3)]
     if not claims.static_shapes:
@@ -62,8 +62,8 @@ def zero_weights(subject: Subject) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/70348", "https://github.com/apache/tvm/pull/14987"],
 )
 def test_gradient_of_a_mean_whose_weights_sum_to_zero(trial: Trial) -> Iterator[Finding]:
-    """With rows left whose weights sum to zero, the gradient of the mean is the declared convention: nothing finite in
-    any row that counts, or zero.
+    """If the weights of the rows that are not ignored sum to zero, the gradient of the mean follows the declared
+    convention: not finite in every such row, or zero.
     """
     problem = trial.problem
     if problem.reduction != "mean" or problem.ignored().any() or trial.answer.form.divisor != 0:
@@ -119,8 +119,8 @@ def zero_times_infinity(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[Finding]:
-    """A target probability, or a smoothed class's weight, of exactly zero on a logit of -inf adds nothing to the loss,
-    or makes it nan, as declared: in every reduction.
+    """If a logit is -inf and its target probability, or with smoothing its class weight, is exactly zero, it adds
+    nothing to the loss or makes it nan, according to the declared convention, in every reduction.
     """
     problem = trial.problem
     if np.isneginf(problem.logits_by_row()).any():
@@ -139,7 +139,7 @@ def test_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[
     references=["https://github.com/google-deepmind/optax/pull/1762"],
 )
 def test_gradient_of_a_share_of_zero_on_a_logit_of_minus_infinity(trial: Trial) -> Iterator[Finding]:
-    """Where a share of zero on a logit of -inf adds nothing to the loss, it makes no gradient nan either."""
+    """If a share of zero on a logit of -inf adds nothing to the loss, it does not make any gradient nan either."""
     yield gradient_finding(trial)
 
 
@@ -157,7 +157,7 @@ SITUATIONS: dict[str, tuple[list[float], int]] = {
 def non_finite_rows(subject: Subject) -> Iterable[Problem]:
     """Single rows of logits that are not finite."""
     for logits, label in SITUATIONS.values():
-        # A backend that compiles every shape has programs for two rows of three classes already.
+        # A backend that compiles every shape has compiled two rows of three classes already.
         rows = 2 if subject.capabilities.static_shapes else 1
         yield problem_of(subject, [logits] * rows, [label] * rows, subject.capabilities.reductions[0])
 
@@ -176,8 +176,8 @@ def non_finite_rows(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_infinite_and_nan_logits(trial: Trial) -> Iterator[Finding]:
-    """No documentation says what loss and gradient are where logits are infinite or nan; the report names what each
-    backend gives.
+    """Loss and gradient for infinite and nan logits are not documented by frameworks; the report shows what each
+    backend returns.
     """
     problem = trial.problem
     row, label = problem.logits_by_row()[:1], problem.labels()[:1].tolist()
@@ -212,7 +212,7 @@ def odd_weights(subject: Subject) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/134896"],
 )
 def test_weights_of_another_dtype(trial: Trial) -> Iterator[Finding]:
-    """Class weights that are no floating-point numbers, or of another format than the logits, may be rejected or
+    """Class weights of an integer, bool or complex dtype, or of another format than the logits, may be rejected or
     converted; the report names the dtype of the loss.
     """
     problem = trial.problem
@@ -268,8 +268,8 @@ _NOTHING_LEFT = [
     references=_NOTHING_LEFT,
 )
 def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
-    """With every row ignored each loss and their sum are 0, and the mean is the declared convention, nan or 0, in every
-    rank and with every option.
+    """If every row is ignored, each loss and their sum are 0, and the mean is nan or 0, according to the declared
+    convention, in every rank and with every option.
     """
     problem = trial.problem
     if problem.ignored().all() and problem.rows:
@@ -286,8 +286,8 @@ def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     references=_NOTHING_LEFT,
 )
 def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
-    """With every row ignored the gradient is 0; that of the mean is the declared convention, nan or 0, in every rank
-    and with every option.
+    """If every row is ignored, the gradient is 0; that of the mean is nan or 0, according to the declared convention,
+    in every rank and with every option.
     """
     problem = trial.problem
     if problem.ignored().all() and problem.rows:

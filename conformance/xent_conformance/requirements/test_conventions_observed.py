@@ -1,4 +1,4 @@
-"""Disputed questions that no documentation answers: what each backend does with probabilities that are odd."""
+"""Questions that no documentation answers: how each backend treats unusual probability targets."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def with_a_sentinel(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_ignore_index_beside_probability_targets(trial: Trial) -> Iterator[Finding]:
-    """Where targets are probabilities an ignore_index may be rejected, have no effect, or take a class or rows out; the
-    report names which.
+    """With probability targets, ignore_index may be rejected, have no effect, or exclude a class or rows; the report
+    shows which.
     """
     problem = trial.problem
     if problem.has_probabilities and problem.ignore_index is not None:
@@ -75,7 +75,7 @@ def outside_the_unit_interval(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_probabilities_outside_the_unit_interval(trial: Trial) -> Iterator[Finding]:
-    """Targets below 0 or above 1 may be rejected, used as they are, or changed; the report names which."""
+    """Targets below 0 or above 1 may be rejected, used unchanged, or changed; the report shows which."""
     shares = trial.problem.target.astype(np.float64)
     names = (name for name, values in OUTSIDE.items() if np.array_equal(shares, values))
     name = next(names, None)
@@ -84,7 +84,7 @@ def test_probabilities_outside_the_unit_interval(trial: Trial) -> Iterator[Findi
 
 
 def _effect(trial: Trial, none: str) -> str:
-    """What a call came to beside the formula: rejected, ``none`` where the loss is the formula's, or its value."""
+    """The effect on a call: rejected, ``none`` if the loss is that of the formula, or else its value."""
     outcome = trial.outcome(forward(trial.problem))
     if outcome.raised is not None:
         return "rejected"

@@ -1,4 +1,4 @@
-"""Rows that have no softmax: of -inf alone, and with +inf. Each backend is held to its declared choice."""
+"""Rows whose softmax is undefined: only -inf, or with +inf. Each backend is judged by its declared convention."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
 
 _INF = np.inf
-#: One number of classes of each band: next to a power of two, or between two of them.
+#: Numbers of classes at and between powers of two.
 CLASSES = (1, 2, 3, 5, 8, 13, 17, 32, 47, 65, 100, 129, 257, 300, 513, 1000, 1025, 3000, 4097, 20000)
 
 
 @listed("rows without a softmax")
 def rows_without_a_softmax(subject: Subject) -> Iterable[Problem]:
-    """Between two usual rows one of -inf alone, one with +inf at its target, and one with +inf elsewhere."""
+    """Between two ordinary rows, one of only -inf, one with +inf at its target, and one with +inf elsewhere."""
     claims = subject.capabilities
     if claims.static_shapes:
-        # There are programs for two rows of three classes already.
+        # Two rows of three classes have been compiled already.
         for two in ([[-_INF, -_INF, -_INF], [1.0, _INF, 0.5]], [[1.0, -2.0, 0.5], [_INF, 0.0, 1.0]]):
             yield problem_of(subject, two, np.array([0, 1]), "none")
         return
@@ -50,7 +50,7 @@ def _masked(problem: Problem) -> npt.NDArray[np.bool_]:
 
 
 def _infinite(problem: Problem) -> npt.NDArray[np.bool_]:
-    """Rows with one +inf, and no nan: two of them have no limit."""
+    """Rows with a single +inf and no nan: with two of them the limit is undefined."""
     x = problem.logits_by_row()
     return np.asarray((np.isposinf(x).sum(axis=1) == 1) & ~np.isnan(x).any(axis=1) & ~problem.ignored())
 
@@ -69,8 +69,8 @@ _REFERENCES = [
     references=_REFERENCES,
 )
 def test_loss_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]:
-    """The loss of a row whose logits are all -inf is the declared convention, nan, inf or zero, for every number of
-    classes.
+    """The loss of a row whose logits are all -inf is nan, inf or zero, according to the declared convention, for every
+    number of classes.
     """
     rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
     if _plain(trial.problem, rows):
@@ -85,8 +85,8 @@ def test_loss_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]
     references=_REFERENCES,
 )
 def test_gradient_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]:
-    """The gradient of a row whose logits are all -inf is nan where its loss is nan, and zero where that is zero, for
-    every number of classes. Where the loss is inf the gradient is not judged.
+    """The gradient of a row whose logits are all -inf is nan if its loss is nan, and zero if that is zero, for every
+    number of classes. If the loss is inf, the gradient is not judged.
     """
     problem, choice = trial.problem, trial.subject.conventions.all_masked_row
     rows = _masked(problem)
@@ -102,8 +102,8 @@ def test_gradient_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Find
     references=_REFERENCES,
 )
 def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
-    """The loss of a row with a logit of +inf is the declared convention: nan; or nothing finite; or the limit, which is
-    zero where that logit is the target's, and inf where it is another's.
+    """The loss of a row with a logit of +inf follows the declared convention: nan; not finite; or the limit, which is
+    zero if that logit is the target's, and inf otherwise.
     """
     problem, choice = trial.problem, trial.subject.conventions.infinite_row
     rows = _infinite(problem)
@@ -124,9 +124,9 @@ def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
     references=_REFERENCES,
 )
 def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
-    """The gradient of a row with a logit of +inf is not finite somewhere, so that training cannot go on unnoticed;
-    where the convention is the limit it is the gradient of that: zero where the logit is the target's, else w at it and
-    -w at the target, times the cotangent.
+    """The gradient of a row with a logit of +inf has an element that is not finite, so that training does not continue
+    unnoticed. If the convention is the limit, it is the gradient of the limit: zero if the logit is the target's,
+    otherwise w at that logit and -w at the target, times the cotangent.
     """
     problem, choice = trial.problem, trial.subject.conventions.infinite_row
     rows = _infinite(problem)
@@ -147,7 +147,7 @@ def _plain(problem: Problem, rows: npt.NDArray[np.bool_]) -> bool:
     return bool(rows.any()) and problem.reduction == "none" and not problem.has_probabilities
 
 
-#: Choice to what it asks of the numbers of a row.
+#: Choice to the expected numbers of a row.
 _ASKED: dict[str, Expected] = {"nan": "nan", "inf": "inf", "zero": "zero", "not_finite": "not finite"}
 
 

@@ -1,4 +1,4 @@
-"""Dtypes: what is not a floating-point number is no logit, and what is not claimed as a label is rejected."""
+"""Dtypes: logits must be floating-point, and labels of unclaimed dtypes are rejected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xent_conformance.strategies.situations import LABEL_DTYPES
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: What libraries call a dtype in their messages, beside its own name.
+#: Names that libraries use for a dtype in their messages.
 ALIASES: dict[str, tuple[str, ...]] = {
     "bool": ("bool",),
     "int8": ("int8", "char", "s8", "i8"),
@@ -43,7 +43,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "complex128": ("complex128", "complexdouble", "complex", "c128"),
 }
 
-#: More classes than 15 bits count; two rows have more logits than 16 bits do.
+#: More classes than 15 bits can index; two rows have more logits than 16 bits can.
 BEYOND = 2**15 + 2
 _NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
 
@@ -112,7 +112,7 @@ def test_labels_of_unclaimed_dtypes_are_rejected(trial: Trial) -> Iterator[Findi
 
 
 def _names_it(trial: Trial, dtype: str) -> Iterator[Finding]:
-    """Whether an error names the dtype it is about; silent where there is no error to look at."""
+    """Whether an error names the dtype that it rejects; no finding if there is no error."""
     call = forward(trial.problem)
     outcome = trial.outcome(call)
     if outcome.raised is None:
@@ -151,8 +151,8 @@ def test_error_names_the_dtype_of_the_labels(trial: Trial) -> Iterator[Finding]:
 
 @requirement("dtypes.index-dtypes-accepted", "labels of every claimed dtype", source=LABEL_DTYPES)
 def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the loss that they stand for, in every rank, memory layout and number
-    of rows and classes, and with all options combined.
+    """Class indices of every claimed dtype give the correct loss, in every rank, memory layout and number of rows and
+    classes, and with all options combined.
     """
     yield loss_finding(trial)
 
@@ -164,16 +164,16 @@ def test_labels_of_every_claimed_dtype_give_the_loss(trial: Trial) -> Iterator[F
     needs=[GRADIENT],
 )
 def test_labels_of_every_claimed_dtype_give_the_gradient(trial: Trial) -> Iterator[Finding]:
-    """Class indices of every claimed dtype give the gradient that they stand for, in every rank, memory layout and
-    number of rows and classes, and with all options combined.
+    """Class indices of every claimed dtype give the correct gradient, in every rank, memory layout and number of rows
+    and classes, and with all options combined.
     """
     yield gradient_finding(trial)
 
 
 @listed("labels at the ends of their dtypes")
 def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
-    """In every claimed dtype the labels around the ends of the 8-bit types, as far as it holds them; in each also its
-    first and its last label of more classes than 15 bits count.
+    """In every claimed dtype the labels around the ends of the 8-bit types, as far as it can represent them; and its
+    first and last label with more classes than 15 bits can index.
     """
     limit = subject.capabilities.max_classes
     classes = 260 if limit is None else min(260, limit)
@@ -212,8 +212,8 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Finding]:
-    """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that holds them: they do not wrap
-    around, and 156 is not taken for -100, with smoothing or without.
+    """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that can represent them: they do
+    not wrap around, and 156 is not taken for -100, with or without smoothing.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:
@@ -251,7 +251,7 @@ def _form(trial: Trial, call: Invocation, name: str, shape: tuple[int, ...], dty
     ],
 )
 def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
-    """The loss has the dtype of the logits (or the declared one); the shape of the rows for none, no axes for sum and
+    """The loss has the dtype of the logits (or the declared one), and the shape of the rows for none, () for sum and
     mean.
     """
     yield _form(trial, forward(trial.problem), "loss", trial.loss_shape(), _expected_dtype(trial))
@@ -275,7 +275,7 @@ def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterato
     ],
 )
 def test_labels_are_not_rounded_to_the_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
-    """Labels around 2^8, 2^11 and 2^16 name their own class: not the one that they round to in the dtype of the logits
-    or in 16 bits.
+    """Labels around 2^8, 2^11 and 2^16 name their own class, not the one to which they would round in the dtype of the
+    logits or in 16 bits.
     """
     yield loss_finding(trial)

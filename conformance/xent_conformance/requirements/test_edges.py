@@ -58,8 +58,8 @@ def empty_batches(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
-    """Without rows there are no losses, their sum is 0 and their mean the declared convention, nan or 0; the gradient
-    has the empty shape of the logits.
+    """For a batch without rows, the losses are empty, their sum is 0, and their mean is nan or 0, according to the
+    declared convention; the gradient has the empty shape of the logits.
     """
     problem = trial.problem
     if problem.rows:
@@ -74,7 +74,7 @@ def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
 
 @listed("labels without classes")
 def labels_without_classes(subject: Subject) -> Iterable[Problem]:
-    """Rows with labels, and no class that could be meant, in every rank and reduction."""
+    """Rows with labels and logits without classes, in every rank and reduction."""
     claims = subject.capabilities
     first = claims.reductions[0]
     made = [problem_of(subject, np.zeros((2, 0)), np.zeros(2, dtype=np.int64), first)]
@@ -96,7 +96,7 @@ def labels_without_classes(subject: Subject) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/73165"],
 )
 def test_labels_for_no_classes_give_no_number(trial: Trial) -> Iterator[Finding]:
-    """Where there are rows and no class, every label is out of range: an error, or nan, and never a number."""
+    """With rows and no classes every label is out of range: the call raises or returns nan, never a number."""
     call = forward(trial.problem)
     if trial.outcome(call).raised is not None or np.isnan(trial.loss()).all():
         yield Held(quantity="loss")
@@ -113,7 +113,7 @@ def test_labels_for_no_classes_give_no_number(trial: Trial) -> Iterator[Finding]
 
 @listed("without classes")
 def without_classes(subject: Subject) -> Iterable[Problem]:
-    """Rows without classes, with the only targets that can be: probabilities of none, or no rows."""
+    """Logits without classes, with the only possible targets: empty probabilities, or no rows."""
     claims = subject.capabilities
     made = [problem_of(subject, np.zeros((0, 0)), np.zeros(0, dtype=np.int64), claims.reductions[0])]
     if claims.probability_targets:
@@ -130,7 +130,7 @@ def without_classes(subject: Subject) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/73165"],
 )
 def test_logits_without_classes(trial: Trial) -> Iterator[Finding]:
-    """Logits with no class at all may be rejected or give an empty or undefined loss; the report names what happens."""
+    """Logits without any class may be rejected or give an empty or undefined loss; the report shows which."""
     problem = trial.problem
     outcome = trial.outcome(forward(problem))
     if outcome.raised is not None:

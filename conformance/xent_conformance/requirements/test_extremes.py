@@ -1,4 +1,4 @@
-"""Logits at the ends of their range and beyond it, and what they may do to other rows."""
+"""Logits at the ends of their range, infinite and nan ones, and their effect on other rows."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _may_be_zero(subject: Subject) -> bool:
 )
 def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     """Finite logits, up to the largest and down to the smallest of their format, give the loss within its bound: never
-    nan, and infinite only where the exact loss, or a sum on the way to it, overflows. Zero times a distance that
-    overflows is the subject of extremes.zero-share.
+    nan, and infinite only where the exact loss or an intermediate sum overflows. A product of zero and a distance that
+    overflows is judged by extremes.zero-share.
     """
     yield loss_finding(trial)
 
@@ -54,8 +54,8 @@ def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     needs=[Need("a weight, smoothing or probability of zero", _may_be_zero)],
 )
 def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Finding]:
-    """A class whose weight or target probability is zero, or all but the smoothed share where label_smoothing is 1,
-    adds nothing to the loss of finite logits: not nan either, where its distance overflows.
+    """For finite logits, a class whose weight or target probability is zero adds nothing to the loss, and with
+    label_smoothing=1 neither does the unsmoothed part: they do not make it nan, even if their distance overflows.
     """
     bounds = trial.bounds
     if np.any(bounds.undefined):
@@ -77,7 +77,7 @@ def test_gradient_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
 
 
 def _with_spoiled_row(problem: Problem) -> Iterable[Problem]:
-    """One row that counts gets a nan, a +inf, or -inf throughout."""
+    """Put a nan, a +inf, or only -inf into one row that is not ignored."""
     counted = np.flatnonzero(~problem.ignored())
     if problem.rows < 2 or not counted.size:  # noqa: PLR2004 - no other row to look at
         return
@@ -94,7 +94,7 @@ def _shaped(problem: Problem, rows: F64Array) -> np.ndarray[tuple[int, ...], np.
 
 
 def _spoiled(problem: Problem) -> npt.NDArray[np.bool_]:
-    """Rows without a softmax, (rows,)."""
+    """Rows whose softmax is undefined, (rows,)."""
     x = by_row(problem.logits, problem.class_axis).astype(np.float64)
     return np.asarray(np.isnan(x).any(axis=1) | np.isposinf(x).any(axis=1) | np.isneginf(x).all(axis=1))
 
@@ -115,7 +115,7 @@ _LEAKS = [
     references=_LEAKS,
 )
 def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
-    """A row with nan or +inf, or of -inf alone, leaves the losses and gradients of all other rows within their bounds.
+    """A row with nan or +inf, or of only -inf, leaves the losses and gradients of all other rows within their bounds.
     The row itself is not judged here.
     """
     problem = trial.problem
@@ -132,7 +132,7 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
 
 
 def _nan_in_a_reduced_batch(problem: Problem) -> Iterable[Problem]:
-    """A nan in one row that counts, in each reduction of the batch."""
+    """A nan in one row that is not ignored, with each reduction of the batch."""
     with_nan = next(iter(_with_spoiled_row(problem)), None)
     if with_nan is not None:
         for reduction in ("sum", "mean"):
@@ -148,8 +148,8 @@ def _nan_in_a_reduced_batch(problem: Problem) -> Iterable[Problem]:
     references=_LEAKS,
 )
 def test_a_nan_reaches_no_gradient_of_another_row(trial: Trial) -> Iterator[Finding]:
-    """A nan in a row that counts makes the sum and the mean of a batch nan, and leaves the gradients of all other rows
-    within their bounds: they depend on how many rows there are, not on the loss.
+    """A nan in a row that is not ignored makes the sum and the mean of a batch nan, and leaves the gradients of all
+    other rows within their bounds: they depend on the number of rows, not on the loss.
     """
     spoiled, limits = _spoiled(trial.problem), trial.bounds.grad_logits
     if not spoiled.any() or spoiled.all():
@@ -160,7 +160,7 @@ def test_a_nan_reaches_no_gradient_of_another_row(trial: Trial) -> Iterator[Find
 
 
 def _poisoned(trial: Trial) -> npt.NDArray[np.bool_]:
-    """Rows that count, with a nan among their logits, (rows,)."""
+    """Rows that are not ignored and have a nan among their logits, (rows,)."""
     x = trial.problem.logits_by_row()
     undefined = np.isnan(trial.answer.row_losses.astype(np.float64))
     return np.asarray(np.isnan(x).any(axis=1) & ~trial.problem.ignored() & undefined)
@@ -176,8 +176,8 @@ def _poisoned(trial: Trial) -> npt.NDArray[np.bool_]:
     references=["https://github.com/ml-explore/mlx/issues/576"],
 )
 def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator[Finding]:
-    """A nan among the logits of a row that counts makes every gradient of that row nan: a finite number there would let
-    training go on unnoticed. A row without a share in the loss, or with a cotangent of zero, is not judged.
+    """A nan among the logits of a row that is not ignored makes the whole gradient of that row nan: with finite numbers
+    training would continue unnoticed. A row without a share in the loss, or with a cotangent of zero, is not judged.
     """
     problem = trial.problem
     counted = (trial.bounds.mass > 0) & (np.asarray(trial.answer.scale).astype(np.float64) != 0)
@@ -210,7 +210,7 @@ def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator
     references=["https://github.com/ml-explore/mlx/issues/576"],
 )
 def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
-    """A nan among the logits of a row that counts makes that row's loss nan: never a number that looks right."""
+    """A nan among the logits of a row that is not ignored makes the loss of that row nan, never a plausible number."""
     problem, poisoned = trial.problem, _poisoned(trial)
     if problem.reduction != "none" or not poisoned.any():
         return

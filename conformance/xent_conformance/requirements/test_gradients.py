@@ -1,4 +1,4 @@
-"""Gradients against their closed form: G (p S - Q) for logits, G w nlp for probability targets."""
+"""Gradients compared with their closed form: G (p S - Q) for logits, G w nlp for probability targets."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_ignored_rows_have_zero_gradient(trial: Trial) -> Iterator[Finding]:
     ],
 )
 def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """Where probability targets are differentiated their gradient is within the bound of G (1 - eps) w nlp; if some
-    calls return one, all do.
+    """The gradient of probability targets, if there is one, is within the bound of G (1 - eps) w nlp; if some calls
+    return it, all do.
     """
     if not trial.problem.has_probabilities:
         return
@@ -115,7 +115,7 @@ def test_gradient_of_probability_targets_is_within_its_bound(trial: Trial) -> It
 
 
 def _plain_probabilities(trial: Trial) -> Iterator[Problem]:
-    """Calls with probability targets that differ in rank, size and options, to see for which there is a gradient."""
+    """Calls with probability targets of different rank, size and options, to find one that returns a gradient."""
     subject, claims = trial.subject, trial.subject.capabilities
     q = np.array([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
     reductions = claims.reductions

@@ -1,4 +1,4 @@
-"""How gradients follow what arrives from above: cotangents, and graphs in which the logits are no leaf."""
+"""How gradients depend on the cotangent, and on whether the logits are a leaf of the graph."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _with_cotangent(problem: Problem, values: F64Array) -> Problem:
     references=[*_VECTOR, "https://github.com/pytorch/pytorch/pull/94226"],
 )
 def test_a_cotangent_of_zero_gives_a_gradient_of_zero(trial: Trial) -> Iterator[Finding]:
-    """Where the cotangent of a row is zero its gradient is exactly zero, whatever the cotangents of the other rows are;
-    where one cotangent of zero is for all rows, all gradients are.
+    """If the cotangent of a row is zero, its gradient is exactly zero, whatever the cotangents of the other rows; if a
+    single cotangent for all rows is zero, all gradients are.
     """
     problem = trial.problem
     silent = np.broadcast_to(problem.cotangents() == 0, (problem.rows,))
@@ -82,7 +82,7 @@ def test_gradients_are_linear_in_the_cotangent(trial: Trial) -> Iterator[Finding
 
 
 def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:
-    """The losses of the rows, and one number for all of them, as the gradient of their sum arrives."""
+    """The losses of the rows with one cotangent for all of them, as it arrives from their sum."""
     if problem.rows > 1:
         number = array_of(-1.75, problem.dtype)
         yield problem.with_(reduction="none", cotangent=np.broadcast_to(number, problem.row_shape))
@@ -97,8 +97,8 @@ def _behind_zero_strides(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/ROCm/TransformerEngine/pull/623", "https://github.com/Dao-AILab/quack/pull/126"],
 )
 def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]:
-    """One number behind strides of zero, as the gradient of a sum over the losses arrives, gives the gradient that the
-    same numbers give in memory of their own.
+    """A cotangent with strides of zero, as it arrives from a sum over the losses, gives the same gradient as the same
+    numbers in contiguous memory.
     """
     problem = trial.problem
     cotangent = problem.cotangent
@@ -122,7 +122,7 @@ def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]
     ],
 )
 def test_logits_that_are_no_leaf_get_the_same_gradient(trial: Trial) -> Iterator[Finding]:
-    """Logits computed from others, x = 2 (x / 2), get the gradient that they get as a leaf of the graph."""
+    """Logits computed from others, x = 2 (x / 2), get the same gradient as logits that are a leaf of the graph."""
     problem = trial.problem
     x = problem.logits_by_row()
     half = rounded(x / 2, problem.dtype)

@@ -1,4 +1,4 @@
-"""Gradients where a random draw comes too seldom: combinations of options, sizes at every edge, long offsets."""
+"""Gradients in cases that are too rare among random problems: combinations of options, block edges, large offsets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from xent_conformance.requirements.twins import FREE_SHAPES
 )
 def test_every_combination_of_options_gives_its_gradients(trial: Trial) -> Iterator[Finding]:
     """In every combination of rank, kind of target, class weights, ignored rows, reduction and smoothing the gradient
-    of the logits is within its bound, and so is that of probability targets where there is one.
+    of the logits is within its bound, and so is that of probability targets if there is one.
     """
     yield from gradient_findings(trial)
 
@@ -80,8 +80,8 @@ def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -
     references=references.OFFSETS,
 )
 def test_every_element_of_large_arrays_has_its_gradient(trial: Trial) -> Iterator[Finding]:
-    """With more than 65536 elements in logits or probability targets, or so many labels, with spatial dimensions and
-    without, each element has its own gradient.
+    """With more than 65536 elements in logits or probability targets, or that many labels, with and without spatial
+    dimensions, each element has its own gradient.
     """
     yield from gradient_findings(trial)
 
@@ -122,5 +122,5 @@ def test_every_row_has_its_gradient_at_every_number_of_rows(trial: Trial) -> Ite
     references=references.EQUAL_LOGITS,
 )
 def test_equal_logits_give_a_uniform_gradient(trial: Trial) -> Iterator[Finding]:
-    """Where all logits of a row are equal its gradient is 1/C, minus one at the target."""
+    """If all logits of a row are equal, its gradient is 1/C, minus one at the target."""
     yield gradient_finding(trial)

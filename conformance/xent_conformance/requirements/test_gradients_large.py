@@ -1,4 +1,4 @@
-"""Gradients of millions of elements, where kernels split their work in ways that they do not for less."""
+"""Gradients of millions of elements, for which kernels split their work differently than for fewer."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from xent_conformance.strategies.sources import listed
 
 #: Rows and classes: about 2^22 elements, and neither a multiple of a block.
 ROWS, CLASSES = 4101, 1031
-#: Different rows, one after the other and over again: a prime, so that no block of rows is like the next.
+#: Number of different rows, which repeat: a prime, so that successive blocks of rows differ.
 DIFFERENT = 31
 
-#: float64 takes twice the time and memory, and splits work as the others do.
+#: float64 would take twice the time and memory, and kernels split its work in the same way.
 NARROW = Need("a dtype narrower than float64", lambda s: s.dtype != "float64")
 MANY_CLASSES = Need(f"{CLASSES} classes", lambda s: (s.capabilities.max_classes or CLASSES) >= CLASSES)
 ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
@@ -56,7 +56,7 @@ def test_each_element_of_a_large_gradient_is_within_its_bound(trial: Trial) -> I
     few, problem = trial.problem, _many_rows(trial.problem)
     gradient = trial.related(problem).gradients().logits
     exact = trial.answer.grad_logits
-    # Of all rows that are the same the one that is furthest off is judged.
+    # Of equal rows, the one with the largest error is judged.
     distance = np.abs(gradient - exact.value[np.arange(ROWS) % DIFFERENT]).max(axis=1)
     far = np.where(np.isnan(distance), np.inf, distance)
     worst = np.array([np.argmax(far[row::DIFFERENT]) * DIFFERENT + row for row in range(len(few.logits))])
@@ -72,7 +72,7 @@ def test_each_element_of_a_large_gradient_is_within_its_bound(trial: Trial) -> I
 
 
 def _many_rows(few: Problem) -> Problem:
-    """The problem of ROWS rows that are those of a problem over again."""
+    """The problem with ROWS rows that repeat those of a smaller problem."""
 
     def repeated(array: AnyArray) -> AnyArray:
         return np.ascontiguousarray(array[np.arange(ROWS) % len(few.logits)])

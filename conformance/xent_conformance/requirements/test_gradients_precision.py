@@ -1,4 +1,4 @@
-"""How accurate gradients are beyond what a backend declares, and that none points the wrong way."""
+"""Accuracy of gradients compared with float32 arithmetic and the tiers of precision, and their sign."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LOST = [
     references=_LOST,
 )
 def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Finding]:
-    """For class indices the gradient of the logits is as accurate as arithmetic in float32 or wider makes it, with one
-    rounding at the end, whatever the precision that is declared: a probability that is rounded to a half format before
-    the target is subtracted loses the gradient of a confident row.
+    """For class indices the gradient of the logits is as accurate as that of float32 or wider arithmetic with one
+    rounding at the end, whatever precision is declared: rounding a probability to a 16-bit format before the target is
+    subtracted loses the gradient of a confident row.
     """
-    if not gradient_finding(trial).failed:  # else it is no matter of float32
+    if not gradient_finding(trial).failed:  # otherwise gradients.logits fails
         yield gradient_finding(trial, RECOMMENDED)
 
 
@@ -49,8 +49,8 @@ def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator
     references=_LOST,
 )
 def test_tightest_tier_of_gradients(trial: Trial) -> Iterator[Finding]:
-    """The report names the tightest tier of precision that every gradient of logits met, and how far the next one was
-    missed.
+    """The report names the tightest tier of precision that every gradient of logits meets, and by how much the next one
+    is missed.
     """
     for name, precision in tiers(trial.subject.dtype).items():
         yield gradient_finding(trial, precision, name)
@@ -70,7 +70,7 @@ def test_no_gradient_has_the_wrong_sign(trial: Trial) -> Iterator[Finding]:
     problem = trial.problem
     if problem.has_probabilities or problem.label_smoothing:
         return
-    # exp and its sum are never negative, and a product with the factors of the row keeps their signs.
+    # exp and its sum are never negative, and a product with the factors of the row has their sign.
     others = np.arange(problem.classes) != problem.labels()[:, None]
     others &= np.isfinite(trial.bounds.grad_logits) & ~problem.ignored()[:, None]
     factors = np.asarray(trial.answer.scale).astype(float) * np.asarray(trial.answer.form.q).astype(float).sum(axis=1)

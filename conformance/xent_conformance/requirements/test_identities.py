@@ -30,14 +30,14 @@ from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
 from xent_conformance.strategies.sources import listed
 
-#: The worked example of the post that gave rise to this suite; every printed number is known to half a unit of 1e-4.
+#: The worked example of the post that prompted this suite; every printed number is accurate to half a unit of 1e-4.
 WORKED_LOGITS = ((2.8883, 0.1760, 1.0774), (1.1216, -0.0562, 0.0660), (-1.3939, -0.0967, 0.5853))
 WORKED_TARGET = (1, 2, 0)
 WORKED_SOFTMAX = ((0.8131, 0.0540, 0.1329), (0.6039, 0.1860, 0.2102), (0.0841, 0.3076, 0.6083))
 WORKED_LOG_SOFTMAX = ((-0.2069, -2.9192, -2.0178), (-0.5044, -1.6822, -1.5599), (-2.4762, -1.1790, -0.4970))
 WORKED_LOSS = 2.3185
 HALF_UNIT = 5e-5
-#: The functions whose results are printed there.
+#: The functions whose results are printed in it.
 PRINTED = (CROSS_ENTROPY, SOFTMAX, LOG_SOFTMAX)
 
 
@@ -56,8 +56,8 @@ def _without_smoothing(problem: Problem) -> Iterable[Problem]:
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
 def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
-    """Cross-entropy equals the negative log-likelihood of log_softmax: the backend's two ways agree with each other
-    and with the exact value.
+    """Cross-entropy equals the negative log-likelihood of log_softmax: both ways of the backend to compute it agree
+    with each other and with the exact value.
 
     |NLL(LSM) - exact| <= B and |CE - NLL(LSM)| <= 2 B, with B the bound of the loss.
     """
@@ -68,7 +68,7 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
 
 
 def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Rows that have a softmax: a row with nan or +inf, or of -inf alone, has none."""
+    """Rows whose softmax is defined: not those with nan or +inf, or of only -inf."""
     return np.isfinite(trial.answer.parts.m.astype(np.float64)[:, 0])
 
 
@@ -149,19 +149,19 @@ def _worked_example(subject: Subject) -> Iterable[Problem]:
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
 def test_worked_example(trial: Trial) -> Iterator[Finding]:
-    """The printed 3x3 example comes out as printed: softmax, log-softmax, and a loss of 2.3185, as far as the four
-    decimals of its logits and results allow.
+    """The printed 3x3 example is reproduced: softmax, log-softmax, and a loss of 2.3185, as far as the four decimals of
+    its logits and results allow.
 
     Logits known to h = 5e-5, rounded to the dtype with error r, move a log-probability by at most 2 (h + r), a
     probability by at most that times p, and a result is printed to another h.
     """
     example = next(iter(_worked_example(trial.subject)))
     if not (same_bits(trial.problem.logits, example.logits) and np.array_equal(trial.problem.target, example.target)):
-        # What is printed is about these numbers, and no simpler ones.
+        # The printed results are only for these logits, not for a reduced problem.
         return
     fmt, bounds = trial.problem.format, trial.bounds
     moved = 2 * (HALF_UNIT + np.abs(rounded(WORKED_LOGITS, fmt.name) - np.array(WORKED_LOGITS)).max())
-    # Printed is the mean of all three rows: a default sentinel that is a class takes one out.
+    # The printed loss is the mean of all three rows: a default sentinel that is a class excludes one.
     judged = CROSS_ENTROPY.met_by(trial.subject) and trial.problem.reduction == "mean"
     if judged and not trial.problem.ignored().any():
         bound = bounds.loss + moved + HALF_UNIT

@@ -1,4 +1,4 @@
-"""Closed forms and definitions: what the loss is known to be without any oracle."""
+"""Closed forms, for which the loss is known without an oracle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from xent_conformance.strategies.sources import listed
 
 @listed("single class")
 def single_class(subject: Subject) -> Iterable[Problem]:
-    """One class: nothing to be surprised at, in every reduction and with every option."""
+    """One class, with every reduction and option."""
     values = np.array([0.0, 5.0, -1000.0, 30.0, 1e-3])
     options: list[dict[str, object]] = [{}]
     if subject.capabilities.weight:
@@ -58,11 +58,11 @@ def single_class(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
-    """With one class the loss is zero within its bound, and the gradient zero: exactly, unless smoothing has split the
-    target's share in two.
+    """With one class the loss is zero within its bound, and the gradient is zero: exactly, unless smoothing splits the
+    target's share into two terms.
     """
     problem = trial.problem
-    # A backend whose default sentinel is class 0 has nothing left to look at.
+    # With 0 as the default sentinel every row is ignored.
     if problem.classes != 1 or problem.ignored().any():
         return
     loss = trial.loss()
@@ -78,9 +78,7 @@ def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
     "identities.equal-logits", "equal logits give log C", source=equal_logits, references=references.EQUAL_LOGITS
 )
 def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) -> Iterator[Finding]:
-    """Where all logits of a row are equal its loss is log C, for C up to 65, around every power of two, and up to
-    151936.
-    """
+    """If all logits of a row are equal, its loss is log C, for C up to 65, around every power of two, and up to 151936."""
     problem, finite = trial.problem, trial.problem.logits_by_row()
     if problem.has_probabilities or problem.ignored().any() or not np.isfinite(finite).all() or not finite.size:
         return
@@ -99,7 +97,7 @@ def two_classes(subject: Subject) -> Iterable[Problem]:
     """Two classes whose logits are 0 and z, for gaps z from one end of the format to the other."""
     gaps = np.array([2.0**-8, 0.125, 0.5, 1.0, 2.0, 3.5, 5.0, 6.5, 8.0, 9.5, 10.5, 12.0, 14.0, 16.0, 20.0, 40.0])
     gaps = np.concatenate([gaps, [64.0, 96.0, 1000.0]])
-    # Both classes lead by each gap: code that shortens softplus past a threshold loses the loss of one of them.
+    # Each class is ahead by each gap: code that truncates softplus past a threshold loses the loss of one of them.
     gaps = np.concatenate([[0.0], gaps, gaps, -gaps, -gaps])
     labels = np.concatenate([[0], np.arange(len(gaps) - 1) // (len(gaps) // 4) % 2])
     logits = np.where(labels[:, None] == np.arange(2), 0.0, gaps[:, None])

@@ -1,4 +1,4 @@
-"""Definitions on the backend's own functions: probabilities, their logarithms, and what targets mean."""
+"""Definitions in terms of the backend's own functions: softmax, its logarithm, and the meaning of targets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from xent_conformance.strategies.situations import RELATIONS
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"],
 )
 def test_logarithm_of_softmax_is_log_softmax(trial: Trial) -> Iterator[Finding]:
-    """Where no probability underflows the logarithm of softmax is log_softmax.
+    """Where the probability does not underflow, the logarithm of softmax is log_softmax.
 
     A relative error r of p moves log p by -log(1 - r) at most; elements with r above 1/2 are left out.
     """
@@ -66,8 +66,8 @@ def test_logarithm_of_softmax_is_log_softmax(trial: Trial) -> Iterator[Finding]:
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html"],
 )
 def test_loss_is_the_expectation_of_the_log_probabilities(trial: Trial) -> Iterator[Finding]:
-    """H(q, p) = -sum_j Q_ij log p_ij: the loss is what its definition makes of the backend's own log_softmax, where Q
-    holds the targets with their smoothing and weights.
+    """H(q, p) = -sum_j Q_ij log p_ij: the loss agrees with its definition in terms of the backend's own log_softmax,
+    where Q is the targets with smoothing and weights.
     """
     problem, form = trial.problem, trial.answer.form
     if problem.ignored().any():
@@ -99,7 +99,7 @@ def test_loss_is_the_expectation_of_the_log_probabilities(trial: Trial) -> Itera
 
 
 def _as_one_hot(problem: Problem) -> Iterable[Problem]:
-    """The problem where a one-hot target means the same: without ignored rows and without a mean over weights."""
+    """The problem if a one-hot target is equivalent: without ignored rows, and without a mean over weights."""
     if problem.has_probabilities or (problem.weight is not None and problem.reduction == "mean"):
         return
     ignored = problem.ignored()
@@ -118,8 +118,8 @@ def _as_one_hot(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/PFCCLab/PaddleAPITest/pull/410", "https://github.com/pytorch/pytorch/pull/61044"],
 )
 def test_one_hot_probabilities_are_a_class_index(trial: Trial) -> Iterator[Finding]:
-    """A target with probability 1 for one class gives the loss and the gradient of that class's index; not compared for
-    the weighted mean, whose divisors differ.
+    """A target with probability 1 for one class gives the same loss and gradient as the index of that class. The
+    weighted mean is not compared, because its divisors differ.
     """
     problem = trial.problem
     if problem.has_probabilities or problem.ignored().any():
@@ -137,7 +137,7 @@ def test_one_hot_probabilities_are_a_class_index(trial: Trial) -> Iterator[Findi
 
 
 def _gibbs(problem: Problem) -> Iterable[Problem]:
-    """Unweighted, unsmoothed probabilities, on the logits as they are and on their own logarithms."""
+    """Unweighted, unsmoothed probabilities, with the same logits and with the logarithms of the targets as logits."""
     if not problem.has_probabilities:
         return
     plain = problem.with_(
@@ -161,8 +161,8 @@ def _gibbs(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/tracel-ai/burn/pull/4829"],
 )
 def test_cross_entropy_is_at_least_the_entropy(trial: Trial) -> Iterator[Finding]:
-    """Gibbs' inequality: unweighted and unsmoothed, the loss of a row is at least H(q) + S log S with S = sum q and
-    H(q) = -sum q log q, which it reaches at logits of log q.
+    """Gibbs' inequality: without weights and smoothing the loss of a row is at least H(q) + S log S, with S = sum q and
+    H(q) = -sum q log q; it is equal for logits of log q.
     """
     problem = trial.problem
     if not problem.has_probabilities or problem.weight is not None or problem.label_smoothing:

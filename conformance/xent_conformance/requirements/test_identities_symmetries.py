@@ -1,4 +1,4 @@
-"""What a loss must not notice: a common shift, the order of classes and rows, other rows, classes that cannot be."""
+"""Symmetries: a common shift, the order of classes and rows, other rows, and impossible classes have no effect."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _with_logits(problem: Problem, rows: F64Array) -> Problem:
 
 
 def _far_away(problem: Problem) -> Iterable[Problem]:
-    """Integer logits, moved by powers of two as large as their format holds them exactly.
+    """Integer logits, shifted by powers of two up to the largest for which the sums are exact.
 
-    With p significand bits, multiples of 2**max(0, k - p + 1) are exact beside 2**k.
+    With p significand bits, sums of 2**k and smaller multiples of 2**max(0, k - p + 1) are exact.
     """
     bits = problem.format.precision
     grid = problem.logits_by_row()
@@ -46,10 +46,10 @@ def _far_away(problem: Problem) -> Iterable[Problem]:
     ],
 )
 def test_a_common_offset_changes_nothing(trial: Trial) -> Iterator[Finding]:
-    """Adding one number to all logits of a row changes neither loss nor gradient, where the sums are exact: offsets up
-    to 16384 in float16, 1.3e8 in float32.
+    """Adding the same number to all logits of a row changes neither loss nor gradient, if the sums are exact: for
+    offsets up to 16384 in float16, 1.3e8 in float32.
 
-    |f(x + a) - f(x)| <= B(x + a) + B(x). Form B loses the spacing of a, and says so in its bound.
+    |f(x + a) - f(x)| <= B(x + a) + B(x). The bound of form B contains the spacing of numbers at a.
     """
     x = trial.problem.logits_by_row()
     with np.errstate(all="ignore"):
@@ -68,7 +68,7 @@ def test_a_common_offset_changes_nothing(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/kulinseth/pytorch/pull/233", "https://github.com/pytorch/pytorch/pull/62897"],
 )
 def test_the_order_of_the_classes_does_not_matter(trial: Trial) -> Iterator[Finding]:
-    """Permuting logits, labels (or probabilities) and weights together leaves the loss as it is and permutes the
+    """Permuting logits, labels (or probabilities) and weights together leaves the loss unchanged and permutes the
     gradient.
 
     Within 2 B: the bounds hold for any order of summation.
@@ -94,7 +94,7 @@ def test_the_order_of_the_classes_does_not_matter(trial: Trial) -> Iterator[Find
     references=["https://github.com/linkedin/Liger-Kernel/issues/968"],
 )
 def test_the_order_of_the_rows_does_not_matter(trial: Trial) -> Iterator[Finding]:
-    """Permuting the rows permutes their losses and gradients and leaves sum and mean as they are, within 2 B."""
+    """Permuting the rows permutes their losses and gradients and leaves sum and mean unchanged, within 2 B."""
     problem = trial.problem
     if problem.rows < 2:  # noqa: PLR2004 - nothing to permute
         return
@@ -116,7 +116,7 @@ def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "identities.row-independence",
-    "a row's loss is its own",
+    "a row's loss does not depend on other rows",
     source=RELATIONS,
     derive=_one_row_among_others,
     needs=[ROWS],
@@ -126,8 +126,8 @@ def _one_row_among_others(problem: Problem) -> Iterable[Problem]:
     ],
 )
 def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
-    """The loss and the gradient of the first and of the last row are the same whatever the other rows hold, and
-    without them.
+    """The loss and the gradient of the first and of the last row are the same with other numbers in all other rows, and
+    without these rows.
 
     Within 2 B, since a batch of one may be summed in another order.
     """
@@ -145,7 +145,7 @@ def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
 
 
 def _row_agrees(trial: Trial, row: int, twin: Trial, place: int, otherwise: str) -> Iterator[Finding]:
-    """Whether a row of one problem gives what a row of another gives."""
+    """Whether a row of one problem has the same results as a row of another."""
 
     def among_all(index: tuple[int, ...]) -> tuple[int, ...]:
         return (row, *index[1:])
@@ -160,7 +160,7 @@ def _row_agrees(trial: Trial, row: int, twin: Trial, place: int, otherwise: str)
 
 
 def _with_impossible_class(problem: Problem) -> Iterable[Problem]:
-    """A class with logits of -inf after the last; for class indices without smoothing, where it has no part."""
+    """Append a class with logits of -inf; for class indices without smoothing, where it has no effect."""
     if problem.has_probabilities or problem.ignored_label == problem.classes:
         return
     rows = np.hstack([problem.logits_by_row(), np.full((problem.rows, 1), -np.inf)])
@@ -183,8 +183,8 @@ def _with_impossible_class(problem: Problem) -> Iterable[Problem]:
     ],
 )
 def test_appending_an_impossible_class_changes_nothing(trial: Trial) -> Iterator[Finding]:
-    """For class indices without smoothing, one more class with logits of -inf leaves loss and gradient as they are, and
-    has no gradient itself.
+    """For class indices without smoothing, appending a class with logits of -inf leaves loss and gradient unchanged,
+    and its own gradient is zero.
     """
     problem = trial.problem
     last = problem.classes - 1
@@ -204,4 +204,4 @@ def test_appending_an_impossible_class_changes_nothing(trial: Trial) -> Iterator
         yield gradients_agree(trial, gradient[:, :last], gradient_of(twin), otherwise)
         own = gradient[:, last:]
         nothing = own.times(0.0).exactly(where=True)
-        yield gradients_agree(trial, own.exactly(where=True), nothing, "for a class that cannot be")
+        yield gradients_agree(trial, own.exactly(where=True), nothing, "for an impossible class")

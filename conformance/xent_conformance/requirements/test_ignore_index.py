@@ -1,4 +1,4 @@
-"""Ignored rows: neither their targets nor what stands in them may reach an answer."""
+"""Ignored rows: neither their targets nor their logits affect a result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _REFERENCES = [
 
 @requirement(
     "ignore_index.content-is-irrelevant-to-loss",
-    "content of ignored rows does not reach the loss",
+    "content of ignored rows does not affect the loss",
     needs=[IGNORING, NON_FINITE_LOGITS],
     source=IGNORED,
     references=_REFERENCES,
 )
 def test_content_of_ignored_rows_does_not_reach_the_loss(trial: Trial) -> Iterator[Finding]:
-    """nan, infinities and masked classes in ignored rows leave the loss as it is without them."""
+    """nan, infinities and masked classes in ignored rows do not change the loss."""
     if not trial.problem.ignored().any():
         return
     yield loss_finding(trial)
@@ -33,13 +33,13 @@ def test_content_of_ignored_rows_does_not_reach_the_loss(trial: Trial) -> Iterat
 
 @requirement(
     "ignore_index.content-is-irrelevant-to-gradient",
-    "content of ignored rows does not reach the gradient",
+    "content of ignored rows does not affect the gradient",
     needs=[IGNORING, NON_FINITE_LOGITS, GRADIENT],
     source=IGNORED,
     references=_REFERENCES,
 )
 def test_content_of_ignored_rows_does_not_reach_the_gradient(trial: Trial) -> Iterator[Finding]:
-    """nan, infinities and masked classes in ignored rows leave every gradient finite, and their own exactly zero."""
+    """With nan, infinities and masked classes in ignored rows every gradient is finite, and theirs exactly zero."""
     if not trial.problem.ignored().any():
         return
     yield gradient_finding(trial)

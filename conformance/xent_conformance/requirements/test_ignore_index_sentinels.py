@@ -1,4 +1,4 @@
-"""Ignored rows are rows that are not there, whatever number marks them."""
+"""Ignoring rows is the same as removing them, whatever number marks them."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _REMOVED = [
 
 @requirement(
     "ignore_index.ignoring-is-removing",
-    "ignored rows are rows that are not there",
+    "ignoring rows is the same as removing them",
     source=IGNORING_ROWS,
     needs=[IGNORING, FREE_SHAPES],
     references=_REMOVED,
 )
 def test_ignored_rows_are_rows_that_are_not_there(trial: Trial) -> Iterator[Finding]:
-    """Leaving ignored rows out changes neither the losses of the others, nor sum, mean and divisor, nor any gradient,
-    with weights and smoothing too.
+    """Removing the ignored rows changes neither the losses of the others, nor sum, mean and divisor, nor any gradient,
+    also with weights and smoothing.
     """
     problem = trial.problem
     ignored = problem.ignored()
@@ -73,7 +73,7 @@ def test_ignored_rows_are_rows_that_are_not_there(trial: Trial) -> Iterator[Find
 
 
 def _marked_otherwise(problem: Problem) -> Iterable[Problem]:
-    """The same rows ignored by other numbers: below and above the classes, C itself, and a class without rows."""
+    """The same rows marked with other numbers: below and above the classes, C itself, and a class without rows."""
     ignored = problem.ignored()
     if problem.has_probabilities or not ignored.any():
         return
@@ -87,7 +87,7 @@ def _marked_otherwise(problem: Problem) -> Iterable[Problem]:
 
 
 def _unlike(sentinel: int) -> int:
-    """A sentinel beside another one."""
+    """A sentinel that differs from another one."""
     return -100 if sentinel != -100 else -7  # noqa: PLR2004 - the usual one
 
 
@@ -106,7 +106,7 @@ def _unlike(sentinel: int) -> int:
     ],
 )
 def test_any_number_may_mark_ignored_rows(trial: Trial) -> Iterator[Finding]:
-    """It makes no difference which number is ignore_index: negative, C or beyond, or a class that no other row has."""
+    """The result is the same for any ignore_index: negative, C or larger, or a class that no other row has."""
     problem = trial.problem
     ignored = problem.ignored()
     if problem.has_probabilities or problem.ignore_index is None or not ignored.any():
@@ -122,7 +122,7 @@ def test_any_number_may_mark_ignored_rows(trial: Trial) -> Iterator[Finding]:
 
 
 def _by_default(problem: Problem) -> Iterable[Problem]:
-    """Rows ignored by the default sentinel, which is not passed."""
+    """Rows ignored by default, without passing ignore_index."""
     default = problem.sentinel
     if problem.has_probabilities or default is None:
         return
@@ -141,7 +141,7 @@ def _by_default(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/PaddlePaddle/Paddle/issues/17961", "https://github.com/pytorch/pytorch/pull/95833"],
 )
 def test_the_default_sentinel_may_be_passed(trial: Trial) -> Iterator[Finding]:
-    """Passing ignore_index at its default changes nothing, with rows that it ignores and without."""
+    """Passing the default value of ignore_index changes nothing, with and without rows that it ignores."""
     problem = trial.problem
     if problem.has_probabilities or problem.ignore_index is not None or problem.sentinel is None:
         return
@@ -161,7 +161,8 @@ def test_the_default_sentinel_may_be_passed(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/keras-team/keras/pull/15015", "https://github.com/pytorch/pytorch/pull/60650"],
 )
 def test_the_sentinel_is_not_rounded_or_wrapped(trial: Trial) -> Iterator[Finding]:
-    """Only labels that are ignore_index itself are ignored: not those next to it around 2^8 and 2^11, which a narrow
-    float takes for it, nor those that differ from it by 2^8, 2^16 or 2^32, which a narrow integer does.
+    """Only labels equal to ignore_index are ignored: not neighbouring ones around 2^8 and 2^11, which are equal to it
+    in a narrow floating-point format, nor those that differ from it by 2^8, 2^16 or 2^32, which are equal in a narrow
+    integer.
     """
     yield loss_finding(trial)

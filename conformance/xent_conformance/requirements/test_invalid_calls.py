@@ -1,4 +1,4 @@
-"""Invalid calls: a label that is no class never gives a plausible number."""
+"""Invalid calls: a label out of range never gives a plausible number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xent_conformance.strategies.menu import SHAPES
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: Index targets of moderate size in every reduction, rank and option: the wrong label is put in afterwards.
+#: Index targets of moderate size in every reduction, rank and option; the invalid label is inserted afterwards.
 LABELLED = Stream(
     "labelled",
     only={
@@ -33,7 +33,7 @@ LABELLED = Stream(
     budget=0.15,
 )
 
-#: The first integer that float32 has no number for.
+#: The smallest positive integer that float32 cannot represent.
 PAST_FLOAT32 = 2**24 + 1
 
 
@@ -51,7 +51,7 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
         flat[row] = label
         yield problem.with_(target=flat.reshape(target.shape))
     if problem.ignore_index is not None:
-        # Next to a sentinel that float32 cannot tell it from.
+        # Next to a sentinel, and equal to it in float32.
         labels = np.where(problem.ignored(), PAST_FLOAT32 - 1, problem.labels())
         labels[-1] = PAST_FLOAT32
         yield relabelled(problem, labels, ignore_index=PAST_FLOAT32 - 1)
@@ -79,8 +79,8 @@ def _rejected(outcome: Outcome, label: int, classes: int, call: Invocation) -> F
     ],
 )
 def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Finding]:
-    """A label outside [0, C) that is not ignore_index raises an error, or gives nan where that is the declared
-    convention: never a plausible number, in any reduction or rank.
+    """A label outside [0, C) that is not ignore_index raises an error, or gives nan if that is the declared convention,
+    and never a plausible number, in any reduction or rank.
     """
     problem = trial.problem
     labels = problem.labels()
@@ -114,7 +114,7 @@ ABORTS = Need("that invalid labels abort", lambda s: s.conventions.invalid_label
 
 @listed("labels that abort")
 def _fatal(subject: Subject) -> Iterable[Problem]:
-    """Four problems and six calls, since each may cost a process, or the context of a device."""
+    """Only four problems and six calls, since each may cost a process, or the context of a device."""
     claims = subject.capabilities
     dtype = np.dtype("int64" if "int64" in claims.target_dtypes else claims.target_dtypes[0])
     held = np.iinfo(dtype)
@@ -135,10 +135,10 @@ def _fatal(subject: Subject) -> Iterable[Problem]:
     ],
 )
 def test_labels_out_of_range_end_the_call(trial: Trial) -> Iterator[Finding]:
-    """Where the declared convention is that a label outside [0, C) aborts, the call raises or ends its process: it
-    never gives a value, and it comes to an end.
+    """If the declared convention is that a label outside [0, C) aborts, the call raises or ends its process: it neither
+    returns a value nor hangs.
     """
-    # The executor is asked directly: a call that ends its process is what this is about, not what stands in its way.
+    # The executor is called directly, because the caller would raise LostError for the expected crash.
     executor, problem = trial.subject.executor, trial.problem
     label = int(problem.labels()[-1])
     calls = [forward(problem)]

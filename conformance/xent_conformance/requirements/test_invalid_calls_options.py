@@ -1,4 +1,4 @@
-"""Invalid calls: shapes that do not fit and options that do not exist never give a value."""
+"""Invalid calls: mismatched shapes and unknown options never give a value."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _labels(*shape: int) -> npt.NDArray[np.int64]:
 
 @listed("wrong shapes")
 def wrong_shapes(subject: Subject) -> Iterable[Problem]:
-    """Targets that do not go with their logits: too long, too short, of another rank, of other classes."""
+    """Targets whose shape does not match the logits: too long, too short, of another rank or number of classes."""
     claims = subject.capabilities
 
     def logits(*shape: int) -> npt.NDArray[np.float64]:
@@ -126,7 +126,7 @@ def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Findin
 
 @listed("unknown reductions")
 def unknown_reductions(subject: Subject) -> Iterable[Problem]:
-    """Names that are no reduction."""
+    """Names that are not reductions."""
     plain = problem_of(subject, [[1.0, -0.5, 2.0], [0.0, 0.25, 1.0]], _labels(2), subject.capabilities.reductions[0])
     for name in ("banana", "means", "average", "", "Mean", "SUM", "none "):
         yield plain.with_(reduction=name)
@@ -141,7 +141,7 @@ def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html"],
 )
 def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
-    """A reduction by any other name than none, sum and mean raises an error."""
+    """A reduction other than none, sum and mean raises an error."""
     name = trial.problem.reduction
     if name not in REDUCTIONS:
         yield _rejected(trial, "reduction", f"reduction={name!r}")
@@ -149,7 +149,7 @@ def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
 
 @listed("smoothing out of range")
 def smoothing_out_of_range(subject: Subject) -> Iterable[Problem]:
-    """Amounts of smoothing outside [0, 1], and no number at all."""
+    """Amounts of smoothing outside [0, 1], and nan."""
     for amount in (-0.1, -3.0, 1.5, 1.0000001, float("nan"), float("inf")):
         for reduction in subject.capabilities.reductions:
             rows = np.array([[1.0, -0.5, 2.0], [0.0, 0.25, 1.0]])

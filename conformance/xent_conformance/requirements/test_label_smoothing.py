@@ -1,4 +1,4 @@
-"""Label smoothing: a mixture of the loss for the target and the loss for all classes alike."""
+"""Label smoothing: a mixture of the loss of the target and the mean loss of all classes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _fully_smoothed(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "label_smoothing.full",
-    "full smoothing does not see the target",
+    "full smoothing does not depend on the target",
     source=SMOOTHED,
     derive=_fully_smoothed,
     needs=[
@@ -161,7 +161,7 @@ def _passed_as_zero(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/candle-org/MindAct/pull/1633", "https://github.com/allenai/OLMo-core/pull/702"],
 )
 def test_smoothing_of_zero_is_no_smoothing(trial: Trial) -> Iterator[Finding]:
-    """Passing label_smoothing=0.0 changes nothing, beside logits of -inf too, where 0 * inf would be nan."""
+    """Passing label_smoothing=0.0 changes nothing, not even with logits of -inf, where 0 * inf would be nan."""
     problem = trial.problem
     if problem.label_smoothing:
         return
@@ -186,8 +186,8 @@ def test_smoothing_of_zero_is_no_smoothing(trial: Trial) -> Iterator[Finding]:
     ],
 )
 def test_every_amount_of_smoothing_gives_its_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
-    """Loss and gradients are within their bounds for amounts of smoothing from 1e-6 to 0.9999: none is too small to
-    count, none is rounded to a coarser value.
+    """Loss and gradients are within their bounds for amounts of smoothing from 1e-6 to 0.9999: none is treated as 0 or
+    rounded to a coarser value.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):

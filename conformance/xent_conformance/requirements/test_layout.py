@@ -1,4 +1,4 @@
-"""Memory layouts and ranks: the same numbers elsewhere, or under other axes, give the same answer."""
+"""Memory layouts and ranks: the same numbers in other strides or with other axes give the same result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VIEWS = [
 
 
 def _views(problem: Problem) -> Iterable[Problem]:
-    """Every array of the problem in each layout at once, and each of them repeated behind a stride of zero."""
+    """All arrays of the problem in each layout, and each array alone repeated with a stride of zero."""
     for layout in (*LAYOUTS[1:], "read-only"):
         yield problem.with_(**{name: laid_out(array, layout) for name, array in problem.arrays().items()})
     for name in ("target", "weight"):
@@ -53,7 +53,7 @@ def _views(problem: Problem) -> Iterable[Problem]:
 
 
 def _odd(trial: Trial) -> list[str]:
-    """The arrays of a problem that reach the backend in another layout than a contiguous one."""
+    """The arrays of a problem that the backend receives in a layout that is not contiguous."""
     return [
         name
         for name, array in trial.problem.arrays().items()
@@ -107,7 +107,7 @@ def _spatial(problem: Problem) -> Iterable[Problem]:
 
 
 def _unbatched(problem: Problem) -> Iterable[Problem]:
-    """The problem's last row as logits (C) with a target for one."""
+    """The problem's last row as logits (C,) with a scalar target."""
     if problem.rows:
         row = chosen_rows(problem, np.array([problem.rows - 1]))
         target, cotangent = row.target[0], row.cotangent
@@ -125,7 +125,7 @@ def _unbatched(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/85791", "https://github.com/pytorch/pytorch/issues/49882"],
 )
 def test_spatial_dimensions_are_more_rows(trial: Trial) -> Iterator[Finding]:
-    """Logits (N, C, d1, ..., dk) give what (N d1 ... dk, C) gives, in value and gradient."""
+    """Logits (N, C, d1, ..., dk) have the same loss and gradient as (N d1 ... dk, C)."""
     if trial.problem.logits.ndim > 2:  # noqa: PLR2004 - see above
         yield from both_agree(trial, trial.related(flattened(trial.problem)), "with the spatial dimensions flattened")
 
@@ -139,7 +139,7 @@ def test_spatial_dimensions_are_more_rows(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/pytorch/pytorch/pull/77653"],
 )
 def test_unbatched_logits_are_a_batch_of_one(trial: Trial) -> Iterator[Finding]:
-    """Logits (C) with one target give what (1, C) gives, in value and gradient."""
+    """Logits (C,) with one target have the same loss and gradient as (1, C)."""
     if trial.problem.logits.ndim == 1:
         yield from both_agree(trial, trial.related(flattened(trial.problem)), "as a batch of one")
 
@@ -151,8 +151,8 @@ _AXES = ["https://github.com/kulinseth/pytorch/pull/233", "https://github.com/ke
     "layout.square-loss", "as many classes as rows: the loss", source=SQUARE, references=_AXES, needs=[FREE_SHAPES]
 )
 def test_the_class_axis_is_found_among_equals_for_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Where the number of classes is the number of rows, or that of every other axis, classes and weights are still
-    taken along the class axis.
+    """If the number of classes equals the number of rows, or the length of every other axis, classes and weights are
+    still taken along the class axis.
     """
     yield loss_finding(trial)
 
@@ -165,7 +165,7 @@ def test_the_class_axis_is_found_among_equals_for_the_loss(trial: Trial) -> Iter
     references=_AXES,
 )
 def test_the_class_axis_is_found_among_equals_for_the_gradient(trial: Trial) -> Iterator[Finding]:
-    """Where the number of classes is the number of rows, or that of every other axis, the gradient is still taken along
-    the class axis.
+    """If the number of classes equals the number of rows, or the length of every other axis, the gradient is still
+    taken along the class axis.
     """
     yield gradient_finding(trial)

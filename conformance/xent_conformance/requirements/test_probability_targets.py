@@ -1,4 +1,4 @@
-"""Probability targets: linear in the target, whatever it sums to."""
+"""Probability targets: the loss is linear in the target, whatever its sum."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _with_target(problem: Problem, q: F64Array) -> Problem:
 
 
 def _linear_mean(trial: Trial) -> bool:
-    """Whether the call is linear in the target: not a mean that divides by it."""
+    """Whether the call is linear in the target, so not a mean whose divisor depends on it."""
     return trial.problem.reduction != "mean" or trial.subject.conventions.probability_divisor == "batch"
 
 
 def _dyadic(problem: Problem) -> Iterable[Problem]:
-    """Targets in multiples of 1/4, not of sum one, and none on a logit of -inf."""
+    """Targets that are multiples of 1/4, do not sum to one, and are zero on logits of -inf."""
     if problem.has_probabilities:
         q = np.round(problem.probabilities() * 4) / 4
         yield _with_target(problem, np.where(np.isfinite(problem.logits_by_row()), q, 0.0))
@@ -50,8 +50,8 @@ def _dyadic(problem: Problem) -> Iterable[Problem]:
     references=[*_SUMS, "https://github.com/pytorch/pytorch/issues/134771"],
 )
 def test_the_loss_is_linear_in_the_target(trial: Trial) -> Iterator[Finding]:
-    """The loss for a target q is twice that for (q + r) / 2 minus that for r, for any other target r; the same for the
-    gradient of the logits.
+    """The loss for a target q is twice that for (q + r) / 2 minus that for r, for any other target r; the same holds
+    for the gradient of the logits.
     """
     problem = trial.problem
     if not problem.has_probabilities or not _linear_mean(trial):
@@ -84,8 +84,8 @@ def _doubled(problem: Problem) -> Iterable[Problem]:
     references=_SUMS,
 )
 def test_twice_the_target_gives_twice_the_loss(trial: Trial) -> Iterator[Finding]:
-    """Without smoothing, a target that sums to S gives S times the loss and the gradient of its distribution: gradient
-    S p - q, not p - q.
+    """Without smoothing, a target that sums to S gives S times the loss and gradient of the normalised target: the
+    gradient is S p - q, not p - q.
     """
     problem = trial.problem
     if not problem.has_probabilities or problem.label_smoothing or not _linear_mean(trial):
@@ -100,7 +100,7 @@ def test_twice_the_target_gives_twice_the_loss(trial: Trial) -> Iterator[Finding
 
 
 def _some_rows_empty(problem: Problem) -> Iterable[Problem]:
-    """Every second row without any target, from the first on."""
+    """Targets of zeros in every second row."""
     if problem.has_probabilities:
         q = problem.probabilities()
         q[::2] = 0.0
@@ -116,8 +116,8 @@ def _some_rows_empty(problem: Problem) -> Iterable[Problem]:
     references=_SUMS,
 )
 def test_a_target_of_zeros_costs_nothing(trial: Trial) -> Iterator[Finding]:
-    """Without smoothing a row whose target is zero for every class has a loss of zero and a gradient of exactly zero,
-    and the other rows keep theirs.
+    """Without smoothing, a row whose target is zero for every class has a loss of zero and a gradient of exactly zero,
+    and those of the other rows are unaffected.
     """
     problem = trial.problem
     if not problem.has_probabilities or problem.label_smoothing or problem.probabilities().any(axis=1).all():
@@ -138,8 +138,8 @@ def test_a_target_of_zeros_costs_nothing(trial: Trial) -> Iterator[Finding]:
     ],
 )
 def test_loss_of_probability_targets_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """For probability targets, dense, peaked, one-hot or of any sum, the loss is within its bound; the mean divides as
-    declared, by the rows or by the weighted targets.
+    """For probability targets, dense, peaked, one-hot or with any sum, the loss is within its bound; the mean divides
+    by the rows or by the weighted targets, as declared.
     """
     if trial.problem.has_probabilities:
         yield loss_finding(trial)

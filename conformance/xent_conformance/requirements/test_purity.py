@@ -1,4 +1,4 @@
-"""Purity: a call leaves its inputs alone and answers the same again."""
+"""Purity: a call does not change its inputs or its process, and returns the same when repeated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: For what takes calls of its own; what a call leaves behind is seen on every problem of the joint stream.
+#: For requirements that make further calls; side effects are judged on every problem of the joint stream.
 PURITY = Stream("purity", budget=0.1, in_a_row=True)
 
 
@@ -45,7 +45,7 @@ PURITY = Stream("purity", budget=0.1, in_a_row=True)
     ],
 )
 def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
-    """Logits, target, weight and cotangent hold the same bytes after the loss and after its gradient."""
+    """Logits, target, weight and cotangent have the same bytes after the loss and after its gradient."""
     for call in calls_of(trial):
         outcome = trial.outcome(call)
         if outcome.trouble is None:
@@ -61,12 +61,12 @@ def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_the_same_call_gives_the_same_loss(trial: Trial) -> Iterator[Finding]:
-    """A second call with the same inputs gives bitwise the same loss, and so does the one right after it."""
+    """A second call with the same inputs gives bitwise the same loss, and so does a third one right after it."""
     call = forward(trial.problem)
     first = trial.outcome(call)
     if first.trouble is not None:
         return
-    # Other calls lie between the first and the second: what goes to and fro with each call shows in the third alone.
+    # Other calls lie between the first and the second: a state that alternates with each call shows only in the third.
     for _ in ("second", "third"):
         different = NotRepeatable.seen((call,), first, trial.subject.caller.perform(call))
         if different is not None:
@@ -84,8 +84,8 @@ def _other_numbers(problem: Problem) -> Problem:
 
 @requirement("purity.results-are-independent", "a later call leaves earlier results alone", source=PURITY)
 def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Finding]:
-    """A loss and a gradient, once returned, keep their values when the function is called again with other numbers,
-    and lie in no memory of the inputs.
+    """A returned loss or gradient keeps its values when the function is called again with other numbers, and does not
+    share memory with the inputs.
     """
     others = calls_of(trial.related(_other_numbers(trial.problem)))
     for call, other in zip(calls_of(trial), others, strict=True):
@@ -103,7 +103,7 @@ def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Fin
 
 @listed("first call")
 def _first(subject: Subject) -> Iterable[Problem]:
-    """The problem of the first call in a process, which is made to see whether an adapter works at all."""
+    """The problem of the first call in a process, with which the suite checks whether an adapter works at all."""
     return islice(plain_problems(subject.capabilities), 1)
 
 
@@ -114,14 +114,14 @@ def _same_call(one: Invocation, other: Invocation) -> bool:
     return alike and all(a is not None and b is not None and same_bits(a, b) for a, b in pairs)
 
 
-# Not reducible: another problem would be another call, which is not the first any more.
+# Not reducible: another problem would be another call, which is no longer the first.
 @requirement("purity.first-call", "the first call of a process is right", source=_first, once=True, reducible=False)
 def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]:
-    """The first call of a process gives a loss within its bound, as any other call does."""
+    """The first call in a process gives a loss within its bound, like any other call."""
     problem, call, subject = trial.problem, forward(trial.problem), trial.subject
-    # The trial of a callable was the first of its process; in a new one it is not tried again.
+    # The trial of a callable made the first calls of its process; a new process does not repeat the trial.
     anew = subject.description.tried is not None and subject.executor.renewed()
-    # Where nothing has been called yet, as in a script, this call is the first.
+    # If nothing has been called yet, as in a script, this call is the first.
     first = (None if anew else getattr(subject.executor, "first", None)) or (call, subject.caller.perform(call))
     if _same_call(first[0], call):
         yield loss_finding(trial.on(replace(subject, dtype=problem.dtype)).where(call, first[1]))
@@ -148,8 +148,8 @@ def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]
     needs=[DETERMINISM, SEES_MEMORY_BESIDE],
 )
 def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
-    """A call gives bitwise the same results whatever lies before the first, after the last and between the elements of
-    its inputs: nan or the largest finite number, labels out of range or the label 0.
+    """A call gives bitwise the same results whatever the memory before, after and between the elements of its inputs
+    contains: nan or the largest finite number, labels out of range or the label 0.
     """
     for call in calls_of(trial):
         if trial.outcome(call).trouble is None:
@@ -158,7 +158,7 @@ def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
 
 @listed("plain calls", looks_back=True)
 def _plain(subject: Subject) -> Iterable[Problem]:
-    """One problem in every reduction, one with each option, and one that must be rejected on the way."""
+    """One problem in every reduction, one with each option, and one that must be rejected."""
     logits, claims = np.array([[1.0, 0.0, 3.0], [2.0, 1.0, 0.0]]), subject.capabilities
     labels, first = np.array([2, 0]), claims.reductions[0]
     for reduction in claims.reductions:
@@ -176,9 +176,9 @@ def _plain(subject: Subject) -> Iterable[Problem]:
 
 @requirement("purity.surroundings", "a call leaves the process as it was", source=_plain)
 def test_a_call_leaves_the_process_as_it_was(trial: Trial) -> Iterator[Finding]:
-    """A call, with any option and also where it raises, changes no working directory, environment variable, locale,
-    warning filter, random state, default dtype, floating-point error state or standard stream of the process, and no
-    input of an earlier call that has returned.
+    """A call, with any option and even if it raises, does not change the working directory, environment variables,
+    locale, warning filters, random state, default dtype, floating-point error state or standard streams of the process,
+    nor an input of an earlier call that has returned.
     """
     for call in calls_of(trial):
         changed = trial.subject.caller.disturbed(call)

@@ -1,4 +1,4 @@
-"""Sums that take any order of their terms: the same call gives bitwise the same, however often."""
+"""Long sums, whose rounding depends on the order of their terms: repeating a call gives bitwise the same result."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
-#: Rows and classes over which terms of very different size are added, one problem for each reduction.
+#: Shapes of logits whose sums have terms of very different size, with one problem for each reduction.
 SHAPES: tuple[tuple[int, ...], ...] = ((611, 3), (2, 3, 17, 19), (3, 911), (1025,))
 AGAIN = 4
 
 
 @listed("long sums", in_a_row=True)
 def long_sums(subject: Subject) -> Iterator[Problem]:
-    """Long sums over rows, positions and classes: in another order each of them rounds to something else."""
+    """Long sums over rows, positions and classes: in another order each rounds differently."""
     claims = subject.capabilities
     for shape in (s for s in SHAPES if claims_rank(subject, s)):
         rng = np.random.default_rng(len(shape))
@@ -43,8 +43,8 @@ def long_sums(subject: Subject) -> Iterator[Problem]:
     ],
 )
 def test_long_sums_are_added_in_one_order(trial: Trial) -> Iterator[Finding]:
-    """Where deterministic results are claimed the same call gives bitwise the same loss and gradient each time, with
-    hundreds of rows, positions or classes to be added.
+    """If deterministic results are claimed, repeating a call gives bitwise the same loss and gradient, also with
+    hundreds of rows, positions or classes to add.
     """
     caller = trial.subject.caller
     for call in calls_of(trial):

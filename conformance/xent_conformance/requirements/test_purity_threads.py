@@ -1,4 +1,4 @@
-"""Calls beside and after each other: none may see anything of another."""
+"""Concurrent and successive calls, which must not affect each other."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _variants(problem: Problem) -> list[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
-    """Calls of one shape from four threads at once give bitwise the loss and gradient that each gives alone."""
+    """Calls of one shape from four threads at once give bitwise the same loss and gradient as each call alone."""
     caller = trial.subject.caller
     calls = [calls_of(trial.related(problem))[-1] for problem in _variants(trial.problem)]
     alone = [caller.perform(call) for call in calls]
     for number, several in enumerate(caller.together(calls, ROUNDS)):
         for outcome in several:
-            # The one that is wrong first.
+            # The wrong call comes first.
             order = (calls[number], *calls[:number], *calls[number + 1 :])
             different = NotThreadSafe.seen(order, alone[number], outcome)
             if different is not None:
@@ -64,8 +64,8 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
-    """A call between two others, of another shape and reduction and with no options, leaves their results bitwise
-    equal; so do calls on an empty batch, and one that is rejected.
+    """Calls of another shape and reduction do not change the result of an earlier call when it is repeated, bitwise;
+    neither do calls with an empty batch, or calls that are rejected.
     """
     caller, call = trial.subject.caller, calls_of(trial)[-1]
     first = caller.perform(call)
@@ -91,8 +91,8 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
     references=["https://github.com/tensorflow/tensorflow/pull/56218", "https://github.com/NVIDIA/apex/pull/132"],
 )
 def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
-    """Loss and gradients of arrays that were overwritten in place since an earlier call with the same arrays are
-    bitwise those of new arrays with the same content.
+    """If arrays are overwritten in place after a call, loss and gradients of a later call with them are bitwise the
+    same as with new arrays of the same content.
     """
     caller, other = trial.subject.caller, trial.related(_overwritten(trial.problem))
     for before, call in zip(calls_of(trial), calls_of(other), strict=True):
@@ -114,7 +114,7 @@ def _overwritten(problem: Problem) -> Problem:
 
 
 def _other_calls(subject: Subject) -> Iterator[list[Problem]]:
-    """Plain calls in every reduction; then one that is rejected, and one on no rows, which plain calls would hide."""
+    """Plain calls in every reduction; then separately one that is rejected and one without rows."""
     reductions = subject.capabilities.reductions
     yield [problem_of(subject, *BETWEEN, reduction) for reduction in reductions]
     if FREE_SHAPES.met_by(subject):
