@@ -16,13 +16,13 @@ RECORD = "record.jsonl"
 
 
 def renderer(name: str) -> Any:
-    """A function of the report package, which is known here only by its entry point."""
+    """A function of the report package, which is loaded by its entry point."""
     return _renderers()[name].load()
 
 
 @cache
 def _renderers() -> EntryPoints:
-    """All of them. What is installed is read once: it takes longer than to render a small record."""
+    """The registered functions, read once: listing entry points takes longer than rendering a small record."""
     return entry_points(group="xent_conformance.renderers")
 
 

@@ -1,4 +1,4 @@
-"""Recipes that Hypothesis draws: every choice of a menu, and the seed of the numbers."""
+"""Recipes drawn by Hypothesis: every choice of a menu, and the seed of the numbers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hypothesis.internal.conjecture.providers import HypothesisProvider
 from xent_conformance.strategies.menu import Menu
 from xent_conformance.strategies.recipe import Recipe
 
-#: Made once: making and checking a strategy costs more than drawing from it.
+#: Built once: building and validating a strategy costs more than drawing from it.
 _SEEDS, _EIGHT = st.integers(0, 2**32 - 1), st.integers(0, 7)
 _ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
 _VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
 
 
 def recipes(menu: Menu, fixed: Mapping[str, Any]) -> st.SearchStrategy[Recipe]:
-    """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the bulk one drawn integer.
+    """Hypothesis strategy for recipes: every choice is a ``sampled_from``, the numbers one drawn integer seed.
 
-    One in eight draws its logits element by element, small and round: Hypothesis finds exact ties where a generator
-    of normals never does.
+    One in eight recipes draws its logits element by element from small round numbers: this gives exact ties, which
+    normally distributed numbers never have.
     """
     return _drawn({factor: st.sampled_from(_flat(levels)) for factor, levels in menu.items()}, fixed)
 

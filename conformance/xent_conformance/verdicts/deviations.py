@@ -160,7 +160,7 @@ def _entry(place: str, entry: Any) -> Deviation:
             dtypes=_texts(entry, "dtypes", FLOATING),
             where=_texts(entry, "where", TRAITS),
         )
-        found.witness_for(found.dtypes[0] if found.dtypes else "float32", None)
+        deviation.witness_for(deviation.dtypes[0] if deviation.dtypes else "float32", None)
     except (TypeError, ValueError, OverflowError) as error:
         raise DeviationError(f"{place}: {error}") from error
     return deviation
