@@ -78,7 +78,7 @@ def test_a_single_class_costs_nothing(trial: Trial) -> Iterator[Finding]:
     "identities.equal-logits", "equal logits give log C", source=equal_logits, references=references.EQUAL_LOGITS
 )
 def test_equal_logits_give_the_logarithm_of_the_number_of_classes(trial: Trial) -> Iterator[Finding]:
-    """If all logits of a row are equal, its loss is log C: for C up to 65, at every power of two, and up to 151936."""
+    """If all logits of a row are equal, its loss is log C: for C up to 65, around powers of two, and up to 151936."""
     problem, finite = trial.problem, trial.problem.logits_by_row()
     if problem.has_probabilities or problem.ignored().any() or not np.isfinite(finite).all() or not finite.size:
         return
