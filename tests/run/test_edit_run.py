@@ -54,4 +54,4 @@ def test_failures_of_no_run_of_another_one_and_of_one_to_be_finished_are_wrong_u
     assert "has other backends: ./my_backend.py" in (done := xent("run", "numpy", "--last-failed")).stderr
     assert done.returncode == 2
     done = xent("run", "numpy", "--last-failed", "--resume")
-    assert (done.returncode, "choose one" in done.stderr) == (2, True)
+    assert (done.returncode, "cannot be used together" in done.stderr) == (2, True)

@@ -1,1 +1,1 @@
-"""What the suite is worth: which requirement finds which wrong backend, how near correct ones come to a bound."""
+"""How good the suite is: which requirement kills which mutant, and how close correct backends come to the bounds."""

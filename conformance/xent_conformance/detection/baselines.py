@@ -1,7 +1,7 @@
-"""What users have today, for comparison: the four textbook identities, and a bland ``allclose`` test.
+"""Usual tests, for comparison: the four textbook identities, and a plain ``allclose`` test.
 
-They run on the inputs that such tests use, float32 normals of one plain shape without options, with the tolerances
-that such tests use. They judge nothing in a run of the suite; the kill matrix shows what they find beside it.
+They run on typical inputs of such tests, float32 normals of one shape without options, with typical tolerances. They
+are not part of a run of the suite; the kill matrix shows what they kill, for comparison.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 100
 RTOL, ATOL = 1e-4, 1e-5
-#: Step of central differences in float32 that loses least to rounding, and what they are compared with.
+#: Step of central differences in float32 with the smallest rounding error, and the tolerance of the comparison.
 STEP, DIFFERENCE_ATOL = 2.0**-6, 1e-2
 
 
@@ -77,7 +77,7 @@ def integers_rejected(trial: Trial) -> bool:
 
 
 def bland(trial: Trial) -> bool:
-    """Loss and gradient are close to the right ones."""
+    """Loss and gradient are close to the exact ones."""
     answer = Answer(trial.problem, Conventions())
     if not _close(trial.loss(), answer.loss.value):
         return False

@@ -1,8 +1,8 @@
-"""A false-alarm campaign: correct implementations against the bounds, over many comparisons.
+"""The false-alarm campaign: correct implementations are compared with the bounds many times.
 
-A comparison is one element of a result beside the exact one and its bound. The largest ratio of each quantity, dtype
-and implementation says two things: below 1, that no correct implementation is accused; and how near to 1, how much
-room the bound leaves to a wrong one.
+A comparison is that of one element of a result with the exact one and its bound. The largest ratio of each quantity,
+dtype and implementation must be below 1, or the bound would accuse a correct implementation; and the closer it is to 1,
+the less room the bound leaves for a wrong one.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from xent_conformance.loading.loader import catalogue_in, load
 from xent_conformance.problem import Problem
 from xent_conformance.verdicts import deviations
 
-#: Shapes of a backend that compiles each anew.
+#: Number of shapes for a backend that compiles each.
 POOL = 4
-#: The share of each bound that the worst admissible implementation is to reach.
+#: The share of each bound that the worst correct implementation should reach; below it the bound is loose.
 TIGHT = 0.2
 
 Corpus = dict[Any, list[tuple[Problem, dict[Any, Any]]]]
@@ -37,7 +37,7 @@ Part = tuple[int, str]
 
 @dataclass(frozen=True)
 class Entrant:
-    """An implementation that is held to be correct, with what is known against it."""
+    """An implementation that is assumed to be correct, except for its known deviations."""
 
     backend: Backend
     known: tuple[deviations.Deviation, ...] = ()
@@ -54,7 +54,7 @@ class Entrant:
 
 @dataclass
 class Entry:
-    """One quantity of one implementation in one dtype: what was compared, and the nearest to its bound."""
+    """One quantity of one implementation in one dtype: the number of comparisons, and the one closest to its bound."""
 
     comparisons: int = 0
     excused: int = 0
@@ -64,14 +64,14 @@ class Entry:
 
 @dataclass
 class Campaign:
-    """Entries by implementation, quantity and dtype; ``seeds`` is the number of rounds it took."""
+    """Entries by implementation, quantity and dtype; ``seeds`` is the number of rounds."""
 
     entries: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
     seeds: int = 0
 
     @property
     def comparisons(self) -> int:
-        """All that was compared."""
+        """Number of all comparisons."""
         return sum(e.comparisons for e in self.entries.values())
 
     @property
@@ -83,12 +83,12 @@ class Campaign:
     def measured(
         cls, entrants: Sequence[Entrant], comparisons: int, progress: Callable[[str], None] = lambda _: None
     ) -> Campaign:
-        """Rounds over all implementations and dtypes until at least so many comparisons are made."""
+        """Run rounds over all implementations and dtypes until at least ``comparisons`` have been made."""
         return cls.gathered(lambda parts: (cls.of(entrants, *part, progress) for part in parts), comparisons)
 
     @classmethod
     def gathered(cls, carried_out: Callable[[Sequence[Part]], Iterable[Campaign]], comparisons: int) -> Campaign:
-        """The same of parts that are measured elsewhere: ``carried_out`` gives those of one seed, in their order."""
+        """The same with parts that ``carried_out`` measures elsewhere; it returns those of one seed, in order."""
         campaign = cls()
         for seed in itertools.count():
             for part in carried_out([(seed, dtype) for dtype in FLOATING]):
@@ -112,7 +112,7 @@ class Campaign:
         return part
 
     def add(self, other: Campaign) -> None:
-        """Take over what another one has compared."""
+        """Add the comparisons of another campaign."""
         for key, more in other.entries.items():
             entry = self.entries.setdefault(key, Entry())
             entry.comparisons += more.comparisons
@@ -133,11 +133,11 @@ class Campaign:
                 entry.ratio, entry.worst = finding.ratio, "\n".join([finding.message, *map(to_text, finding.calls)])
 
     def largest(self) -> dict[tuple[str, str], tuple[float, str]]:
-        """Quantity and dtype to the largest ratio of all implementations, and which one's it is."""
-        found: dict[tuple[str, str], tuple[float, str]] = {}
+        """Quantity and dtype to the largest ratio of all implementations, and the name of that implementation."""
+        best: dict[tuple[str, str], tuple[float, str]] = {}
         for (name, quantity, dtype), entry in self.entries.items():
-            found[quantity, dtype] = max(found.get((quantity, dtype), (0.0, "")), (entry.ratio, name))
-        return found
+            best[quantity, dtype] = max(best.get((quantity, dtype), (0.0, "")), (entry.ratio, name))
+        return best
 
     def as_data(self) -> dict[str, Any]:
         """The campaign as JSON data."""
@@ -155,7 +155,7 @@ def _problems(corpus: Corpus, subject: Subject, seed: int) -> list[tuple[Problem
     if key not in corpus:
         static = subject.capabilities.static_shapes
         made = list(drawn(subject.dtype, subject.capabilities, seed, POOL if static else None))
-        # Each shape of a directed problem would be compiled for one use.
+        # Each shape of a directed problem would be compiled for a single use.
         made += [] if static else directed(subject.dtype, subject.capabilities, seed)
         corpus[key] = [(problem, {}) for problem in made]
     return corpus[key]
@@ -180,12 +180,12 @@ def _entrants(folder: Path, specs: tuple[str, ...]) -> list[Entrant]:
 
 
 def measured_part(folder: Path, specs: tuple[str, ...], seed: int, dtype: str) -> Campaign:
-    """One part, by the implementations as they are named on the command line: a task for another process."""
+    """One part, with the implementations named on the command line: a task for another process."""
     return Campaign.of(_entrants(folder, specs), seed, dtype)
 
 
 def table(campaign: Campaign) -> Iterator[str]:
-    """Lines: the largest ratios of each implementation, then those of all, with what stays far from its bound."""
+    """Lines: the largest ratios of each implementation and of all, then loose bounds and false alarms."""
     for name in dict.fromkeys(name for name, _, _ in campaign.entries):
         yield from ("", _row(name, FLOATING))
         for quantity in QUANTITIES:

@@ -14,20 +14,20 @@ from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
 from xent_conformance.strategies.situations import CONFIDENT, COTANGENTS, EXTREME, LABEL_DTYPES, SIZES
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
-#: Drawn problems of each stream for each dtype and seed: all options, and what the other streams force.
+#: Number of drawn problems of each stream for each dtype and seed.
 DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6, CONFIDENT: 12}
 
-#: Classes and rows of the directed problems: one more than a power of two, so that no order of summation is exact.
+#: Classes and rows of the directed problems: one more than a power of two, so that sums are exact in no order.
 CLASSES = (3, 33, 257, 1025, 4097)
 ROWS = (3, 33, 257, 1025)
 #: Equal logits whose exponential, or logarithm of the class sum, has no short binary expansion.
 VALUES = (0.0, 0.7, -3.3)
-#: Common offsets, which form B pays for.
+#: Common offsets, which reduce the accuracy of form B.
 OFFSETS = (0.0, 90.0, 1000.0)
 
 
 def drawn(dtype: str, capabilities: Capabilities, seed: int, pool: int | None) -> Iterator[Problem]:
-    """Problems of the streams; of those with probability targets every other one has random signs."""
+    """Problems of the streams; every other one with probability targets has random signs."""
     signs = np.random.default_rng(seed)
     # Each shape of another stream would be compiled for a few problems.
     streams = DRAWN if pool is None else {JOINT: DRAWN[JOINT]}
@@ -43,7 +43,7 @@ def drawn(dtype: str, capabilities: Capabilities, seed: int, pool: int | None) -
 
 
 def directed(dtype: str, capabilities: Capabilities, seed: int) -> Iterator[Problem]:
-    """Ties, ascending and descending rows, offsets, and long batches of equal losses; other numbers for each seed."""
+    """Ties, ascending and descending rows, offsets, and long batches of equal losses, with numbers from the seed."""
     rng = np.random.default_rng(seed)
     sentinel = capabilities.default_ignore_index
     for classes in CLASSES:
@@ -51,7 +51,7 @@ def directed(dtype: str, capabilities: Capabilities, seed: int) -> Iterator[Prob
             yield from _with_options(_stored(x, dtype), rng, capabilities, dtype)
     for rows in ROWS:
         for x in _rows(rng, 3):
-            # Every row the same, so that all roundings of the sum over the batch have one sign.
+            # All rows are the same, so that all roundings of the sum over the batch have the same sign.
             logits, labels = _stored(np.tile(x[:1], (rows, 1)), dtype), np.full((rows,), rng.integers(3), np.int64)
             weight = _stored(rng.uniform(0.3, 1.7, 3), dtype)
             for reduction in ("sum", "mean"):
@@ -62,7 +62,7 @@ def directed(dtype: str, capabilities: Capabilities, seed: int) -> Iterator[Prob
 
 
 def _rows(rng: np.random.Generator, classes: int) -> Iterable[F64Array]:
-    """Logits (2, C): equal but for one, two-valued, ascending and descending, each at an offset."""
+    """Logits (2, C): equal except for one, two-valued, ascending and descending, each with an offset."""
     tied = np.full((2, classes), rng.choice(VALUES) + rng.uniform(-0.1, 0.1))
     tied[1, 0] += rng.uniform(0.5, 3.0)
     slope = np.sort(rng.uniform(-9.0, 0.0, (2, classes)), axis=1)

@@ -1,4 +1,4 @@
-"""The quantities of a false-alarm campaign: each a result beside the exact one and its bound."""
+"""The quantities of a false-alarm campaign: each is a result that is compared with the exact one and its bound."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, from_rows
 
-#: Names in the order of every table.
+#: Names in the order of the tables.
 QUANTITIES = (
     *("log_softmax", "softmax", "loss none", "loss sum", "loss mean"),
     *("grad_logits", "grad_target", "hessian"),
@@ -43,7 +43,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 
 
 class Compared(NamedTuple):
-    """What was found for a quantity, and how many elements have a finite answer and a bound."""
+    """The finding for a quantity, and the number of elements with a finite answer and bound."""
 
     quantity: str
     finding: Finding
@@ -71,7 +71,7 @@ def compared(trial: Trial) -> Iterator[Compared]:
 
 
 class Sides(NamedTuple):
-    """A result of a call, the exact one, its bound, and what excuses other values."""
+    """A result of a call, the exact one, its bound, and further arguments of ``compare``."""
 
     call: Invocation
     observed: AnyArray

@@ -1,4 +1,4 @@
-"""How many examples a stream needs, from the examples that its declared kills took."""
+"""How many examples a stream needs, estimated from the examples to its declared kills."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from xent_conformance.detection.kill_matrix import Matrix
 from xent_conformance.judging.profiles import PROFILES
 from xent_conformance.strategies.streams import Stream
 
-#: A kill may be missed with one seed in a thousand.
+#: Accepted probability that a kill is missed with a seed.
 MISSED = 1e-3
 
 
 def needed(kills: int, examples: int) -> int:
     """Examples after which a kill is missed with one seed in a thousand: n = log(miss) / log(1 - p).
 
-    p, the chance of an example to kill, is estimated as kills over the examples that were spent on them.
+    p, the probability that an example kills, is estimated as the number of kills over the examples to them.
     """
     chance = kills / examples
     return 1 if chance == 1 else math.ceil(math.log(MISSED) / math.log1p(-chance))
 
 
 def spent(matrix: Matrix, profile: str) -> list[dict[str, Any]]:
-    """For each stream: its examples for one dtype, the declared pairs of a mutant and a requirement, the median and the
-    largest number of examples to their kills, and how many the hardest pair needs, with that pair.
+    """For each stream: its examples for one dtype, the number of declared pairs of mutant and requirement, the median
+    and the largest number of examples to their kills, and the number that the hardest pair needs, with that pair.
     """
     sources = {r.id: r.source for r in matrix.requirements}
     found: dict[Stream, dict[tuple[str, str], list[int]]] = {}
@@ -41,7 +41,7 @@ def spent(matrix: Matrix, profile: str) -> list[dict[str, Any]]:
 
 def _line(stream: Stream, pairs: Mapping[tuple[str, str], list[int]], profile: str) -> dict[str, Any]:
     count = max(PROFILES[profile].least, round(PROFILES[profile].examples * stream.budget))
-    # A mutant of several dtypes is killed in one of them; examples of those before it are not what the kill took.
+    # A mutant of several dtypes is killed in one of them; examples of earlier dtypes do not count.
     took = {pair: [(e - 1) % count + 1 for e in examples] for pair, examples in pairs.items()}
     needs = {pair: needed(len(examples), sum(examples)) for pair, examples in took.items()}
     hardest = max(needs, key=lambda pair: (needs[pair], pair))

@@ -1,4 +1,4 @@
-"""The kill matrix: which requirement finds which deliberately wrong backend, after how many examples."""
+"""The kill matrix: which requirement kills which mutant, and after how many examples."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHORT = (",", ":")
 
 @dataclass
 class Matrix:
-    """Examples to the kill by mutant, requirement and seed; None: survived that seed.
+    """Examples to the kill by mutant, requirement and seed; no entry if the mutant survived that seed.
 
-    ``twins`` has the requirements that fail on a correct twin.
+    ``twins`` has pairs of a correct twin and a requirement that fails on it, which is a false alarm.
     """
 
     mutants: Sequence[Mutant]
@@ -31,7 +31,7 @@ class Matrix:
     twins: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, results: Iterable[Done]) -> None:
-        """Enter what tasks found, in whatever order."""
+        """Add the results of tasks, in any order."""
         for done in results:
             seeds = self.seeds if done.task.seed is None else [done.task.seed]
             for mutant, requirement, examples in done.kills:
@@ -44,9 +44,7 @@ class Matrix:
         return [(m.name, s) for m in self.mutants for s in self.seeds if (m.name, s) not in dead]
 
     def rates(self) -> list[tuple[str, int, int]]:
-        """Of mutants that are tuned on, and of those that are not: what they are called, how many are killed in every
-        seed, and how many there are.
-        """
+        """For tuned and for untuned mutants: their kind, how many are killed in every seed, and how many there are."""
         missed = {name for name, _ in self.survivors()}
         counted = []
         for kind, untuned in (("tuned", False), ("untuned", True)):
@@ -61,7 +59,7 @@ class Matrix:
         return [entry for entry in missed if entry[2]]
 
     def unique(self) -> dict[str, list[str]]:
-        """Requirement id to the mutants that it alone kills."""
+        """Requirement id to the mutants that only it kills."""
         alone: dict[str, list[str]] = {r.id: [] for r in self.requirements}
         for mutant in self.mutants:
             by = {identifier for (name, identifier) in self.found if name == mutant.name}
@@ -70,7 +68,7 @@ class Matrix:
         return alone
 
     def first_kills(self) -> list[int]:
-        """Examples to the first kill, one number for each mutant and seed that was killed."""
+        """Examples to the first kill, one number for each mutant and seed in which it was killed."""
         best: dict[tuple[str, int], int] = {}
         for (name, _), by_seed in self.found.items():
             for seed, examples in by_seed.items():
@@ -113,13 +111,13 @@ class Matrix:
 
 
 def _by_seed(examples: list[int | None]) -> list[int | None] | int:
-    """The examples with each seed, as one number where they are the same with all."""
+    """The examples for each seed, or one number if they are the same for all."""
     first, *others = examples
     return first if first is not None and all(e == first for e in others) else examples
 
 
 def write(matrix: Matrix, path: Path, **more: Any) -> None:
-    """Write the matrix as JSON, one line for each mutant and requirement, with what else there is to say."""
+    """Write the matrix and ``more`` as JSON, one line for each mutant and requirement."""
     data = {**matrix.as_data(), **more}
     path.write_text(f"{{{','.join(_lines(key, value) for key, value in data.items())}\n}}\n", encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""Searching for the kills: every mutant on every problem of a source, one problem at a time.
+"""Searching for kills: every mutant on every problem of a source, one problem at a time.
 
-What is made for a problem serves all mutants and is let go of before the next one. Every mutant is made anew for a
-source, so that what is found does not depend on which sources came before it, or in which process.
+The answers and outcomes of a problem are shared by all mutants and freed before the next problem. Every mutant is
+constructed anew for a source, so that the result does not depend on earlier sources or on the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xent_conformance.requirements.registry import Requirement
 
 
 @dataclass
-class Found:
+class Kills:
     """Mutant and requirement to the examples until the kill; correct twins and requirements that fail on them."""
 
     kills: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -28,26 +28,26 @@ class Found:
 
 
 def families(mutants: Iterable[Mutant]) -> list[list[Mutant]]:
-    """Mutants that can be compared with the same twin; one that claims something else than its twin is alone."""
-    found: dict[Any, list[Mutant]] = {}
+    """Groups of mutants that can be compared with the same twin; one whose claims differ from its twin's is alone."""
+    groups: dict[Any, list[Mutant]] = {}
     for mutant in mutants:
         backend, twin = mutant.backend(), mutant.twin()
         claims = repr(replace(describe(twin), name="", methods=()))
-        found.setdefault((type(twin), claims) if comparable(backend, twin) else mutant.name, []).append(mutant)
-    return list(found.values())
+        groups.setdefault((type(twin), claims) if comparable(backend, twin) else mutant.name, []).append(mutant)
+    return list(groups.values())
 
 
 def search(
     families: Iterable[Sequence[Mutant]], group: Sequence[Requirement], settings: Settings, *, any_mutant: bool = False
-) -> Found:
+) -> Kills:
     """Kills of families of mutants by requirements with one common source.
 
-    ``any_mutant``: a requirement is done at its first kill, whichever mutant that is.
+    ``any_mutant``: a requirement is done at its first kill, of whichever mutant.
     """
-    found = Found()
+    result = Kills()
     for family in families:
-        _Search(family, group, settings, found, any_mutant=any_mutant).run()
-    return found
+        _Search(family, group, settings, result, any_mutant=any_mutant).run()
+    return result
 
 
 class _Search:
@@ -58,18 +58,18 @@ class _Search:
         family: Sequence[Mutant],
         group: Sequence[Requirement],
         settings: Settings,
-        found: Found,
+        result: Kills,
         *,
         any_mutant: bool,
     ) -> None:
         self.backends = {mutant.name: mutant.backend() for mutant in family}
         self.correct = family[0].twin()
         self.alike = comparable(self.backends[family[0].name], self.correct)
-        # Where there is no twin to compare with, a mutant's claims are all that is taken from another one of its kind.
+        # Without a comparable twin only the mutant's claims are used, to draw the problems.
         self.base = self.correct if self.alike else family[0].backend()
         self.group = group
         self.settings = settings
-        self.found = found
+        self.result = result
         self.any_mutant = any_mutant
         self.examples = 0
 
@@ -88,15 +88,15 @@ class _Search:
 
     def _ask(self, asked: OnProblem, wrong: dict[str, Wrong], alive: dict[str, list[Requirement]]) -> None:
         for name, requirements in alive.items():
-            # Looked at again: with ``any_mutant`` another one may have been killed just now.
+            # Checked again, because with ``any_mutant`` another mutant may have been killed just now.
             for requirement in self._left(name, requirements):
                 if wrong[name].fails(requirement, asked):
-                    self.found.kills[name, requirement.id] = self.examples
+                    self.result.kills[name, requirement.id] = self.examples
         if self.alike:
-            self.found.twins |= {(self.correct.name, identifier) for identifier in asked.failed}
+            self.result.twins |= {(self.correct.name, identifier) for identifier in asked.failed}
 
     def _left(self, name: str, requirements: Iterable[Requirement]) -> list[Requirement]:
         if self.any_mutant:
-            done = {identifier for _, identifier in self.found.kills}
+            done = {identifier for _, identifier in self.result.kills}
             return [r for r in requirements if r.id not in done]
-        return [r for r in requirements if (name, r.id) not in self.found.kills]
+        return [r for r in requirements if (name, r.id) not in self.result.kills]

@@ -1,12 +1,13 @@
 """Judging a mutant only where it differs from its twin.
 
-A check is a function of what the calls that it makes come to. So what it calls on the correct twin is written down once
-for each problem, step by step, and a mutant is asked the same. As long as it gives the same bits, the check would go
-the same way and find what it finds on the twin; at the first other result the check itself is made, which is given the
-results so far instead of calling again. A backend that keeps something from call to call sees the same calls as ever.
+The result of a check depends only on the outcomes of the calls that it makes. So the calls of a check on the correct
+twin are recorded once for each problem, step by step, and made on each mutant. As long as the outcomes are bitwise the
+same, the check would do the same as on the twin; at the first different outcome the check itself is run, with the
+outcomes so far replayed instead of repeating the calls. So a backend with internal state sees the same calls as in a
+normal run.
 
-A step in which the twin ran none of the functions that a mutant replaces is not even called: there the mutant is its
-twin.
+A step in which the twin ran none of the functions that a mutant replaces is skipped, because there the mutant is
+identical to its twin.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ from xent_conformance.requirements.registry import Requirement
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a check asks for: the outcome of a call, which its trial makes once for all requirements, or more.
+    """One step of a check: the outcome of a call, which a trial makes once for all requirements, or another operation.
 
-    ``ran`` has the twin's functions that ran in it. ``method`` is the executor's, None where the trial was asked.
+    ``ran`` has the twin's functions that ran in it. ``method`` is that of the executor, None for an outcome of the
+    trial.
     """
 
     method: str | None
@@ -45,7 +47,7 @@ class Step:
 
 
 class _Between:
-    """An executor before another one."""
+    """An executor that forwards to another one."""
 
     expendable = False
     restarts = 0
@@ -88,7 +90,7 @@ class _Between:
 
 
 class _Recorder(_Between):
-    """Carries out calls and writes them down, with the functions that ran."""
+    """Carries out calls and records them, with the functions that ran."""
 
     def __init__(self, executor: Executor, functions: frozenset[CodeType]) -> None:
         super().__init__(executor)
@@ -105,7 +107,7 @@ class _Recorder(_Between):
 
 @contextmanager
 def _noting(ran: set[CodeType]) -> Iterator[None]:
-    """Note the code of every Python function that is called, in this thread and in those that it starts."""
+    """Record the code of every Python function that is called, in this thread and in those that it starts."""
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
@@ -122,7 +124,7 @@ def _noting(ran: set[CodeType]) -> Iterator[None]:
 
 
 class _RecordedTrial(Trial):
-    """The trial of the twin that all requirements share: each of its calls is one step, whoever makes it first."""
+    """The trial of the twin that all requirements share; each of its calls is one step of every check that needs it."""
 
     def __init__(self, subject: Subject, problem: Problem, recorder: _Recorder) -> None:
         super().__init__(subject, problem)
@@ -142,7 +144,7 @@ class _RecordedTrial(Trial):
 
 
 class Twin:
-    """The correct twin of some mutants, for one dtype. Nothing goes by one that is not known to be ``correct``."""
+    """The twin of some mutants, for one dtype. Steps are recorded only for one that is ``correct``."""
 
     def __init__(self, backend: Backend, dtype: str, *, correct: bool = True) -> None:
         """Nothing is called yet."""
@@ -152,12 +154,12 @@ class Twin:
         self.correct = correct
 
     def on(self, problem: Problem) -> OnProblem:
-        """What checks call on one problem."""
+        """The recorded steps of checks on one problem."""
         return OnProblem(self, problem)
 
 
 class OnProblem:
-    """What each requirement's check calls on the twin for one problem, found out when it is first asked for."""
+    """The steps of each requirement's check on the twin for one problem, recorded when they are first needed."""
 
     def __init__(self, twin: Twin, problem: Problem) -> None:
         """Nothing is called yet."""
@@ -168,7 +170,7 @@ class OnProblem:
         self._steps: dict[str, list[Step] | None] = {}
 
     def steps(self, requirement: Requirement) -> list[Step] | None:
-        """The steps of a requirement's check; None: there is nothing to go by, since it fails on the twin as well."""
+        """The steps of a requirement's check; None if they cannot be used, because the check fails on the twin too."""
         if not self.twin.correct:
             return None
         if requirement.id not in self._steps:
@@ -180,7 +182,7 @@ class OnProblem:
 
 
 class _Player(_Between):
-    """Gives the results that are there already before it carries out calls."""
+    """Replays the results that are available already before it carries out calls."""
 
     def __init__(self, executor: Executor) -> None:
         super().__init__(executor)
@@ -191,7 +193,7 @@ class _Player(_Between):
 
 
 class _PlayedTrial(Trial):
-    """The trial of a mutant that all requirements share. What it was asked is kept as the twin's trial keeps it."""
+    """The trial of a mutant that all requirements share. It stores outcomes like the trial of the twin."""
 
     def __init__(self, subject: Subject, problem: Problem, shared: dict[Any, Any], player: _Player) -> None:
         super().__init__(subject, problem, shared)
@@ -203,7 +205,7 @@ class _PlayedTrial(Trial):
         return super().outcome(call)
 
     def step(self, step: Step, *, skipped: bool) -> Any:
-        """The result of a step of the twin, the twin's own object where it is the same."""
+        """The result of a step on the mutant; the twin's own object if it is the same."""
         if step.method is not None:
             return _alike(step, getattr(self._player, step.method), skipped=skipped)
         (call,) = step.args
@@ -213,22 +215,22 @@ class _PlayedTrial(Trial):
 
 
 def _alike(step: Step, ask: Callable[..., Any], *, skipped: bool) -> Any:
-    found = step.result if skipped else ask(*step.args)
-    return step.result if same(found, step.result) else found
+    result = step.result if skipped else ask(*step.args)
+    return step.result if same(result, step.result) else result
 
 
 class Wrong:
-    """A wrong backend beside its twin, for one dtype."""
+    """A mutant that is compared with its twin, for one dtype."""
 
     def __init__(self, backend: Backend, dtype: str, twin: Backend | None) -> None:
-        """``twin`` None: nothing is known of what it has in common with any other."""
+        """``twin`` None: there is no twin to compare it with."""
         self._player = _Player(LocalExecutor(backend))
         self.subject = replace(Subject.of(backend, dtype), executor=self._player)
         self._replaced = None if twin is None else replaced(backend, twin)
         self._trial: _PlayedTrial | None = None
 
     def fails(self, requirement: Requirement, asked: OnProblem) -> bool:
-        """Whether a requirement fails on the problem that the twin is asked."""
+        """Whether a requirement fails on the mutant for the twin's problem."""
         if self._trial is None or self._trial.problem is not asked.problem:
             self._trial = _PlayedTrial(self.subject, asked.problem, asked.trial.shared, self._player)
         steps, ready = asked.steps(requirement), []

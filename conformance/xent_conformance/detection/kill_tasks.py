@@ -1,8 +1,8 @@
-"""The work behind a kill matrix, cut into tasks that any number of processes take in any order.
+"""The work of a kill matrix, divided into tasks that any number of processes take in any order.
 
-A task is one source of problems with one seed, for all mutants. A source that is no stream gives the same problems for
-every seed where the profile takes all of them: it is searched once. What a task found is written down at once, so that
-work that was cut off can go on.
+A task is one source of problems with one seed, for all mutants. A fixed list has the same problems for every seed if
+the profile takes all of them, so it is searched only once. The result of each task is written to a file at once, so
+that an interrupted measurement can be continued.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xent_conformance.suggestions import instead, quoted
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched: the mutants of a package folder, or those of them named, on problems of a profile."""
+    """What is measured: the mutants of a package folder, or some of them by name, on problems of a profile."""
 
     folder: str
     profile: str = "default"
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """A source, by its name, with one seed; None stands for all seeds."""
+    """A source, by its name, with one seed; None means all seeds."""
 
     source: str
     seed: int | None
@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What a task found: mutant, requirement and examples of each kill; correct twins with what failed on them."""
+    """The result of a task: mutant, requirement and examples of each kill; twin and requirement of each false alarm."""
 
     task: Task
     kills: list[tuple[str, str, int]]
@@ -55,9 +55,9 @@ class Done:
 
 @cache
 def planned(plan: Plan) -> list[Mutant]:
-    """The mutants of a plan; raises UsageError for a name or pattern that none has.
+    """The mutants of a plan; raises UsageError for a name or pattern that matches none.
 
-    Those are left out that only requirements of the opt-in profile are declared to kill: a matrix judges none of these.
+    Mutants whose declared killers are all in the opt-in profile are left out, because a matrix does not judge these.
     """
     opt_in = {r.id for r in load().values() if r.opt_in}
     listed: list[Mutant] = catalogue_in(Path(plan.folder), "all_mutants")
@@ -72,8 +72,8 @@ def planned(plan: Plan) -> list[Mutant]:
 @cache
 def judged() -> dict[str, list[Requirement]]:
     """Names of sources to the requirements that can fail on their problems."""
-    found = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)
-    return {source.name: group for source, group in found.items()}
+    groups = grouped(r for r in load().values() if r.level is not Level.OBSERVED and not r.opt_in)
+    return {source.name: group for source, group in groups.items()}
 
 
 def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
@@ -89,15 +89,15 @@ def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
 
 
 def _length(group: Sequence[Requirement]) -> float:
-    """Roughly how long a task takes."""
+    """An estimate of the time of a task, in arbitrary units."""
     source = group[0].source
     return (source.budget if isinstance(source, Stream) else 0.1) * len(group)
 
 
 def done(plan: Plan, task: Task) -> Done:
     """Carry out a task."""
-    found = search(_families(plan), judged()[task.source], Settings(plan.profile, task.seed or 0))
-    return Done(task, [(*pair, examples) for pair, examples in found.kills.items()], sorted(found.twins))
+    result = search(_families(plan), judged()[task.source], Settings(plan.profile, task.seed or 0))
+    return Done(task, [(*pair, examples) for pair, examples in result.kills.items()], sorted(result.twins))
 
 
 @cache
@@ -106,7 +106,7 @@ def _families(plan: Plan) -> list[list[Mutant]]:
 
 
 def carried_out(plan: Plan, todo: Sequence[Task], workers: int | Cluster) -> Iterator[Done]:
-    """The results of tasks, as they come: in this process, in so many of their own, or on a cluster."""
+    """The results of tasks, in the order of completion: in this process, in several others, or on a cluster."""
     if isinstance(workers, Cluster):
         yield from workers.done(done, [(plan, task) for task in todo])
         return
@@ -123,7 +123,7 @@ def carried_out(plan: Plan, todo: Sequence[Task], workers: int | Cluster) -> Ite
 
 
 class Notes:
-    """A file of what was found so far, one line for each task, under one that says what was searched."""
+    """A file with the results so far: a line that says what is measured, then a line for each task."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
         """Nothing is read or written yet."""
@@ -132,21 +132,21 @@ class Notes:
         self._head = {"profile": plan.profile, "mutants": mutants, "requirements": sorted(load())}
 
     def read(self) -> list[Done]:
-        """What a file holds of this plan, without a line that was cut off; raises UsageError for another plan's."""
+        """The results in the file, without an incomplete last line; raises UsageError if it is of another plan."""
         if not self.path.exists() or not self.path.stat().st_size:
             return []
         head, *lines = self.path.read_text("utf-8").splitlines(keepends=True)
         if json.loads(head) != self._head:
-            raise UsageError(f"{self.path} is of other mutants, requirements or another profile: delete it to go on")
+            raise UsageError(f"{self.path} is of other mutants, requirements or another profile: delete it to continue")
         return [_from_data(json.loads(line)) for line in lines if line.endswith("\n")]
 
     def begin(self, known: Sequence[Done]) -> None:
-        """Write the file anew, with what is known already."""
+        """Write a new file, with the results that are known already."""
         lines = [self._head, *map(asdict, known)]
         self.path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
 
     def add(self, found: Done) -> None:
-        """Write one more line."""
+        """Append a result."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(asdict(found))}\n")
 

@@ -1,4 +1,4 @@
-"""What a mutant has in common with its twin: its claims, its functions, its results."""
+"""What a mutant and its twin have in common: claims, functions and results."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from xent_conformance.interface import Backend, Surroundings
 from xent_conformance.loading.description import describe
 from xent_conformance.problem import same_bits
 
-#: What a class body defines beside its methods.
+#: Attributes that every class body defines, besides its methods.
 PLAIN = frozenset(
     {"__module__", "__qualname__", "__doc__", "__firstlineno__", "__static_attributes__", "__annotations__"}
 )
 
 
 def comparable(backend: Backend, twin: Backend) -> bool:
-    """Whether what is found on results does not depend on which of the two gave them."""
+    """Whether the findings of a check depend only on the results, not on which of the two backends returned them."""
     one, two = (replace(describe(b), name="", methods=()) for b in (backend, twin))
     return one == two and one.reproducer is None and isinstance(backend, Surroundings) == isinstance(twin, Surroundings)
 
 
 def replaced(backend: Backend, twin: Backend) -> frozenset[CodeType] | None:
-    """The twin's functions that a mutant's class replaces; None where it differs from the twin in anything else."""
+    """The twin's functions that a mutant's class replaces; None if it differs from the twin in anything else."""
     mro = type(backend).__mro__
     if type(twin) not in mro:
         return None
@@ -56,5 +56,5 @@ def same(one: Any, two: Any) -> bool:
     return bool(one == two)
 
 
-#: What an outcome has beside its arrays.
+#: The fields of an outcome other than its arrays.
 _beside = attrgetter(*(f.name for f in fields(Outcome) if f.name != "arrays"))

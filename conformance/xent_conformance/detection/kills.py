@@ -1,6 +1,6 @@
-"""Which requirements fail on a wrong backend, and after how many examples, judged in the plain way.
+"""Which requirements fail on a mutant, and after how many examples, by judging every problem.
 
-``kill_steps.py`` comes to the same in less time.
+``kill_steps.py`` gives the same result in less time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from xent_conformance.strategies.sources import Source
 
 
 class Mutant(Protocol):
-    """A wrong backend with what it copies, what must kill it, and the same backend without the wrong idea.
+    """A deliberately wrong backend, the bug it copies, the requirements that must kill it, and its correct twin.
 
-    One that is ``untuned`` was written before checking what kills it, and declares nothing.
+    An ``untuned`` one was written before checking what kills it, and declares no killers.
     """
 
     name: str
@@ -56,19 +56,19 @@ def kills(
 
     An example is a problem of the requirement's source, for one dtype after the other.
     """
-    found: dict[str, int] = {}
+    killed: dict[str, int] = {}
     for source, group in grouped(requirements).items():
         before = 0
         for dtype in backend.capabilities.logits_dtypes:
             subject = Subject.of(backend, dtype)
-            alive = [r for r in group if r.id not in found and r.not_applicable(subject) is None]
+            alive = [r for r in group if r.id not in killed and r.not_applicable(subject) is None]
             judged = corpus.of(subject, source) if alive else []
             for example, trial in enumerate(judged, start=before + 1):
-                found |= {r.id: example for r in alive if fails(r, trial)}
-                if found and first:
-                    return found
-                alive = [r for r in alive if r.id not in found]
+                killed |= {r.id: example for r in alive if fails(r, trial)}
+                if killed and first:
+                    return killed
+                alive = [r for r in alive if r.id not in killed]
                 if not alive:
                     break
             before += len(judged)
-    return found
+    return killed

@@ -1,1 +1,1 @@
-"""The requirements: one module a family, each check a fact about a trial."""
+"""The requirements, a family in one or more modules; each check states a fact about a trial."""

@@ -1,7 +1,7 @@
-"""Two results of one backend beside each other: neither is the truth, each is within its bound of its exact value.
+"""Comparing two results of one backend, each of which must be within its own bound of its exact value.
 
-Where they do not agree, at least one of the calls behind them is usually beyond its own bound of the exact answer: then
-that call is what the finding is about, and not the one that it was compared with.
+If they do not agree, usually at least one of them is also beyond its own bound of the exact answer. Then the finding is
+about that call, and not about the comparison.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array
 
-#: Unit roundoff of the float64 arithmetic done here on what backends returned.
+#: Unit roundoff of float64, in which results of backends are combined here.
 ROUNDING = 2.0**-53
-#: A gradient is distinguished from zero where its bound is small beside the largest element of the problem.
+#: Smallest effect of a gradient comparison, for gradients that are zero or tiny.
 SMALLEST_EFFECT = 1e-30
 
 
 def effect_of(gradient: F64Array) -> F64Array:
-    """Size of what a comparison of a gradient is about: its largest finite element, everywhere."""
+    """The effect that a comparison of a gradient is about: its largest finite element, for all elements."""
     finite = np.abs(gradient[np.isfinite(gradient)])
     return np.full(gradient.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
 
@@ -45,11 +45,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers that a backend returned, or made from such, each with a bound of its error.
+    """Numbers that a backend returned, or that are computed from such, each with a bound of its error.
 
-    A bound is infinite where there is no finite exact value: there two results need not agree. ``overflows`` marks
-    where infinity stands beside the values within the bound. ``formula`` says in Python how they are made of the
-    results of ``terms``, given as one text for each.
+    A bound is infinite if the exact value is not finite: two results need not agree there. ``overflows`` marks where
+    infinity is accepted as well. ``formula`` gives the Python expression for the numbers from one expression for the
+    result of each of ``terms``.
     """
 
     value: F64Array
@@ -113,16 +113,16 @@ class Measured:
         )
 
     def exactly(self, where: npt.ArrayLike) -> Measured:
-        """The same numbers without a bound where that is asked for."""
+        """The same numbers with a bound of zero where ``where`` is true and the bound is finite."""
         return replace(self, bound=np.where(where, np.where(np.isfinite(self.bound), 0.0, np.inf), self.bound))
 
     def bounded_as(self, other: Measured) -> Measured:
-        """These numbers, known as well as others that must be the same."""
+        """The same numbers with the bounds of others that must be equal."""
         return replace(self, bound=other.bound, overflows=other.overflows)
 
 
 def _index_text(index: Any) -> str:
-    """An index as Python has it."""
+    """An index as a Python expression."""
     if isinstance(index, tuple):
         return ", ".join(map(_index_text, index))
     if isinstance(index, slice):
@@ -135,9 +135,9 @@ def _finite(values: F64Array) -> F64Array:
 
 
 def loss_of(trial: Trial, call: Invocation | None = None, *, strict: bool = False) -> Measured:
-    """The loss that a call gives, by default the function form.
+    """The loss of a call, by default of the function form.
 
-    ``strict``: two forms of one call are not finite in the same places, also where there is no finite exact value.
+    ``strict``: judge also where the exact value is not finite, for two forms of one call, which must then agree too.
     """
     call = forward(trial.problem) if call is None else call
     value, answer, bounds = trial.loss(call), trial.answer, trial.bounds
@@ -152,7 +152,7 @@ def loss_of(trial: Trial, call: Invocation | None = None, *, strict: bool = Fals
 
 
 def gradient_of(trial: Trial, call: Invocation | None = None, *, strict: bool = False) -> Measured:
-    """The gradient of the logits that a call gives, (rows, C), by default the function form; ``strict`` as above."""
+    """The gradient of the logits of a call, (rows, C), by default of the function form; ``strict`` as above."""
     call = backward(trial.problem) if call is None else call
     value, exact = trial.gradients(call).logits, trial.answer.grad_logits
     bound = np.where(strict | np.isfinite(exact.value), trial.bounds.grad_logits, np.inf)
@@ -165,7 +165,7 @@ def gradient_of(trial: Trial, call: Invocation | None = None, *, strict: bool = 
 
 
 def primitive_of(trial: Trial, name: str) -> Measured:
-    """What ``softmax`` or ``log_softmax`` gives, (rows, C)."""
+    """The result of ``softmax`` or ``log_softmax``, (rows, C)."""
     call, value = primitive(name, trial.problem.logits), trial.primitive(name)
     exact, bound = getattr(trial.answer, name), getattr(trial.bounds, name)
 
@@ -186,16 +186,16 @@ def agree(
     effect: npt.ArrayLike | None = None,
     place: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple,
 ) -> Finding:
-    """Whether two results agree within the sum of their bounds; ``otherwise`` says how the second came about.
+    """Whether two results agree within the sum of their bounds; ``otherwise`` says how the second was computed.
 
-    ``effect`` is the size of what is compared: by default the expected value, or 1. ``place`` turns the index of an
-    element into that among all of the trial's rows, where only some of them are compared.
+    ``effect`` is the size of what is compared: by default the expected value, but at least 1. If only some of the
+    trial's rows are compared, ``place`` maps the index of an element to that among all rows.
     """
     fmt = trial.problem.format
     with np.errstate(all="ignore"):
         tolerance = got.bound + expected.bound
         doubtful = np.isinf(expected.value) & (np.abs(got.value) + tolerance >= fmt.max_finite)
-        # What may overflow on the way is judged once, beside the exact value.
+        # Values with an intermediate overflow are judged only against the exact value.
         doubtful |= (got.overflows | expected.overflows) & ~(np.isfinite(got.value) & np.isfinite(expected.value))
         tolerance = np.where(doubtful | np.isnan(tolerance), np.inf, tolerance)
         size = np.maximum(np.abs(expected.value), 1.0) if effect is None else np.asarray(effect)
@@ -227,7 +227,7 @@ def agree(
 
 
 def _beyond_its_bound(trial: Trial, terms: tuple[Term, ...], otherwise: str) -> Finding | None:
-    """What is wrong with the first of some results that is beyond its own bound; None where all are within theirs."""
+    """The finding for the first of some results that is beyond its own bound; None if all are within theirs."""
     for term in terms:
         compared = term.beside_exact()
         if compared.failed:
@@ -238,14 +238,14 @@ def _beyond_its_bound(trial: Trial, terms: tuple[Term, ...], otherwise: str) -> 
 
 
 def gradients_agree(trial: Trial, got: Measured, expected: Measured, otherwise: str, **details: Any) -> Finding:
-    """As ``agree``, for gradients of the logits: what matters is their size beside the largest of them."""
+    """As ``agree``, for gradients of the logits, whose effect is the largest of them."""
     finite = _finite(expected.value)
     effect = np.full(finite.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
     return agree(trial, "grad_logits", got, expected, otherwise, effect=effect, **details)
 
 
 def both_agree(trial: Trial, twin: Trial, otherwise: str) -> list[Finding]:
-    """Whether loss and, where there is one, gradient of two problems agree as they stand."""
+    """Whether the losses of two problems agree, and their gradients if there are any."""
     findings = [agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)]
     if GRADIENT.met_by(trial.subject):
         findings.append(gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise))

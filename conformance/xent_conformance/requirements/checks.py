@@ -1,4 +1,4 @@
-"""Comparisons that requirements of several families make: results of a trial beside their exact answers."""
+"""Comparisons of a trial's results with their exact answers, for requirements of several families."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from xent_conformance.requirements.agreement import effect_of, primitive_of
 
 
 def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
-    """The loss beside the exact one, within the bound of a precision: by default the one that a backend MUST meet."""
+    """The loss compared with the exact one and the bound of a precision: by default that which a backend MUST meet."""
     bounds = trial.bounds if precision is None else trial.bounds_under(precision)
     return trial.compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, **bounds.loss_excuses)
 
 
 def gradient_finding(trial: Trial, precision: Precision | None = None, quantity: str = "grad_logits") -> Finding:
-    """The gradient of the logits beside the exact one, within the bound of a precision as in ``loss_finding``."""
+    """The gradient of the logits compared with the exact one and the bound of a precision as in ``loss_finding``."""
     bounds = trial.bounds if precision is None else trial.bounds_under(precision)
     exact, observed, call = trial.answer.grad_logits, trial.gradients().logits, backward(trial.problem)
     return trial.compare(
@@ -38,7 +38,7 @@ def gradient_finding(trial: Trial, precision: Precision | None = None, quantity:
 
 
 def target_gradient_finding(trial: Trial) -> Finding | None:
-    """The gradient of probability targets beside the exact one; None where a backend gives none."""
+    """The gradient of probability targets compared with the exact one; None if a backend returns none."""
     observed, exact, bounds = trial.gradients().target, trial.answer.grad_target, trial.bounds
     if observed is None:
         return None
@@ -48,7 +48,7 @@ def target_gradient_finding(trial: Trial) -> Finding | None:
 
 
 def nll_finding(trial: Trial) -> Compared:
-    """The loss put together from the backend's primitives beside the exact one; log_softmax, where that is wrong."""
+    """The loss from the backend's primitives compared with the exact one; log_softmax, if that is wrong."""
     composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
     finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
     if not finding.failed or not trial.subject.has("log_softmax"):
@@ -59,7 +59,7 @@ def nll_finding(trial: Trial) -> Compared:
 
 
 def second_order_finding(trial: Trial) -> Finding:
-    """The second derivative times a vector beside the exact product."""
+    """The second derivative times a vector compared with the exact product."""
     problem = trial.problem
     undefined = ~np.isfinite(trial.bounds.grad_logits)
     digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
@@ -77,7 +77,7 @@ def second_order_finding(trial: Trial) -> Finding:
 
 
 def calls_of(trial: Trial) -> list[Invocation]:
-    """The call for the loss, and the one for the gradient where there is one."""
+    """The call for the loss, and that for the gradient if it is claimed."""
     problem = trial.problem
     return [forward(problem), *([backward(problem)] if GRADIENT.met_by(trial.subject) else [])]
 
@@ -88,7 +88,7 @@ def phrases(worst: Iterable[Finding]) -> str:
 
 
 def gradient_findings(trial: Trial) -> Iterator[Finding]:
-    """The gradients of the logits and, where there is one, of probability targets."""
+    """The gradients of the logits and, if there is one, of probability targets."""
     yield gradient_finding(trial)
     if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
         yield found

@@ -1,7 +1,7 @@
-"""Linear maps that give the logits of a problem exactly, whatever arithmetic they are evaluated in.
+"""Linear maps that give the logits of a problem exactly in any arithmetic.
 
-Hidden states, weights and biases are small integers and halves of such, as are all sums of their products: no order of
-summation, and no format from bfloat16 on, rounds any of them. So the exact answer to the logits is that to the map.
+Hidden states, weights and biases are small integers and halves of such, and so are all sums of their products: they are
+exact in any order of summation and in every format. So the exact answer for the logits is also that for the map.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import numpy as np
 from xent_conformance.calling.calls import Factors
 from xent_conformance.problem import F64Array, Problem, array_of
 
-#: Logits up to this size leave room for everything that is added to them on the way.
+#: Largest logits, so that all intermediate sums are exact.
 LARGEST = 16.0
-#: Hidden features beside those that each class, or each row, has for itself.
+#: Number of hidden features that all classes, or rows, share; every other one belongs to one class or row.
 SHARED = 2
-#: From so many classes on each row has a feature for itself, and not each class: the weight would be too large.
+#: From this many classes on, each row has a feature of its own instead of each class: the weight would be too large.
 MANY_CLASSES = 514
-#: What the class's own feature is scaled with.
+#: Scales of a class's own feature.
 SCALES = (1.0, -1.0, 0.5, 2.0)
 
 
 def factors_of(problem: Problem, *, bias: bool) -> Factors | None:
-    """Factors of logits (N, C); None where these are no small integers or have another shape.
+    """Factors of logits (N, C); None if these are not small integers or have another shape.
 
-    Class j has the feature ``own[j]`` for itself, with a scale; ``SHARED`` features are every class's, and a bias. The
-    own feature makes up for what the others add. Of many classes each row has a feature for itself instead.
+    Class j has a feature ``own[j]`` of its own, with a scale; ``SHARED`` features and the bias contribute to every
+    class, and the own feature compensates for them. With many classes, each row has a feature of its own instead.
     """
     logits = problem.logits.astype(np.float64)
     if logits.ndim != 2 or not np.isin(logits, np.arange(-LARGEST, LARGEST + 1)).all():  # noqa: PLR2004
@@ -41,21 +41,21 @@ def factors_of(problem: Problem, *, bias: bool) -> Factors | None:
 
 
 def _by_class(products: F64Array) -> tuple[F64Array, F64Array]:
-    """Return hidden and weight with these products, of which each class has a feature for itself."""
+    """Hidden states and weight with these products, with a feature for each class."""
     rows, classes = products.shape
     own, scale = np.arange(classes)[::-1], np.resize(np.array(SCALES), classes)
     weight = np.zeros((classes, classes + SHARED))
     weight[np.arange(classes), own] = scale
     weight[:, classes:] = _pattern(classes, SHARED, 3) - 2
     hidden = np.zeros((rows, classes + SHARED))
-    # Of one sign, so that sums over the rows grow with them.
+    # All of one sign, so that sums over the rows grow with their number.
     hidden[:, classes:] = _pattern(rows, SHARED, 7)
     hidden[:, own] = (products - hidden[:, classes:] @ weight[:, classes:].T) / scale
     return hidden, weight
 
 
 def _by_row(products: F64Array) -> tuple[F64Array, F64Array]:
-    """Return hidden and weight with these products, of which each row has a feature for itself."""
+    """Hidden states and weight with these products, with a feature for each row."""
     rows, classes = products.shape
     own, scale = np.arange(rows)[::-1], np.resize(np.array(SCALES), rows)
     hidden = np.zeros((rows, rows + SHARED))

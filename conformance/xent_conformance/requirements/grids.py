@@ -1,6 +1,7 @@
-"""Enumerated problems: every combination of the options, every offset past 16 bits, sentinels beside labels in use.
+"""Fixed lists of problems: every combination of the options, offsets beyond 16 bits, sentinels next to labels in use.
 
-What a random draw meets too seldom is listed. Each list is short, its problems small, and the same for every seed.
+They contain what is too rare among random problems. Each list is short, its problems are small, and it is the same for
+every seed.
 """
 
 from __future__ import annotations
@@ -19,23 +20,24 @@ from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
-#: One problem of each rank, as few numbers as tell the options apart. One row is a batch that code likes to skip.
+#: One shape of each rank, as small as possible for distinguishing the options; and one with a single row.
 RANKS: tuple[tuple[int, ...], ...] = ((3,), (1, 3), (4, 3), (2, 3, 2))
-#: Two, three and four axes beside rows and classes, all of different length where that tells axes apart.
+#: Shapes with two, three and four further axes, with different lengths where these distinguish the axes.
 DEEP_RANKS: tuple[tuple[int, ...], ...] = ((2, 3, 2, 4), (2, 3, 2, 3, 4), (2, 3, 1, 2, 3, 2))
 SMOOTHINGS = (0.0, 0.1, 1.0)
-#: Amounts of smoothing that a threshold, a table or a rounding takes for others.
+#: Amounts of smoothing that a threshold, a table or rounding may replace by others.
 AMOUNTS = (1e-6, 1e-5, 1e-4, 0.001, 0.004, 0.01, 0.05, 0.0625, 0.137, 0.2, 1 / 3, 0.625, 0.777, 0.9, 0.96, 0.99, 0.9999)
 WEIGHTS: tuple[list[float] | None, ...] = (None, [0.3, 1.7, 0.6], [1.5, 0.0, -0.7])
-#: What class weights are multiplied by: a constant against 0 / 0 is seen where they are small.
+#: Factors on class weights: a constant against 0 / 0 has an effect where they are small.
 SCALES = (2.0**-40, 2.0**-24, 2.0**-13, 2.0**-7, 2.0**7, 2.0**24, 2.0**40)
-#: Spatial logits with more elements than 15 and 16 bits count, and with more rows; neighbours differ along each axis.
+#: Shapes of spatial logits with more elements, and more rows, than 15 and 16 bits can index.
 WRAPPING: tuple[tuple[int, ...], ...] = ((2, 3, 83, 67), (2, 5, 97, 71), (3, 2, 22003))
 #: The same for probability targets without spatial dimensions.
 WRAPPING_ROWS = (70, 1003)
-#: Labels in use beside a sentinel that differs from them by one where float8, bfloat16, float16 and 16 bits end.
+#: Numbers of classes, labels in use, and a sentinel that differs from some of them by one, around the largest integers
+#: that float8, bfloat16 and float16 represent exactly.
 NEIGHBOURS = ((300, (16, 17, 128, 255, 256, 258), 257), (2060, (2046, 2047, 2048, 2050, 2051), 2049))
-#: A sentinel that is such a label in 8, 16 or 32 bits and no class.
+#: Distances from a class to a sentinel that is the same number in 8, 16 or 32 bits, and is not a class.
 WRAPPED = (256, -256, 2**16, -(2**16), 2**32, -(2**32))
 
 
@@ -52,7 +54,7 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
     smoothings = SMOOTHINGS if claims.label_smoothing else (0.0,)
     weights = WEIGHTS if claims.weight else WEIGHTS[:1]
     choices = list(product(ranks, kinds, weights, claims.reductions, smoothings))
-    # Of more axes each kind of target in each reduction, once with weights and once with smoothing.
+    # With more axes, each kind of target with each reduction, once with weights and once with smoothing.
     deep = [shape for shape in DEEP_RANKS if claims_rank(subject, shape)]
     some = [(weights[0], smoothings[len(smoothings) // 2]), (weights[-1], smoothings[0])]
     choices += [(s, k, w, r, e) for s, k, r, (w, e) in product(deep, kinds, claims.reductions, some)]
@@ -68,20 +70,20 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
         if kind == "default" and labels.size > 1:
             labels[::3] = default
         if kind == "class":
-            # One row in three holds this class; a lone row is left.
+            # One row in three has this class; a single row is not ignored.
             options["ignore_index"] = 1
         yield problem_of(subject, logits, labels.reshape(row_shape), reduction, **options)
 
 
 @listed("every share")
 def every_share(subject: Subject) -> Iterator[Problem]:
-    """For every number of classes problems whose loss adds up over the classes, one of them far below the others.
+    """For every number of classes, problems whose loss is a sum over classes, with one logit far below the others.
 
-    The classes have shares by smoothing and weights, or by a target distribution of two classes.
+    The shares come from smoothing and weights, or from a target distribution over two classes.
     """
     claims = subject.capabilities
     counts = class_counts(subject)
-    # Of the large numbers every other one: streams draw them with these options too.
+    # Only every other of the large numbers: streams draw them with these options too.
     counts = [c for c in counts if c <= max(MIDDLE_CLASSES)] + [c for c in counts if c > max(MIDDLE_CLASSES)][1::2]
     for classes in () if claims.static_shapes else counts:
         lanes = np.unique([classes - 1, 0, classes // 2, classes // 3])
@@ -102,9 +104,9 @@ def every_share(subject: Subject) -> Iterator[Problem]:
 
 @listed("every amount")
 def every_amount(subject: Subject) -> Iterator[Problem]:
-    """Amounts of smoothing from the smallest that shows to all of it, round ones and others, near nothing and near all.
+    """Amounts of smoothing from the smallest with a measurable effect to nearly 1, round ones and others.
 
-    In one row the target dominates and a class far below has the rest of the loss: a share of 1e-6 is most of it.
+    In one row the target dominates, and a class far below contributes most of the loss even with a share of 1e-6.
     """
     claims = subject.capabilities
     weights = (None, [1.5, 0.25, 0.75]) if claims.weight else (None,)
@@ -118,7 +120,7 @@ def every_amount(subject: Subject) -> Iterator[Problem]:
 
 @listed("every scale")
 def every_scale(subject: Subject) -> Iterator[Problem]:
-    """Class weights from very small to very large, as far as the dtype holds them, in every reduction."""
+    """Class weights from very small to very large, as far as the dtype can represent them, in every reduction."""
     limits = format_named(subject.dtype)
     for factor in SCALES:
         weight = np.array([0.75, 1.5, 0.25]) * factor
@@ -131,7 +133,7 @@ def every_scale(subject: Subject) -> Iterator[Problem]:
 
 @listed("every offset")
 def every_offset(subject: Subject) -> Iterator[Problem]:
-    """Logits, targets and gradients that are longer than 16 bits count, each element unlike its neighbours."""
+    """Logits, targets and gradients with more elements than 16 bits can index, each different from its neighbours."""
     claims = subject.capabilities
     if claims.static_shapes or "none" not in claims.reductions:
         return
@@ -150,7 +152,7 @@ def every_offset(subject: Subject) -> Iterator[Problem]:
 
 
 def _unlike_neighbours(shape: tuple[int, ...]) -> F64Array:
-    """Multiples of 1/4 with a long period: no power of two, and no axis, is a multiple of it."""
+    """Multiples of 1/4 with a long period, of which no power of two and no axis is a multiple."""
     count = int(np.prod(shape))
     values: F64Array = ((np.arange(count) * 11 % 37) / 4 + np.arange(count) % 1009 % 5).reshape(shape)
     return values
@@ -158,7 +160,7 @@ def _unlike_neighbours(shape: tuple[int, ...]) -> F64Array:
 
 @listed("exact sentinels")
 def exact_sentinels(subject: Subject) -> Iterator[Problem]:
-    """A sentinel next to labels in use, where a narrow float rounds it to them or a narrow integer wraps it round."""
+    """A sentinel next to labels in use, equal to them when rounded to a narrow float or wrapped in a narrow integer."""
     claims = subject.capabilities
     limit = claims.max_classes
     for classes, labels, sentinel in NEIGHBOURS[: 1 if claims.static_shapes else None]:
@@ -166,13 +168,13 @@ def exact_sentinels(subject: Subject) -> Iterator[Problem]:
             used = np.array([*labels, sentinel, sentinel])
             yield problem_of(subject, _telling(used, classes), used, _first(subject), ignore_index=sentinel)
     for offset in WRAPPED[: 0 if claims.static_shapes else None]:
-        # Class 3 is used and not ignored; the sentinel that it is taken for is there as well.
+        # Class 3 is used and not ignored, and the sentinel that equals it in a narrow integer is used too.
         used = np.array([3, 1, 3, 2, 3 + offset])
         yield problem_of(subject, _telling(used % 5, 5), used, _first(subject), ignore_index=3 + offset)
 
 
 def _telling(labels: npt.NDArray[np.int64], classes: int) -> F64Array:
-    """Logits with which every row has a loss of its own, far from zero."""
+    """Logits for which every row has a different loss, far from zero."""
     logits = np.full((len(labels), classes), -2.0)
     logits[np.arange(len(labels)), labels] = 1.0 + np.arange(len(labels)) / 4
     return logits

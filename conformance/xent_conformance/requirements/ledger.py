@@ -1,6 +1,6 @@
-"""The ledger of requirement ids: every id that was ever published, since when, and which are retired.
+"""The ledger of requirement ids: every id that was ever published, the version it appeared in, and which are retired.
 
-``ledger.toml`` beside this module is the only place that says so. An id is never used for anything else again.
+The entries are in ``ledger.toml`` beside this module. An id is never reused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.resources import files
 
 @dataclass(frozen=True)
 class Entry:
-    """Suite versions in which a requirement appeared and, where it is no longer there, in which it was gone."""
+    """The suite version in which a requirement appeared and, if it was removed, the first one without it."""
 
     since: str
     retired: str | None = None

@@ -1,4 +1,4 @@
-"""Reports of faults that requirements of several families are about."""
+"""Bug reports to which requirements of several families refer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The registry of requirements: each declared once, with its check, where its problems come from, and what it needs.
+"""The registry of requirements: each is declared once, with its check, the source of its problems, and its needs.
 
-A check is a function of a :class:`~xent_conformance.judging.trial.Trial` that yields findings. The decorator
-registers it; pytest has one item for it on each backend and dtype.
+A check is a function that takes a :class:`~xent_conformance.judging.trial.Trial` and yields findings. The decorator
+registers it; in pytest it is one item for each backend and dtype.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Requirement:
     """One numbered statement about a backend.
 
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
-    OBSERVED requirement into the line that the report shows. The problems of one that is not ``reducible`` are too
-    expensive to be tried again and again.
+    OBSERVED requirement into the line that the report shows. ``once``: it is judged in one dtype only. ``reducible``:
+    its failing problems may be reduced; some are too expensive to be tried many times.
     """
 
     id: str
@@ -56,11 +56,11 @@ class Requirement:
 
     @property
     def opt_in(self) -> bool:
-        """Whether it is judged only where the profile, or the command line, asks for it."""
+        """Whether it is judged only with a profile of its own, or if the command line names it."""
         return self.family == OPT_IN
 
     def not_applicable(self, subject: Subject) -> str | None:
-        """Why it does not apply to a subject; None: it does."""
+        """Why it does not apply to a subject; None if it does."""
         reasons = [need.missing(subject) for need in self.needs]
         return next((r for r in reasons if r is not None), None)
 
@@ -78,10 +78,20 @@ def requirement(
     source: Source = JOINT,
     **more: Any,
 ) -> Callable[[Check], Check]:
-    """Register a check whose docstring begins with the requirement's statement as one paragraph.
+    """Register a check; the first paragraph of its docstring is the requirement's statement.
 
-    What calls other functions than ``cross_entropy`` has all those that it calls among its ``needs``, as ``Form``.
-    Raises ValueError for an id that is taken or a check without a docstring.
+    Args:
+        identifier: FAMILY.NAME; it needs a line in ``ledger.toml``.
+        title: A short noun phrase for tables.
+        level: How binding it is.
+        references: URLs of bug reports or documentation.
+        needs: Claims without which it does not apply. A check that calls functions other than ``cross_entropy`` lists
+            all that it calls, as ``Form``.
+        source: Where its problems come from.
+        more: Further fields of :class:`Requirement`.
+
+    Raises:
+        ValueError: The id is taken, or the check has no docstring.
     """
     needed = tuple(needs)
     if not any(isinstance(need, Form) for need in needed):
@@ -94,11 +104,11 @@ def requirement(
         if not check.__doc__:
             raise ValueError(f"{identifier}: the check has no docstring to state the requirement")
         statement = " ".join(check.__doc__.split("\n\n")[0].split())
-        found = Requirement(identifier, title, level, statement, tuple(references), needed, source, check, **more)
-        REGISTRY[identifier] = found
+        declared = Requirement(identifier, title, level, statement, tuple(references), needed, source, check, **more)
+        REGISTRY[identifier] = declared
 
-        # What pytest collects: see ``plugin``.
-        check.requirement = found  # type: ignore[attr-defined]
+        # The plugin collects functions with this attribute.
+        check.requirement = declared  # type: ignore[attr-defined]
         return check
 
     return register
@@ -119,7 +129,7 @@ def _import_all() -> None:
 
 
 def grouped(requirements: Iterable[Requirement]) -> dict[Source, list[Requirement]]:
-    """Requirements by their source, those that share trials together."""
+    """Requirements by their source, that is, those that share trials."""
     groups: dict[Source, list[Requirement]] = {}
     for one in requirements:
         groups.setdefault(one.source, []).append(one)

@@ -1,8 +1,8 @@
-"""Sizes one after the other: every number of classes or rows at which a lane, a tile, a block or an index type ends.
+"""Sweeps over sizes: every number of classes or rows at which a vector, a tile, a block or an index type ends.
 
-In each row one class dominates and all others are far below, so a lane that is dropped, counted twice, padded with
-zero or read in another's place moves the loss by much more than any bound. Where all classes are equal, C itself is
-what the loss tells.
+In each row one class dominates and all others are far below, so a lane (one class of a row) that is dropped, counted
+twice, padded with zero or read in place of another changes the loss by much more than any bound. If all classes are
+equal, the loss reveals the number of classes that were summed.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
 
-#: Every remainder of 8, 16 and 32 lanes, where there is a whole vector before it too; and what people classify into.
+#: Every remainder modulo 8, 16 and 32 lanes, also after a whole vector; and usual numbers of classes.
 SMALL_CLASSES = (*range(1, 66), 100, 127, 128, 129)
 EDGES = (255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 2047, 2048, 2049, 2050, 4095, 4096, 4097)
-#: As well as numbers between the edges: tiles that are full in part, and odd numbers of them.
+#: Also numbers between the edges: partially filled tiles, and odd numbers of them.
 MIDDLE_CLASSES = tuple(sorted((*EDGES, 83, 109, 190, 403, 796, 1450, 3004)))
-#: Next to the ends of 15 and 16 bits, between the powers of two, and two vocabularies of language models.
+#: Around the ends of 15 and 16 bits, between powers of two, and two vocabularies of language models.
 LARGE_CLASSES = (5300, 11004, 21500, 32767, 32768, 32769, 50257, 65535, 65536, 65537, 151936)
-#: What a backend gets that compiles every shape: numbers of classes, each with the one number of rows it comes with.
+#: For a backend that compiles every shape: numbers of classes, each with a single number of rows.
 FEW = {260: 257, 1025: 3}
 ROWS = (*range(1, 34), 43, 44, 45, 46, 50, 63, 64, 65, 100, 127, 128, 129)
 MANY_ROWS = (190, 255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 1450, 2047, 2049, 4097, 8710)
-#: More rows than 16 bits count, and than float16 does.
+#: More rows than 16 bits, and float16, can count.
 HUGE_ROWS = 65537
-#: Between these batches are also tried with rows ignored, weighted and smoothed.
+#: Batches of these sizes are also tried with ignored rows, weights and smoothing.
 LARGE_BATCH, LARGEST_BATCH = 128, 4097
-#: Rows of one problem with a middle, and with a large number of classes.
+#: Rows of one problem with a medium, and with a large number of classes.
 MIDDLE_ROWS, LARGE_ROWS = 12, 1
-#: Rows that all hold the same share of a sum, past where the sum of so many ones stands still in float16.
+#: Numbers of rows with equal shares of a sum, beyond which adding ones no longer changes a sum in float16.
 EQUAL_SHARES = ((4097,), (3, 41, 41))
 
-#: One lane above the others: at zero, where a lane padded with 0 adds as much again; far below it, where such a lane is
-#: all there is; far above, where exp overflows float32 unless the maximum is taken over all lanes; and alone among
-#: masked ones, where a block without any other lane has nothing to be merged, at zero and where exp underflows. Numbers
-#: with fractions, since round ones would not show that a narrower format was used on the way.
+#: Logits of the dominating lane and of the others. At zero, where a lane padded with 0 has the same weight; far below,
+#: where such a lane dominates; far above, where exp overflows float32 unless the maximum is taken over all lanes; and
+#: alone among masked lanes, where a block of only masked lanes must be merged, at zero and where exp underflows. They
+#: have fractions, because round numbers would not reveal a conversion to a narrower format.
 LEVELS = ((0.0, -50.3), (-50.3, -100.7), (100.3, -50.7), (0.0, -np.inf), (-200.3, -np.inf))
 FINITE_LEVELS = LEVELS[:3]
 
 
 def class_counts(subject: Subject) -> list[int]:
-    """The numbers of classes that a subject is tried with."""
+    """The numbers of classes for a subject."""
     every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *LARGE_CLASSES)
     limit = subject.capabilities.max_classes
     chosen = FEW if subject.capabilities.static_shapes else every
@@ -57,36 +57,37 @@ def class_counts(subject: Subject) -> list[int]:
 
 
 def row_counts(subject: Subject) -> tuple[int, ...]:
-    """The numbers of rows that a subject is tried with."""
+    """The numbers of rows for a subject."""
     return (max(FEW.values()),) if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, HUGE_ROWS)
 
 
 def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
-    """Labels, over again where the backend compiles every shape and has another number of rows for these classes."""
+    """Labels, repeated for a backend that compiles every shape to the number of rows that goes with these classes."""
     return np.resize(labels, FEW.get(classes, len(labels))) if subject.capabilities.static_shapes else labels
 
 
 @listed("every lane")
 def every_lane(subject: Subject) -> Iterator[Problem]:
-    """For every number of classes a problem in which each lane, or each that is first or last of something, leads."""
+    """For every number of classes, a problem in which each lane, or each at the edge of a block, dominates a row."""
     levels = FINITE_LEVELS if subject.capabilities.finite_logits_only else LEVELS
     for number, classes in enumerate(class_counts(subject)):
         for some in _groups(classes) if subject.capabilities.static_shapes else [_lanes(classes)]:
             rows = np.arange(len(some))
-            # Of many classes every other number has no masked ones: a check of the range may choose the kernel.
+            # Every other large number of classes has no masked lanes: a kernel may be chosen by the range of the
+            # logits.
             some_levels = FINITE_LEVELS if classes > max(MIDDLE_CLASSES) and number % 2 else levels
             top, rest = np.array(some_levels)[(number + rows) % len(some_levels)].T
             logits = np.repeat(rest[:, None], classes, axis=1)
             logits[rows, some] = top
-            # Each lane is the target of its own row but for every third, whose target is the lane before it.
+            # The dominating lane is the target, except in every third row, whose target is the lane before it.
             labels = np.where((rows % 3 == 2) & np.isfinite(rest), (some - 1) % classes, some)  # noqa: PLR2004
             yield _problem(subject, logits, labels, number)
 
 
 def _lanes(classes: int) -> npt.NDArray[np.int64]:
-    """The lanes that lead, one in each row: all of few, of many the first, the last, and those around powers of two.
+    """The dominating lane of each row: all lanes if few, otherwise the first, the last, and those at powers of two.
 
-    The last lane, which loops lose most often, leads in the first row and in the last ones, on every level.
+    The last lane, which loops drop most often, dominates the first row and the last ones, on every level.
     """
     last = classes - 1
     if classes <= max(SMALL_CLASSES):
@@ -97,13 +98,13 @@ def _lanes(classes: int) -> npt.NDArray[np.int64]:
         between = list(dict.fromkeys(between))[: MIDDLE_ROWS if classes <= max(MIDDLE_CLASSES) else LARGE_ROWS]
     if classes > max(MIDDLE_CLASSES):
         return np.array([last, *between, last])
-    # As many rows as make a multiple of the levels, so that the first row and the last three have one each.
+    # The number of rows is chosen so that the first row and the last three have different levels.
     filler = -len(between) % len(LEVELS)
     return np.array([last, *between, *[last] * (filler + 3)])
 
 
 def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
-    """The lanes that lead, as many at a time as there are rows: all of them where there are about as many rows."""
+    """The dominating lanes in groups of as many as there are rows: all lanes if there are about as many rows."""
     rows = FEW[classes]
     every = np.arange(classes) if classes < 2 * rows else _lanes(classes)
     starts = [*range(0, len(every) - rows, rows), len(every) - rows]
@@ -112,13 +113,13 @@ def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
 
 @listed("every row")
 def every_row(subject: Subject) -> Iterator[Problem]:
-    """For every number of rows: the losses of all, and sum and mean where one row holds nearly all of the loss."""
+    """For every number of rows: the losses of all, and a sum and a mean in which one row has nearly all of the loss."""
     classes = next(iter(class_counts(subject)), 3) if subject.capabilities.static_shapes else 3
     yield from _equal_shares(subject)
     for number, rows in enumerate(row_counts(subject)):
         claimed = subject.capabilities.reductions
         if "none" in claimed:
-            # Periods that no power of two is a multiple of: another row's label or logits are noticed.
+            # Periods of which no power of two is a multiple, so that the label or logits of another row are noticed.
             gaps = np.arange(rows) % 7 + np.full(rows, 4.0)
             yield _problem(subject, _gaps(gaps, classes), np.arange(rows) % 5 % 2, reduction="none")
         countable = rows <= format_named(subject.dtype).max_finite
@@ -130,15 +131,15 @@ def every_row(subject: Subject) -> Iterator[Problem]:
     large = [rows for rows in row_counts(subject) if LARGE_BATCH <= rows <= LARGEST_BATCH]
     choices = _choices_of_options(subject, classes)
     for number, rows in enumerate(large if choices else ()):
-        # Two of them each, so that the few largest numbers of rows meet all.
+        # Two choices each, so that the few largest numbers of rows get all of them.
         for turn in sorted({number % len(choices), (number + len(choices) // 2) % len(choices)}):
             yield from _with_options(subject, rows, classes, number + turn, choices[turn])
 
 
 def _choices_of_options(subject: Subject, classes: int) -> list[dict[str, Any]]:
-    """Every claimed combination of class weights, smoothing and a passed or default sentinel, the fullest first.
+    """Every claimed combination of class weights, smoothing and a passed or default sentinel, most options first.
 
-    Where there is a sentinel at all, each has one.
+    If there is any sentinel, every combination has one.
     """
     claims = subject.capabilities
     weight = array_of(np.resize([0.25, 2.0, 1.0], classes), subject.dtype)
@@ -151,32 +152,32 @@ def _choices_of_options(subject: Subject, classes: int) -> list[dict[str, Any]]:
 
 
 def _with_options(subject: Subject, rows: int, classes: int, number: int, options: dict[str, Any]) -> Iterator[Problem]:
-    """Rows of which a stretch is ignored, with other labels in the second half, in every reduction.
+    """Rows of which a stretch is ignored, with different labels in the second half, in every reduction.
 
-    No part of the batch is like another: blocks of rows have divisors of their own. Without smoothing one row has
-    nearly all of the loss, and ignored ones would have more.
+    All parts of the batch differ, so that blocks of rows have different divisors. Without smoothing one row has nearly
+    all of the loss, and ignored rows would have more.
     """
     sentinel = options.get("ignore_index", subject.capabilities.default_ignore_index)
     place = np.arange(rows)
     labels = np.where(place < rows // 2, 0, 1)
     for turn, reduction in enumerate(subject.capabilities.reductions):
-        # Each row's label is far above the other classes, but for the loud one.
+        # Each row's label is far above the other classes, except in one row.
         gaps = np.where(labels == 1, 40.0, -40.0)
         if reduction == "none":
             gaps = place % 7 + np.full(rows, 4.0)
         gaps[(rows - 1, 0)[(number + turn) % 2]] *= -1.5
         target = labels.copy()
         if sentinel is not None:
-            # Padding, and what was masked in the middle; the first and the last row stay.
+            # As by padding, or by masking in the middle; the first and the last row are not ignored.
             stretch = (slice(rows // 2, rows - 1), slice(1, rows // 3), slice(rows // 3, rows // 2))[number % 3]
             target[stretch], gaps[stretch] = sentinel, 60.0
         yield _problem(subject, _gaps(gaps, classes), target, reduction=reduction).with_(**options)
 
 
 def _equal_shares(subject: Subject) -> Iterator[Problem]:
-    """Sum and mean of thousands of rows with a loss of about one each, of a batch and of spatial positions.
+    """Sum and mean of thousands of rows with a loss of about one each, in a batch and in spatial positions.
 
-    One row in five is ignored where rows can be.
+    One row in five is ignored if the backend has a default sentinel.
     """
     claims = subject.capabilities
     for shape in () if claims.static_shapes else EQUAL_SHARES:
@@ -194,7 +195,7 @@ def _equal_shares(subject: Subject) -> Iterator[Problem]:
 
 
 def _gaps(gaps: F64Array, classes: int) -> F64Array:
-    """Rows of classes of which the second is above the first by a gap, and above the third and all others by 30."""
+    """Rows in which the second class is above the first by a gap, and above all others by 30."""
     return np.stack([np.zeros(len(gaps)), gaps, *[gaps - 30.0] * (classes - 2)], axis=1)
 
 
@@ -220,7 +221,7 @@ def _problem(
 
 @listed("exact labels")
 def exact_labels(subject: Subject) -> Iterable[Problem]:
-    """Labels next to where float8, bfloat16, float16 and 16-bit integers end, each on a lane of its own height."""
+    """Labels around the largest exact integers of float8, bfloat16, float16 and 16 bits, with different logits."""
     limit = subject.capabilities.max_classes
     groups: tuple[tuple[int, tuple[int, ...]], ...] = (
         (260, (127, 128, 129, 254, 255, 256, 257, 258, 259)),
@@ -233,7 +234,7 @@ def exact_labels(subject: Subject) -> Iterable[Problem]:
         every = repeated(subject, np.array(labels, dtype=np.int64), classes)
         logits = np.full((len(every), classes), -8.0)
         for row, label in enumerate(every.tolist()):
-            # Neighbours differ from the label and from each other, so that no rounded label finds its own height.
+            # Neighbouring classes have different logits, so that a rounded label has a different loss.
             logits[row, max(0, label - 2) : label + 3] = np.array([-5.0, -3.0, 4.0, -2.0, -6.0])[: classes - label + 2]
         yield _problem(subject, logits, every)
 

@@ -1,4 +1,4 @@
-"""Reductions: what sum and mean make of the rows, and what a batch makes of its parts."""
+"""Reductions: sum and mean of the rows, and a batch compared with its parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PARTS = [
 
 
 def _divisor(trial: Trial) -> float:
-    """What the mean of a problem divides by, 0 where there is nothing to divide."""
+    """The divisor of a problem's mean; 0 if every row is ignored."""
     return float(trial.answer.form.divisor) if trial.answer.any_row_left else 0.0
 
 
@@ -67,8 +67,8 @@ def _averaged(problem: Problem) -> Iterable[Problem]:
     references=_MEAN,
 )
 def test_mean_times_divisor_is_sum(trial: Trial) -> Iterator[Finding]:
-    """The loss with reduction "mean" is the one with reduction "sum" over the declared divisor: the weights of the
-    targets that are not ignored, or the number of rows for probabilities.
+    """The loss with reduction "mean" is that with reduction "sum" divided by the declared divisor: the sum of the
+    weights of the targets that are not ignored, or the number of rows for probabilities.
     """
     divisor = _divisor(trial)
     if trial.problem.reduction != "mean" or not divisor:
@@ -87,8 +87,8 @@ def test_mean_times_divisor_is_sum(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/deepspeedai/DeepSpeed/pull/8587", *_MEAN],
 )
 def test_gradients_of_the_three_reductions(trial: Trial) -> Iterator[Finding]:
-    """The gradient of the mean times the divisor is the gradient of the sum, and that is the gradient of the losses for
-    one cotangent repeated.
+    """The gradient of the mean times the divisor is the gradient of the sum, which is the gradient of the losses with
+    the same cotangent for every row.
     """
     problem, divisor = trial.problem, _divisor(trial)
     if problem.reduction != "mean" or not divisor or problem.cotangent is None:
@@ -107,12 +107,12 @@ def _several_rows(problem: Problem) -> Iterable[Problem]:
 
 
 def _parts(trial: Trial, cut: int) -> list[Trial] | None:
-    """The rows before and from a cut, without a part that holds ignored rows only; None where a mean is undefined."""
+    """The rows before and from a cut, without a part of only ignored rows; None if a mean is undefined."""
     problem = trial.problem
     spans = (np.arange(cut), np.arange(cut, problem.rows))
     parts = [trial.related(chosen_rows(problem, rows)) for rows in spans]
     counted = [part for part in parts if part.answer.any_row_left]
-    # Rows whose weights sum to zero have no mean, though smoothing may give them a loss.
+    # The mean of rows whose weights sum to zero is undefined, although smoothing may give them a loss.
     undefined = problem.reduction == "mean" and not all(_divisor(part) for part in (trial, *counted))
     return None if undefined or not counted else counted
 
@@ -126,8 +126,8 @@ def _parts(trial: Trial, cut: int) -> list[Trial] | None:
     references=_PARTS,
 )
 def test_a_batch_is_put_together_from_its_parts(trial: Trial) -> Iterator[Finding]:
-    """The sum of a batch is the sum of its parts' sums, and its mean their means weighted by their divisors: not the
-    mean of the means.
+    """The sum of a batch is the sum of the sums of its parts, and its mean is the average of their means weighted by
+    their divisors, not the unweighted one.
     """
     problem = trial.problem
     if problem.reduction not in ("sum", "mean") or problem.rows < 2:  # noqa: PLR2004 - no parts
@@ -157,7 +157,7 @@ def _reduced(problem: Problem) -> Iterable[Problem]:
     references=_PARTS,
 )
 def test_a_batch_twice_over_has_the_same_mean(trial: Trial) -> Iterator[Finding]:
-    """Repeating every row leaves the mean as it is and doubles the sum."""
+    """Repeating every row leaves the mean unchanged and doubles the sum."""
     problem = trial.problem
     if problem.reduction not in ("sum", "mean") or not problem.rows:
         return

@@ -1,4 +1,4 @@
-"""Sizes past the ends of the integers that count elements: needs gigabytes, so it is asked for by a profile."""
+"""Sizes beyond the range of narrow indices. The problems take gigabytes, so they have a profile of their own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from xent_conformance.strategies.sources import listed
 
 #: Numbers of classes beyond the largest of ``sweeps``.
 CLASSES = (2**17 - 1, 2**17 + 1, 2**18, 2**19 + 1, 2**20 - 1, 2**20)
-#: Classes of the large array, and its rows: a few more than make 2**31 elements.
+#: Classes and rows of the large array: slightly more than 2**31 elements.
 WIDE, LONG = 65537, 32771
-#: Elements between two classes that stand out, a prime.
+#: Distance between two classes with larger logits, a prime.
 APART = 311
-#: Rows that are judged beside those on both sides of 2**31 elements, of 2**30, and the first and last.
+#: Number of rows that are judged besides those around 2**30 and 2**31 elements.
 OTHERS = 16
-#: Bytes for an array, a copy of it that is contiguous, its log-probabilities, and something to spare.
+#: Size of the array, a contiguous copy, its log-probabilities and a reserve, as a multiple of the array.
 COPIES = 4
 
 _SIZES = [
@@ -41,7 +41,7 @@ ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.red
 
 @listed("many classes")
 def many_classes(subject: Subject) -> Iterator[Problem]:
-    """Rows in each of which another class, the first and the last included, is above all others."""
+    """Rows with different largest classes, including the first and the last."""
     for classes in CLASSES[-1:] if subject.capabilities.static_shapes else CLASSES:
         lanes = np.array([classes - 1, 0, classes // 2, 2**17 - 2])
         logits = np.full((len(lanes), classes), -50.0)
@@ -58,7 +58,7 @@ def many_classes(subject: Subject) -> Iterator[Problem]:
     reducible=False,
 )
 def test_every_class_of_a_million_counts(trial: Trial) -> Iterator[Finding]:
-    """With up to 2^20 classes the loss is within its bound, whichever class is above the others."""
+    """With up to 2^20 classes the loss is within its bound, whichever class has the largest logit."""
     yield loss_finding(trial)
 
 
@@ -71,13 +71,13 @@ def test_every_class_of_a_million_counts(trial: Trial) -> Iterator[Finding]:
     reducible=False,
 )
 def test_every_class_of_a_million_has_its_gradient(trial: Trial) -> Iterator[Finding]:
-    """With up to 2^20 classes each gets its own gradient."""
+    """With up to 2^20 classes each class has its own gradient."""
     yield gradient_finding(trial)
 
 
 @listed("one long row")
 def one_long_row(subject: Subject) -> Iterator[Problem]:
-    """The row that logits (LONG, WIDE) are windows of; none where their copies would not fit into memory."""
+    """The row of which logits (LONG, WIDE) are windows; no problem if copies of these would not fit into memory."""
     base = np.full(LONG + WIDE - 1, -2.0)
     base[::APART] = np.arange(len(base[::APART])) % 5 + 1.0
     problem = problem_of(subject, base[None], [0])
@@ -89,14 +89,14 @@ def one_long_row(subject: Subject) -> Iterator[Problem]:
     "scale.elements",
     "more than 2^31 elements",
     source=one_long_row,
-    # Where memory runs out, a process of its own ends alone.
+    # If memory runs out, only the worker process ends.
     needs=[UNLIMITED, ROW_LOSSES, OWN_PROCESS],
     references=[*_SIZES, "https://github.com/Dao-AILab/flash-attention/issues/714"],
     reducible=False,
 )
 def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Finding]:
-    """With more than 2^31 logits each row has its own loss. Row i is the window of one long row that begins at i,
-    so that neighbours differ; not counted where the call runs out of memory.
+    """With more than 2^31 logits each row has its own loss. Row i is the window of one long row that starts at i, so
+    that neighbouring rows differ. A call that runs out of memory is not judged.
     """
     problem = _large(trial.problem)
     if problem is None:
@@ -107,12 +107,12 @@ def test_rows_beyond_two_to_the_31_elements_count(trial: Trial) -> Iterator[Find
     judged = _judged_rows(problem.rows)
     few = trial.related(problem.with_(logits=problem.logits[judged], target=problem.target[judged], cotangent=None))
     loss, exact, bounds, call = large.loss(), few.answer.loss, few.bounds, forward(problem)
-    found = large.compare("loss", loss[judged], exact, bounds.loss, overflows=bounds.overflows, call=call)
-    yield replace(found, index=None if found.index is None else (int(judged[found.index[0]]),))
+    finding = large.compare("loss", loss[judged], exact, bounds.loss, overflows=bounds.overflows, call=call)
+    yield replace(finding, index=None if finding.index is None else (int(judged[finding.index[0]]),))
 
 
 def _large(row: Problem) -> Problem | None:
-    """The problem of the windows of a long row; the target of each is the next class that stands out."""
+    """The problem of the windows of a long row; the target of each is the next class with a larger logit."""
     base = np.ascontiguousarray(row.logits[0])
     if base.size < LONG + WIDE - 1:
         return None
@@ -129,6 +129,6 @@ def _judged_rows(rows: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def ran_out_of_memory(outcome: Outcome) -> bool:
-    """Whether a call raised for want of memory, by the words that NumPy, torch and XLA have for it."""
-    said = f"{outcome.raised_type} {outcome.raised}".lower() if outcome.raised is not None else ""
-    return "memory" in said or "resource_exhausted" in said
+    """Whether a call raised because of too little memory, by the messages of NumPy, torch and XLA."""
+    message = f"{outcome.raised_type} {outcome.raised}".lower() if outcome.raised is not None else ""
+    return "memory" in message or "resource_exhausted" in message

@@ -1,4 +1,4 @@
-"""Class weights: what they scale, and what the mean divides by."""
+"""Class weights: their effect on losses and gradients, and on the mean's divisor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ZERO_WEIGHTS = Stream(
     budget=0.1,
 )
 
-#: Scales by which results follow the weights without any rounding: 1 for the mean, 1/4 and 8 turned around.
+#: Factors that scale results without any rounding: 1 for the mean, and the inverses of 1/4 and 8.
 EXACT_SCALES = (1.0, 4.0, 0.125)
 
 
@@ -59,8 +59,8 @@ def _rows_left(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/70348"],
 )
 def test_mean_with_total_weight_zero_follows_the_convention(trial: Trial) -> Iterator[Finding]:
-    """With rows left whose weights sum to zero the mean is not a finite number (0/0), or 0 where that is the declared
-    convention.
+    """If the weights of the rows that are not ignored sum to zero, the mean is not finite (0/0), or 0 if that is the
+    declared convention.
     """
     problem = trial.problem
     if problem.reduction != "mean" or problem.ignored().all() or trial.answer.form.divisor != 0:
@@ -85,8 +85,8 @@ _WEIGHTS = ["https://github.com/PaddlePaddle/Paddle/pull/24352", "https://github
 
 @requirement("weights.loss", "weighted loss within its bound", source=WEIGHTED, needs=[WEIGHT], references=_WEIGHTS)
 def test_weighted_loss_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """With class weights, some of them zero or negative, the loss is within its bound in every reduction and with every
-    other option.
+    """With class weights, including zero and negative ones, the loss is within its bound in every reduction and with
+    every other option.
     """
     if trial.problem.weight is not None:
         yield loss_finding(trial)
@@ -100,8 +100,8 @@ def test_weighted_loss_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/kulinseth/pytorch/pull/233", *_WEIGHTS],
 )
 def test_weighted_gradient_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
-    """With class weights, some of them zero or negative, the gradient is within its bound in every reduction and with
-    every other option.
+    """With class weights, including zero and negative ones, the gradient is within its bound in every reduction and
+    with every other option.
     """
     if trial.problem.weight is not None:
         yield gradient_finding(trial)
@@ -114,15 +114,15 @@ def _constant(problem: Problem) -> Iterable[Problem]:
 
 @requirement(
     "weights.constant",
-    "equal weights are no weights",
+    "equal weights scale the loss",
     source=WEIGHTED,
     derive=_constant,
     needs=[WEIGHT],
     references=["https://github.com/pytorch/pytorch/issues/14289", "https://github.com/pytorch/pytorch/issues/25571"],
 )
 def test_equal_weights_are_no_weights(trial: Trial) -> Iterator[Finding]:
-    """The same weight c for all classes, 1 included, multiplies the losses and their sum by c and leaves the mean as it
-    is where the mean divides by weights.
+    """The same weight c for all classes, also c = 1, multiplies the losses and their sum by c and leaves the mean
+    unchanged if its divisor is the sum of weights.
     """
     weight = trial.problem.class_weights()
     if trial.problem.weight is None or not weight.size or (weight != weight[0]).any() or not weight[0]:
@@ -144,8 +144,8 @@ def test_equal_weights_are_no_weights(trial: Trial) -> Iterator[Finding]:
     references=["https://github.com/pytorch/pytorch/issues/25571", *_WEIGHTS],
 )
 def test_the_scale_of_the_weights(trial: Trial) -> Iterator[Finding]:
-    """All weights times k multiply the losses and their sum by k and leave a mean that divides by weights as it is:
-    bitwise for powers of two on deterministic backends, where nothing comes near the ends of the format's range.
+    """Multiplying all weights by k multiplies the losses and their sum by k and leaves a mean that divides by weights
+    unchanged: bitwise for powers of two on deterministic backends, if no value is near the ends of the format's range.
     """
     problem = trial.problem
     if problem.weight is None:
@@ -185,7 +185,7 @@ def _far_from_the_ends(trial: Trial) -> bool:
 
 
 def _a_class_of_weight_zero(problem: Problem) -> Iterable[Problem]:
-    """The class of the first row that counts gets weight zero."""
+    """Give weight zero to the class of the first row that is not ignored."""
     kept = np.flatnonzero(~problem.ignored())
     if not problem.has_probabilities and problem.weight is not None and kept.size:
         weight = problem.class_weights()
@@ -202,8 +202,8 @@ def _a_class_of_weight_zero(problem: Problem) -> Iterable[Problem]:
     references=["https://github.com/pytorch/pytorch/issues/63004", "https://github.com/pytorch/pytorch/issues/3973"],
 )
 def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Iterator[Finding]:
-    """For class indices without smoothing, rows whose class has weight zero count as if they were ignored; the class
-    itself stays in every softmax.
+    """For class indices without smoothing, rows whose class has weight zero are treated as if they were ignored; the
+    class itself remains in every softmax.
     """
     problem = trial.problem
     if problem.has_probabilities or problem.weight is None or problem.label_smoothing:
@@ -231,8 +231,8 @@ def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Itera
     references=["https://github.com/PaddlePaddle/Paddle/pull/24352"],
 )
 def test_weights_of_every_scale_give_their_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
-    """Loss and gradient are within their bounds for class weights from 1e-13 to 1e12, as far as the dtype holds them:
-    no epsilon against division by zero shows in the mean.
+    """Loss and gradient are within their bounds for class weights from 1e-13 to 1e12, as far as the dtype can represent
+    them: an epsilon against division by zero does not change the mean.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject):

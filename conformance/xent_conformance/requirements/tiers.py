@@ -1,4 +1,4 @@
-"""Tiers of precision: those that differ for a dtype, and the tightest that every problem met."""
+"""Tiers of precision: those that differ for a dtype, and the tightest that every problem meets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from xent_conformance.precision import TIERS, Precision
 
 def tiers(dtype: str) -> dict[str, Precision]:
     """Tiers that differ for a dtype: for float32 and float64 most coincide."""
-    found: dict[str, Precision] = {}
+    different: dict[str, Precision] = {}
     models: list[dict[str, object]] = []
     for name, precision in TIERS.items():
         model = vars(ErrorModel(format_named(dtype), precision))
         if model not in models:
             models.append(model)
-            found[name] = precision
-    return found
+            different[name] = precision
+    return different
 
 
 def tightest(worst: Iterable[Finding]) -> str:
-    """The first tier that every example met, and by how much the one before it was missed."""
+    """The first tier that every example meets, and by how much the one before it is missed."""
     missed = ""
     for finding in worst:
         if not finding.failed:

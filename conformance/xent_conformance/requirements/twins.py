@@ -1,4 +1,4 @@
-"""Problems made from problems: the second call of a requirement that compares two."""
+"""Problems derived from others, for requirements that compare two calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xent_conformance.subproblems import keep_rows
 
 Order = npt.NDArray[np.intp]
 
-#: What a cotangent of the rows cycles through: zero nowhere.
+#: The values of a cotangent, which repeat from row to row; none is zero.
 COTANGENT = (1.0, -0.5, 2.0, 0.25, -1.5)
 
 FREE_SHAPES = Need("calls of many shapes (each is compiled on its own)", lambda s: not s.capabilities.static_shapes)
@@ -29,20 +29,20 @@ CHOSEN_SENTINEL = Need("a choice of ignore_index", lambda s: s.capabilities.igno
 
 @dataclass(frozen=True, eq=False)
 class ExplicitProblem(Problem):
-    """A problem whose call passes label_smoothing even where it is zero."""
+    """A problem whose call passes label_smoothing even if it is zero."""
 
     def options(self) -> dict[str, Any]:
-        """As usual, and label_smoothing."""
+        """The usual options, and label_smoothing."""
         return {**super().options(), "label_smoothing": self.label_smoothing}
 
 
 def explicit(problem: Problem) -> ExplicitProblem:
-    """The problem with label_smoothing passed whatever it is."""
+    """The problem with label_smoothing always passed."""
     return ExplicitProblem(**{name: getattr(problem, name) for name in problem.__dataclass_fields__})
 
 
 def row_shape_of(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the rows of logits of a shape: without its class axis."""
+    """The shape of the rows for logits of a shape: without the class axis."""
     return shape[:1] + shape[2:] if len(shape) > 1 else ()
 
 
@@ -52,7 +52,7 @@ def classes_of(shape: tuple[int, ...]) -> int:
 
 
 def claims_rank(subject: Subject, shape: tuple[int, ...]) -> bool:
-    """Whether a subject claims logits of so many dimensions."""
+    """Whether a subject claims logits with as many dimensions as a shape."""
     claims = subject.capabilities
     return (len(shape) > 1 or claims.unbatched) and (len(shape) <= 2 or claims.spatial)  # noqa: PLR2004
 
@@ -80,7 +80,7 @@ def problem_of(
     reduction: str = "none",
     **options: Any,
 ) -> Problem:
-    """A problem from plain numbers: a target of floats stands for probabilities, of integers for class indices."""
+    """A problem from plain numbers: a floating-point target has probabilities, an integer one class indices."""
     x, t = array_of(logits, subject.dtype), np.asarray(target)
     weight = options.pop("weight", None)
     return Problem(
@@ -95,7 +95,7 @@ def problem_of(
 
 
 def reordered_rows(problem: Problem, order: Order) -> Problem:
-    """The rows in another order (an order that repeats rows may leave others out)."""
+    """The rows in another order, which may repeat some rows and omit others."""
     axis = problem.class_axis
 
     def wide(array: AnyArray) -> AnyArray:
@@ -113,7 +113,7 @@ def reordered_rows(problem: Problem, order: Order) -> Problem:
 
 
 def reordered_classes(problem: Problem, order: Order) -> Problem | None:
-    """Class j becomes what class ``order[j]`` was, in everything; None where a default sentinel is a class."""
+    """The problem in which class j is the former class ``order[j]``; None if a default sentinel would be renumbered."""
     axis = problem.class_axis
     changes: dict[str, Any] = {"logits": np.ascontiguousarray(np.take(problem.logits, order, axis=axis))}
     if problem.weight is not None:
@@ -138,9 +138,9 @@ def reordered_classes(problem: Problem, order: Order) -> Problem | None:
 
 def chosen_rows(problem: Problem, rows: Order) -> Problem:
     """Some of the rows, or some of them twice, as logits (len(rows), C)."""
-    kept = keep_rows(problem, rows)
-    assert kept is not None
-    return kept
+    chosen = keep_rows(problem, rows)
+    assert chosen is not None
+    return chosen
 
 
 def flattened(problem: Problem) -> Problem:
@@ -165,7 +165,7 @@ def weighted_by(problem: Problem, weight: npt.ArrayLike | None) -> Problem:
 
 
 def in_twos(subject: Subject, rows: int) -> list[Order]:
-    """All rows at once, or two at a time for a backend that compiles every shape: the last one twice if need be."""
+    """All rows at once, or two at a time for a backend that compiles every shape, repeating the last if necessary."""
     every = np.arange(rows)
     if not subject.capabilities.static_shapes:
         return [every]
