@@ -159,6 +159,8 @@ def _judged(session: Session, workers: int, here: str | None, *, progress: bool)
         record = Path(folder) / RECORD
         writer = RecordWriter(record, session.header())
         console = Console(shown, sum(len(group.requirements) for group in session.groups())) if progress else None
+        if console is not None:
+            session.announce = console.announce
         try:
             with closing(run(session, workers)) as lines:
                 for line in lines:

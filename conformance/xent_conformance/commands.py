@@ -160,7 +160,7 @@ def _recorded(
 
     start = time.perf_counter()
     console = Console(progress, sum(len(group.requirements) for group in session.groups()))
-    session.notice = console.notice
+    session.notice, session.announce = console.notice, console.announce
     with _writing(record):
         writer = RecordWriter(record, session.header(), resume=session.request.resume is not None)
     failing: list[VerdictLine] = []

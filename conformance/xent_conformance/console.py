@@ -5,6 +5,7 @@ from __future__ import annotations
 from xent_conformance.progress import Progress
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
+from xent_conformance.verdicts.first import FirstFailure
 
 #: Statuses that are printed as soon as they occur.
 NAMED = (Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.ERROR)
@@ -17,6 +18,7 @@ class Console:
         """Start at 0 of ``total``."""
         self._progress, self._total, self._count = progress, total, 0
         self._seen: set[object] = set()
+        self._failed = False
         progress.update("", 0, total)
 
     def show(self, line: VerdictLine) -> None:
@@ -33,10 +35,20 @@ class Console:
                 texts.append(_failed(failure))
         for text in texts if status in NAMED else ():
             first, *problem = text.splitlines() or [""]
-            glyph, word = GLYPHS[status]
-            lines = [f"{glyph} {word} {place}: {first}", *(f"    {part}" for part in ["; ".join(problem)] if part)]
-            self._progress.print("\n".join(lines))
+            self._say(status, place, first, *(f"    {part}" for part in ["; ".join(problem)] if part))
         self._progress.update(place, self._count, self._total)
+
+    def announce(self, failure: FirstFailure) -> None:
+        """Say the first failure before there is a verdict; later ones only as verdicts."""
+        if not self._failed:
+            place = f"{failure.backend} {failure.dtype} {failure.requirement}"
+            message = " ".join(failure.message.split())
+            self._say(failure.status, place, f"{message}{_times(failure.ratio)}; a small problem that shows it follows")
+
+    def _say(self, status: Status, place: str, what: str, *more: str) -> None:
+        self._failed = True
+        glyph, word = GLYPHS[status]
+        self._progress.print("\n".join([f"{glyph} {word} {place}: {what}", *more]))
 
     def notice(self, doing: str) -> None:
         """Show which long-running step is being carried out."""
@@ -52,6 +64,9 @@ def summary(line: VerdictLine) -> str:
 
 
 def _failed(failure: Failure) -> str:
-    ratio = failure.ratio
-    over = "" if ratio is None or not ratio < float("inf") else f" ({ratio:.3g} times the bound)"
-    return f"{failure.message}{over}\n{failure.text}"
+    return f"{failure.message}{_times(failure.ratio)}\n{failure.text}"
+
+
+def _times(ratio: float | None) -> str:
+    """How far an error is beyond its bound, where both are numbers."""
+    return "" if ratio is None or not ratio < float("inf") else f" ({ratio:.3g} times the bound)"

@@ -36,6 +36,7 @@ from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
 from xent_conformance.scheduling import Schedule
 from xent_conformance.session import Group, Session
+from xent_conformance.verdicts.first import FirstFailure
 
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.distribution import serve; serve()"
 #: Seconds that a process has to close its backends before it is killed.
@@ -82,6 +83,8 @@ class Judges:
                 number, worker = idle[ready]  # type: ignore[index]
                 if isinstance(answer := worker.answer(), str):
                     session.notice(answer)
+                elif isinstance(answer, FirstFailure):
+                    session.announce(answer)
                 elif answer is not None:
                     yield answer
                 elif (group := schedule.next(number)) is not None:
@@ -157,8 +160,11 @@ class _Worker:
         with suppress(OSError):
             self.connection.send((group.subject.name, group.subject.dtype, [r.id for r in group.requirements]))
 
-    def answer(self) -> VerdictLine | str | None:
-        """The next verdict, or the name of a step that takes long; None: it waits for a group."""
+    def answer(self) -> VerdictLine | FirstFailure | str | None:
+        """The next verdict, the first failure of this process, or the name of a step that takes long.
+
+        None: it waits for a group.
+        """
         try:
             message: Any = self.connection.recv()
         except (EOFError, OSError):
@@ -166,7 +172,7 @@ class _Worker:
             raise WorkerError(f"a process of the run {_end_of(self._process.returncode)} while {self._task}") from None
         if isinstance(message, WorkerError | ReplacedError):
             raise message
-        answer: VerdictLine | str | None = message
+        answer: VerdictLine | FirstFailure | str | None = message
         return answer
 
     def end(self) -> None:
@@ -217,7 +223,7 @@ def _no_debugger(*_: Any, **__: Any) -> None:
 
 
 def _judge(session: Session, connection: Connection, tasks: SimpleQueue[Any]) -> None:
-    session.notice = connection.send
+    session.notice = session.announce = connection.send
     while True:
         interruptions.check()
         connection.send(None)

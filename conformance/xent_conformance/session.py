@@ -17,6 +17,7 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import HandedOver, IsolatedExecutor
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.smoke import first_call
 from xent_conformance.judging.subject import Subject
@@ -31,6 +32,7 @@ from xent_conformance.scheduling import in_order
 from xent_conformance.selection import selected
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
+from xent_conformance.verdicts.first import FirstFailure, first_failure
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.behind import Cause, cause_of
 from xent_conformance.witnesses.witness import verdict_line
@@ -80,8 +82,11 @@ class Session:
     objects: Mapping[str, Imported] = field(default_factory=dict)
     #: Who is told of work that takes long.
     notice: Callable[[str], object] = str
+    #: Is given the first failure, as soon as it shows.
+    announce: Callable[[FirstFailure], object] = str
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
+    _announced: bool = False
 
     @classmethod
     def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
@@ -264,10 +269,15 @@ class Session:
     def _evaluated(self, group: Group) -> dict[str, Verdict]:
         subject = group.subject
         known = self._deviations.get(subject.name, ())
+        about = subject.description.version, self._explained, self._announce
         with _quiet():
-            return evaluate(
-                subject, group.requirements, self.settings, known, subject.description.version, self._explained
-            )
+            return evaluate(subject, group.requirements, self.settings, known, *about)
+
+    def _announce(self, requirement: Requirement, subject: Subject, finding: Finding) -> None:
+        """Say the first failure, and no other: those that come after it wait for their verdicts."""
+        if not self._announced and (failure := first_failure(requirement, subject, finding)) is not None:
+            self._announced = True
+            self.announce(failure)
 
     def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
         """What a call that did not come back needs in order not to."""

@@ -17,7 +17,7 @@ from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading.loader import Narrowing
 from xent_conformance.problem import Problem
-from xent_conformance.records.record import read
+from xent_conformance.records.record import Status, read
 from xent_conformance.request import Request
 from xent_conformance.running import run
 from xent_conformance.session import Session
@@ -131,15 +131,21 @@ def test_modules_of_the_folder_pass_for_none_of_pythons_own_in_any_process(xent,
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_takes_long_is_told_however_many_processes_there_are(adapter, monkeypatch, tmp_path, workers):
+def test_what_fails_first_and_what_takes_long_is_said_however_many_processes_there_are(
+    adapter, monkeypatch, tmp_path, workers
+):
     monkeypatch.chdir(tmp_path)
     path = adapter(changes={"return Vjp(": "return Vjp(2 * "})
     request = Request((path,), profile="quick", dtypes=("float32",), only=("gradients.loss-unchanged", "edges"))
-    told = []
+    said = []
     with Session.open(request) as session:
-        session.notice = told.append
-        assert len(list(run(session, workers))) > 1
-    assert told == ["my-backend float32 gradients.loss-unchanged: reducing what fails"]
+        session.notice = session.announce = said.append
+        verdicts = list(run(session, workers))
+    first, *rest = said
+    assert rest == ["my-backend float32 gradients.loss-unchanged: reducing what fails"]
+    (line,) = (line for line in verdicts if line.status == Status.FAIL)
+    assert (first.requirement, first.dtype, first.status) == (line.requirement, line.dtype, line.status)
+    assert first.message != line.failures[0].message
 
 
 def test_a_record_is_the_same_for_any_number_of_processes_but_for_times(xent, adapter, tmp_path):

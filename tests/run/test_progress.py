@@ -1,11 +1,16 @@
 """How far a long command is: told now and then in a pipe, in one line on a terminal, and never between lines."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
 from xent_conformance.cli import main
+from xent_conformance.console import Console
 from xent_conformance.progress import Progress
+from xent_conformance.records.lines import VerdictLine
+from xent_conformance.records.status import Level, Status
+from xent_conformance.verdicts.first import FirstFailure
 
 
 class Terminal(io.StringIO):
@@ -88,3 +93,30 @@ def test_a_run_says_what_it_is_doing(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(Progress, "repeat", lambda self, waited: (waited(600), self._paint()))
     assert main(["run", "numpy", "--profile", "quick", "--dtypes", "float32", "--only", "identities.softplus"]) == 0
     assert "[1/1] 0:00:0" in capsys.readouterr().err
+
+
+@pytest.fixture
+def shown():
+    """A console that nothing was shown on yet, and what it prints."""
+    stream = io.StringIO()
+    return Console(Progress(stream), 2), stream
+
+
+FIRST = FirstFailure("mine", "float32", "accuracy.loss", Status.FAIL, "loss[0] is 2, expected 1 within 0.5", 2.0)
+
+
+def test_the_first_failure_is_said_before_its_verdict(shown):
+    console, stream = shown
+    console.announce(FIRST)
+    console.announce(replace(FIRST, requirement="edges.overflow"))
+    message = "loss[0] is 2, expected 1 within 0.5 (2 times the bound)"
+    assert stream.getvalue() == f"✗ fail mine float32 accuracy.loss: {message}; a small problem that shows it follows\n"
+
+
+def test_a_failure_after_a_verdict_that_fails_waits_for_its_own(shown):
+    console, stream = shown
+    about = {"backend": "mine", "requirement": "edges.overflow", "dtype": "float32", "device": "cpu"}
+    failed = {"level": Level.MUST, "examples": 1, "exercised": 1, "status": Status.ERROR, "reason": "the suite failed"}
+    console.show(VerdictLine(**about, **failed))
+    console.announce(FIRST)
+    assert stream.getvalue() == "! error mine float32 edges.overflow: the suite failed\n"

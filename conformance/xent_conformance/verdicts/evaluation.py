@@ -46,6 +46,8 @@ class Explanation(Protocol):
 
 
 Explain = Callable[[Requirement, Subject, Failing], Explanation]
+#: Is given the first failing finding of each requirement as soon as there is one.
+Announce = Callable[[Requirement, Subject, Finding], object]
 
 
 @dataclass
@@ -76,6 +78,7 @@ def evaluate(
     deviations: Sequence[Deviation] = (),
     version: str | None = None,
     explain: Explain | None = None,
+    announce: Announce = lambda *_: None,
 ) -> dict[str, Verdict]:
     """Verdicts of requirements with one common source of problems, by id.
 
@@ -86,6 +89,7 @@ def evaluate(
         deviations: Known deviations of the backend.
         version: The library's version, which deviations may depend on.
         explain: Determines the situation of a call that did not return; without it the search ends with such a call.
+        announce: Is given the first failing finding of each requirement, long before its verdict.
     """
     verdicts = {}
     judged = []
@@ -95,7 +99,7 @@ def evaluate(
             verdicts[requirement.id] = Verdict(requirement, subject, Status.NOT_APPLICABLE, Tally(), reason=reason)
             continue
         known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
-        judged.append(_Judging(requirement, subject, known))
+        judged.append(_Judging(requirement, subject, known, announce))
     if judged:
         source = judged[0].requirement.source
         searching = judged
@@ -115,10 +119,11 @@ def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
 class _Judging:
     """One requirement on one subject while it is judged on one problem after the other."""
 
-    def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation]) -> None:
+    def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation], announce: Announce) -> None:
         self.requirement = requirement
         self.subject = subject
         self.known = known
+        self.announce = announce
         self.tally = Tally()
         self.error: str | None = None
         self.fate: Status | None = None
@@ -201,6 +206,8 @@ class _Judging:
     def _count(self, trial: Trial, found: Sequence[Finding]) -> None:
         failed = [f for f in found if f.failed]
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
+        if failed and not excused and not self.tally.failed:
+            self.announce(self.requirement, self.subject, max(failed, key=lambda f: f.ratio))
         self.tally.count(trial, found, excused=excused)
         lost = None if excused else next((f for f in failed if isinstance(f, Lost)), None)
         if lost is not None:
