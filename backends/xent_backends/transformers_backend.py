@@ -17,15 +17,17 @@ except ImportError as error:
 from xent_backends.torch_callable import TorchCallable, library_loss
 from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
+#: "Upcast to float if we need to compute the loss to avoid potential precision issues": what is wider is narrowed.
+_UPCAST = "https://github.com/huggingface/transformers/blob/main/src/transformers/loss/loss_utils.py"
+
 CAPABILITIES = Capabilities(
-    # "Upcast to float if we need to compute the loss to avoid potential precision issues": what is wider is narrowed.
     logits_dtypes=("float16", "bfloat16", "float32"),
     target_dtypes=("int64",),
     tolerated_target_dtypes=("uint8",),
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,
     reductions=("sum", "mean"),
-    conventions=Conventions(output_dtype="float32"),
+    conventions=Conventions(output_dtype="float32", documentation={"output_dtype": _UPCAST}),
     left_out=(("logits float64", "they are narrowed to float32"),),
 )
 

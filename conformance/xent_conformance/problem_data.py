@@ -48,22 +48,27 @@ def from_data(data: Mapping[str, Any]) -> Problem:
 def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> Problem:
     """A problem from the nested lists of a deviation file, with logits of the given dtype.
 
-    Targets of integers are class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are
-    probabilities. A large array of one value is written ``{ shape = [1, 65520], value = 0.0 }``. Raises ValueError or
-    TypeError for data that does not describe a problem.
+    That is the one that is judged, unless ``logits_dtype`` names one that must be rejected. Targets of integers are
+    class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are probabilities. A large array
+    of one value is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
+    ``{ shape = [2, 3], value = 0.0, strides = [0, 1] }``. Raises ValueError or TypeError for data that does not
+    describe a problem.
     """
-    known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing", "target_dtype"}
+    known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
+    known |= {"logits_dtype", "target_dtype"}
     if extra := set(data) - known:
         raise ValueError(f"unknown keys {sorted(extra)}")
     target = _literal_array(data["target"])
 
-    def floats(name: str) -> AnyArray | None:
+    def floats(name: str, kind: str = dtype) -> AnyArray | None:
         if name not in data:
             return None
-        with np.errstate(over="ignore"):  # values too large for the dtype become infinite
-            return _literal_array(data[name]).astype(np.float64).astype(dtype_of(dtype))
+        with np.errstate(over="ignore", invalid="ignore"):  # values too large for the dtype become infinite
+            made = _literal_array(data[name]).astype(np.float64).astype(dtype_of(kind))
+        strides = _literal_strides(data[name], made.ndim)
+        return made if strides is None else _laid_out(made, strides)
 
-    logits = floats("logits")
+    logits = floats("logits", data.get("logits_dtype", dtype))
     if logits is None:
         raise ValueError("no logits")
     reduction, ignore_index = data.get("reduction", "mean"), data.get("ignore_index")
@@ -88,8 +93,8 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
 def _literal_array(value: Any) -> AnyArray:
     """An array of numbers from nested lists, or from a shape and one value."""
     if isinstance(value, Mapping):
-        if set(value) != {"shape", "value"}:
-            raise ValueError(f"expected {{ shape, value }}, not {sorted(value)}")
+        if set(value) - {"strides"} != {"shape", "value"}:
+            raise ValueError(f"expected {{ shape, value }} and perhaps strides, not {sorted(value)}")
         value = np.full(_literal_shape(value["shape"]), value["value"])
     array = np.asarray(value)
     if array.dtype.kind not in "bif":
@@ -103,6 +108,16 @@ def _literal_shape(shape: Any) -> tuple[int, ...]:
     if math.prod(shape) > LARGEST_LITERAL:
         raise ValueError(f"more than {LARGEST_LITERAL} elements")
     return tuple(shape)
+
+
+def _literal_strides(value: Any, axes: int) -> tuple[int, ...] | None:
+    """Steps of no element for what shares memory, of one for the classes of a row; None: in C order."""
+    if not isinstance(value, Mapping) or "strides" not in value:
+        return None
+    steps = value["strides"]
+    if not isinstance(steps, list) or len(steps) != axes or not all(type(n) is int and n in (0, 1) for n in steps):
+        raise TypeError("strides must be a list with 0 or 1 for each axis")
+    return tuple(steps)
 
 
 def _array_data(array: AnyArray, recipe: str | None) -> dict[str, Any]:
@@ -160,6 +175,9 @@ def traits(problem: Problem) -> set[str]:
         "every-row-ignored": bool(ignored.size and ignored.all()),
         "not-finite-in-ignored-row": bool((~np.isfinite(logits[ignored])).any()),
         "masked-logits": bool(np.isneginf(logits[~ignored]).any()),
+        "shared-logits": any(
+            step == 0 for step, n in zip(problem.logits.strides, problem.logits.shape, strict=True) if n > 1
+        ),
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
         f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
         "unbatched": problem.logits.ndim == 1,
@@ -186,6 +204,7 @@ TRAITS: Iterable[str] = (
     "every-row-ignored",
     "not-finite-in-ignored-row",
     "masked-logits",
+    "shared-logits",
     "large-logits",
     *(f"labels-{dtype}" for dtype in INTEGER),
     "unbatched",

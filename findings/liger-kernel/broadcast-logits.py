@@ -1,6 +1,5 @@
 """Rows of logits that share memory get wrong gradients: each is written over the logits of the others."""
 # liger-kernel 0.8.5: wrong gradient, first seen 2026-11-28
-# not listed: a deviation file has no words for layouts
 
 import os
 

@@ -46,6 +46,11 @@ HOSTILE = {
     "a key twice": (changed('reduction = "sum"', 'reduction = "sum"\nreduction = "sum"'), "overwrite"),
     "an endless integer": (changed("ignore_index = -100", "ignore_index = " + "9" * 5000), "digits"),
     "an endless hexadecimal": (changed("ignore_index = -100", "ignore_index = 0x" + "f" * 5000), "64-bit"),
+    "strides that are far apart": (
+        changed("shape = [2], value", "strides = [7], shape = [2], value"),
+        "strides must be",
+    ),
+    "logits of a dtype there is not": (changed("ignore_index = -100", 'logits_dtype = "int12"'), "int12"),
     "a label of 65 bits": (changed("target = [0, -100]", f"target = [0, {2**64}]"), "64-bit"),
     "many entries": (SOUND * 501, "501 entries"),
     "a requirement that is a number": (changed('["accuracy.loss", "weights.loss"]', "7"), "list of strings"),
