@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callable_attempt import attempted
+from xent_backends.callable_compilation import cost_of
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form
 from xent_backends.callable_signature import Signature
@@ -92,8 +93,11 @@ def _of_softmax(
     """What is refused by an error is left out, each with the reason."""
     left_out: list[tuple[str, str]] = []
 
+    def found_in(logits: AnyArray) -> tuple[AnyArray | None, str | None]:
+        return attempted(lambda: np.asarray(back(function(convert(logits)))).astype(np.float64))
+
     def found(shape: tuple[int, ...], dtype: str) -> tuple[AnyArray | None, str | None]:
-        return attempted(lambda: np.asarray(back(function(convert(logits_of(shape, dtype))))).astype(np.float64))
+        return found_in(logits_of(shape, dtype))
 
     def kept(what: str, why: str | None) -> bool:
         if why is not None:
@@ -110,7 +114,9 @@ def _of_softmax(
         shares = spatial if form.name == "softmax" else np.exp(spatial)
         on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
         why = "its classes are on the last axis" if on_last and not on_axis else why
+    compiling = cost_of(lambda logits, _: found_in(logits), lambda shapes=FLAT: logits_of(shapes[0], dtype), (), "none")
     return Capabilities(
+        **compiling.claims,
         logits_dtypes=claimed,
         unbatched=kept("unbatched", found(UNBATCHED[0], dtype)[1]),
         spatial=kept("spatial", why),

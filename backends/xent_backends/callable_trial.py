@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callable_attempt import attempted
+from xent_backends.callable_compilation import cost_of
 from xent_backends.callable_signature import Signature
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
@@ -100,7 +102,10 @@ class Trial:
         sentinel = self._sentinel(expendable=expendable)
         unbatched = not flat and self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
         spatial = not flat and self._spatial(distributions=distributions)
-        indices, tolerated = self._labels([FLAT, *([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())])
+        compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
+        others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
+        # Each dtype in each rank would be a compilation.
+        indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
         probabilities = shares and self._kept("probability_targets", self._refusal([_distributions(self.dtype)]))
         options = self.signature.options
         return Capabilities(
@@ -119,6 +124,7 @@ class Trial:
             spatial=spatial,
             finite_logits_only=distributions and not self._takes_masks(),
             validation="adapter" if distributions else "library",
+            **compiling.claims,
             left_out=tuple(self.left_out),
         )
 
@@ -306,15 +312,18 @@ class Trial:
         why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
         return self._kept("infinite logits", why)
 
-    def _labels(self, ranks: list[Shapes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Dtypes of labels that are accepted with logits of every rank and size, and those that are with some only."""
+    def _labels(self, ranks: list[Shapes], *, large: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Dtypes of labels that are accepted with logits of every rank and size, and those that are with some only.
+
+        ``large``: also with more classes than bytes tell apart.
+        """
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
         # How many classes are taken at all is no matter of the labels.
-        large = [BEYOND] if self._refusal([problem_of(self.dtype, BEYOND)]) is None else []
+        many = [BEYOND] if large and self._refusal([problem_of(self.dtype, BEYOND)]) is None else []
         for name in INTEGERS:
             found = [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
-            beyond = [shapes for shapes in large if np.iinfo(name).max < shapes[0][1]]
+            beyond = [shapes for shapes in many if np.iinfo(name).max < shapes[0][1]]
             if any(why is None for _, why in found):
                 found += [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
             reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]

@@ -93,9 +93,10 @@ def _repository() -> str:
     return next((addresses[name].rstrip("/") for name in ("Source", "Repository") if name in addresses), "")
 
 
-def described(backend: Description) -> BackendLine:
-    """The entry of a backend in a record's header."""
+def described(backend: Description, compilations: int = 0) -> BackendLine:
+    """The entry of a backend in a record's header; ``compilations``: the most that the run makes, 0 for no limit."""
     claims = backend.capabilities
+    limit = {"compilations": compilations} if compilations else {}
     plain = {k: v for k, v in vars(claims).items() if k not in ("precision", "conventions")}
     precision = {d: claims.precision_for(d) for d in claims.logits_dtypes}
     return BackendLine(
@@ -104,7 +105,7 @@ def described(backend: Description) -> BackendLine:
         device=backend.device,
         versions=dict(backend.versions),
         sources=dict(backend.sources),
-        capabilities={**plain, "precision": {d: p and asdict(p) for d, p in precision.items()}},
+        capabilities={**plain, **limit, "precision": {d: p and asdict(p) for d, p in precision.items()}},
         forms=tuple(backend.forms),
         conventions=claims.conventions.choices(),
         documentation=dict(claims.conventions.documentation),

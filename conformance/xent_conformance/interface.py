@@ -138,6 +138,10 @@ class Capabilities:
     validation: Literal["library", "adapter"] = "library"
     #: Every new shape costs a compilation, so problems are drawn with few shapes.
     static_shapes: bool = False
+    #: Every new value of an option costs a compilation.
+    static_options: bool = False
+    #: Seconds that one compilation takes. If it is above 0, the profile limits how many a run makes.
+    compile_seconds: float = 0.0
     #: The precision promised, for each dtype or for all; None if undeclared.
     precision: Precision | Mapping[str, Precision] | None = None
     conventions: Conventions = field(default_factory=Conventions)

@@ -9,21 +9,22 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xent_conformance.judging.profiles import EXEMPLARY
+from xent_conformance.strategies.streams import JOINT
+
 if TYPE_CHECKING:
     from xent_conformance.session import Group
 
 
 #: The sources of problems that kill most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
 PLACE = Path(__file__).with_name("schedule.json")
-#: The dtype in which these sources are judged before everything else.
-EXEMPLARY = "float32"
 
 
 def in_order(groups: Sequence[Group]) -> list[Group]:
     """Groups in the order of judging: first the most likely to fail, in one dtype; then the others, longest first.
 
     Starting with the longest makes all processes end at about the same time. Groups that examine the effects of earlier
-    calls come last.
+    calls come last. If compilations are limited, the joint stream comes first, since it may use most of them.
     """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
@@ -33,6 +34,8 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
         source = group.requirements[0].source.name
         if group.requirements[0].source.looks_back:
             return 2, 0.0
+        if group.subject.capabilities.compile_seconds and source == JOINT.name:
+            return -1, 0.0
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
         # A source without a measured time may take longest, so it starts first.
@@ -52,7 +55,8 @@ class Schedule:
 
     A backend that compiles a program for every shape does so in every process that needs it, and the groups of one
     dtype have the same shapes. So a process stays with one dtype of such a backend, and does not take groups of a dtype
-    that another process works on while there are others.
+    that another process works on while there are others. If compilations are limited it never does: the calls of a
+    group then depend on the groups before it.
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:
@@ -61,7 +65,7 @@ class Schedule:
         self._places: dict[int, tuple[str, str] | None] = {}
 
     def next(self, process: int) -> Group | None:
-        """The next group for the process with this number; None if none is left."""
+        """The next group for the process with this number; None if none is left for it."""
         if not self._left:
             return None
         own = self._places.get(process)
@@ -71,7 +75,10 @@ class Schedule:
             place = _place(self._left[number])
             return (0 if place is not None and place == own else 2 if place in taken and place else 1), number
 
-        chosen = self._left.pop(min(range(len(self._left)), key=rank))
+        open_to_it = [n for n, group in enumerate(self._left) if not (_limited(group) and _place(group) in taken)]
+        if not open_to_it:
+            return None
+        chosen = self._left.pop(min(open_to_it, key=rank))
         self._places[process] = _place(chosen)
         return chosen
 
@@ -79,4 +86,10 @@ class Schedule:
 def _place(group: Group) -> tuple[str, str] | None:
     """Backend and dtype if the backend compiles a program for each shape, else None."""
     subject = group.subject
-    return (subject.name, subject.dtype) if subject.capabilities.static_shapes else None
+    compiled = subject.capabilities.static_shapes or _limited(group)
+    return (subject.name, subject.dtype) if compiled else None
+
+
+def _limited(group: Group) -> bool:
+    """Whether the compilations of a group's backend are limited."""
+    return group.subject.capabilities.compile_seconds > 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from xent_conformance.answers import answered
+from xent_conformance.calling.compilations import Compilations
 from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
 from xent_conformance.interface import BackendUnavailableError
@@ -20,7 +21,7 @@ from xent_conformance.isolation.executor import HandedOver, IsolatedExecutor
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.smoke import first_call
-from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.subject import STRIDES, Subject
 from xent_conformance.loading.loader import BrokenBackendError, Imported, NoBackendError, UsageError
 from xent_conformance.opening import Opened, isolated, opened, taken_over
 from xent_conformance.records.lines import Header, VerdictLine
@@ -87,6 +88,7 @@ class Session:
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
     _announced: bool = False
+    _compilations: dict[tuple[str, str], Compilations] = field(default_factory=dict)
 
     @classmethod
     def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
@@ -214,10 +216,9 @@ class Session:
             return []
         found: list[Cell] = []
         for one in self.opened:
-            claimed = one.description.capabilities.logits_dtypes
-            dtypes = [d for d in claimed if d in (self.request.dtypes or FLOATING)]
+            dtypes = self._dtypes(one)
             chosen = dtypes[:1] if requirement.once else dtypes
-            found.extend(Cell(Subject(one.description, one.executor, dtype)) for dtype in chosen)
+            found.extend(Cell(self._subject(one, dtype)) for dtype in chosen)
         return [cell for cell in found if cell.key(requirement) not in self.done]
 
     def groups(self) -> list[Group]:
@@ -234,8 +235,24 @@ class Session:
         """A group as another process has named it."""
         (one,) = (o for o in self.opened if o.description.name == backend)
         registry = load_requirements()
+        return Group(self._subject(one, dtype), tuple(registry[i] for i in identifiers))
+
+    def _dtypes(self, one: Opened) -> list[str]:
+        """The dtypes that a backend is judged for."""
+        return [d for d in one.description.capabilities.logits_dtypes if d in (self.request.dtypes or FLOATING)]
+
+    def _subject(self, one: Opened, dtype: str) -> Subject:
+        """A backend for one dtype. Where it compiles, all its groups share the number of compilations."""
         subject = Subject(one.description, one.executor, dtype)
-        return Group(subject, tuple(registry[i] for i in identifiers))
+        claims = subject.capabilities
+        if not claims.compile_seconds:
+            return subject
+        key = subject.name, dtype
+        if key not in self._compilations:
+            most = self.settings.compilations_for(dtype, self._dtypes(one), claims)
+            layouts = STRIDES.met_by(subject)
+            self._compilations[key] = Compilations(most, claims.static_shapes, claims.static_options, layouts)
+        return replace(subject, compilations=self._compilations[key])
 
     def judged(self, group: Group) -> Iterator[VerdictLine]:
         """The lines of a group's verdicts; an error of ours is the verdict of those that it keeps from having one."""
@@ -296,7 +313,9 @@ class Session:
     def header(self) -> Header:
         """The header of the record."""
         request = self.request
-        backends = [described(one.description) for one in self.opened]
+        backends = [
+            described(one.description, self.settings.compilations(one.description.capabilities)) for one in self.opened
+        ]
         backends += [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
         backends += [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()]
         return header(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.calling.compilations import Compilations
 from xent_conformance.interface import LinearVjp, Vjp
 from xent_conformance.problem import AnyArray, Problem, same_bits
 
@@ -161,13 +162,22 @@ class LostError(Exception):
 
 
 class Caller:
-    """Makes calls of a backend through an executor. Each raises LostError where it does not come back."""
+    """Makes calls of a backend through an executor. Each raises LostError where it does not come back.
 
-    def __init__(self, executor: Executor) -> None:
+    Where the backend compiles, ``compilations`` may refuse a call, by NotCompiledError.
+    """
+
+    def __init__(self, executor: Executor, compilations: Compilations | None = None) -> None:
         """Calls are carried out by an executor."""
         self.executor = executor
+        self.compilations = compilations
+
+    def _admit(self, *invocations: Invocation) -> None:
+        if self.compilations is not None:
+            self.compilations.admit(*invocations)
 
     def _remember(self, *invocations: Invocation) -> None:
+        self._admit(*invocations)
         small = (i for i in invocations if sum(a.nbytes for a in i.arrays.values()) <= LARGEST)
         self.executor.recent.extend(small)
 
@@ -197,6 +207,7 @@ class Caller:
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
+        self._admit(*invocations)
         found = self.executor.together(invocations, rounds)
         return [[_back(outcome, *invocations, threads=True) for outcome in outcomes] for outcomes in found]
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xent_conformance.calling.calls import LostError
+from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.programs import Drawn, with_few_programs
 from xent_conformance.judging.stray_reads import explained
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import SpoiledError, Trial
@@ -24,7 +26,18 @@ if TYPE_CHECKING:
 
 
 def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Trial]:
-    """The problems of a source that are within a subject's claims, each as a trial."""
+    """The problems of a source that are within a subject's claims, each as a trial.
+
+    If the subject's compilations are limited: those that need few of them and cover most combinations.
+    """
+    within, programs = _within(subject, source, settings), subject.compilations
+    if programs is not None:
+        within = with_few_programs(within, programs, settings.most(source))
+    for drawn in within:
+        yield Trial(subject, drawn.problem, recipe=drawn.recipe, example=drawn.example)
+
+
+def _within(subject: Subject, source: Source, settings: Settings) -> Iterator[Drawn]:
     if isinstance(source, Stream):
         recipes = recipes_of(source, subject.dtype, settings.draw(source, subject))
         drawn: Iterator[tuple[Problem, Recipe | None]] = (
@@ -36,7 +49,7 @@ def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Tri
     for example, (problem, recipe) in enumerate(drawn):
         within = problem if source.foreign_labels else subject.within_claims(problem)
         if within is not None:
-            yield Trial(subject, within, recipe=recipe, example=example)
+            yield Drawn(example, within, recipe)
 
 
 def judge(
@@ -73,6 +86,9 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
         made.append(spoiled.finding)
     except LostError as lost:
         made.append(Lost.of(lost))
+    except NotCompiledError:
+        # What was compared until then stands.
+        pass
     return made
 
 

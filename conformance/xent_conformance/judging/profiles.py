@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
-from xent_conformance.strategies.sources import Listed
+from xent_conformance.strategies.sources import Listed, Source
 from xent_conformance.strategies.streams import Draw, Stream, derived_seed
 
 
@@ -20,25 +21,34 @@ class Profile:
 
     ``examples`` is the number of problems from a stream of budget 1, ``enumerated`` the share of every fixed list of
     problems, and ``least`` the fewest that are judged of any stream or list. ``shapes`` is the number of different
-    shapes for a backend that compiles each.
+    shapes for a backend that compiles each. ``compilations`` is the most that a run makes, for all dtypes together, if
+    their cost is known, and ``seconds`` the time they may take; ``FEWEST`` of them are made in any case.
     """
 
     examples: int
     least: int
     enumerated: float
     shapes: int
+    compilations: int
+    seconds: float
 
 
 #: The profile whose problems take gigabytes and minutes. It judges only the family of the same name.
 OPT_IN = "scale"
+#: The dtype that is judged first, and most.
+EXEMPLARY = "float32"
 PROFILES = {
-    "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1),
-    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4),
-    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6),
-    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4),
+    "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1, compilations=40, seconds=60),
+    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4, compilations=150, seconds=600),
+    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6, compilations=450, seconds=1800),
+    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4, compilations=150, seconds=600),
 }
 #: Share of the examples for backends that compile every shape.
 STATIC_SHARE = 0.5
+#: Compilations that a run asks for however long they take.
+FEWEST = 12
+#: Recipes that problems are chosen from where compilations are limited, at least.
+CHOICE = 128
 
 
 @dataclass(frozen=True)
@@ -52,8 +62,31 @@ class Settings:
         """How many problems of a stream a subject is judged on, and with which seed."""
         static = subject.capabilities.static_shapes
         profile = PROFILES[self.profile]
+        if subject.compilations is not None:
+            return Draw(self.seed, max(self.most(stream), CHOICE), profile.shapes if static else None)
         count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
+
+    def most(self, source: Source) -> int:
+        """How many problems of a source are judged where compilations are limited: the others cost next to nothing."""
+        profile = PROFILES[self.profile]
+        share = source.budget if isinstance(source, Stream) else 1.0
+        return max(profile.least, round(profile.examples * share))
+
+    def compilations(self, claims: Capabilities) -> int:
+        """How many compilations a run may ask for, by what one takes; 0: it is not known that there are any."""
+        if not claims.compile_seconds:
+            return 0
+        profile = PROFILES[self.profile]
+        return max(FEWEST, min(profile.compilations, int(profile.seconds / claims.compile_seconds)))
+
+    def compilations_for(self, dtype: str, dtypes: Sequence[str], claims: Capabilities) -> int:
+        """The share of one of the dtypes that are judged: half of all for float32, or else the first."""
+        every = self.compilations(claims)
+        foremost = EXEMPLARY if EXEMPLARY in dtypes else dtypes[0]
+        others = len(dtypes) - 1
+        shared = every // 2 if others else 0
+        return every - shared if dtype == foremost else shared // others
 
     def share(self, source: Listed, subject: Subject) -> Iterable[Problem]:
         """The share of a fixed list that the profile takes: one problem from each of equal stretches, by the seed.
@@ -61,7 +94,7 @@ class Settings:
         For a backend that compiles every shape, only problems with the shape of the first are taken.
         """
         profile = PROFILES[self.profile]
-        if profile.enumerated == 1:
+        if profile.enumerated == 1 or subject.compilations is not None:
             return source(subject)
         listed = list(source(subject))
         if subject.capabilities.static_shapes:

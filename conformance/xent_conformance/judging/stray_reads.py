@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, LostError, Outcome, backward, differing, forward
+from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import (
     Compared,
     Disagreement,
@@ -42,7 +43,7 @@ def explained(trial: Trial, finding: Finding) -> Finding:
         tried.sort(key=lambda one: not all(array.flags.c_contiguous for array in one[1].arrays.values()))
         reads = (stray_read(*one) for one in tried)
         return next((read for read in reads if read is not None), finding)
-    except LostError:
+    except (LostError, NotCompiledError):
         return finding
 
 

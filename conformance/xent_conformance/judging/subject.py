@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from xent_conformance.calling.calls import Caller, Executor
+from xent_conformance.calling.compilations import Compilations
 from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.loading.description import Description, Origin, describe
@@ -56,11 +57,12 @@ def distributions(problem: Problem) -> Problem:
 
 @dataclass(frozen=True)
 class Subject:
-    """One backend and dtype that requirements are judged on."""
+    """One backend and dtype that requirements are judged on; ``compilations`` if their number is limited."""
 
     description: Description
     executor: Executor
     dtype: str
+    compilations: Compilations | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, backend: Backend, dtype: str, origin: Origin | None = None) -> Subject:
@@ -131,7 +133,7 @@ class Subject:
     @cached_property
     def caller(self) -> Caller:
         """Calls the backend."""
-        return Caller(self.executor)
+        return Caller(self.executor, self.compilations)
 
     def has(self, form: str) -> bool:
         """Whether the backend satisfies a protocol, by its name in ``description.FORMS``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -18,6 +19,7 @@ from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings, judge, trials
 from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.programs import share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -101,11 +103,14 @@ def evaluate(
         known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
         judged.append(_Judging(requirement, subject, known, announce))
     if judged:
-        source = judged[0].requirement.source
+        source, programs = judged[0].requirement.source, subject.compilations
+        # However often the search goes on after a call that does not come back.
+        least = 0 if programs is None else programs.left - share_of(source, programs)
         searching = judged
         while searching:
-            tasks = (partial(_judge_all, searching, trial) for trial in trials(subject, source, settings))
-            by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
+            with nullcontext() if programs is None else programs.limited(programs.left - least):
+                tasks = (partial(_judge_all, searching, trial) for trial in trials(subject, source, settings))
+                by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
             searching = [j for j in judged if explain is not None and j.goes_on(explain)]
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
@@ -230,6 +235,9 @@ class _Judging:
         """The status if no comparison was conclusive: because of the backend's convention, or by chance."""
         if self.tally.declined is not None:
             return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
+        programs = self.subject.compilations
+        if programs is not None and programs.refused:
+            return Status.VACUOUS, "its calls need compilations beyond the number that this run makes"
         return Status.VACUOUS, "no problem met the requirement's condition"
 
     def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:

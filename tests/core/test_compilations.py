@@ -1,0 +1,206 @@
+"""Callables that compile: what it costs is measured, and a run asks for few compilations that differ in much."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from xent_backends import numpy_cross_entropy
+from xent_backends.callable_compilation import cost_of
+from xent_backends.numpy_backend import from_callable
+from xent_conformance import judge
+from xent_conformance.calling.calls import forward
+from xent_conformance.calling.compilations import Compilations, NotCompiledError
+from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
+from xent_conformance.scheduling import Schedule, in_order
+from xent_conformance.session import Group
+from xent_conformance.strategies import EVERYTHING
+from xent_conformance.strategies.streams import JOINT
+from xent_conformance.verdicts.evaluation import evaluate
+
+
+class Compiled:
+    """A loss that is compiled for each shape and each value of an option, in some seconds, which are slept."""
+
+    def __init__(self, seconds=0.0, *, options=True, shapes=True):
+        self.programs, self.seconds, self.options, self.shapes = set(), seconds, options, shapes
+
+    def __call__(self, logits, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        options = (weight is None, reduction, *((ignore_index, label_smoothing) if self.options else ()))
+        program = ((logits.shape, target.shape) if self.shapes else logits.ndim, logits.dtype, target.dtype, options)
+        if program not in self.programs:
+            self.programs.add(program)
+            time.sleep(self.seconds)
+        return numpy_cross_entropy.cross_entropy(
+            logits,
+            target,
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
+
+
+class Clock:
+    """Seconds that pass in calls alone."""
+
+    def __init__(self, costs):
+        self.now, self.costs = 0.0, costs
+
+    def __call__(self):
+        return self.now
+
+    def call(self, problem, options):
+        self.now += self.costs(problem, options)
+
+
+def measured(costs):
+    clock = Clock(costs)
+    return cost_of(clock.call, lambda shapes="usual": shapes, ("label_smoothing",), "mean", clock)
+
+
+def compiling(*, shapes, options, seconds=0.8):
+    """What calls cost that compile for what they have not met."""
+    met = set()
+
+    def costs(problem, how):
+        key = (problem if shapes else None, how.get("label_smoothing") if options else None)
+        new = key not in met and (shapes or options)
+        met.add(key)
+        return 0.001 + seconds * new
+
+    return costs
+
+
+@pytest.mark.parametrize(("shapes", "options"), [(True, False), (True, True), (False, False)])
+def test_a_first_call_that_takes_long_each_time_is_a_compilation(shapes, options):
+    found = measured(compiling(shapes=shapes, options=options))
+    assert (found.shape > 0, found.option > 0) == (shapes, options)
+    assert found.claims["compile_seconds"] == pytest.approx(0.8 * (shapes or options))
+
+
+def test_a_call_that_takes_long_once_is_none():
+    times = iter([0.5] + [0.001] * 100)
+    assert measured(lambda *_: next(times)).claims["compile_seconds"] == 0
+
+
+def test_a_call_that_always_takes_long_is_none():
+    assert measured(lambda *_: 0.4).claims["compile_seconds"] == 0
+
+
+def test_the_trial_measures_a_callable_and_no_other_one_is_said_to_compile():
+    claims = from_callable(Compiled(0.03), spec="numpy:losses.f", dtypes=("float32",)).capabilities
+    assert claims.static_shapes
+    assert claims.static_options
+    assert 0.02 < claims.compile_seconds < 0.3
+    plain = from_callable(numpy_cross_entropy.cross_entropy, spec="numpy:losses.f", dtypes=("float32",)).capabilities
+    assert (plain.static_shapes, plain.static_options, plain.compile_seconds) == (False, False, 0.0)
+
+
+def adapter(function, seconds=1.0):
+    """A backend of a callable whose compilations have been timed."""
+    made = from_callable(numpy_cross_entropy.cross_entropy, spec="numpy:losses.f", dtypes=("float32",))
+    claims = replace(made.capabilities, static_shapes=True, static_options=True, compile_seconds=seconds)
+    return replace(made, capabilities=claims, function=function)
+
+
+#: What has so many sources that it could use up the compilations of a profile.
+ONLY = {"quick": ("accuracy.*", "weights.*"), "default": ("accuracy.*",)}
+
+
+@pytest.mark.parametrize(("profile", "seconds", "most"), [("quick", 1.0, 40), ("default", 4.0, 150)])
+def test_a_run_asks_for_few_compilations_and_uses_most_of_them(profile, seconds, most):
+    loss = Compiled()
+    result = judge(adapter(loss, seconds), profile=profile, only=ONLY[profile], dtypes="float32")
+    assert result.passed
+    # One more is that of the first look at a backend.
+    assert most / 3 < len(loss.programs) <= most + 1
+    (said,) = (line for line in result.remarks if "compiles" in line)
+    assert f"each new shape and option ({seconds:.2g} s measured)" in said
+    assert f"a pool of {most} compilations" in said
+
+
+def test_what_is_not_compiled_is_not_exercised_and_says_why():
+    chosen = [load()["accuracy.loss"]]
+    for most, status, reason in ((0, "vacuous", "beyond the number"), (2, "pass", "")):
+        subject = replace(Subject.of(adapter(Compiled()), "float32"), compilations=Compilations(most))
+        verdict = evaluate(subject, chosen, Settings("quick"))["accuracy.loss"]
+        assert verdict.status.value == status
+        assert reason in (verdict.reason or "")
+
+
+@pytest.mark.parametrize("wrong", ["weight", "label_smoothing", "ignore_index"])
+def test_a_loss_that_ignores_an_option_is_found_all_the_same(wrong):
+    right = Compiled()
+
+    def loss(logits, target, **options):
+        options.pop(wrong, None)
+        return right(logits, target, **options)
+
+    subject = Subject.of(adapter(loss), "float32")
+    subject = replace(subject, compilations=Compilations(Settings("quick").compilations(subject.capabilities)))
+    found = evaluate(subject, [load()["accuracy.loss"]], Settings("quick"))["accuracy.loss"]
+    assert found.status.value == "fail"
+    assert subject.compilations.left >= 30
+
+
+def test_the_programs_of_a_limit_are_admitted_again_and_no_other():
+    x, labels = np.zeros((2, 3), np.float32), np.array([0, 1])
+    problem = Problem(x, labels)
+    programs = Compilations(5)
+    with programs.limited(2):
+        programs.admit(forward(problem))
+        programs.admit(forward(problem.with_(reduction="sum")), forward(problem.with_(logits=x + 1)))
+        with pytest.raises(NotCompiledError):
+            programs.admit(forward(problem.with_(label_smoothing=0.5)))
+        assert programs.refused
+    assert programs.left == 3
+    programs.admit(forward(problem.with_(label_smoothing=0.5)))
+    assert programs.left == 3, "what reduces a failure is not counted"
+    with programs.limited(9):
+        assert programs.room == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "anew"),
+    [
+        ({}, {"label_smoothing": 0.25}, True),
+        ({"values": False}, {"label_smoothing": 0.25}, False),
+        ({"values": False}, {"reduction": "sum"}, True),
+        ({}, {"logits": np.zeros((3, 3), np.float32), "target": np.zeros(3, int)}, True),
+        ({"shapes": False}, {"logits": np.zeros((3, 3), np.float32), "target": np.zeros(3, int)}, False),
+        ({"shapes": False}, {"target": np.zeros(2, np.int32)}, True),
+        ({}, {"logits": np.zeros((3, 2), np.float32).T}, False),
+        ({"layouts": True}, {"logits": np.zeros((3, 2), np.float32).T}, True),
+    ],
+)
+def test_what_a_program_is_for(policy, change, anew):
+    problem = Problem(np.zeros((2, 3), np.float32), np.zeros(2, int), label_smoothing=0.5)
+    programs = Compilations(9, **policy)
+    calls = forward(problem), forward(problem.with_(**change))
+    assert (programs.program_of(calls[0]) != programs.program_of(calls[1])) is anew
+
+
+def test_float32_gets_half_and_the_other_dtypes_share_the_rest():
+    claims = replace(EVERYTHING, compile_seconds=0.5)
+    shares = [Settings("quick").compilations_for(d, claims.logits_dtypes, claims) for d in claims.logits_dtypes]
+    assert sorted(shares) == [6, 6, 6, 20]
+    assert Settings("quick").compilations_for("float64", ["float64"], claims) == 40
+    assert Settings("default").compilations(claims) == 150
+    assert Settings("default").compilations(EVERYTHING) == 0
+
+
+def test_one_process_alone_has_the_groups_of_a_dtype():
+    subject = Subject.of(adapter(Compiled()), "float32")
+    groups = in_order([Group(subject, (load()[i],)) for i in ("weights.loss", "accuracy.loss", "edges.empty-batch")])
+    assert groups[0].requirements[0].source is JOINT
+    schedule = Schedule(groups)
+    assert schedule.next(0) is groups[0]
+    assert schedule.next(1) is None
+    assert [schedule.next(0), schedule.next(0)] == groups[1:]
