@@ -194,3 +194,22 @@ def test_a_difference_from_the_definition_is_measured():
 def test_arithmetic_is_the_cheapest_that_is_accurate_enough():
     assert arithmetic_for("float32") is FLOAT64
     assert arithmetic_for("float64") in (LONGDOUBLE, ARB)
+
+
+def test_an_answer_to_the_same_logits_is_the_same_with_their_softmax_at_hand():
+    x, labels = np.array([[0.5, -1.0, 3.0], [2.0, 2.0, -np.inf]], np.float32), np.array([2, 0])
+    one = Answer(Problem(x, labels), Conventions())
+    smoothed = Problem(x, labels, label_smoothing=0.25, reduction="none")
+    alone, beside = Answer(smoothed, Conventions()), Answer(smoothed, Conventions(), like=one)
+    assert beside.parts is one.parts
+    assert beside.plain_parts is one.plain_parts
+    for quantity in ("loss", "grad_logits", "log_softmax"):
+        assert np.array_equal(getattr(beside, quantity).value, getattr(alone, quantity).value, equal_nan=True)
+
+
+@pytest.mark.parametrize("arithmetic", [None, ARB])
+def test_a_softmax_of_other_logits_or_in_another_arithmetic_is_refused(arithmetic):
+    x, labels = np.zeros((1, 3), np.float32), np.array([0])
+    other = Answer(Problem(x if arithmetic else x.copy(), labels), Conventions(), arithmetic)
+    with pytest.raises(ValueError, match="same array of logits"):
+        Answer(Problem(x, labels), Conventions(), like=other)

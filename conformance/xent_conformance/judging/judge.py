@@ -71,7 +71,7 @@ def judge(
     for problem, answers in shared[key]:
         if not trial.subject.takes(problem) or skipped(problem):
             continue
-        derived = Trial(trial.subject, problem, answers, recipe=trial.recipe, example=trial.example)
+        derived = Trial(trial.subject, problem, answers, recipe=trial.recipe, example=trial.example, like=trial)
         yield derived, findings(requirement, derived)
 
 

@@ -63,7 +63,8 @@ class Trial:
     """One problem on one subject. Accessors raise SpoiledError if the backend returned no result of the right form.
 
     ``shared`` holds the answer and bounds for other trials of the same problem. ``recipe`` and ``example`` say how the
-    problem was drawn: None and 0 if it was not.
+    problem was drawn: None and 0 if it was not. ``like`` is a trial that may have the same array of logits: its softmax
+    is then computed once.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Trial:
         *,
         recipe: Recipe | None = None,
         example: int = 0,
+        like: Trial | None = None,
     ) -> None:
         """Nothing is computed or called yet."""
         self.subject = subject
@@ -81,6 +83,7 @@ class Trial:
         self.shared: dict[Any, Any] = {} if shared is None else shared
         self.recipe = recipe
         self.example = example
+        self._like = like if like is not None and like.problem.logits is problem.logits else None
         # The invocation is stored too: keys contain ids of arrays, which could be reused once they are freed.
         self._outcomes: dict[Any, tuple[Invocation, Outcome | LostError]] = {}
 
@@ -90,7 +93,8 @@ class Trial:
         conventions = self.subject.conventions
         key = tuple(conventions.choices().values())
         if key not in self.shared:
-            self.shared[key] = Answer(self.problem, conventions)
+            like = None if self._like is None else self._like.answer
+            self.shared[key] = Answer(self.problem, conventions, like=like)
         answer: Answer = self.shared[key]
         return answer
 
@@ -109,7 +113,11 @@ class Trial:
 
     def related(self, problem: Problem) -> Trial:
         """A trial of another problem on the same subject."""
-        return Trial(self.subject, problem)
+        return Trial(self.subject, problem, like=self)
+
+    def laid_out(self, problem: Problem) -> Trial:
+        """A trial of the same problem in another memory layout; answer and bounds are shared."""
+        return Trial(self.subject, problem, self.shared)
 
     def on(self, subject: Subject) -> Trial:
         """The same problem on another subject with the same claims; answer and bounds are shared."""

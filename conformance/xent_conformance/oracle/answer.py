@@ -50,15 +50,30 @@ class Answer:
         (0.6931471805599453, [[-0.5, 0.5]])
     """
 
-    def __init__(self, problem: Problem, conventions: Conventions, arithmetic: Arithmetic | None = None) -> None:
-        """Each quantity is computed when it is first used."""
+    def __init__(
+        self,
+        problem: Problem,
+        conventions: Conventions,
+        arithmetic: Arithmetic | None = None,
+        *,
+        like: Answer | None = None,
+    ) -> None:
+        """Each quantity is computed when it is first used; what depends on the logits alone is that of ``like``.
+
+        Raises ValueError where that is the answer to a problem with other logits.
+        """
         self.problem = problem
         self.conventions = conventions
         self.arithmetic = arithmetic or arithmetic_for(problem.dtype)
+        if like is not None and (like.problem.logits is not problem.logits or like.arithmetic is not self.arithmetic):
+            raise ValueError("answers share a softmax only for the same array of logits, in the same arithmetic")
+        self._like = like
 
     @cached_property
     def parts(self) -> SoftmaxParts:
         """Softmax and its intermediate results."""
+        if self._like is not None:
+            return self._like.parts
         logits = self.problem.logits_by_row()
         if self.arithmetic is ARB:
             from xent_conformance.oracle.arb import softmax_parts_arb
@@ -69,7 +84,7 @@ class Answer:
     @cached_property
     def plain_parts(self) -> PlainParts:
         """The same in the form that the bounds use."""
-        return PlainParts(self.parts)
+        return PlainParts(self.parts) if self._like is None else self._like.plain_parts
 
     @cached_property
     def form(self) -> NormalForm:

@@ -154,7 +154,7 @@ def _views(trial: Trial, factors: Factors) -> Iterator[tuple[Trial, Factors]]:
         for name in ("target", "cotangent"):
             array = getattr(trial.problem, name)
             if array is not None and (view := laid_out(array, layout)) is not array:
-                yield trial.related(trial.problem.with_(**{name: view})), factors
+                yield trial.laid_out(trial.problem.with_(**{name: view})), factors
     for name in ("target", "cotangent"):
         array = getattr(trial.problem, name)
         if array is not None and array.ndim and array.size:
@@ -198,10 +198,15 @@ class _Product:
 
 
 def _products(trial: Trial, factors: Factors) -> dict[str, _Product]:
-    found = {
-        "grad_hidden": _Product(trial, factors.weight, over_rows=False),
-        "grad_weight": _Product(trial, factors.hidden, over_rows=True),
-    }
-    if factors.bias is not None:
-        found["grad_bias"] = _Product(trial, np.ones((trial.problem.rows, 1)), over_rows=True)
-    return found
+    """The exact gradients by name. In every memory layout of problem and factors they are the same."""
+    key = "products", id(trial.bounds), factors.bias is not None
+    if key not in trial.shared:
+        found = {
+            "grad_hidden": _Product(trial, factors.weight, over_rows=False),
+            "grad_weight": _Product(trial, factors.hidden, over_rows=True),
+        }
+        if factors.bias is not None:
+            found["grad_bias"] = _Product(trial, np.ones((trial.problem.rows, 1)), over_rows=True)
+        trial.shared[key] = found
+    products: dict[str, _Product] = trial.shared[key]
+    return products

@@ -104,10 +104,8 @@ def test_an_expanded_cotangent_is_a_dense_one(trial: Trial) -> Iterator[Finding]
     cotangent = problem.cotangent
     if cotangent is None or problem.rows < 2 or any(cotangent.strides):  # noqa: PLR2004 - one row has no stride
         return
-    twin = trial.related(problem.with_(cotangent=np.array(cotangent, copy=True, order="C")))
-    gradient = gradient_of(trial)
-    dense = gradient_of(twin).bounded_as(gradient)
-    yield gradients_agree(trial, gradient, dense, "with the cotangent in memory of its own")
+    dense = trial.laid_out(problem.with_(cotangent=np.array(cotangent, copy=True, order="C")))
+    yield gradients_agree(trial, gradient_of(trial), gradient_of(dense), "with the cotangent in memory of its own")
 
 
 @requirement(
