@@ -1,4 +1,4 @@
-"""One run over some backends: which cells there are, and the verdict of each.
+"""One run over some backends: its cells, and the verdict of each.
 
 A cell is one requirement on one backend and dtype. Cells of one backend and dtype whose problems come from the same
 stream are evaluated together when the first of them is asked for.
@@ -53,7 +53,7 @@ class Cell:
         return f"{name}-{dtype}"
 
     def key(self, requirement: Requirement) -> tuple[str, str, str]:
-        """What its verdict is about, as :class:`~xent_conformance.records.lines.VerdictLine` has it."""
+        """Backend, requirement and dtype, as in :class:`~xent_conformance.records.lines.VerdictLine`."""
         return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
 
 
@@ -67,10 +67,11 @@ class Group:
 
 @dataclass
 class Session:
-    """Loaded backends and the verdicts found so far.
+    """The open backends of a run, and its verdicts so far.
 
-    ``unavailable`` and ``broken`` have what is wrong with each backend left out: this machine lacks something, or the
-    adapter does not work. ``earlier`` is the record of the run that is resumed, ``done`` what it has verdicts for.
+    ``unavailable`` and ``broken`` have the reason for each backend that is not judged: something is missing on this
+    machine, or the adapter does not work. ``earlier`` is the record of the run that is resumed, ``done`` the cells that
+    it has verdicts for.
     """
 
     request: Request
@@ -79,9 +80,9 @@ class Session:
     broken: dict[str, str] = field(default_factory=dict)
     earlier: Record | None = None
     done: frozenset[tuple[str, str, str]] = frozenset()
-    #: Backends that are objects of this process, by what the request calls them.
+    #: Backends that are objects of this process, by their spec in the request.
     objects: Mapping[str, Imported] = field(default_factory=dict)
-    #: Who is told of work that takes long.
+    #: Called with the name of a step that takes long.
     notice: Callable[[str], object] = str
     #: Is given the first failure, as soon as it shows.
     announce: Callable[[FirstFailure], object] = str
@@ -92,10 +93,13 @@ class Session:
 
     @classmethod
     def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
-        """Load and look at every backend; raises UsageError for what cannot be asked for.
+        """Load and try every backend; those that are ``objects`` of this process are judged in it.
 
-        RecordError for a record that cannot be resumed. A backend that does not work is left out, so that the others
-        are judged: see ``left_out``. Those that are ``objects`` of this process are judged in it.
+        A backend that does not work is left out, so that the others are judged: see ``left_out``.
+
+        Raises:
+            UsageError: The request cannot be carried out, for example because there is no such backend.
+            RecordError: The record cannot be resumed.
         """
         session = cls(request, objects=objects or {})
         here = request.backends if request.in_process else session.objects
@@ -118,7 +122,7 @@ class Session:
 
     @classmethod
     def take_over(cls, request: Request, handed: Sequence[HandedOver]) -> Session:
-        """A session of what another process has opened; raises ReplacedError where that is another one by now."""
+        """A session of backends that another process has opened; raises ReplacedError if a file has changed since."""
         session = cls(request)
         try:
             session.opened.extend(taken_over(request, one) for one in handed)
@@ -126,7 +130,7 @@ class Session:
                 if isinstance(one.executor, IsolatedExecutor):
                     one.executor.await_import()
                 if earlier.first is not None:
-                    # The first call of each process is the same.
+                    # Every process begins with the same first call.
                     one.executor.perform(earlier.first[0])
                 session._deviations[one.description.name] = _deviations_of(one)
         except BaseException:
@@ -135,7 +139,7 @@ class Session:
         return session
 
     def hand_over(self) -> list[HandedOver]:
-        """What another process needs to judge what is open here; each time for one process."""
+        """What another process needs to judge the open backends; to be called once for each process."""
         return [one.handed_over() for one in self.opened]
 
     def _add(self, spec: str, executor: IsolatedExecutor | None) -> None:
@@ -163,14 +167,14 @@ class Session:
             self.opened.pop().executor.close()
 
     def _look_at(self, one: Opened) -> None:
-        """Try a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
+        """Make a first call of a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
         call = first_call(one.description, one.executor)
         if isinstance(one.executor, IsolatedExecutor) and one.description.device != "cpu":
             one.executor.canary = call
         self._deviations[one.description.name] = _deviations_of(one)
 
     def __enter__(self) -> Self:
-        """Open already."""
+        """It is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,19 +182,19 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Let go of all backends."""
+        """Close all backends."""
         for one in self.opened:
             one.executor.close()
 
     @property
     def left_out(self) -> list[str]:
-        """What is wrong with the backends that are not judged, a line each."""
+        """The reasons for the backends that are not judged, a line each."""
         missing = [f"{spec} is not available: {reason}" for spec, reason in self.unavailable.items()]
         return missing + list(self.broken.values())
 
     @property
     def not_forked(self) -> list[str]:
-        """Backends that every new process imports again because it cannot be forked, and why, a line each."""
+        """Backends that every new process imports again because their process cannot be forked, with the reason."""
         isolated = [(o.description.name, o.executor) for o in self.opened if isinstance(o.executor, IsolatedExecutor)]
         return [
             f"{name}: every new process imports it again, because {executor.obstacle}"
@@ -200,11 +204,11 @@ class Session:
 
     @property
     def settings(self) -> Settings:
-        """How problems are drawn."""
+        """The profile and the seed."""
         return Settings(self.request.profile, self.request.seed)
 
     def requirements(self) -> list[Requirement]:
-        """The requirements that are asked for."""
+        """The requirements that are judged."""
         registry = load_requirements()
         if self.request.only:
             return selected(self.request.only, registry.values())
@@ -222,7 +226,7 @@ class Session:
         return [cell for cell in found if cell.key(requirement) not in self.done]
 
     def groups(self) -> list[Group]:
-        """All that is to be judged, in groups that share their problems, in the order that ``scheduling`` gives."""
+        """All cells to be judged, in groups that share their problems, in the order of ``scheduling``."""
         found: dict[Any, tuple[Subject, list[Requirement]]] = {}
         for requirement in sorted(self.requirements(), key=_defined_at):
             for cell in self.cells(requirement):
@@ -232,7 +236,7 @@ class Session:
         return in_order(groups)
 
     def group(self, backend: str, dtype: str, identifiers: Sequence[str]) -> Group:
-        """A group as another process has named it."""
+        """The group that another process names."""
         (one,) = (o for o in self.opened if o.description.name == backend)
         registry = load_requirements()
         return Group(self._subject(one, dtype), tuple(registry[i] for i in identifiers))
@@ -255,7 +259,7 @@ class Session:
         return replace(subject, compilations=self._compilations[key])
 
     def judged(self, group: Group) -> Iterator[VerdictLine]:
-        """The lines of a group's verdicts; an error of ours is the verdict of those that it keeps from having one."""
+        """The lines of a group's verdicts; if the suite itself fails, they are errors."""
         subject = group.subject
         try:
             verdicts = self._evaluated(group)
@@ -264,9 +268,9 @@ class Session:
         yield from map(self.line, verdicts.values())
 
     def line(self, verdict: Verdict) -> VerdictLine:
-        """The line of a verdict; an error of ours in reducing its failure is a verdict too."""
+        """The line of a verdict; it is an error if the suite itself fails while reducing the failure."""
         if verdict.failing and not verdict.explained:
-            self._say_reducing(verdict.requirement, verdict.subject)
+            self._note_reducing(verdict.requirement, verdict.subject)
         with _quiet():
             try:
                 return verdict_line(verdict, self.settings)
@@ -274,7 +278,7 @@ class Session:
                 return verdict_line(in_error(verdict.requirement, verdict.subject, error), self.settings)
 
     def verdict(self, requirement: Requirement, cell: Cell) -> Verdict:
-        """Verdict of one cell; evaluates its whole group when first asked."""
+        """The verdict of one cell; its whole group is evaluated on the first call."""
         subject = cell.subject
         key = (subject.name, subject.dtype, requirement.source, requirement.once)
         if key not in self._verdicts:
@@ -297,12 +301,12 @@ class Session:
             self.announce(failure)
 
     def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
-        """What a call that did not come back needs in order not to."""
-        self._say_reducing(requirement, subject)
+        """The cause of a call that did not return."""
+        self._note_reducing(requirement, subject)
         return cause_of(requirement, subject, failing)
 
-    def _say_reducing(self, requirement: Requirement, subject: Subject) -> None:
-        self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing what fails")
+    def _note_reducing(self, requirement: Requirement, subject: Subject) -> None:
+        self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing the failing problem")
 
     def answered(self, lines: Sequence[VerdictLine]) -> list[VerdictLine]:
         """What is to be written in place of some verdicts of the run: with the answers of the other backends."""
@@ -330,7 +334,7 @@ class Session:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Warnings are no business of a run, nor a reason to fail; stronger than python -W error."""
+    """Suppress warnings, even with python -W error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -347,5 +351,5 @@ def _deviations_of(one: Opened) -> tuple[deviations.Deviation, ...]:
 
 
 def _defined_at(requirement: Requirement) -> tuple[str, int]:
-    """Where a requirement is defined: its module, and the line there."""
+    """Where a requirement is defined: module and line."""
     return requirement.check.__module__, requirement.check.__code__.co_firstlineno

@@ -79,7 +79,7 @@ FAULTS = [
         "writes to every descriptor that it finds",
         "for d in range(3, 64):\n    try: os.write(d, b'\\xff' * 64)\n    except OSError: pass",
         verdicts=CRASH,
-        message="sent something that is no answer",
+        message="sent data that is not an answer",
         needs_the_run=True,
     ),
     Fault(

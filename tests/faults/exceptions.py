@@ -35,7 +35,7 @@ FAULTS = [
         "raise Odd",
         before=_class("def __str__(self):\n        while True: pass"),
         verdicts={VICTIM: "timeout"},
-        message="has not come back",
+        message="did not return",
         timeout=0.25,
     ),
     Fault(

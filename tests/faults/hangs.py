@@ -5,15 +5,13 @@ from faults.catalogue import VICTIM, WORKED, Fault
 TIMEOUT = {VICTIM: "timeout"}
 
 FAULTS = [
-    Fault(
-        "a hang", "sleeps for an hour", "time.sleep(3600)", verdicts=TIMEOUT, message="has not come back", timeout=0.25
-    ),
+    Fault("a hang", "sleeps for an hour", "time.sleep(3600)", verdicts=TIMEOUT, message="did not return", timeout=0.25),
     Fault(
         "a hang that takes no signals",
         "blocks every signal, then spins",
         "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\nwhile True: pass",
         verdicts=TIMEOUT,
-        message="has not come back",
+        message="did not return",
         timeout=0.25,
     ),
     Fault(
@@ -21,7 +19,7 @@ FAULTS = [
         "sends itself SIGSTOP",
         "os.kill(os.getpid(), signal.SIGSTOP)",
         verdicts=TIMEOUT,
-        message="has not come back",
+        message="did not return",
         timeout=0.25,
     ),
     Fault(
@@ -37,7 +35,7 @@ FAULTS = [
         "lock = threading.Lock(); lock.acquire(); lock.acquire()",
         when="threading.current_thread() is not threading.main_thread()",
         verdicts={"purity.threads": "timeout"},
-        message="has not come back",
+        message="did not return",
         timeout=0.25,
     ),
     Fault(

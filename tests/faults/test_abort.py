@@ -52,7 +52,7 @@ def test_calls_that_raise_hold_it_too(tmp_path):
     ("answer", "status", "message"),
     [
         ("return super()._parts(logits, np.abs(target) % logits.shape[1], *options)", Status.FAIL, "accepted by"),
-        ("time.sleep(3600)", Status.TIMEOUT, "has not come back"),
+        ("time.sleep(3600)", Status.TIMEOUT, "did not return"),
     ],
 )
 def test_a_number_or_a_hang_does_not(tmp_path, answer, status, message):

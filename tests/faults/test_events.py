@@ -71,13 +71,13 @@ def test_a_backend_whose_workers_are_killed_again_and_again_is_held_to_do_it(ope
         kill(opened, signal.SIGKILL)
         assert opened.perform(CALL).trouble is None
     kill(opened, signal.SIGKILL)
-    assert opened.perform(CALL).trouble == "died of SIGKILL after its last call had come back"
+    assert opened.perform(CALL).trouble == "died of SIGKILL after its last call had returned"
 
 
 def test_a_process_that_dies_of_itself_between_two_calls_is_a_crash(opened):
     kill(opened, signal.SIGSEGV)
     outcome = opened.perform(CALL)
-    assert (outcome.fate, outcome.trouble) == (CRASH, "died of SIGSEGV after its last call had come back")
+    assert (outcome.fate, outcome.trouble) == (CRASH, "died of SIGSEGV after its last call had returned")
     assert opened.perform(CALL).trouble is None
 
 
@@ -120,13 +120,13 @@ def test_two_calls_under_way_share_no_memory(opened):
 
 def test_an_import_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
     executor = IsolatedExecutor(hostile(before="import time\ntime.sleep(3600)"), Narrowing(), Limits(load=1.0))
-    with pytest.raises(BrokenBackendError, match="importing it has not come back after 1 s"):
+    with pytest.raises(BrokenBackendError, match="importing it did not return within 1 s"):
         executor.open()
 
 
 def test_a_name_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
     path = hostile(methods="@property\ndef name(self): time.sleep(3600)")
-    with pytest.raises(BrokenBackendError, match="has not come back"):
+    with pytest.raises(BrokenBackendError, match="did not return"):
         IsolatedExecutor(path, Narrowing(), Limits(load=2.0)).open()
 
 
@@ -137,7 +137,7 @@ def test_reducing_a_crash_uses_up_so_many_workers(hostile, monkeypatch):
     assert line.failures[0].message == "cross_entropy died of SIGABRT"
     # One or two for the crashes that judging has met, those that reducing may use up, and those of variants.
     assert 5 <= restarts <= 5 + 2 + behind.RESTARTS[CRASH]
-    assert said == ["my-backend float32 accuracy.loss: reducing what fails"]
+    assert said == ["my-backend float32 accuracy.loss: reducing the failing problem"]
 
 
 def test_reducing_a_crash_has_its_time_after_which_the_smallest_so_far_stands(hostile, monkeypatch):
@@ -169,8 +169,8 @@ def test_after_a_hang_others_have_less_time_and_in_a_hurry_they_are_believed_at_
     assert executor.perform(CALL).trouble is None
     hanging = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([1])))
     first, second = executor.perform(hanging), executor.perform(hanging)
-    assert first.malformed == "has not come back after 4 s"
-    assert second.malformed == "has not come back after 2 s"
+    assert first.malformed == "did not return within 4 s"
+    assert second.malformed == "did not return within 2 s"
     assert executor.restarts == 4
     with executor.hurried():
         assert executor.perform(hanging).fate == TIMEOUT
@@ -211,7 +211,7 @@ def xent(tmp_path):
 
 @pytest.mark.parametrize(
     ("code", "status", "message"),
-    [("os.abort()", "crash", "died of SIGABRT"), ("time.sleep(3600)", "timeout", "has not come back")],
+    [("os.abort()", "crash", "died of SIGABRT"), ("time.sleep(3600)", "timeout", "did not return")],
 )
 def test_the_command_reports_the_call_in_flight_and_finishes(hostile, xent, tmp_path, code, status, message):
     out, err = (process := xent(hostile(code=code, when=WORKED), "--timeout", "0.25")).communicate(timeout=120)

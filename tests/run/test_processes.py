@@ -142,7 +142,7 @@ def test_what_fails_first_and_what_takes_long_is_said_however_many_processes_the
         session.notice = session.announce = said.append
         verdicts = list(run(session, workers))
     first, *rest = said
-    assert rest == ["my-backend float32 gradients.loss-unchanged: reducing what fails"]
+    assert rest == ["my-backend float32 gradients.loss-unchanged: reducing the failing problem"]
     (line,) = (line for line in verdicts if line.status == Status.FAIL)
     assert (first.requirement, first.dtype, first.status) == (line.requirement, line.dtype, line.status)
     assert first.message != line.failures[0].message

@@ -1,1 +1,1 @@
-"""One call of a backend: its inputs between guard bands, its outcome, and what it may not change."""
+"""One call of a backend: its inputs between guard bands, its outcome, and the state that it must not change."""

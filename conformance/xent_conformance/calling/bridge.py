@@ -1,7 +1,7 @@
-"""Between NumPy's arrays and a backend's own: its bridge, and the layouts that it does not support.
+"""Conversion between NumPy arrays and a backend's own, and the layouts that these cannot have.
 
-A bridge that raises for a layout says that the backend's arrays have no such layout. The values are then passed in
-contiguous arrays, and the run says so once, before judging.
+If the bridge of a backend raises for a layout, its arrays cannot have that layout. The values are then passed as
+contiguous arrays, and the run reports that before judging.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from xent_conformance.strategies.layouts import LAYOUTS, REPEATED, laid_out
 
 
 class Bridge:
-    """Converts the arrays of calls; those of a backend without a bridge stay what they are."""
+    """Converts the arrays of calls; a backend without a bridge gets NumPy arrays."""
 
     def __init__(self, backend: Backend) -> None:
-        """Convert with the bridge of a backend, where it has one."""
+        """Convert with the bridge of a backend, if it has one."""
         self._own = backend if isinstance(backend, ArrayBridge) else None
 
     def asarray(self, array: AnyArray) -> Any:
@@ -34,9 +34,9 @@ class Bridge:
         return array if self._own is None else self._own.asnumpy(array)
 
     def given(self, array: AnyArray, band: int, *, ordinary: bool) -> tuple[Guarded, Any]:
-        """An array between guard bands, contiguous where the backend has no such layout, and the backend's own of it.
+        """An array between guard bands, and the backend's own array of it.
 
-        Raises what the bridge raises.
+        The array is contiguous if the backend's arrays cannot have its layout. Raises what the bridge raises.
         """
         guarded = Guarded(array, band, ordinary=ordinary)
         try:
@@ -48,7 +48,7 @@ class Bridge:
             return guarded, self.asarray(guarded.view)
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; where that is unknown, a call will show."""
+        """Whether the backend's own array has the strides of this one; a guess if the bridge rejects the array."""
         try:
             return bool(self.asnumpy(self.asarray(array)).strides == array.strides)
         except Exception:  # noqa: BLE001 - whatever a bridge raises here, it raises in the call that follows
@@ -56,16 +56,16 @@ class Bridge:
 
     @cached_property
     def refused(self) -> dict[str, str]:
-        """Layouts for which the bridge raises, and what; none where it raises for a contiguous array too."""
+        """Layouts for which the bridge raises, with the error; none if it raises for a contiguous array too."""
         plain = np.arange(6, dtype=np.float32).reshape(2, 3)
-        found: dict[str, str] = {}
+        errors: dict[str, str] = {}
         if self._own is None or self._raised(plain) is not None:
-            return found
+            return errors
         for layout in (*LAYOUTS[1:], REPEATED):
             why = self._raised(laid_out(plain, layout))
             if why is not None:
-                found[layout] = why
-        return found
+                errors[layout] = why
+        return errors
 
     def _raised(self, array: AnyArray) -> str | None:
         try:

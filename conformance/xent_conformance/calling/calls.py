@@ -1,7 +1,7 @@
-"""Calling a backend: which calls there are, and the outcome of each, whatever the backend does.
+"""Calling a backend: the invocations of its methods, and the outcome of each, whatever the backend does.
 
-A :class:`Caller` turns problems into invocations; an :class:`Executor` carries them out, in this process
-(``execution.py``) or in one of the backend's own (``isolation``).
+An :class:`Executor` carries out invocations, in this process (``execution.py``) or in a worker (``isolation``). A
+:class:`Caller` raises LostError for a call that crashes or hangs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xent_conformance.problem import AnyArray, Problem, same_bits
 
 #: How a process may end in a call.
 CRASH, TIMEOUT = "crash", "timeout"
-#: The description of a call that wrote outside its inputs.
+#: How messages describe a call that wrote outside its inputs.
 STRAYED = "wrote outside the elements of its"
 #: Longest text of a result.
 LONGEST_SHOWN = 200
@@ -30,10 +30,11 @@ LONGEST_SHOWN = 200
 class Outcome:
     """The result of one call: its arrays by name, what it raised, or why its result is malformed.
 
-    ``raised_at`` is "file:line" of the innermost frame outside the suite, None where there is none.
-    ``changed`` names the inputs that do not hold the same bytes after the call, ``strayed`` those around whose elements
-    something was written, ``aliases`` the results that lie in the memory of an input. ``fate`` is CRASH or TIMEOUT
-    where the call never came back; ``malformed`` then says how.
+    ``raised_at`` is "file:line" of the innermost frame outside the suite, None if there is none.
+
+    ``changed`` names the inputs whose elements have changed, ``strayed`` those around whose elements something was
+    written, ``aliases`` the results that share the memory of an input. ``fate`` is CRASH or TIMEOUT if the call did not
+    return; ``malformed`` then says how it ended.
     """
 
     arrays: Mapping[str, AnyArray]
@@ -49,7 +50,7 @@ class Outcome:
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no result to judge, as a phrase to follow the name of the call; None: there is a result."""
+        """Why there is no result to judge, as a phrase that follows the name of the call; None if there is a result."""
         if self.raised is not None:
             return f"raised {self.raised_type}: {self.raised}"
         if self.strayed and self.malformed is None:
@@ -58,7 +59,7 @@ class Outcome:
 
     @property
     def shown(self) -> str:
-        """The outcome in words: its trouble, or the first of its results."""
+        """The outcome as text: its trouble, or the first of its results."""
         if self.trouble is not None:
             return self.trouble
         name, array = next(iter(self.arrays.items()), ("nothing", np.zeros(0)))
@@ -69,8 +70,8 @@ class Outcome:
 class Invocation:
     """One call of a backend's method: positional arrays by name, keyword options, and names for its results.
 
-    An input that is None is passed as None. ``guarded``: the inputs lie between guard bands. Those that ``ordinary``
-    names have ordinary numbers there instead of poison.
+    An input that is None is passed as None. ``guarded``: the inputs are between guard bands. The bands of the inputs
+    that ``ordinary`` names have ordinary numbers instead of poison.
     """
 
     method: str
@@ -82,14 +83,14 @@ class Invocation:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """The same for equal calls, as long as their arrays live: arrays are distinguished by identity."""
+        """Equal for equal calls. Arrays are compared by identity, so it is valid only as long as they exist."""
         weight = self.options.get("weight")
         options = {**self.options, "weight": None if weight is None else id(weight)}
         return self.method, tuple(map(id, self.inputs.values())), tuple(sorted(options.items())), self.ordinary
 
     @property
     def arrays(self) -> dict[str, AnyArray]:
-        """All arrays that are passed, by name; ``weight`` is that of the classes, or of a linear map."""
+        """All arrays that are passed, by name; ``weight`` is that of the classes or of a linear map."""
         passed = {name: array for name, array in self.inputs.items() if array is not None}
         return {**passed, "weight": self.options["weight"]} if self.options.get("weight") is not None else passed
 
@@ -102,7 +103,7 @@ class Factors(NamedTuple):
     bias: AnyArray | None
 
 
-#: Latest calls that are remembered, each with so many bytes of arrays at most.
+#: Number of latest calls that are remembered, and most bytes of the arrays of each.
 REMEMBERED, LARGEST = 128, 1 << 16
 
 
@@ -112,10 +113,10 @@ def none_remembered() -> deque[Invocation]:
 
 
 class Executor(Protocol):
-    """Carries out invocations on one backend, each with inputs of its own.
+    """Carries out invocations on one backend, each with its own copies of the inputs.
 
-    ``restarts``: processes that have ended. ``expendable``: it survives calls that end its backend. ``recent`` has
-    the latest calls: what a backend carries from one call to the next may be of those.
+    ``restarts``: number of processes that have ended. ``expendable``: it survives calls that crash the backend.
+    ``recent`` has the latest calls, on which a backend with internal state may depend.
     """
 
     restarts: int
@@ -129,9 +130,9 @@ class Executor(Protocol):
         """One call, read before and after another one."""
 
     def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
-        """One call, and then another one with the same arrays, whose contents are replaced before it.
+        """One call, and then another one with the same arrays, whose contents are overwritten in between.
 
-        The outcome of the second; None where the backend's arrays cannot be assigned to.
+        Returns the outcome of the second; None if the backend's arrays cannot be written to.
         """
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
@@ -141,7 +142,7 @@ class Executor(Protocol):
         """One call, and the state of the process that it has changed, such as the working directory."""
 
     def renewed(self) -> bool:
-        """Give the next call a process in which none was made; False where that is not possible."""
+        """Let the next call be the first in a new process; False if that is not possible."""
 
     def keeps_strides(self, array: AnyArray) -> bool:
         """Whether the backend's own array has the strides of this one."""
@@ -151,10 +152,10 @@ class Executor(Protocol):
 
 
 class LostError(Exception):
-    """A call that did not come back. Callers raise it, so that no requirement mistakes it for an answer."""
+    """A call that did not return. Callers raise it, so that no requirement takes it for a result."""
 
     def __init__(self, calls: Sequence[Invocation], outcome: Outcome, *, threads: bool = False) -> None:
-        """Carries what was called, one after the other or in ``threads`` of their own, and the outcome."""
+        """Has the calls, which were made one after the other or each in a thread, and the outcome."""
         super().__init__(f"{calls[0].method} {outcome.trouble}")
         self.calls = tuple(calls)
         self.outcome = outcome
@@ -162,7 +163,7 @@ class LostError(Exception):
 
 
 class Caller:
-    """Makes calls of a backend through an executor. Each raises LostError where it does not come back.
+    """Makes calls of a backend through an executor. Each method raises LostError if a call does not return.
 
     Where the backend compiles, ``compilations`` may refuse a call, by NotCompiledError.
     """
@@ -184,36 +185,36 @@ class Caller:
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
         self._remember(invocation)
-        return _back(self.executor.perform(invocation), invocation)
+        return _returned(self.executor.perform(invocation), invocation)
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
         """The state of the process that a call has changed."""
         self._remember(invocation)
         outcome, changed = self.executor.disturbed(invocation)
-        _back(outcome, invocation)
+        _returned(outcome, invocation)
         return changed
 
     def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
         self._remember(invocation, other)
         early, late = self.executor.read_twice(invocation, other)
-        return _back(early, invocation), _back(late, invocation, other)
+        return _returned(early, invocation), _returned(late, invocation, other)
 
     def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
         """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
         self._remember(invocation, other)
         outcome = self.executor.rewritten(invocation, other)
-        return None if outcome is None else _back(outcome, invocation, other)
+        return None if outcome is None else _returned(outcome, invocation, other)
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation ``rounds`` times in a thread of its own, all at once."""
         self._admit(*invocations)
-        found = self.executor.together(invocations, rounds)
-        return [[_back(outcome, *invocations, threads=True) for outcome in outcomes] for outcomes in found]
+        by_thread = self.executor.together(invocations, rounds)
+        return [[_returned(outcome, *invocations, threads=True) for outcome in outcomes] for outcomes in by_thread]
 
 
-def _back(outcome: Outcome, *calls: Invocation, threads: bool = False) -> Outcome:
-    """The outcome of calls that came back."""
+def _returned(outcome: Outcome, *calls: Invocation, threads: bool = False) -> Outcome:
+    """The outcome, if the calls returned; raises LostError otherwise."""
     if outcome.fate is not None:
         raise LostError(calls, outcome, threads=threads)
     return outcome
@@ -264,7 +265,7 @@ def _arrays(problem: Problem, *names: str) -> dict[str, AnyArray]:
 
 
 def differing(first: Outcome, second: Outcome) -> str | None:
-    """The first result that is not bitwise the same in both, "outcome" where only one has results; None: they agree."""
+    """The first result that differs bitwise, "outcome" if only one has results; None if they are the same."""
     if first.trouble or second.trouble:
         return None if first.trouble == second.trouble else "outcome"
     return next((n for n, array in first.arrays.items() if not same_bits(array, second.arrays[n])), None)

@@ -1,4 +1,4 @@
-"""What an exception of a backend says: its type, its message, and where it was raised."""
+"""Exceptions of a backend as text: type, message, and where they were raised."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from xent_conformance.calling.foreign import printable
 
-#: The suite's own frames say nothing about a backend.
+#: Folder of the suite, whose frames are not shown.
 SUITE = str(Path(__file__).parents[1])
-#: Innermost frames that a traceback shows.
+#: Number of innermost frames that a traceback shows.
 FRAMES = 12
 #: The beginning of an installed library's path, which differs from machine to machine.
 INSTALLED = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
@@ -33,7 +33,7 @@ def described(error: BaseException) -> dict[str, Any]:
 
 
 def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    """The frames outside the suite, the innermost last."""
+    """The frames outside the suite, innermost last."""
     return [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(SUITE)]
 
 

@@ -1,6 +1,6 @@
-"""Carrying out invocations in this process: fresh inputs between guard bands, and an outcome whatever happens.
+"""Carrying out invocations in this process: new inputs between guard bands, and an outcome whatever happens.
 
-Whatever a call raises, warns or returns leaves this module only as an :class:`Outcome`.
+Exceptions, warnings and results of a call leave this module only as an :class:`Outcome`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from xent_conformance.formats import is_floating
 from xent_conformance.interface import Backend, Surroundings
 from xent_conformance.problem import AnyArray
 
-#: Seconds between two switches of Python's threads while calls are made beside each other.
+#: Seconds between two switches of Python's threads while calls are made concurrently.
 SWITCH = 1e-6
 
 
 class DebuggerQuitError(KeyboardInterrupt):
-    """A debugger was quit inside a call: an interruption, not an answer of the backend."""
+    """A debugger was quit inside a call: an interruption, not the outcome of the call."""
 
 
 class MalformedError(TypeError):
@@ -53,14 +53,14 @@ class LocalExecutor:
         self._bridge = Bridge(backend)
         self.recent = none_remembered()
         self._held = Held()
-        #: The first call that was asked for, and what came of it.
+        #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None
         self._own = backend.surroundings if isinstance(backend, Surroundings) else dict
-        # In the suite's own process, its state changes between two calls for many reasons.
+        # In the suite's own process, the state changes between two calls for other reasons.
         self._beginning = seen(self._own) if guest else None
 
     def perform(self, invocation: Invocation) -> Outcome:
-        """One call, whose warnings and floating-point errors affect nothing else."""
+        """One call, with its warnings and floating-point errors contained."""
         with _quiet():
             self._held.look()
             outcome = self._outcome(invocation)[0]
@@ -82,19 +82,19 @@ class LocalExecutor:
                 self._outcome(invocation, arrays)
                 for name, array in other.arrays.items():
                     arrays[name][...] = self._bridge.asarray(array)
-            except Exception:  # noqa: BLE001 - an array that cannot be assigned to says so in a way of its own
+            except Exception:  # noqa: BLE001 - read-only arrays raise different errors in different frameworks
                 return None
-        # Not in the error state that the first call may have set.
+        # Again, because the first call may have changed the error state.
         with _quiet():
             return self._outcome(other, arrays)[0]
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
-        """Each invocation several times in a thread of its own; Python changes threads as often as it can."""
+        """Each invocation several times in a thread of its own; Python switches threads as often as it can."""
         start = Barrier(len(invocations))
 
         def repeatedly(invocation: Invocation) -> list[Outcome]:
             start.wait()
-            # NumPy's error state is each thread's own: every call runs with the state that it would have alone.
+            # NumPy's error state is per thread: every call runs with the same state as it would alone.
             return [self._quietly(invocation) for _ in range(rounds)]
 
         interval = sys.getswitchinterval()
@@ -111,9 +111,9 @@ class LocalExecutor:
             return self._outcome(invocation)[0]
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
-        """One call, and what of the process it leaves changed; for a guest, what calls before it have changed too.
+        """One call, and the state of the process that it has changed; for a guest, also what earlier calls have.
 
-        So are inputs of calls before it that were written to after those had returned.
+        The inputs of earlier calls count as state too, if they were written to after these had returned.
         """
         with surroundings(self._own, self._beginning) as changes:
             outcome = self._outcome(invocation)[0]
@@ -124,14 +124,14 @@ class LocalExecutor:
         return False
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; where that is unknown, a call will show."""
+        """Whether the backend's own array has the strides of this one."""
         return self._bridge.keeps_strides(array)
 
     def close(self) -> None:
         """The backend lives as long as this process."""
 
     def _given(self, invocation: Invocation) -> dict[str, tuple[Guarded, Any]]:
-        """New arrays for a call by name: between guard bands, and the backend's own of them."""
+        """New arrays for a call by name: between guard bands, and the backend's own array of each."""
         band = BAND if invocation.guarded else 0
         given: dict[str, tuple[Guarded, Any]] = {}
         for name, array in invocation.arrays.items():
@@ -143,9 +143,9 @@ class LocalExecutor:
     def _outcome(
         self, invocation: Invocation, arrays: dict[str, Any] | None = None
     ) -> tuple[Outcome, dict[str, AnyArray]]:
-        """The outcome of a call, and its results where the backend left them.
+        """The outcome of a call, and its results in the memory in which the backend returned them.
 
-        ``arrays``: the backend's own, which are then not looked at after the call; new ones where there are none.
+        ``arrays`` are the backend's own, which are then not checked after the call; None for new ones.
         """
         inputs, options = invocation.inputs, dict(invocation.options)
         given: dict[str, Guarded] = {}
@@ -178,7 +178,7 @@ class LocalExecutor:
     def _results(self, returned: Any, invocation: Invocation) -> dict[str, AnyArray]:
         """The returned arrays as NumPy's, by name; absent ones (None) left out."""
         results = invocation.results
-        # Even without classes there is a loss for each row.
+        # A row has a loss even if there are no classes.
         sizes = (math.prod(max(n, 1) for n in array.shape) for array in invocation.inputs.values() if array is not None)
         most = 1 + sum(sizes)
         values = returned if len(results) > 1 else (returned,)
@@ -190,17 +190,17 @@ class LocalExecutor:
         return {name: self._floating(name, value, most) for name, value in named if value is not None}
 
     def _floating(self, name: str, value: Any, most: int) -> AnyArray:
-        """A result as a plain array of floating-point numbers, of so many elements at most."""
+        """A result as a plain array of floating-point numbers, with at most ``most`` elements."""
         try:
             array = self._bridge.asnumpy(value)
         except (TypeError, AttributeError) as error:
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array ({error})") from error
-        # Neither a value's claim about its class nor a custom class's answers are trusted.
+        # type() and not isinstance: a class can lie about itself, and its methods are not trusted.
         kind = type(array)
         if not issubclass(kind, np.ndarray | np.generic):
             raise MalformedError(f"returned {_describe(value)} for {name}, expected an array")
         if kind is not np.ndarray and kind is not _dtype_of(array).type:
-            # What a subclass adds would be lost here: masked elements, another meaning of ``*``.
+            # The additions of a subclass would be lost here: masked elements, another meaning of ``*``.
             what = "" if array is value else f", which asnumpy made a {name_of(kind)}"
             raise MalformedError(f"returned {_describe(value)} for {name}{what}, expected a plain array")
         plain: AnyArray = np.asarray(array)
@@ -222,7 +222,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _of_shape(name: str, array: Any, original: AnyArray) -> Any:
-    """An adapter's own array; raises MalformedError where it has another shape than the array it was made from."""
+    """An adapter's own array; raises MalformedError if its shape differs from that of the original."""
     try:
         shape = tuple(int(n) for n in array.shape)
     except (AttributeError, TypeError, ValueError):
@@ -241,8 +241,8 @@ def _quits_debugger(error: BaseException) -> bool:
 
 def _dtype_of(array: AnyArray) -> np.dtype[Any]:
     """The dtype of an array or scalar, whatever its class claims."""
-    found: np.dtype[Any] = (np.ndarray if issubclass(type(array), np.ndarray) else np.generic).dtype.__get__(array)
-    return found
+    dtype: np.dtype[Any] = (np.ndarray if issubclass(type(array), np.ndarray) else np.generic).dtype.__get__(array)
+    return dtype
 
 
 def _describe(value: Any) -> str:

@@ -1,8 +1,9 @@
 """Guard bands: an array as a view of a larger memory whose other elements are poison.
 
-What is read outside the array spoils the answer, and what is written there is seen. The poison is nan, or for integers
-a number that is no class index; it also fills the gaps between the elements of a view with strides of its own. A
-maximum may skip nan: where that could hide a read, the call is repeated with ordinary numbers in its place.
+A read outside the array then makes the result wrong, and a write there is detected. The poison is nan, or for integers
+a
+number that is not a class index; it also fills the gaps between the elements of a strided view. A maximum may skip nan:
+where that could hide a read, the call is repeated with ordinary numbers instead.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ from xent_conformance.problem import AnyArray, same_bits
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
 BAND = 256
-#: Each byte of an integer's poison; as an int64 it is about 7.7e18.
+#: Each byte of integer poison; as an int64 it is about 7.7e18.
 INTEGER_POISON = 0x6B
 
 Bytes = npt.NDArray[np.uint8]
 
 
 class Guarded:
-    """A copy of an array with the same values and strides, between guard bands. ``view`` is what a backend is given.
+    """A copy of an array with the same values and strides, between guard bands. ``view`` is passed to the backend.
 
-    ``view.base`` is the whole memory as bytes, for bridges that can take it along to another device.
+    ``view.base`` is the whole memory as bytes, for bridges that can copy it to another device.
     """
 
     def __init__(self, array: AnyArray, band: int = BAND, *, ordinary: bool = False) -> None:
-        """Copies the array. Strides that are no multiple of the item size are not kept. A band of 0 is none.
+        """Copy the array. Strides that are not multiples of the item size are not preserved. A band of 0 is none.
 
-        ``ordinary``: the largest finite number, or the label 0, lies around it instead of poison.
+        ``ordinary``: the bands have the largest finite number, or the label 0, instead of poison.
         """
         self._original = array
         self.memory, self.view = _between_bands(array, band, ordinary=ordinary)
-        # The view is the backend's to change: its shape can be assigned to.
+        # Stored here because the backend can change the view, for example its shape.
         self._form = self.view.dtype, self.view.shape, self.view.strides
         self._offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
         self._before = self.memory.tobytes()
@@ -46,7 +47,7 @@ class Guarded:
     def after(self, there: AnyArray) -> tuple[bool, bool]:
         """Whether elements were changed, and whether something was written around them.
 
-        ``there`` is what the backend's own array holds after the call.
+        ``there`` is the backend's own array after the call, as NumPy's.
         """
         held = self._memory_behind(there)
         if held is None:
@@ -54,7 +55,7 @@ class Guarded:
         dtype, shape, strides = self._form
         moved = (there.dtype, there.shape) != (dtype, shape) or (there.strides != strides and not self._equals(there))
         if held.tobytes() == self._before:
-            # The same bytes, but perhaps viewed differently, such as transposed in place.
+            # The same bytes, but perhaps with another view, such as after transposing in place.
             return moved, False
         elements = self._view_of(held)
         changed = moved or not self._equals(elements)
@@ -66,7 +67,7 @@ class Guarded:
         return same_bits(there, self._original)
 
     def _memory_behind(self, there: AnyArray) -> Bytes | None:
-        """The memory that the backend's array lies in, bands included; None where it does not have them."""
+        """The memory of the backend's array, including the bands; None if it does not have them."""
         if np.may_share_memory(there, self.memory):
             return self.memory
         base = there.base
@@ -80,14 +81,14 @@ class Guarded:
 
 
 def poison(dtype: np.dtype[Any], count: int) -> bytes:
-    """The bytes of so many elements that spoil whatever reads them."""
+    """The bytes of ``count`` elements of poison."""
     if dtype.kind == "c" or is_floating(dtype):
         return np.full(count, np.nan).astype(dtype).tobytes()
     return bytes([INTEGER_POISON]) * (count * dtype.itemsize)
 
 
 def ordinary_numbers(dtype: np.dtype[Any], count: int) -> bytes:
-    """The bytes of so many elements that could be real ones: the largest finite number, or the label 0."""
+    """The bytes of ``count`` plausible elements: the largest finite number, or the label 0."""
     if is_floating(dtype):
         return np.full(count, format_named(name_of(dtype)).max_finite).astype(dtype).tobytes()
     return bytes(count * dtype.itemsize)
@@ -103,7 +104,7 @@ def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Byte
         view[...] = array
     else:
         low, high = np.lib.array_utils.byte_bounds(array)
-        # A view starts anywhere, a new array at a multiple of 16 bytes: kernels that load vectors rely on it.
+        # The view need not be aligned to 16 bytes as new arrays are, on which kernels that load vectors may rely.
         lead = width + (array.itemsize if width else 0)
         memory = np.empty(-(-(high - low + lead + width) // BAND) * BAND, dtype=np.uint8)
         memory.reshape(-1, BAND)[...] = band
@@ -115,7 +116,7 @@ def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Byte
 
 
 def _fill(view: AnyArray, array: AnyArray) -> None:
-    """Write the elements, each once where a stride of zero repeats them or windows overlap."""
+    """Write the elements, each only once if a stride of zero repeats them or windows overlap."""
     if overlapping(array.shape, array.strides, array.itemsize):
         behind(view)[...] = behind(array)
         return
@@ -124,15 +125,15 @@ def _fill(view: AnyArray, array: AnyArray) -> None:
 
 @cache
 def _band(dtype: np.dtype[Any], *, ordinary: bool) -> Bytes:
-    """A band's worth of poison, or of ordinary numbers."""
+    """The bytes of a band of poison, or of ordinary numbers."""
     fill = ordinary_numbers if ordinary else poison
     return np.frombuffer(fill(dtype, BAND // dtype.itemsize), dtype=np.uint8)
 
 
 def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
-    """Other values in the layout of an array: a fault of that layout would not show without it.
+    """Other values in the layout of an array, so that a fault that depends on the layout still shows.
 
-    Values of the same shape get the same strides, those of another shape strides of the same kind, where possible.
+    Values of the same shape get the same strides, those of another shape similar strides if possible.
     """
     if array.flags.c_contiguous:
         return values
@@ -149,7 +150,7 @@ def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
 
 
 def _of_strides(values: AnyArray, strides: tuple[int, ...]) -> AnyArray:
-    """An array of the shape and dtype of others with strides of its own; poison lies between its elements."""
+    """An array with the shape and dtype of ``values`` and other strides, with poison between its elements."""
     start = sum((n - 1) * -step for n, step in zip(values.shape, strides, strict=True) if step < 0)
     count = extent(values.shape, [abs(step) for step in strides]) // values.itemsize + 1
     memory = np.frombuffer(bytearray(poison(values.dtype, count)), np.uint8)

@@ -1,4 +1,4 @@
-"""Views of memory with strides of their own."""
+"""Views of memory with arbitrary strides."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def view_of(
 ) -> AnyArray:
     """The array whose first element begins at byte ``start``.
 
-    Made as raw bytes of the same width, since the dtypes of ml_dtypes have no buffers of their own.
+    It is made as raw bytes of the same width, since the dtypes of ml_dtypes do not support buffers.
     """
-    found: AnyArray = np.ndarray(shape, np.dtype(f"V{dtype.itemsize}"), memory, start, strides).view(dtype)
-    return found
+    view: AnyArray = np.ndarray(shape, np.dtype(f"V{dtype.itemsize}"), memory, start, strides).view(dtype)
+    return view
 
 
 def overlapping(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> bool:
@@ -53,24 +53,24 @@ def windows(memory: AnyArray, shape: tuple[int, ...], strides: tuple[int, ...]) 
 
 
 def strides_like(array: AnyArray, shape: Sequence[int]) -> tuple[int, ...] | None:
-    """Strides for another shape in the manner of an array's: the same order of the axes in memory, the same gaps behind
-    each, the same directions and repetitions. None for another number of axes, and where elements overlap.
+    """Strides for another shape like those of an array: with the same order of axes in memory, gaps, directions and
+    repetitions. None for another number of axes, or if elements overlap.
     """
     if array.ndim != len(shape) or overlapping(array.shape, array.strides, array.itemsize):
         return None
-    found = [0] * array.ndim
+    strides = [0] * array.ndim
     reach = new_reach = array.itemsize
     for axis in sorted(range(array.ndim), key=lambda axis: (abs(array.strides[axis]), -axis)):
         step, length = array.strides[axis], array.shape[axis]
         if step == 0:
             continue
-        # The stride of an axis of length 1 is anything.
+        # The stride of an axis of length 1 is arbitrary.
         gap = max(abs(step) - reach, 0) if length > 1 else 0
-        found[axis] = (new_reach + gap) * (1 if step > 0 else -1)
+        strides[axis] = (new_reach + gap) * (1 if step > 0 else -1)
         reach, new_reach = max(abs(step), reach) * length, (new_reach + gap) * shape[axis]
-    return tuple(found)
+    return tuple(strides)
 
 
 def once(strides: tuple[int, ...]) -> tuple[slice, ...]:
-    """The index that leaves out the repetitions of elements behind strides of zero."""
+    """The index that omits the repetitions of elements with strides of zero."""
     return tuple(slice(0, 1) if step == 0 else slice(None) for step in strides)

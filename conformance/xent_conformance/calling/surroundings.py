@@ -1,4 +1,4 @@
-"""State of the process that a call must not leave changed."""
+"""Global state of the process, which a call must not change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-#: How to read each part of the state, as Python source, which reproducer scripts use too. Values
-#: are compared as they are. In another floating-point mode sums round differently, and subnormals are zero.
+#: How to read each part of the state, as Python source, which scripts use too. In another floating-point mode sums
+#: round differently, and subnormals are zero.
 LOOKS: Mapping[str, str] = {
     "working directory": "os.getcwd()",
     "environment variables": "dict(os.environ)",
@@ -29,7 +29,7 @@ LOOKS: Mapping[str, str] = {
     "standard streams": "[(id(s), getattr(s, 'closed', None)) for s in (sys.stdin, sys.stdout, sys.stderr)],"
     " [name in os.listdir('/dev/fd') for name in '12']",
 }
-#: What these expressions need.
+#: Source that these expressions need.
 SETTING = "import locale, os, pickle, random, sys, warnings\nSMALL = 2.0**-54, 3 * 2.0**-54, -(2.0**-54)"
 
 
@@ -52,7 +52,7 @@ def _reset(variables: Mapping[str, str]) -> None:
 
 
 #: How to restore each part, where that is possible.
-PUTTING_BACK: Mapping[str, Callable[[Any], Any]] = {
+RESTORE: Mapping[str, Callable[[Any], Any]] = {
     "working directory": os.chdir,
     "environment variables": _reset,
     "locale": lambda name: locale.setlocale(locale.LC_ALL, name),
@@ -65,28 +65,28 @@ PUTTING_BACK: Mapping[str, Callable[[Any], Any]] = {
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Restore the state of the process afterwards, as far as possible, whatever happens inside."""
+def restored() -> Iterator[None]:
+    """Restore the state of the process at the end of the block, as far as possible."""
     before, drawn = seen(dict), np.random.get_state()  # noqa: NPY002 - the global one is what others draw from
     try:
         yield
     finally:
         np.random.set_state(drawn)  # noqa: NPY002
         after = seen(dict)
-        for name, put_back in PUTTING_BACK.items():
+        for name, restore in RESTORE.items():
             if after[name] != before[name]:
                 with suppress(OSError, locale.Error):
-                    put_back(before[name])
+                    restore(before[name])
 
 
 @contextmanager
 def surroundings(
     own: Callable[[], Mapping[str, Any]], beginning: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Give a function that names what has changed since; restore the state afterwards.
+    """Give a function that names the parts that have changed since; restore the state at the end of the block.
 
-    ``own`` has the state that only the backend's library knows of. With a ``beginning``, what has changed since then
-    is named too: a call that repeats the change of an earlier one changes nothing itself.
+    ``own`` gives the state of the backend's library. With a ``beginning``, parts that have changed since then are named
+    too, because a call that repeats a change of an earlier one changes nothing itself.
     """
     before = seen(own)
 
@@ -95,16 +95,16 @@ def surroundings(
         earlier = before if beginning is None else beginning
         return tuple(n for n, value in after.items() if value != before.get(n) or value != earlier.get(n))
 
-    with kept():
+    with restored():
         yield changes
 
 
 def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """The whole state; a part that cannot be read is represented by its error."""
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     for name, look in _LOOKS.items():
         try:
-            found[name] = look()
+            state[name] = look()
         except OSError as error:
-            found[name] = repr(error)
-    return {**found, **{k: repr(v) for k, v in own().items()}}
+            state[name] = repr(error)
+    return {**state, **{k: repr(v) for k, v in own().items()}}

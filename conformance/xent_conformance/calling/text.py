@@ -1,4 +1,4 @@
-"""A call as text that a person reads."""
+"""A call as readable text."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def to_text(call: Invocation) -> str:
 
 
 def array_text(array: AnyArray, rank: int) -> str:
-    """Values of an array, by row; of a long row only the elements that differ from its most common value.
+    """Values of an array, by row; for a long row only the elements that differ from its most common value.
 
-    ``rank``: the classes are the second axis of arrays of so many, and the last of any other.
+    ``rank``: the class axis of arrays with this many axes is the second, of any others the last.
     """
     if array.ndim == 0:
         return number_text(array[()])

@@ -1,12 +1,12 @@
-"""A process of its own for each backend, so that nothing it does ends the run or changes another verdict.
+"""A worker process for each backend, so that a crash, a hang or changed global state cannot affect the run.
 
 ``channel``      messages between the two processes, large arrays in shared memory
-``worker``       the backend's side: makes it, and carries out one request after the other
-``fork_server``  the process that imports a backend, and that workers are forked from
-``fork_client``  our side of that
-``process``      our side of one worker: exchanging messages, waiting for it, finding out how it died
-``executor``     an :class:`~xent_conformance.calling.calls.Executor` that outlives its workers
+``worker``       the worker's side: makes the backend, and carries out one request after the other
+``fork_server``  the process that imports a backend, and from which workers are forked
+``fork_client``  the run's side of the fork server
+``process``      the run's side of one worker: exchanging messages, waiting for it, determining how it died
+``executor``     an :class:`~xent_conformance.calling.calls.Executor` that replaces workers that have died
 """
 
-#: Seconds that a call may take unless the user says otherwise. Here, where it costs no import.
+#: Default limit for a call in seconds. Defined here because importing this package is cheap.
 CALL_SECONDS = 20.0

@@ -1,8 +1,9 @@
 """Messages between a run and the worker of a backend: pickled plain data, large arrays in shared memory.
 
-There are at most as many requests at a time as each side has memories, which are used in turn: a memory is free again
-when the next message is written to it.
-What a worker sends is read without loading any class: only builtin values and arrays get through.
+Each side has as many memories as there may be requests under way, and uses them in turn: the content of a memory is
+valid until the next message is written to it.
+
+Messages of a worker are unpickled without loading any class: they contain only builtin values and arrays.
 """
 
 from __future__ import annotations
@@ -26,27 +27,27 @@ from xent_conformance.calling.strides import behind, extent, once, overlapping, 
 from xent_conformance.formats import dtype_of, name_of
 from xent_conformance.problem import AnyArray
 
-#: Arrays from this many bytes on go through shared memory.
+#: Arrays of at least this many bytes are passed in shared memory.
 LARGE = 1 << 15
-#: Shared memory beyond this is returned when it is no longer needed.
+#: Shared memory that is larger than this is freed after use.
 KEPT = 1 << 26
 _LENGTH = struct.Struct("<Q")
 #: Seconds between two checks that the other side still exists.
 GLANCE = 0.25
-#: Longest message; the arrays in it are below LARGE each.
+#: Most bytes of a message; each array in it is smaller than LARGE.
 LONGEST = 1 << 28
 _PACKED = "\0array"
 
 
 class GarbledError(EOFError):
-    """What arrived is not a message: something other than the other side has written to the connection."""
+    """Received bytes that are not a message: something else than the other side has written to the connection."""
 
 
 class Arena:
     """Memory that two processes share through a file descriptor; one of them writes, the other reads."""
 
     def __init__(self, descriptor: int | None = None) -> None:
-        """Takes the descriptor of the other side, or opens a memory of its own."""
+        """Use a descriptor from the other side, or create a new memory."""
         self.descriptor = _anonymous() if descriptor is None else descriptor
         self._size = os.fstat(self.descriptor).st_size
         self._used = 0
@@ -76,7 +77,7 @@ class Arena:
         """The bytes that the other side has written."""
         size = os.fstat(self.descriptor).st_size
         if start < 0 or length < 0 or start + length > size:
-            raise EOFError("a message about memory that is not there")
+            raise EOFError("a message refers to memory that does not exist")
         if self._map is None or len(self._map) != size:
             self._map = mmap.mmap(self.descriptor, size)
         return memoryview(self._map)[start : start + length]
@@ -97,28 +98,29 @@ class Channel:
     """One end of the connection. ``outboxes`` are written here and read there."""
 
     def __init__(self, connection: socket.socket, outboxes: Sequence[Arena], inboxes: Sequence[Arena]) -> None:
-        """Takes over the connection; there is an inbox for each outbox."""
+        """Take over the connection; there must be as many inboxes as outboxes."""
         self._connection = connection
         self._outboxes, self._inboxes = outboxes, inboxes
         self.select(0)
 
     def send(self, message: Any, limit: float | None = None) -> None:
-        """Send a message of builtin values and whatever :meth:`packed` made.
+        """Send a message of builtin values and results of :meth:`packed`.
 
-        Raises TimeoutError if it is not taken within so many seconds, OSError if the other side is gone.
+        Raises TimeoutError if it is not received within ``limit`` seconds, OSError if the other side is gone.
         """
         data = pickle.dumps(message, protocol=5)
         self._connection.settimeout(limit)
         self._connection.sendall(_LENGTH.pack(len(data)) + data)
 
     def receive(self, limit: float = math.inf, gone: Callable[[], bool] = lambda: False) -> Any:
-        """The next message; raises TimeoutError after so many seconds, EOFError or OSError if the other side is gone.
+        """The next message.
 
-        GarbledError where what arrives is no message. ``gone`` says whether the other side has ended: the connection
-        may outlive it, held open by a child that it has left behind.
+        ``gone`` says whether the other side has ended: the connection may outlive it if a child process of it holds it
+        open. Raises TimeoutError after ``limit`` seconds, EOFError or OSError if the other side is gone, GarbledError
+        if the received bytes are not a message.
         """
-        # It sleeps while it waits. Staying awake gained nothing at best (round trip with a call of 100 us: 121 against
-        # 119 us), and on busy processors the median was 6 ms against 0.6 ms.
+        # It sleeps while it waits. Busy waiting was no faster (121 against 119 us for a round trip with a call of
+        # 100 us), and on busy processors its median was 6 ms against 0.6 ms.
         deadline = monotonic() + limit
         (length,) = _LENGTH.unpack(self._bytes(_LENGTH.size, deadline, gone))
         if length > LONGEST:
@@ -150,7 +152,7 @@ class Channel:
         return bytes(received)
 
     def select(self, number: int) -> None:
-        """Turn to the memories of the request of this number and its answer."""
+        """Select the memories of the request with this number and of its answer."""
         self._outbox, self._inbox = (boxes[number % len(boxes)] for boxes in (self._outboxes, self._inboxes))
 
     def start(self, number: int) -> None:
@@ -159,7 +161,7 @@ class Channel:
         self._outbox.restart()
 
     def packed(self, array: AnyArray) -> tuple[Any, ...]:
-        """An array as plain data: its layout, and its bytes or where they lie."""
+        """An array as plain data: its layout, and its bytes or their position in shared memory."""
         array = np.asarray(array)
         plain = array.flags.c_contiguous
         if overlapping(array.shape, array.strides, array.itemsize):
@@ -171,7 +173,7 @@ class Channel:
         return _PACKED, name_of(array.dtype), array.shape, strides, array.flags.writeable, data
 
     def unpacked(self, packed: tuple[Any, ...]) -> AnyArray:
-        """The array that :meth:`packed` made plain data of; it may lie in shared memory until the next message."""
+        """The inverse of :meth:`packed`. An array in shared memory is valid only until the next message."""
         _, name, shape, strides, writeable, data = packed
         dtype = dtype_of(name)
         held = shape
@@ -207,7 +209,7 @@ class Channel:
         return {**vars(outcome), "arrays": self._packed_all(outcome.arrays)}
 
     def outcome_of(self, data: Mapping[str, Any]) -> Outcome:
-        """The inverse of :meth:`outcome`, its arrays in memory of their own."""
+        """The inverse of :meth:`outcome`; its arrays are copies."""
         arrays = {k: np.array(self.unpacked(v)) for k, v in data["arrays"].items()}
         return Outcome(**{**data, "arrays": arrays})
 
@@ -222,7 +224,7 @@ class Channel:
 
 
 class _Plain(pickle.Unpickler):
-    """Reads builtin values only."""
+    """An unpickler that loads only builtin values."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"{module}.{name} is no plain data")

@@ -1,4 +1,4 @@
-"""An executor whose backend lives in a worker process, and which outlives every worker."""
+"""An executor whose backend runs in a worker process, which is replaced if it dies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REFUSALS: dict[str, type[Exception]] = {
 LIMIT_AFTER_HANG, LIMIT_WHILE_REDUCING = 100, 10
 #: That limit is never below the first number of seconds divided by the number of hangs, nor below the second.
 FLOOR_SHARED_BY_HANGS, FLOOR = 2.0, 0.5
-#: Workers that may be killed from outside; after so many the backend itself is held responsible.
+#: Number of workers that may be killed by others; after that the backend itself is held responsible.
 PARDONS = 3
 #: Starts that may fail in a row before the backend is abandoned.
 STARTS = 3
@@ -47,7 +47,7 @@ class _State(Enum):
 
 @dataclass
 class _Request:
-    """A request that was sent. ``error``: it ended the worker; if it is lost without one, another request did."""
+    """A request that was sent. ``error``: it ended the worker; if it is lost without an error, another request did."""
 
     number: int
     unpack: Callable[[Channel, Any], Any]
@@ -60,9 +60,9 @@ class _Request:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """What another process of the run needs to call a backend that is open here, as data that can be sent.
+    """What another process of the run needs to call an open backend, as data that can be sent.
 
-    ``split`` is a copy of the fork server, whose connection has to be sent as a descriptor; None: there is none.
+    ``split`` is a copy of the fork server, whose connection has to be sent as a descriptor; None if there is none.
     """
 
     description: Mapping[str, Any]
@@ -72,12 +72,12 @@ class HandedOver:
 
 
 class IsolatedExecutor:
-    """Carries out invocations in a worker. A call that ends or blocks it is an outcome; the next has a new worker."""
+    """Carries out invocations in a worker. A crash or hang is the outcome of a call; the next call has a new worker."""
 
     expendable = True
 
     def __init__(self, spec: str, narrowing: Narrowing, limits: Limits, handed: HandedOver | None = None) -> None:
-        """Nothing is started yet; ``handed`` is what another process has opened already."""
+        """Nothing is started yet; ``handed`` is a backend that another process has opened already."""
         self._spec, self._narrowing, self._limits = spec, narrowing, limits
         self._processes = ForkClient(None if handed is None else handed.split)
         self._worker: WorkerProcess | None = None
@@ -88,16 +88,16 @@ class IsolatedExecutor:
         self._not_started = ""
         self._hurried = False
         self._longest = 0.0
-        #: A call that works on this backend, to check whether a device has survived an error. None: it always does.
+        #: A call that works on this backend, to check whether a device still works after an error. None: no device.
         self.canary: Invocation | None = None if handed is None else handed.canary
-        #: The first call that was asked for, and what came of it.
+        #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None if handed is None else handed.first
         self.recent = none_remembered()
-        #: Workers that had to be replaced.
+        #: Number of workers that had to be replaced.
         self.restarts = 0
 
     def start(self) -> WorkerProcess:
-        """Start a worker, which loads the backend while others load theirs."""
+        """Start a worker, which loads the backend at the same time as other workers load theirs."""
         self._worker = WorkerProcess(self._processes, self._spec, self._narrowing, self._limits, self._description)
         return self._worker
 
@@ -118,24 +118,24 @@ class IsolatedExecutor:
         if kind != "description":
             self.close()
             raise REFUSALS.get(kind, BrokenBackendError)(content)
-        found = from_data(content)
+        description = from_data(content)
         if self._description is not None:
             try:
-                check_unchanged(found.name, vars(self._description), vars(found))
+                check_unchanged(description.name, vars(self._description), vars(description))
             except ReplacedError:
                 self.close()
                 raise
-        self._description = self._description or found
+        self._description = self._description or description
         return self._description
 
     def await_import(self) -> None:
-        """Wait for a worker that is started to import the backend; raises what ``open`` does."""
+        """Wait until a started worker has imported the backend; raises what ``open`` does."""
         if self._worker is not None:
             self.open()
 
     @property
     def obstacle(self) -> str | None:
-        """Why each new worker imports the backend once more instead of being forked, as the end of a sentence."""
+        """Why each new worker has to import the backend instead of being forked, as the end of a sentence."""
         return self._processes.obstacle
 
     def perform(self, invocation: Invocation) -> Outcome:
@@ -205,7 +205,7 @@ class IsolatedExecutor:
         return True
 
     def keeps_strides(self, array: AnyArray) -> bool:
-        """Whether the backend's own array has the strides of this one; if asking kills it, a call will show how."""
+        """Whether the backend's own array has the strides of this one; True if that ends the process."""
         return self._asked(
             "keeps_strides",
             lambda channel: (channel.packed(array),),
@@ -216,7 +216,7 @@ class IsolatedExecutor:
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """Inside, calls like one that hangs have little time, and count as hanging if they exceed it once."""
+        """Inside the block, time limits are short, and a call that exceeds its limit once counts as hanging."""
         self._hurried = True
         try:
             yield
@@ -224,7 +224,7 @@ class IsolatedExecutor:
             self._hurried = False
 
     def handed_over(self) -> HandedOver:
-        """What another process needs to go on; this one's worker is ended, what it was forked from stays."""
+        """What another process needs to take over. The worker is ended; the fork server stays."""
         assert self._description is not None
         split = self._processes.split()
         if split is None:
@@ -255,9 +255,9 @@ class IsolatedExecutor:
         calls: int = 1,
         alone: bool = True,
     ) -> T:
-        """The answer to a request, or the outcome that replaces it where the worker did not survive.
+        """The answer to a request, or an outcome in its place if the worker did not survive.
 
-        Unless it is ``alone``, other tasks take their turn before this waits.
+        Unless it is ``alone``, other tasks take their turn before this one waits.
         """
 
         def attempt(*, alone: bool) -> T:
@@ -277,22 +277,22 @@ class IsolatedExecutor:
 
         try:
             try:
-                found = attempt(alone=alone)
+                answer = attempt(alone=alone)
             except (HungError, DiedError) as error:
                 if not self._doubtful(error):
                     raise
-                found = attempt(alone=True)
+                answer = attempt(alone=True)
         except (DiedError, HungError) as error:
             self._hangs += isinstance(error, HungError)
             fate = TIMEOUT if isinstance(error, HungError) else CRASH
             return otherwise(Outcome({}, malformed=str(error), fate=fate))
         self._warm.add(key)
-        return found
+        return answer
 
     def _asking(
         self, pack: Callable[[Channel], tuple[Any, ...]], unpack: Callable[[Channel, Any], Any], limit: float
     ) -> _Request:
-        """A request that is sent, to a new worker where there is none; raises DiedError or HungError."""
+        """Send a request, to a new worker if there is none; raises DiedError or HungError."""
         while True:
             while len(self._under_way) >= AT_ONCE:
                 self._settle_first()
@@ -309,7 +309,7 @@ class IsolatedExecutor:
                 return request
 
     def _settle_first(self) -> None:
-        """Wait for the answer to the first request under way. If it ends the worker, later ones are lost."""
+        """Wait for the answer to the earliest request under way. If it ends the worker, later ones are lost."""
         assert self._worker is not None
         request, start = self._under_way.popleft(), monotonic()
         try:
@@ -321,9 +321,9 @@ class IsolatedExecutor:
         request.waited = monotonic() - start
 
     def _doubtful(self, error: HungError | DiedError) -> bool:
-        """Whether a call is repeated, alone in a new process, before it counts as not coming back.
+        """Whether a call is repeated, alone in a new process, before it counts as a crash or hang.
 
-        On a busy machine a time limit proves little, and others may kill a process.
+        On a busy machine a call may exceed its limit without hanging, and other programs may kill a process.
         """
         if isinstance(error, HungError):
             return not self._hurried
@@ -331,7 +331,7 @@ class IsolatedExecutor:
         return error.killed and self._pardoned <= PARDONS
 
     def _limit(self, key: Any) -> float:
-        """Seconds that a call may take: more for the first of a shape, which may be compiled."""
+        """The limit for a call in seconds: longer for the first of a shape, which may compile."""
         usual = self._limits.call * (1 if key in self._warm else Limits.FIRST)
         if not self._hangs:
             return usual
@@ -339,13 +339,13 @@ class IsolatedExecutor:
         return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self._longest))
 
     def _running(self) -> WorkerProcess:
-        """The worker, a new one where the last was ended; raises DiedError where it has died or none can be started."""
+        """The worker, a new one if the last was ended; raises DiedError if it has died or none can be started."""
         while self._under_way and self._worker is not None and self._worker.gone():
-            # It has died in one of these, or after the last.
+            # It has died in one of these requests, or after the last.
             self._settle_first()
         if self._worker is not None and self._worker.gone():
             death = self._worker.death()
-            raise DiedError(f"{death} after its last call had come back", killed=death.killed)
+            raise DiedError(f"{death} after its last call had returned", killed=death.killed)
         if self._worker is None:
             if self._failed_starts >= STARTS:
                 raise DiedError(self._not_started)
@@ -360,7 +360,7 @@ class IsolatedExecutor:
         return self._worker
 
     def _replace(self) -> None:
-        """Give the next call a new worker, and those that were sent to this one."""
+        """End the worker, so that the next request, and those under way, get a new one."""
         self._let_go()
         for request in self._under_way:
             request.state = _State.LOST
@@ -369,7 +369,7 @@ class IsolatedExecutor:
         self.restarts += 1
 
     def _after_an_error(self, outcome: Outcome) -> Outcome:
-        """The outcome of a call that raised: a crash if nothing works in that process afterwards."""
+        """The outcome of a call that raised: a crash if no call works in its process afterwards."""
         assert self.canary is not None
         if self.perform(self.canary).trouble is None:
             return outcome
@@ -380,6 +380,6 @@ class IsolatedExecutor:
 
 
 def _key(invocation: Invocation) -> Any:
-    """What a compiler would compile into one program."""
+    """Equal for calls that a compiler would compile to the same program."""
     shapes = tuple((array.shape, array.dtype.str) for array in invocation.inputs.values() if array is not None)
     return invocation.method, shapes, tuple(sorted(invocation.options))

@@ -1,4 +1,4 @@
-"""Our side of a fork server: starting it, having workers forked from it, and ending them."""
+"""The run's side of a fork server: starting it, forking workers from it, and ending them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import NamedTuple
 from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, MARK_BYTES, REAP, SPLIT
 from xent_conformance.isolation.mark import MARK, end_marked
 
-#: Threads of the usual libraries: one each, so that two workers do not compete for two cores.
+#: Variables that limit the usual libraries to one thread, so that workers do not compete for the processors.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: How a server begins: with our path, so that no module of the working directory replaces one of Python's own.
+#: Code of a server: with the run's sys.path, so that modules in the working directory cannot shadow others.
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.fork_server import run; run()"
 #: Seconds that a killed process has to end, and a server to answer.
 PATIENCE = 10.0
 
 
 class Split(NamedTuple):
-    """A copy of a fork server for another process of the run: the connection to it, its number and its mark."""
+    """A copy of a fork server for another process of the run: the connection to it, its pid and its mark."""
 
     control: int
     pid: int
@@ -34,9 +34,9 @@ class Split(NamedTuple):
 
 
 class _Copy:
-    """A server that is a copy of another one, which is its parent; as far as needed like ``subprocess.Popen``."""
+    """A server that is a forked copy of another one, with the needed part of the interface of ``subprocess.Popen``."""
 
-    #: Nobody but its parent learns how it ends.
+    #: Unknown: only its parent can wait for it.
     returncode: int | None = None
 
     def __init__(self, pid: int) -> None:
@@ -63,13 +63,13 @@ class ForkClient:
         if split is not None:
             self._server, self._control, self._mark = _Copy(split.pid), socket.socket(fileno=split.control), split.mark
             self._control.settimeout(PATIENCE)
-        #: There is a worker, and the server has not said yet which process it is.
+        #: Whether there is a worker whose pid the server has not sent yet.
         self._unknown = False
-        #: A worker that is forked: its number, and a descriptor that can be read from once it has ended.
+        #: A forked worker: its pid, and a descriptor that becomes readable when it has ended.
         self._forked: tuple[int, int] | None = None
-        #: How the last worker has ended, as ``subprocess`` has it; None where that is unknown.
+        #: The exit code of the last worker, as in ``subprocess``; None if unknown.
         self.code: int | None = None
-        #: Why the server is not forked, as the end of a sentence; empty where none is on this system.
+        #: Why the server cannot be forked, as the end of a sentence; empty if forking is not supported on this system.
         self.obstacle: str | None = None
 
     def start(self, descriptors: Sequence[int], errors: int) -> None:
@@ -107,14 +107,14 @@ class ForkClient:
             ours.settimeout(PATIENCE)
             with theirs:
                 socket.send_fds(self._control, [SPLIT], [theirs.fileno()])
-            said = ours.recv(ANSWER.size + 2 * MARK_BYTES, socket.MSG_WAITALL)
-            if len(said) == ANSWER.size + 2 * MARK_BYTES:
-                (pid,) = ANSWER.unpack_from(said)
-                return Split(ours.detach(), pid, said[ANSWER.size :].decode("ascii"))
+            answer = ours.recv(ANSWER.size + 2 * MARK_BYTES, socket.MSG_WAITALL)
+            if len(answer) == ANSWER.size + 2 * MARK_BYTES:
+                (pid,) = ANSWER.unpack_from(answer)
+                return Split(ours.detach(), pid, answer[ANSWER.size :].decode("ascii"))
         return None
 
     def learn(self, limit: float = 0.0) -> None:
-        """Read the worker's process number, if the server sends it within so many seconds."""
+        """Read the worker's pid, if the server sends it within ``limit`` seconds."""
         if self._control is None or not self._unknown or not _readable(self._control.fileno(), limit):
             return
         with suppress(OSError):
@@ -132,21 +132,21 @@ class ForkClient:
 
     @property
     def pid(self) -> int | None:
-        """Number of the worker's process, as far as it is known; None without a worker."""
+        """The worker's pid, as far as it is known; None without a worker."""
         self.learn()
         if self._forked is not None:
             return self._forked[0]
         return None if self._server is None else self._server.pid
 
     def gone(self) -> bool:
-        """Whether the worker has ended. It stays a zombie, so that no other process gets its number."""
+        """Whether the worker has ended. It stays a zombie, so that its pid is not reused."""
         self.learn()
         if self._forked is not None:
             return _readable(self._forked[1])
         return self._server is None or not self._is_server or _ended(self._server)
 
     def end(self) -> None:
-        """End the worker, and what it has started as far as that can be found. A server that is forked stays."""
+        """End the worker, and processes that it has started, as far as they can be found. The fork server stays."""
         self.learn()
         if self._is_server:
             self.close()
@@ -162,7 +162,7 @@ class ForkClient:
         self._forked = None
         end_marked(self._mark, self._server.pid)
         if self.code in (None, ALIVE):
-            # A server that does not answer, or whose child does not end, is useless.
+            # A server that does not answer, or whose child does not end, cannot be used any longer.
             self.code = None
             self.close()
 
@@ -187,7 +187,7 @@ class ForkClient:
         assert self._forked is not None
         number, handle = self._forked
         if self._server is not None and not _ended(self._server):
-            # Only while the server lives is its number not reused.
+            # Its pid cannot be reused while the server, its parent, is alive.
             _kill_group(number)
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(handle, signal.SIGKILL)

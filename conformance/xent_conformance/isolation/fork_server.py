@@ -1,11 +1,12 @@
-"""The process that imports a backend, and then forks a worker from itself whenever the run asks for one.
+"""The process that imports a backend, and then forks a worker from itself whenever the run requests one.
 
-Started with the run's ``sys.path`` and the numbers of open descriptors: a connection to the run for what is asked here,
-then those of the first worker. Where forking is unsafe it says why, and becomes that worker itself: see ``obstacle``.
+It is started with the run's ``sys.path`` and numbers of open descriptors: a connection to the run for requests, then
+the descriptors of the first worker. If forking is unsafe it sends the reason, and becomes that worker: see
+``obstacle``.
 
-The run asks with one byte. FORK comes with the descriptors of a worker and its standard error; the answer is the
-number of the process. The answer to REAP is how that process has ended, or ALIVE. SPLIT comes with a connection: a copy
-of this process answers what is asked over it, and says its number there first; see ``fork_client.Split``.
+A request is one byte. FORK comes with the descriptors of a worker and its standard error; the answer is the worker's
+pid. The answer to REAP is the exit code of that process, or ALIVE. SPLIT comes with a connection: a forked copy of this
+process sends its pid and mark over it and then serves requests there; see ``fork_client.Split``.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ from xent_conformance.isolation.mark import MARK, marked, take
 
 FORK, REAP, SPLIT = b"f", b"r", b"s"
 ANSWER = struct.Struct("<i")
-#: Instead of the first worker's number: this process is the worker, for the reason that follows.
+#: Instead of the first worker's pid: this process is the worker; the reason follows.
 ITSELF = 0
-#: Instead of an exit code.
+#: Instead of an exit code: the process has not ended.
 ALIVE = 1 << 16
 #: Most descriptors that come with a request.
 MOST = 64
-#: Bytes that a mark is made of.
+#: Random bytes of a mark.
 MARK_BYTES = 8
 _DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
 
@@ -62,7 +63,7 @@ def run() -> NoReturn:
 
 def _imported(setup: dict[str, Any]) -> worker.Loading:
     """Import the backend. Errors are left for the worker to report."""
-    # What each worker would import otherwise, NumPy's at the first look at the state of its process.
+    # Modules that each worker would import otherwise, numpy.random for the state of the process.
     import numpy.random  # noqa: F401
 
     import xent_conformance.calling.execution  # noqa: F401
@@ -75,21 +76,21 @@ def _imported(setup: dict[str, Any]) -> worker.Loading:
     sys.breakpointhook = worker.no_debugger
     here = os.getpid()
     try:
-        found = imported(setup["spec"], Narrowing(**setup["narrowing"]))
+        backend = imported(setup["spec"], Narrowing(**setup["narrowing"]))
     except (UsageError, BackendUnavailableError, BrokenBackendError) as error:
         wrong = error
         return refuse
     finally:
         worker.leave_copies(here)
-    return lambda: found
+    return lambda: backend
 
 
 def obstacle(before: Collection[int]) -> str | None:
-    """Why this process must not be forked after importing a backend; None: it may be.
+    """Why this process must not be forked after importing a backend; None if it may be.
 
-    The copy would lack its threads, and wait forever for a lock that one of them holds. Processes, open files and
-    shared memory would be shared by all workers; a device in use involves all of these. ``before`` are the
-    descriptors that were open already. The reason is empty where processes are not forked on this system.
+    A forked copy lacks its threads, and would wait forever for a lock that one of them holds. Child processes, open
+    files and shared memory would be shared by all workers; a device in use involves all of these. ``before`` are the
+    descriptors that were open before. The reason is empty if forking is not supported on this system.
     """
     return next(_obstacles(before), None) if _has_handles() else ""
 
@@ -128,7 +129,7 @@ def _descriptors() -> set[int]:
 def _serve(
     control: socket.socket, first: Callable[[], None], leave: Callable[[], None], loading: worker.Loading
 ) -> NoReturn:
-    """Fork the ``first`` worker, ``leave`` it its descriptors, and fork others until the run closes the connection."""
+    """Fork the ``first`` worker, close its descriptors with ``leave``, and fork others until the run disconnects."""
     # A worker does not garbage-collect existing objects, which would copy their pages.
     gc.freeze()
     child = _forked(control, first)
@@ -140,7 +141,7 @@ def _serve(
 
 
 def _attend(control: socket.socket, child: int, loading: worker.Loading) -> NoReturn:
-    """Do what is asked for until nobody asks any more; ``child`` is the latest worker."""
+    """Serve requests until the connection is closed; ``child`` is the latest worker."""
     while True:
         request, descriptors, *_ = socket.recv_fds(control, 1, MOST)
         if request == SPLIT:
@@ -159,10 +160,10 @@ def _attend(control: socket.socket, child: int, loading: worker.Loading) -> NoRe
 
 
 def _forked(control: socket.socket, work: Callable[[], None]) -> int:
-    """The number of a new process that does some work and ends."""
+    """Fork a process that calls ``work`` and ends; returns its pid."""
     here = os.getpid()
     with warnings.catch_warnings():
-        # Libraries warn of forking where threads may be; there are none.
+        # Libraries warn about forking with threads; there are none.
         warnings.simplefilter("ignore")
         child = os.fork()
     if child:
@@ -174,14 +175,14 @@ def _forked(control: socket.socket, work: Callable[[], None]) -> int:
         worker.die_with_parent(here)
         work()
         code = 0
-    except BaseException:  # noqa: BLE001 - nothing of this process may go on as the server
+    except BaseException:  # noqa: BLE001 - the child must not continue as the server
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
 
 
 def _copy(descriptors: list[int], loading: worker.Loading) -> None:
-    """The whole of a copy of this server, which has a mark and workers of its own."""
+    """The main function of a copy of this server, which has its own mark and workers."""
     (number,) = descriptors
     os.set_inheritable(number, False)
     mark = secrets.token_hex(MARK_BYTES)
@@ -200,7 +201,7 @@ def _begin(descriptors: list[int], loading: worker.Loading) -> None:
 
 
 def _exit_code(child: int) -> int:
-    """How a worker has ended, as ``subprocess`` has it, or ALIVE."""
+    """The exit code of a worker, as in ``subprocess``, or ALIVE."""
     with suppress(ChildProcessError):
         number, status = os.waitpid(child, os.WNOHANG)
         if number == child:

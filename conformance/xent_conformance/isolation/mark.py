@@ -9,17 +9,17 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The variable. All that a worker starts has it, also what leaves its session; a fork has that of its original.
+#: The variable. All processes that a worker starts inherit it, even those in another session.
 MARK = "XENT_WORKER"
 #: Which of the numbers of /proc/PID/stat after the name is the address of the environment (env_start of proc(5)).
 _ENVIRONMENT = 47
 
 
 def take(value: str) -> None:
-    """Give this process another mark of the same length; until then a fork has that of its original.
+    """Replace the mark of this process by another one of the same length; a fork has that of its parent until then.
 
-    The kernel shows the environment that a process began with, in the process's own memory. Raises OSError or
-    ValueError where that cannot be found, as anywhere but on Linux.
+    /proc shows the initial environment, which is in the memory of the process. Raises OSError or ValueError if it
+    cannot be located, as on all systems except Linux.
     """
     old, new = (f"{MARK}={text}".encode() for text in (os.environ[MARK], value))
     if len(old) != len(new):
@@ -31,10 +31,10 @@ def take(value: str) -> None:
 
 
 def marked(value: str, *without: int) -> Iterator[int]:
-    """Numbers of the processes with this mark, except some; only Linux shows it."""
+    """Pids of the processes with this mark, except some; only on Linux."""
     wanted = f"{MARK}={value}".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):
-        # Those of other users cannot be read, and others end while we look.
+        # Environments of other users cannot be read, and processes may end meanwhile.
         with contextlib.suppress(OSError):
             number = int(environment.parent.name)
             if number not in without and wanted in environment.read_bytes().split(b"\0"):

@@ -1,4 +1,4 @@
-"""One worker process: starting it, exchanging messages with it, and finding out how it died."""
+"""One worker process: starting it, exchanging messages with it, and determining how it died."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ T = TypeVar("T")
 
 #: Seconds between two checks.
 MOMENT = 0.002
-#: Longest part of a dying process's last words that is kept.
+#: Most characters of a dead process's last line on stderr.
 LAST_WORDS = 300
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits: seconds for a call, seconds to load, and bytes of memory (None: no limit).
+    """Limits in seconds for a call and for loading, and in bytes for memory (None: no limit).
 
-    The first call of a shape, which may compile, has ``FIRST`` times the seconds.
+    The limit for the first call of a shape, which may compile, is ``FIRST`` times as long.
     """
 
     call: float = CALL_SECONDS
@@ -41,21 +41,21 @@ class Limits:
     memory: int | None = None
 
     FIRST = 4
-    #: Loading may take so many times the limit of a call, at least so many seconds: frameworks import many files.
+    #: The limit for loading as a multiple of that for a call, and its minimum: frameworks import many files.
     LOADING, LEAST_LOADING = 15, 60.0
 
     @classmethod
     def granted(cls, call: float) -> Limits:
-        """All limits that follow from one for a call, on this machine."""
+        """All limits for a given one for calls, on this machine."""
         return cls(call, max(cls.LOADING * call, cls.LEAST_LOADING), granted_memory())
 
 
-#: Signals sent by others, short of memory or shutting down. Any other signal is the process's own.
+#: Signals that other programs send, when memory runs out or the machine shuts down. Others are the process's own fault.
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class DiedError(Exception):
-    """The worker is gone; the message says how it died. ``killed``: by a signal that others send."""
+    """The worker is gone; the message says how it died. ``killed``: by a signal that other programs send."""
 
     def __init__(self, message: str, *, killed: bool = False) -> None:
         """``killed``: the process may not have caused its own end."""
@@ -68,7 +68,7 @@ class HungError(Exception):
 
 
 def granted_memory() -> int:
-    """Bytes that a worker may allocate: three quarters of what this machine, or the group of processes, has."""
+    """Bytes that a worker may allocate: three quarters of the memory of this machine or of its control group."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):
         pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
@@ -76,12 +76,12 @@ def granted_memory() -> int:
 
 
 class WorkerProcess:
-    """A running worker. It answers requests in the order that they were sent in, AT_ONCE of them at most."""
+    """A running worker. It answers requests in order; at most AT_ONCE of them may be under way."""
 
     def __init__(
         self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, known: Description | None = None
     ) -> None:
-        """Start it, and let it load the backend, with less to do for one that is ``known``."""
+        """Start it and request that it loads the backend; a ``known`` one takes less work."""
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         self._errors, errors = os.pipe()
@@ -93,8 +93,8 @@ class WorkerProcess:
         finally:
             os.close(errors)
         self._channel = Channel(ours, outboxes, inboxes)
-        self._said = b""
-        self._deaf, self._hush = os.pipe()
+        self._stderr = b""
+        self._stopped, self._stop = os.pipe()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._limits = limits
@@ -106,18 +106,18 @@ class WorkerProcess:
             "scripts": known is None,
             "tried": None if known is None else known.tried,
         }
-        # Where it is gone already, the answer is missing.
+        # If it is gone already, ``opening`` raises the error.
         with contextlib.suppress(DiedError, HungError):
             self.ask(lambda _: ("open", setup), limits.load)
 
     def opening(self) -> tuple[str, Any]:
-        """The worker's report once it has loaded the backend, or failed to; raises DiedError or HungError."""
-        found: tuple[str, Any] = self.answer(self._asked, _as_it_is, self._limits.load)
+        """The worker's report after loading the backend, or failing to; raises DiedError or HungError."""
+        report: tuple[str, Any] = self.answer(self._asked, _unchanged, self._limits.load)
         self._process.learn(PATIENCE)
-        return found
+        return report
 
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
-        """Send a request; its number. Raises DiedError or HungError, after which the worker is gone."""
+        """Send a request; returns its number. Raises DiedError or HungError, after which the worker is gone."""
         self._asked += 1
         self._channel.start(self._asked)
         packed = pack(self._channel)
@@ -126,10 +126,10 @@ class WorkerProcess:
         return self._asked
 
     def answer(self, number: int, unpack: Callable[[Channel, Any], T], limit: float) -> T:
-        """The answer to the first request that has none yet; raises DiedError or HungError, as ``ask`` does."""
+        """The answer to the earliest unanswered request; raises DiedError or HungError, as ``ask`` does."""
         with self._ended_by_errors(limit):
             match self._channel.receive(limit, self.gone):
-                # A process that has forked may answer twice: the number tells to which request.
+                # A process that has forked may answer twice: the number identifies the request.
                 case (int(answered), reply) if answered == number:
                     self._channel.select(number)
                 case _:
@@ -141,19 +141,19 @@ class WorkerProcess:
 
     @contextlib.contextmanager
     def _ended_by_errors(self, limit: float) -> Iterator[None]:
-        """Turn errors of the channel into errors of the worker, which is ended."""
+        """End the worker after an error of the channel, and raise an error of the worker instead."""
         try:
             yield
         except TimeoutError:
             self.end()
-            raise HungError(f"has not come back after {limit:g} s") from None
+            raise HungError(f"did not return within {limit:g} s") from None
         except GarbledError:
             self.end()
-            raise DiedError("sent something that is no answer") from None
+            raise DiedError("sent data that is not an answer") from None
         except (EOFError, OSError):
             raise self.death() from None
         except BaseException:
-            # Interrupted half-way: whatever it answers now would be taken for the answer to something else.
+            # Interrupted in between: its next answer would be taken for that to another request.
             self.end()
             raise
 
@@ -162,7 +162,7 @@ class WorkerProcess:
         return self._process.gone()
 
     def death(self) -> DiedError:
-        """How the process died, and the last thing it printed."""
+        """How the process died, and the last line that it printed."""
         deadline = monotonic() + PATIENCE
         while not (gone := self.gone()) and monotonic() < deadline:
             sleep(MOMENT)
@@ -171,7 +171,7 @@ class WorkerProcess:
         if not gone:
             cause = "closed its connection"
         elif code is None:
-            cause = "was ended with the process that it was forked from"
+            cause = "ended together with the process from which it was forked"
         elif code < 0:
             cause = f"died of {_signal(-code)}"
         else:
@@ -182,39 +182,39 @@ class WorkerProcess:
         )
 
     def _listen(self) -> None:
-        """Read its standard error, so that it never waits for a reader, and keep the end.
+        """Read its standard error, so that it never blocks on writing, and store the end of it.
 
-        A process that it has left behind may hold the other end open forever, so the end of file is not waited for.
+        A process that it has started may hold the other end open forever, so this does not wait for the end of file.
         """
         ready = select.poll()
         ready.register(self._errors, select.POLLIN)
-        ready.register(self._deaf, select.POLLIN)
-        while self._deaf not in (found := dict(ready.poll())) and self._errors in found:
+        ready.register(self._stopped, select.POLLIN)
+        while self._stopped not in (events := dict(ready.poll())) and self._errors in events:
             part = os.read(self._errors, 1 << 16)
             if not part:
                 return
-            self._said = (self._said + part)[-4 * LAST_WORDS :]
+            self._stderr = (self._stderr + part)[-4 * LAST_WORDS :]
 
     def _last_words(self) -> str:
         self._listener.join(1.0)
-        lines = self._said.decode("utf-8", "replace").strip().splitlines()
+        lines = self._stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[-1].strip()[:LAST_WORDS] if lines else ""
 
     def end(self) -> None:
-        """End the process and those that it has started, as far as they can be found."""
+        """End the process and those that it has started, as far as they can be identified."""
         self._process.end()
 
     def close(self) -> None:
-        """End the process and close all that was shared with it."""
+        """End the process and close everything shared with it."""
         self.end()
         self._channel.close()
-        os.close(self._hush)
+        os.close(self._stop)
         self._listener.join()
-        os.close(self._deaf)
+        os.close(self._stopped)
         os.close(self._errors)
 
 
-def _as_it_is(_: Channel, reply: Any) -> Any:
+def _unchanged(_: Channel, reply: Any) -> Any:
     return reply
 
 

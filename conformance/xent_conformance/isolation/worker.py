@@ -1,4 +1,4 @@
-"""The worker of a backend: makes it, and carries out requests until the run closes the connection."""
+"""The worker of a backend: it makes the backend, and carries out requests until the run closes the connection."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xent_conformance.isolation.channel import Arena, Channel
 if TYPE_CHECKING:
     from xent_conformance.loading.loader import Imported
 
-#: Makes this the process that the kernel ends when memory runs out.
+#: Makes this process the first that the kernel kills when memory runs out.
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
-#: Returns the imported backend, or raises the reason that there is none.
+#: Returns the imported backend, or raises the error of importing it.
 Loading: TypeAlias = "Callable[[], Imported]"
 
 
@@ -31,10 +31,10 @@ def channel_of(descriptors: Sequence[int]) -> Channel:
 
 
 def work(channel: Channel, request: tuple[int, Any], loading: Loading) -> None:
-    """Answer the first request, which asks to open the backend, and then all others."""
+    """Answer the first request, which is to open the backend, and then all others."""
     number, (_, setup) = request
-    said, serve = _opened(channel, setup, loading)
-    channel.send((number, said))
+    report, serve = _opened(channel, setup, loading)
+    channel.send((number, report))
     while serve is not None:
         try:
             number, request = channel.receive()
@@ -45,7 +45,7 @@ def work(channel: Channel, request: tuple[int, Any], loading: Loading) -> None:
 
 
 def submit(memory: int | None) -> None:
-    """End with the run, first when memory runs out, and allocate no more bytes than granted."""
+    """End with the run, be killed first when memory runs out, and allocate at most ``memory`` bytes."""
     import resource
 
     die_with_parent(os.getppid())
@@ -58,7 +58,7 @@ def submit(memory: int | None) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have this process killed when the one that has started it ends, if it has not ended already; only on Linux."""
+    """Have this process killed when its parent ends, or end now if it has ended already; only on Linux."""
     with contextlib.suppress(OSError, AttributeError, ImportError):
         import ctypes
 
@@ -70,7 +70,7 @@ def die_with_parent(parent: int) -> None:
 def _opened(
     channel: Channel, setup: dict[str, Any], loading: Loading
 ) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
-    """Make the backend: its description and a function that answers requests, or why it cannot be loaded and None."""
+    """Make the backend. Returns its description and a function that answers requests, or the error and None."""
     from xent_conformance.calling.exceptions import message_of
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
@@ -80,7 +80,7 @@ def _opened(
     here = os.getpid()
     try:
         backend, description = loading().open(scripts=setup["scripts"], tried=setup["tried"])
-        found: tuple[str, Any] = "description", as_data(description)
+        report: tuple[str, Any] = "description", as_data(description)
     except UsageError as error:
         return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None
     except BackendUnavailableError as error:
@@ -88,23 +88,23 @@ def _opened(
     except BrokenBackendError as error:
         return ("broken", str(error)), None
     leave_copies(here)
-    return found, _Server(channel, LocalExecutor(backend, guest=True))
+    return report, _Server(channel, LocalExecutor(backend, guest=True))
 
 
 def no_debugger(*_: Any, **__: Any) -> None:
-    """``breakpoint()`` where there is no terminal: it ends the process. An exception would be an answer."""
+    """``breakpoint()`` without a terminal: ends the process. An exception would count as the outcome of the call."""
     os.write(2, b"breakpoint(): a debugger works with --in-process only\n")
     os._exit(3)
 
 
 def leave_copies(here: int) -> None:
-    """End a process that a backend has forked from this one: only one may answer."""
+    """End this process if a backend has forked it from the worker: only one of them may answer."""
     if os.getpid() != here:
         os._exit(0)
 
 
 class _Server:
-    """Answers requests: an operation of an executor by name, and its arguments."""
+    """Answers requests, which are an operation of an executor by name and its arguments."""
 
     def __init__(self, channel: Channel, executor: Any) -> None:
         self._channel = channel
@@ -127,8 +127,8 @@ class _Server:
         return None if outcome is None else self._channel.outcome(outcome)
 
     def together(self, invocations: Any, rounds: int) -> Any:
-        found = self._done("together", [self._channel.invocation_of(i) for i in invocations], rounds)
-        return [[self._channel.outcome(outcome) for outcome in outcomes] for outcomes in found]
+        threads = self._done("together", [self._channel.invocation_of(i) for i in invocations], rounds)
+        return [[self._channel.outcome(outcome) for outcome in outcomes] for outcomes in threads]
 
     def disturbed(self, invocation: Any) -> Any:
         outcome, changed = self._done("disturbed", self._channel.invocation_of(invocation))
@@ -138,6 +138,6 @@ class _Server:
         return bool(self._done("keeps_strides", self._channel.unpacked(array)))
 
     def _done(self, operation: str, *arguments: Any) -> Any:
-        found = getattr(self._executor, operation)(*arguments)
+        result = getattr(self._executor, operation)(*arguments)
         leave_copies(self._here)
-        return found
+        return result

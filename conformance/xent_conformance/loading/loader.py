@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from xent_conformance.calling.exceptions import message_of
-from xent_conformance.calling.surroundings import kept
+from xent_conformance.calling.surroundings import restored
 from xent_conformance.interface import Backend, BackendUnavailableError, CrossEntropy, FusedLinear
 from xent_conformance.loading.claims import complaint
 from xent_conformance.loading.declared import declared, form_in
@@ -244,15 +244,15 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
     def make(tried: bytes | None) -> Backend:
         again = {} if tried is None else {"tried": tried}
         # It is tried, to see what it takes. What those calls change must not hide what the judged ones change.
-        with kept():
+        with restored():
             made = _guarded(spec, lambda: factory(function, **details, **again))
         said = narrowing.conventions, narrowing.claims, narrowing.precision
         return made if not any(said) else _guarded(spec, lambda: _declaring(made, *said))  # type: ignore[no-any-return]
 
     modules = _guarded(spec, lambda: _modules(function))
-    restored = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
+    settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
     return Imported(
-        spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=restored
+        spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=settings_kept
     )
 
 
