@@ -81,7 +81,7 @@ FAULTS = [
     _broken("a name that is a path", "claims it", message="name must be", methods="name = '../../etc/passwd'"),
     _broken("a name of dots", "claims it", message="name must be", methods="name = '..'"),
     _claiming("a million dtypes", "logits_dtypes=('float32',) * 10**6", "must be a tuple of float16, bfloat16"),
-    _claiming("a dtype twice", "logits_dtypes=('float32', 'float32')", "must name each once"),
+    _claiming("a dtype twice", "logits_dtypes=('float32', 'float32')", "must not contain duplicates"),
     _claiming("a dtype that cannot be hashed", "logits_dtypes=([],)", "must be a tuple of float16"),
     _claiming("target dtypes there are not", "target_dtypes=('int65',)", "must be a tuple of int8"),
     _claiming("no target dtype", "target_dtypes=()", "must be a tuple of int8"),

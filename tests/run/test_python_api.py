@@ -63,9 +63,9 @@ def test_a_name_of_a_module_is_judged_in_a_process_of_its_own(module, name):
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda m: lambda logits, target: m.loss(logits, target) * 1, "it is no name of the module test_python_api"),
-        (lambda m: m.Layer(), "it is no name of the module losses_of_mine"),
-        (lambda m: m.layer.__call__, "it is no name of the module losses_of_mine"),
+        (lambda m: lambda logits, target: m.loss(logits, target) * 1, "the module test_python_api has no name for it"),
+        (lambda m: m.Layer(), "the module losses_of_mine has no name for it"),
+        (lambda m: m.layer.__call__, "the module losses_of_mine has no name for it"),
     ],
     ids=["lambda", "layer", "method"],
 )
@@ -254,7 +254,7 @@ def test_a_framework_is_left_as_it_was(framework):
     text = textwrap.dedent(code).replace("NAME", repr(framework))
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "it is defined in a notebook or in the script that runs" in done.stdout
+    assert "it is defined in a notebook or in the running script" in done.stdout
     assert done.stdout.splitlines()[-1] == "2 float32 float32"
 
 

@@ -1,1 +1,1 @@
-"""From what a user names on the command line to a backend that works, and its claims as plain data."""
+"""Loading a backend that is named on the command line or given as an object, and describing it as plain data."""

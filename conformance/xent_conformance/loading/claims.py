@@ -1,4 +1,4 @@
-"""What every backend must have, looked at before anything is called."""
+"""Checking the name, claims and methods of a backend before any call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.interface import Backend, Capabilities, Precision
 
 REDUCTIONS = ("none", "sum", "mean")
-#: Methods of which each backend has one at least, the one that a first look is at before the others.
+#: Methods of which each backend has at least one, in the order of preference for the first call.
 FUNCTIONS = ("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss")
-#: Methods that are about another one.
+#: Methods that need another one.
 DERIVATIVES = {
     "cross_entropy_vjp": "cross_entropy",
     "cross_entropy_hvp": "cross_entropy",
@@ -23,25 +23,27 @@ DERIVATIVES = {
     "linear_cross_entropy_vjp": "linear_cross_entropy",
 }
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-#: An address that a page can lead to.
+#: A URL that a page can link to.
 URL = re.compile(r"https?://[^\s/]+\S*")
-#: Fields of Capabilities that are tuples, each with what it may hold, once.
+#: Fields of Capabilities that are tuples, with the values that each may contain, once.
 LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": REDUCTIONS}
 #: Fields of Capabilities that are not plain values.
 STRUCTURED = (*LISTED, "precision", "conventions", "left_out")
 #: Most entries of ``left_out``.
 MOST_LEFT_OUT = 100
-#: Characters that are shown of what is wrong.
+#: Most characters of a wrong value in a message.
 SHOWN = 200
-#: Longest text of a backend's own: the URL of a convention's documentation, the reason of something left out.
+#: Most characters of a text of a backend: the URL of a convention's documentation, the reason of a claim left out.
 LONGEST_TEXT = 2000
 
 
 def complaint(backend: Backend) -> str | None:
-    """What is wrong with a backend's name, claims or methods; None: nothing."""
+    """What is wrong with a backend's name, claims or methods; None if nothing is."""
     name = getattr(backend, "name", None)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        return f"name must be letters, digits, '_' and, not first, '.' and '-', 100 at most, not {_shown(name)}"
+        return (
+            f"name must have at most 100 letters, digits, '_', '.' and '-', the last two not first, not {_shown(name)}"
+        )
     claims = getattr(backend, "capabilities", None)
     if not isinstance(claims, Capabilities):
         return "capabilities must be a xent_conformance.interface.Capabilities"
@@ -64,7 +66,7 @@ def _of_lists(claims: Capabilities) -> str | None:
         if not isinstance(values, tuple) or not 0 < len(values) <= len(known) or not all(v in known for v in values):
             return f"capabilities.{field} must be a tuple of {', '.join(known)}, not {_shown(values)}"
         if len(set(values)) < len(values):
-            return f"capabilities.{field} must name each once, not {_shown(values)}"
+            return f"capabilities.{field} must not contain duplicates, as in {_shown(values)}"
     return None
 
 
@@ -78,7 +80,7 @@ def _of_values(claims: Capabilities) -> str | None:
             return f"capabilities.{name} must be like {getattr(default, name)!r}, not {_shown(value)}"
     left_out = claims.left_out
     if type(left_out) is not tuple or len(left_out) > MOST_LEFT_OUT or not all(map(_named, left_out)):
-        return f"capabilities.left_out must be pairs of short printable texts, not {_shown(left_out)}"
+        return f"capabilities.left_out must be pairs of short printable strings, not {_shown(left_out)}"
     return _of_limits(claims)
 
 
@@ -98,7 +100,7 @@ def _of_limits(claims: Capabilities) -> str | None:
 def _of_precision(claims: Capabilities) -> str | None:
     declared = claims.precision
     if isinstance(declared, Mapping) and (odd := [d for d in declared if d not in FLOATING]):
-        return f"capabilities.precision must be for dtypes, {', '.join(FLOATING)}, not {_shown(odd)}"
+        return f"capabilities.precision must have dtypes as keys, {', '.join(FLOATING)}, not {_shown(odd)}"
     for dtype in claims.logits_dtypes:
         precision = claims.precision_for(dtype)
         if precision is not None and not isinstance(precision, Precision):
@@ -119,7 +121,7 @@ def _of_conventions(conventions: Conventions) -> str | None:
             return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"
     basis, known = conventions.basis, (ASSUMED, BEHAVIOUR, COMMAND_LINE)
     if not isinstance(basis, Mapping) or not all(name in QUESTIONS and basis[name] in known for name in basis):
-        return f"conventions.basis is for bare callables: leave it empty, instead of {_shown(basis)}"
+        return f"conventions.basis is only for bare callables and must be empty, not {_shown(basis)}"
     return _of_documentation(conventions.documentation)
 
 
@@ -133,14 +135,14 @@ def _of_documentation(links: Mapping[str, str]) -> str | None:
 
 
 def _plain(value: Any, default: Any) -> bool:
-    """Whether a value is of the kind of the default; where that is None, a whole number or None."""
+    """Whether a value has the type of the default; if that is None, whether it is an int or None."""
     if default is None:
         return value is None or type(value) is int
     return type(value) is type(default)
 
 
 def _named(pair: Any) -> bool:
-    """Whether a pair is a name and a reason, each of one short line."""
+    """Whether a pair is a name and a reason, each one short line."""
     return (
         type(pair) is tuple
         and [type(text) for text in pair] == [str, str]
@@ -149,6 +151,6 @@ def _named(pair: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value in one short line."""
+    """A value as one short line."""
     text = printable(repr(value))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -1,4 +1,4 @@
-"""Conventions, claims and precision of a callable that the command line declares: ``NAME=VALUE``, ``no-NAME``."""
+"""Conventions, claims and precision of a callable as declared on the command line: ``NAME=VALUE``, ``no-NAME``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.suggestions import instead
 
 _DEFAULTS = Capabilities()
-#: The claim that says which function a callable is.
+#: The claim that declares which function a callable is.
 FORM = "form"
-#: Claims that one word or number says.
+#: Claims that are a flag or a number.
 CLAIMS = {
     f.name: getattr(_DEFAULTS, f.name)
     for f in fields(Capabilities)
@@ -24,20 +24,20 @@ CLAIMS = {
 
 
 def conventions_in(texts: Sequence[str]) -> dict[str, str]:
-    """Conventions by name, of texts such as "mean-divisor=all_rows". Raises ValueError for what there is not."""
+    """Conventions by name, from texts such as "mean-divisor=all_rows". Raises ValueError for unknown ones."""
     return _choices(texts, "convention", QUESTIONS, get_type_hints(Conventions))
 
 
 def precision_in(texts: Sequence[str]) -> Precision | None:
-    """The precision of texts such as "internals=native"; None without any. Raises ValueError for what there is not."""
+    """The precision from texts such as "internals=native"; None without texts. Raises ValueError for unknown ones."""
     hints = get_type_hints(Precision)
     chosen: dict[str, Any] = _choices(texts, "field of precision", hints, hints)
     return Precision(**chosen) if texts else None
 
 
 def claims_in(texts: Sequence[str]) -> dict[str, Any]:
-    """Claims by name, of texts such as "no-weight", "spatial" or "max-classes=1000". Raises ValueError for others."""
-    found: dict[str, Any] = {}
+    """Claims by name, from texts such as "no-weight", "spatial" or "max-classes=1000". Raises ValueError for others."""
+    claims: dict[str, Any] = {}
     form_in(texts)
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -46,38 +46,40 @@ def claims_in(texts: Sequence[str]) -> dict[str, Any]:
             continue
         plain = name if name in CLAIMS else name.removeprefix("no_")
         if plain not in CLAIMS:
-            raise ValueError(f"unknown claim {text!r}; {instead(plain.replace('_', '-'), _spelled((*CLAIMS, FORM)))}")
+            raise ValueError(
+                f"unknown claim {text!r}; {instead(plain.replace('_', '-'), map(_spelled, (*CLAIMS, FORM)))}"
+            )
         default, denied = CLAIMS[plain], name != plain
         if isinstance(default, bool):
             if equals:
-                raise ValueError(f"the claim {_said(plain)} is made as {_said(plain)} or as no-{_said(plain)}")
-            found[plain] = not denied
+                raise ValueError(f"the claim {_spelled(plain)} is made as {_spelled(plain)} or as no-{_spelled(plain)}")
+            claims[plain] = not denied
         elif default is None and denied and not equals:
-            found[plain] = None
+            claims[plain] = None
         else:
-            found[plain] = _number(plain, value, type(default) if default is not None else int)
-    return found
+            claims[plain] = _number(plain, value, type(default) if default is not None else int)
+    return claims
 
 
 def form_in(texts: Sequence[str]) -> str | None:
-    """The function that a callable is said to be, of texts such as "form=log_softmax"; the last one of several counts.
+    """The function that a callable is declared to be, from texts such as "form=log_softmax"; the last one counts.
 
-    Raises ValueError for what there is not.
+    Raises ValueError for an unknown function.
     """
-    found = None
+    form = None
     for text in texts:
         name, _, value = (part.strip() for part in text.partition("="))
         if name == FORM:
-            found = value.replace("-", "_")
-            if found not in FUNCTIONS:
-                raise ValueError(f"unknown form {value!r}; {instead(found, FUNCTIONS)}")
-    return found
+            form = value.replace("-", "_")
+            if form not in FUNCTIONS:
+                raise ValueError(f"unknown form {value!r}; {instead(form, FUNCTIONS)}")
+    return form
 
 
 def declared(
     claims: Capabilities, conventions: Sequence[str], changes: Sequence[str], precision: Sequence[str]
 ) -> Capabilities:
-    """Claims with what the command line declares beside them; a claim that it takes back is left out."""
+    """Claims with the declarations of the command line; a claim that it withdraws is entered in ``left_out``."""
     chosen, changed = conventions_in(conventions), claims_in(changes)
     if chosen:
         basis = {**claims.conventions.basis, **dict.fromkeys(chosen, COMMAND_LINE)}
@@ -89,8 +91,8 @@ def declared(
 
 
 def _choices(texts: Sequence[str], what: str, names: Collection[str], hints: Mapping[str, Any]) -> dict[str, str]:
-    """Names to one of the values that each may have."""
-    found = {}
+    """Names and values from texts, each value one of those allowed for the name."""
+    chosen = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         name = name.replace("-", "_")
@@ -100,20 +102,17 @@ def _choices(texts: Sequence[str], what: str, names: Collection[str], hints: Map
         if value not in known:
             wrong = f"unknown {value!r} for {name}" if equals else f"{name} needs a value, {name}=VALUE"
             raise ValueError(f"{wrong}; {instead(value, known)}")
-        found[name] = value
-    return found
+        chosen[name] = value
+    return chosen
 
 
 def _number(name: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise ValueError(f"the claim {_said(name)} needs a number, {_said(name)}=N, not {text!r}") from None
+        raise ValueError(f"the claim {_spelled(name)} needs a number, {_spelled(name)}=N, not {text!r}") from None
 
 
-def _said(name: str) -> str:
+def _spelled(name: str) -> str:
+    """A name as on the command line."""
     return name.replace("_", "-")
-
-
-def _spelled(names: Collection[str]) -> list[str]:
-    return [_said(name) for name in names]

@@ -1,4 +1,4 @@
-"""What the suite knows of a backend without holding it: plain data, that can cross from its process to ours."""
+"""The description of a backend as plain data, which can be sent between processes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from xent_conformance.interface import (
 )
 from xent_conformance.precision import Precision
 
-#: Most versions that are kept.
+#: Most versions that are used.
 MOST = 100
-#: Forms by the names that a record gives them.
+#: Protocols of the interface by their names in records.
 FORMS: dict[str, type] = {
     "cross-entropy": CrossEntropy,
     "gradient": Differentiable,
@@ -49,13 +49,13 @@ FORMS: dict[str, type] = {
     "array bridge": ArrayBridge,
     "reproducer": Reproducer,
 }
-#: The kind of what is an object of this process, and cannot be loaded in another.
+#: The kind of an object of this process, which cannot be loaded in another one.
 OBJECT = "object"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a backend comes from: what was asked for, how a script imports it, and where its deviations are listed.
+    """Where a backend comes from: its spec, how a script imports it, and the file of its deviations.
 
     ``options`` are those of the command line that it was made with, but for the dtypes.
 
@@ -73,7 +73,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Description:
-    """A backend as the suite sees it.
+    """What the suite knows about a backend.
 
     ``imports_suite``: its module needs ours, which a script has to stand in for. ``sources``: see ``sources.py``.
     ``tried`` is what the trial of a callable came to, in whatever form the backend gives it: a later process that makes
@@ -94,12 +94,12 @@ class Description:
 
     @property
     def version(self) -> str | None:
-        """Version of the library under test, which its adapter names first."""
+        """Version of the library under test, the first that the adapter lists."""
         return next(iter(self.versions.values()), None)
 
     @property
     def spec(self) -> str:
-        """What a command line calls it."""
+        """Its name on the command line."""
         return self.name if self.origin is None else self.origin.spec
 
     @property
@@ -109,7 +109,7 @@ class Description:
 
 
 def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
-    """What there is to know of a backend, with the parts of its ``scripts`` or without: to print them takes time."""
+    """Describe a backend. Making the parts of its ``scripts`` takes time, and can be left out."""
     claims = backend.capabilities
     refused = Bridge(backend).refused
     if refused:
@@ -131,19 +131,19 @@ def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = 
 
 
 def _versions(found: Any) -> dict[str, str]:
-    """Names and versions, so many at most; raises TypeError for anything but a mapping, which might never end."""
+    """At most ``MOST`` names and versions; raises TypeError for anything but a mapping, which might be endless."""
     if not isinstance(found, Mapping):
         raise TypeError(f"versions must map names to versions, not be a {type(found).__name__}")
     return {printable(str(k)): printable(str(v)) for k, v in islice(found.items(), MOST)}
 
 
 def _usable(parts: ReproducerParts) -> ReproducerParts:
-    """Parts that a script can be made of; raises TypeError for others, since a failure must find its script."""
+    """Parts from which a script can be made; raises TypeError for others, so that every failure has a script."""
     try:
         texts = [parts.setup, *parts.calls, *parts.calls.values()]
         texts += [parts.array.format(array="x", dtype="float32"), parts.result.format(value="x")]
         wrong = "" if isinstance(parts, ReproducerParts) and all(type(text) is str for text in texts) else "not all are"
-    except Exception as error:  # noqa: BLE001 - whatever they are, a script cannot be made of them
+    except Exception as error:  # noqa: BLE001 - whatever they are, a script cannot be made from them
         wrong = str(error) or type(error).__name__
     if wrong:
         raise TypeError(f"reproducer() must return ReproducerParts, of strings that can be filled in: {wrong}")
@@ -151,7 +151,7 @@ def _usable(parts: ReproducerParts) -> ReproducerParts:
 
 
 def _imports_suite(backend: Backend) -> bool:
-    """Whether a module that defines the backend's class, or a class it is made from, imports this suite."""
+    """Whether a module that defines the backend's class, or a base class, imports this suite."""
     for kind in type(backend).__mro__:
         module = sys.modules.get(kind.__module__)
         try:

@@ -1,4 +1,4 @@
-"""From what a user writes on the command line to a backend that works.
+"""Loading a backend that is named on the command line.
 
 numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
 ./my_backend.py[:name]           a file that defines ``backend``, or ``name``
@@ -34,20 +34,20 @@ CALLABLES = "xent_conformance.callables"
 
 
 class UsageError(Exception):
-    """What was asked for does not exist; the message says what does. Exit code 2."""
+    """Something that was requested does not exist or cannot be done; exit code 2."""
 
 
 class NoBackendError(UsageError):
-    """A file that is there, without a backend in it. Beside other backends it is an adapter that does not work."""
+    """An existing file without a backend in it. In a run with other backends it counts as a broken adapter."""
 
 
 class BrokenBackendError(Exception):
-    """The adapter itself does not work; the message says where it broke. Exit code 3."""
+    """The adapter does not work; the message says where it failed. Exit code 3."""
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What the command line says about a callable; the last three as they were given (see ``declared``)."""
+    """The options for callables; the last three as on the command line (see ``declared``)."""
 
     dtypes: tuple[str, ...] | None = None
     gradient: bool = True
@@ -58,7 +58,7 @@ class Narrowing:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options of the command line that say it, but for the dtypes."""
+        """The same as options of the command line, without the dtypes."""
         found = [] if self.device == "cpu" else ["--device", self.device]
         found += [] if self.gradient else ["--no-gradient"]
         texts = {"--convention": self.conventions, "--claim": self.claims, "--precision": self.precision}
@@ -67,11 +67,11 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Imported:
-    """A backend whose ``modules`` are imported, and that is not made yet: making it may use a device.
+    """A backend whose ``modules`` are imported, but which is not made yet, because making it may use a device.
 
     Known deviations are listed in ``folder``, in a file named after the backend, or after a ``library`` of ours.
-    ``options`` are those of the command line that it was made with. While ``settings_kept`` is entered, what making it
-    sets in its framework holds; afterwards all is as it was.
+    ``options`` are the options of the command line for it. ``settings_kept`` is a context manager that restores the
+    framework's settings, which making the backend may change.
     """
 
     spec: str
@@ -84,17 +84,17 @@ class Imported:
     settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
-        """The backend and what it is, with the parts of its ``scripts`` or without.
+        """Make the backend and describe it, with or without the parts of its ``scripts``.
 
-        ``tried`` is what an earlier process has described the trial of the same callable with; it is not tried again.
+        ``tried`` is the result of the trial of the same callable in an earlier process, so that it is not tried again.
 
-        Raises BrokenBackendError where it lacks what each must have, BackendUnavailableError without its device.
+        Raises BrokenBackendError if its name, claims or methods are wrong, BackendUnavailableError without its device.
         """
         backend = self.make(tried)
         wrong = _guarded(self.spec, lambda: complaint(backend))
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")
-        # Those of a library's fused linear map are about the way in which our adapter calls it.
+        # The deviations listed for a library's fused linear map are specific to our adapter.
         library = None if isinstance(backend, FusedLinear) and not isinstance(backend, CrossEntropy) else self.library
         listed = self.folder / "deviations" / f"{library or backend.name}.toml"
         origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
@@ -104,9 +104,9 @@ class Imported:
 
 
 def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
-    """The backend for a specification, and what it is.
+    """The backend for a specification, and its description.
 
-    Raises UsageError, BrokenBackendError, or BackendUnavailableError where a framework or device is missing.
+    Raises UsageError, BrokenBackendError, or BackendUnavailableError if a framework or device is missing.
     """
     return imported(spec, narrowing).open()
 
@@ -123,7 +123,7 @@ def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
         raise UsageError(_unknown(spec))
     found = _guarded(spec, point.load)
     module, _, attribute = point.value.partition(":")
-    # What its factories would import, in a process of its own each time.
+    # Imports what the factories would otherwise import in every worker.
     _guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
     place = "entry point", module, attribute
     return Imported(spec, lambda _: _made(spec, found), place, _folder(sys.modules[module]), (module,))
@@ -141,9 +141,9 @@ def is_callable(spec: str) -> bool:
 
 
 def catalogue_in(folder: Path, function: str) -> list[Any]:
-    """What a function of the module ``catalogue`` of a package folder lists.
+    """The list that a function of the module ``catalogue`` in a package folder returns.
 
-    Raises UsageError for a folder without one, BrokenBackendError for one that does not work.
+    Raises UsageError for a folder without that module, BrokenBackendError if it does not work.
     """
     module = _file(str(folder / "catalogue.py"))
     sys.path.insert(0, str(folder.resolve().parent))
@@ -180,7 +180,7 @@ def _from_file(spec: str) -> Imported:
     path = _file(name if colon and not spec.endswith(".py") else spec)
     attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
     name = FILE + path.stem
-    # Whatever the name ends with: it is Python.
+    # The suffix of the file's name does not matter.
     loader = SourceFileLoader(name, str(path))
     module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
     module.__file__ = str(path)
@@ -205,7 +205,7 @@ def _from_file(spec: str) -> Imported:
 
 
 def _file(name: str) -> Path:
-    """The regular file of that name; raises UsageError where there is none, or could be none."""
+    """The regular file with this name; raises UsageError if there is none, or if the name is not valid."""
     try:
         path = Path(name).expanduser().absolute()
         if path.is_file():
@@ -216,9 +216,9 @@ def _file(name: str) -> Path:
 
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Imported:
-    # That the framework is missing is said before what the function's module makes of it.
+    # Loaded first, so that a missing framework is reported rather than an import error of the function's module.
     factory = _guarded(spec, _points(CALLABLES)[framework].load)
-    # As the folder of a file is; last, so that nothing in it can pass for another module.
+    # Like the folder of a file; last, so that no module in it can shadow another one.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     function = _attribute(spec, path)
@@ -232,7 +232,7 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
 
 
 def from_function(function: Callable[..., Any], framework: str, spec: str, narrowing: Narrowing) -> Imported:
-    """A callable of a framework, which is at hand, as a backend; raises what :func:`load` does."""
+    """A callable object of a framework as a backend; raises what :func:`load` does."""
     points = _points(CALLABLES)
     if framework not in points:
         raise UsageError(f"unknown framework {framework!r}; {instead(framework, sorted(points))}")
@@ -243,11 +243,11 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
 
     def make(tried: bytes | None) -> Backend:
         again = {} if tried is None else {"tried": tried}
-        # It is tried, to see what it takes. What those calls change must not hide what the judged ones change.
+        # The factory makes trial calls. State that they change must not hide changes by the judged calls.
         with restored():
             made = _guarded(spec, lambda: factory(function, **details, **again))
-        said = narrowing.conventions, narrowing.claims, narrowing.precision
-        return made if not any(said) else _guarded(spec, lambda: _declaring(made, *said))  # type: ignore[no-any-return]
+        changes = narrowing.conventions, narrowing.claims, narrowing.precision
+        return made if not any(changes) else _guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
 
     modules = _guarded(spec, lambda: _modules(function))
     settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
@@ -256,13 +256,13 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
     )
 
 
-def _declaring(backend: Any, *said: tuple[str, ...]) -> Any:
-    """A backend of a callable with what the command line declares."""
-    return replace(backend, capabilities=declared(backend.capabilities, *said))
+def _declaring(backend: Any, *changes: tuple[str, ...]) -> Any:
+    """A backend of a callable with the declarations of the command line."""
+    return replace(backend, capabilities=declared(backend.capabilities, *changes))
 
 
 def _module_in(path: str) -> ModuleType | None:
-    """The module that a dotted path leads through last, of those that are imported."""
+    """The innermost imported module on a dotted path."""
     parts = path.replace(":", ".").split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
     return next((sys.modules[name] for name in prefixes if name in sys.modules), None)
@@ -290,14 +290,14 @@ def _attribute(spec: str, path: str) -> Any:
 
 
 def _modules(function: Any) -> tuple[str, ...]:
-    """Modules that define a callable: as it was written, and as what wraps it."""
+    """Modules that define a callable: the function itself, and its wrapper."""
     plain = getattr(function, "func", inspect.unwrap(function))
     names = [getattr(part, "__module__", None) for part in (function, plain, type(function), type(plain))]
     return tuple(name for name in names if isinstance(name, str))
 
 
 def _made(spec: str, found: Any) -> Backend:
-    """A backend object, made by calling what is registered where that is a factory."""
+    """A backend object; if a factory is registered, what that returns."""
     if _guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
         found = _guarded(spec, found)
     backend: Backend = found
@@ -305,7 +305,7 @@ def _made(spec: str, found: Any) -> Backend:
 
 
 def _guarded(spec: str, step: Callable[[], Any]) -> Any:
-    """The result of a step of foreign code, its errors as one line."""
+    """The result of a step of foreign code; its errors become BrokenBackendError with one line."""
     try:
         return step()
     except (BackendUnavailableError, UsageError):

@@ -1,6 +1,6 @@
-"""From an object of this process, such as a function in a notebook, to a backend that works.
+"""Loading an object of this process, such as a function in a notebook, as a backend.
 
-What can be imported elsewhere is judged in a process of its own, by the name that leads to it; all else in this one.
+An object that another process can import is judged in a worker, by its dotted name; any other in this process.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import OBJECT
 from xent_conformance.loading.loader import Imported, Narrowing, UsageError, from_function
 
-#: The module of a notebook's cells and of a script.
+#: The module of notebook cells and scripts.
 MAIN = "__main__"
-#: Names of callables that have none.
+#: The name of a callable that has none.
 NAMELESS = "loss"
 
 
@@ -27,22 +27,21 @@ class NotImportableError(Exception):
 
 
 def import_path(thing: object) -> str:
-    """The dotted path by which another process imports an object; raises NotImportableError where there is none.
+    """The dotted path by which another process can import an object; raises NotImportableError if there is none.
 
-    That is a name of the module which defines it, where this very object is, and where the module's file is on
-    ``sys.path``.
+    The module that defines it must have this same object under that name, and be importable from ``sys.path``.
     """
     name = getattr(thing, "__module__", None)
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None:
         raise NotImportableError("no module defines it")
     if name == MAIN:
-        raise NotImportableError("it is defined in a notebook or in the script that runs")
+        raise NotImportableError("it is defined in a notebook or in the running script")
     qualified = str(getattr(thing, "__qualname__", ""))
     if _at(module, qualified) is not thing:
         names = [key for key, value in tuple(vars(module).items()) if value is thing and key.isidentifier()]
         if not names:
-            raise NotImportableError(f"it is no name of the module {name}")
+            raise NotImportableError(f"the module {name} has no name for it")
         qualified = names[0]
     if not _is_on_path(module):
         raise NotImportableError(f"the module {name} cannot be imported from sys.path")
@@ -52,13 +51,13 @@ def import_path(thing: object) -> str:
 def of_object(thing: Any, framework: str | None, narrowing: Narrowing, name: str | None = None) -> Imported:
     """An adapter, or a callable of a framework, as a backend that is judged in this process.
 
-    ``name`` is what the report calls it. Raises UsageError for anything else.
+    ``name`` is its name in the report. Raises UsageError for anything else.
     """
     name = name or name_of(thing)
     folder = _folder_of(thing)
     if is_backend(thing):
         if framework is not None:
-            raise UsageError("an adapter says itself whose arrays it takes: leave framework out")
+            raise UsageError("framework is only for callables; an adapter converts arrays itself")
         return Imported(str(thing.name), lambda _: thing, (OBJECT, "", name), folder, (type(thing).__module__,))
     assert framework is not None
     found = from_function(thing, framework, f"{framework}:{name}", narrowing)
@@ -66,20 +65,20 @@ def of_object(thing: Any, framework: str | None, narrowing: Narrowing, name: str
 
 
 def is_backend(thing: object) -> bool:
-    """Whether an object is an adapter; a class of adapters is none."""
+    """Whether an object is an adapter. A class of adapters is not."""
     named = not inspect.isclass(thing) and hasattr(thing, "capabilities")
     return named and any(hasattr(thing, function) for function in FUNCTIONS)
 
 
 def name_of(thing: object) -> str:
-    """The name of a function or class, of what a partial application wraps, of an object's class."""
+    """The name of a function or class, of the function that a partial wraps, or of an object's class."""
     plain = getattr(thing, "func", thing)
     name = getattr(plain, "__name__", type(plain).__name__)
     return name if isinstance(name, str) and name.isidentifier() else NAMELESS
 
 
 def _at(module: ModuleType, qualified: str) -> object:
-    """The object at a dotted name of a module; None where there is none."""
+    """The object at a dotted name of a module; None if there is none."""
     found: object = module
     for part in qualified.split("."):
         found = getattr(found, part, None)
@@ -94,7 +93,7 @@ def _is_on_path(module: ModuleType) -> bool:
         if parent is None or not _is_on_path(parent):
             return False
         path = getattr(parent, "__path__", None)
-    # importlib.util.find_spec answers from sys.modules.
+    # importlib.util.find_spec would use sys.modules.
     specs = (finder.find_spec(module.__name__, path, None) for finder in sys.meta_path)
     spec = next((spec for spec in specs if spec is not None), None)
     if spec is None:
@@ -104,7 +103,7 @@ def _is_on_path(module: ModuleType) -> bool:
 
 
 def _folder_of(thing: object) -> Path:
-    """The folder beside which known deviations lie: that of the object's module, or the working directory."""
+    """The folder beside which ``deviations`` is looked for: that of the object's module, or the working directory."""
     name = getattr(getattr(thing, "func", thing), "__module__", None)
     file = getattr(sys.modules.get(name or ""), "__file__", None)
     return Path(file).parent if isinstance(file, str) else Path()

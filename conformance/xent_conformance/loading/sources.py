@@ -1,4 +1,4 @@
-"""Which files a backend is made of, and whether a backend opened again is still the same one."""
+"""The source files of a backend, and whether a backend that is opened again is still the same."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 
 #: Most files that are hashed.
 MOST = 1000
-#: Prefix of the module that a file given by its path is loaded as.
+#: Prefix of the module name for a file given by its path.
 FILE = "xent_file_"
-#: Folders of installed packages, wherever they are.
+#: Names of the folders of installed packages.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
 #: Folder of the standard library.
 LIBRARY = Path(sysconfig.get_path("stdlib"))
@@ -25,14 +25,14 @@ SUITE = __name__.partition(".")[0]
 
 
 class ReplacedError(KeyboardInterrupt):
-    """A backend is not what it was when the run began: it ends the run, and is no answer of the backend."""
+    """A backend has changed since the run began, which ends the run. It is not an outcome of the backend."""
 
 
 def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, str]:
-    """SHA-256 of the files that a backend consists of, by module.
+    """SHA-256 of the source files of a backend, by module.
 
-    ``modules`` define it. With each belong the loaded modules of its package, and those of its folder unless packages
-    are installed there. Left out are Python, this suite, and installed packages that are ``versioned``.
+    These are ``modules``, which define it, the loaded modules of their packages, and those of their folders unless
+    packages are installed there; without Python, this suite, and installed packages that are ``versioned``.
     """
     loaded = {name: file for name, module in tuple(sys.modules.items()) if (file := _file_of(module)) is not None}
     defining = {name: Path(loaded[name]) for name in modules if name in loaded}
@@ -42,7 +42,7 @@ def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, 
     beginnings = [f"{folder}{os.sep}" for folder in folders]
 
     def near(file: str) -> bool:
-        # Modules of frameworks are thousands: as text, where paths would take longer than a new process.
+        # Frameworks have thousands of modules, for which comparing Path objects would take too long.
         return any(file.startswith(f) and not INSTALLED.intersection(Path(file[len(f) :]).parts) for f in beginnings)
 
     def belongs(name: str, file: str) -> bool:
@@ -51,16 +51,16 @@ def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, 
 
     found = {}
     for name, file in islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST):
-        # What lies in an archive, or is gone.
+        # A module in an archive, or a file that has been removed.
         with suppress(OSError):
             found[name.removeprefix(FILE)] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     return found
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """What of its ``device``, ``versions`` and ``sources`` differs, as a phrase; None: nothing.
+    """How its ``device``, ``versions`` or ``sources`` differ, as a phrase; None if they are the same.
 
-    Only files that both have are compared: which others are loaded depends on what else is in the process.
+    Only files that are in both are compared: which others are loaded depends on the rest of the process.
     """
     if before["device"] != now["device"]:
         return f"its device was {before['device']}, and is {now['device']}"
@@ -73,13 +73,13 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def check_unchanged(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise ReplacedError where a backend opened again in a run is another one."""
+    """Raise ReplacedError if a backend that is opened again in a run has changed."""
     if (change := changed(before, now)) is not None:
         raise ReplacedError(f"{name}: {change} since the run began")
 
 
 def _file_of(module: Any) -> str | None:
-    """The file that a module was loaded from. Modules are foreign: their attributes are not asked for."""
+    """The file of a module, read from its dictionary, because a module may define its own __getattr__."""
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     return file if isinstance(file, str) else None
 
@@ -91,5 +91,5 @@ def _folder(name: str, file: Path) -> Path:
 
 
 def _of_python(file: Path) -> bool:
-    """Whether a file is of the standard library."""
+    """Whether a file belongs to the standard library."""
     return LIBRARY in file.parents and not INSTALLED.intersection(file.parts)
