@@ -1,20 +1,19 @@
-"""The commands of `xent` that judge, list and report; ``parser`` has their arguments."""
+"""The command `xent run`: judging backends, writing the record and rendering the report."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from xent_conformance import interruptions
-from xent_conformance.output import RECORD, check_file, output_folder, renderer
+from xent_conformance.output import RECORD, output_folder, renderer
 from xent_conformance.progress import Progress, say
 
 if TYPE_CHECKING:
@@ -200,128 +199,3 @@ def _writing(record: Path) -> Iterator[None]:
 def _is_begun(record: Path) -> bool:
     """Whether the record has its header."""
     return record.is_file() and record.stat().st_size > 0
-
-
-def listing(options: argparse.Namespace) -> int:
-    """Print the requirements and the registered backends."""
-    from xent_conformance.loading.loader import known
-    from xent_conformance.requirements.registry import load
-
-    registry = load()
-    if options.json:
-        from xent_conformance.header import catalogued
-        from xent_conformance.records.plain import as_data
-
-        requirements = [as_data(catalogued(r)) for r in registry.values()]
-        print(json.dumps({"requirements": requirements, "backends": known()}, indent=2))
-        return OK
-    if options.spec:
-        from xent_conformance.spec import specification
-
-        print(specification(registry.values()), end="")
-        return OK
-    width = max(len(name) for name in registry)
-    for name, requirement in registry.items():
-        print(f"{name:<{width}}  {requirement.level:<8}  {requirement.title}")
-    print(f"\n{len(registry)} requirements; registered backends: {', '.join(known())}")
-    return OK
-
-
-def explain(options: argparse.Namespace) -> int:
-    """Print what requirements mean."""
-    from xent_conformance.explain import explanation
-    from xent_conformance.request import names_in
-    from xent_conformance.requirements.registry import load
-    from xent_conformance.selection import selected
-
-    print("\n\n\n".join(map(explanation, selected(names_in(*options.only), load().values()))))
-    return OK
-
-
-def report(options: argparse.Namespace) -> int:
-    """Render records."""
-    records = _records(options.records)
-    more = {name: getattr(options, name) for name in ("baseline", "kill_matrix", "speed", "coverage")}
-    with output_folder(options.output) as folder:
-        print(f"report: {renderer('render')(records, folder, **more)}")
-    return OK
-
-
-def _records(paths: Sequence[Path]) -> list[Path]:
-    """The record files among ``paths``, and those in the folders among them; raises UsageError where there are none."""
-    from xent_conformance.loading.loader import UsageError
-
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise UsageError(f"no file or folder {path}")
-        inside = sorted(path.rglob(RECORD)) if path.is_dir() else [path]
-        if not inside:
-            raise UsageError(f"no {RECORD} in {path}")
-        found += inside
-    return found
-
-
-def merge(options: argparse.Namespace) -> int:
-    """Merge the records of one run's shards."""
-    check_file(options.output)
-    renderer("merge")(options.records, options.output)
-    return OK
-
-
-def diff(options: argparse.Namespace) -> int:
-    """Print what changed between records."""
-    text, code = renderer("diff")(options.old, options.new)
-    if code == USAGE:
-        return complain(text, USAGE)
-    print(text)
-    return int(code)
-
-
-def deviations(options: argparse.Namespace) -> int:
-    """Draft known deviations from the failures of a record."""
-    from xent_conformance.drafting import as_toml, drafts
-    from xent_conformance.records.record import read
-    from xent_conformance.request import Request
-    from xent_conformance.session import Session
-
-    record = read(options.record)
-    with Session.open(Request((options.backend,))) as session:
-        for line in session.left_out:
-            return complain(line, BROKEN)
-        (opened,) = session.opened
-        entries, without = drafts(record.verdicts, opened)
-    name, path = opened.description.name, opened.description.deviations
-    for line in without:
-        complain(line, OK)
-    if not entries:
-        print(f"nothing to draft: {options.record} has no failure of {name} that an entry could be written for")
-        return OK
-    text = as_toml(entries)
-    if path is None or not options.write:
-        print(text, end="")
-        return OK
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"\n{text}" if file.tell() else text)
-    count = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}"
-    print(f"{count} added to {path}: edit reason, issue and where, then run again")
-    return OK
-
-
-def new(options: argparse.Namespace) -> int:
-    """Write the example adapter."""
-    from importlib.resources import files
-
-    from xent_conformance.loading.loader import UsageError
-
-    try:
-        with options.file.open("x", encoding="utf-8") as file:
-            file.write(files("xent_conformance").joinpath("new_backend.py.txt").read_text("utf-8"))
-    except FileExistsError:
-        raise UsageError(f"{options.file} exists already") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {options.file}: {error.strerror or error}") from error
-    where = options.file if options.file.is_absolute() else f"./{options.file}"
-    print(f"wrote {options.file}; try: xent run {where}")
-    return OK

@@ -1,0 +1,65 @@
+"""What the arguments of several commands have in common: types of values, exit codes, --dask."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from xent_conformance.commands import AUTO
+
+#: ``add_parser`` of argparse's subparsers.
+Add = Callable[..., argparse.ArgumentParser]
+EXIT_CODES = """\
+exit codes:
+  0  nothing failed that is not a known deviation
+  1  something failed
+  2  usage error: an option, a file or a backend that does not exist
+  3  the suite or an adapter broke, a framework or device is missing, or the run was interrupted
+"""
+
+
+def add_dask(command: argparse.ArgumentParser) -> None:
+    """The option --dask."""
+    command.add_argument(
+        "--dask", metavar="ADDRESS", help="distribute the work over a dask cluster: the address of its scheduler"
+    )
+
+
+def sentence(text: str) -> str:
+    """The one-line help of a command as the sentence that begins its own help."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def positive(text: str) -> int:
+    """A positive integer."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, not {text!r}")
+    return value
+
+
+def above_zero(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return value
+
+
+def workers(text: str) -> int | str:
+    """A number of processes, or AUTO."""
+    return AUTO if text == AUTO else positive(text)
+
+
+def folder(text: str) -> Path:
+    """A folder name. An empty string, such as that of an unset shell variable, is an error."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a folder, not ''")
+    return Path(text)
