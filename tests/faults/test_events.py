@@ -144,7 +144,7 @@ def test_reducing_a_crash_has_its_time_after_which_the_smallest_so_far_stands(ho
     monkeypatch.setattr(lost, "SECONDS", 0.0)
     line, restarts, _ = crashing(hostile)
     assert line.status == Status.CRASH
-    assert line.failures[0].message == "cross_entropy died of SIGABRT (reduced for 20 s only)"
+    assert line.failures[0].message == "cross_entropy died of SIGABRT (reducing stopped after 20 s)"
     assert line.failures[0].found.logits_shape == line.failures[0].problem.logits.shape
     assert restarts <= 3 + behind.RESTARTS[CRASH]
 
