@@ -1,4 +1,4 @@
-"""What the page says first: one sentence, then how many of each status, then what stands in the way of trusting it."""
+"""The head of the page: one sentence, the counts of each status, and notices about incomplete or mixed records."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from xent_reports.figures import counted, listed
 from xent_reports.model import Run, worst
 from xent_reports.visible import abridged, one_line, shortened
 
-#: A cell without a verdict: the run did not get there.
+#: A cell without a verdict: the run did not reach it.
 NOT_RUN = ("?", "not run")
 #: More backends than this are counted instead of named.
 _NAMED = 3
-#: Characters that are shown of what a record says about itself.
+#: Characters of a notice that are shown.
 _NOTICE = 500
 
 
 def sentence(run: Run) -> str:
-    """The verdict on the run in one sentence. A run cut short is never said to have passed."""
+    """The verdict on the run in one sentence. It never calls a truncated run passed."""
     if not run.verdicts:
         return "Truncated before anything was judged" if run.footer is None else "Nothing was judged"
     parts = [_outcome(run)]
@@ -29,11 +29,11 @@ def sentence(run: Run) -> str:
     if run.footer is not None and run.footer.error:
         parts.append("the run ended with an error")
     text = "; ".join(parts)
-    return text if run.footer is not None else f"Truncated: the run did not reach its end. Until then: {text}"
+    return text if run.footer is not None else f"Truncated: the run did not finish. So far: {text}"
 
 
 def _outcome(run: Run) -> str:
-    """Broken requirements of those that were judged, and by whom."""
+    """How many of the judged requirements are broken, and by which backends."""
     broken = [v for v in run.verdicts if v.status in UNEXPECTED]
     judged = {v.requirement for v in run.verdicts if v.status is not Status.NOT_APPLICABLE}
     if not broken:
@@ -75,7 +75,7 @@ def counts_line(run: Run) -> str:
 
 
 def scope(run: Run) -> str:
-    """What the counts add up to."""
+    """What the counts are out of: requirements, times backends if there are several."""
     requirements, backends = len(run.requirements), len(run.available)
     if backends == 1:
         return counted(requirements, "requirement")
@@ -83,13 +83,13 @@ def scope(run: Run) -> str:
 
 
 def notices(run: Run) -> list[str]:
-    """What a reader must know before trusting the numbers: cut, copied or mixed records, backends that did not run."""
+    """Notices that qualify the numbers: truncated, copied or mixed records, and backends that did not run."""
     said = []
     for source in run.sources:
         name = source.name
         if source.truncated:
             reached = counted(source.verdicts, "verdict")
-            said.append(f"{name} is truncated: its run did not reach its end. {reached} written; the rest is unknown.")
+            said.append(f"{name} is truncated: its run did not finish. {reached} written; the rest is unknown.")
         if source.error:
             said.append(f"{name} ended with an error: {source.error}")
         said += [f"{copy} is the same record as {name}: counted once." for copy in source.copies]
@@ -99,16 +99,16 @@ def notices(run: Run) -> list[str]:
     said += [f"{b.name} {b.absence}" for b in run.backends if b.absence is not None]
     said += [text for b in run.available if (text := _compiled(b)) is not None]
     silent = [b.name for b in run.available if not any(v.backend == b.name for v in run.verdicts)]
-    said += [f"{label} has no verdict: it was announced and never judged." for label in silent]
+    said += [f"{label} has no verdict: it was announced but never judged." for label in silent]
     pairs = len(run.requirements) * (len(run.available) - len(silent))
     missing = pairs - len(run.cells)
     if missing and run.footer is not None:
-        said.append(f"{missing:,} of {counted(pairs, 'cell')} of the matrix have no verdict: listed and never judged.")
+        said.append(f"{missing:,} of {counted(pairs, 'cell')} of the matrix have no verdict: listed but never judged.")
     return [shortened(text, _NOTICE) for text in said]
 
 
 def _compiled(backend: BackendLine) -> str | None:
-    """What a backend compiles for, and how often it may in the run; None: that is not limited."""
+    """What makes a backend compile, and how many compilations the run allows; None: no limit."""
     claims = backend.capabilities
     count, seconds = claims.get("compilations"), claims.get("compile_seconds")
     if type(count) is not int or not isinstance(seconds, float):

@@ -94,7 +94,7 @@ def _witness(witness: Witness) -> str:
         script = block(witness.script, "python")
         lines.append(f"<details><summary>Reproducer</summary>\n\n{script}\n\n</details>")
     if witness.command:
-        lines.append(f"Run it again: {code(shortened(witness.command, 500))}")
+        lines.append(f"Reproduce: {code(shortened(witness.command, 500))}")
     return "\n\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""One failing problem as the pages show it: what was expected, what came back, the problem, how to see it again."""
+"""One failing problem as the pages show it: expected and actual value, the problem, how to reproduce it."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Witness:
     traceback: str = ""
     #: Which of the failures of its verdict it is, where there are several.
     part: str = ""
-    #: What the other backends of the run came to.
+    #: The answers of the other backends of the run.
     answers: Answers = field(default_factory=Answers)
     #: Whether script or table was left out for the size of the page.
     brief: bool = False
 
     @property
     def remark(self) -> str:
-        """The message, where it says more than the facts do."""
+        """The message, if it says more than the facts."""
         names = {name for name, _ in self.facts}
         return "" if {"expected", "got"} <= names and _RETOLD.fullmatch(self.message) else self.message
 
     @property
     def added(self) -> Sequence[str]:
-        """Names of the facts that a summary states beside the message, which it always states."""
+        """Names of the facts that a summary states in addition to the message."""
         return [name for name, _ in self.facts if name == "error / bound" or (self.remark and name != "quantity")]
 
     @property
@@ -73,7 +73,7 @@ class Witness:
 
 
 def of_verdict(verdict: VerdictLine, backend: BackendLine, limit: int) -> list[Witness]:
-    """What the record has about a failing verdict, each failure by itself; texts are cut at ``limit`` characters."""
+    """The failures of a verdict; texts are cut at ``limit`` characters."""
     place = anchor(verdict.requirement, verdict.backend, verdict.dtype)
     if not verdict.failures:
         return [Witness(place, verdict.dtype, verdict.status, shortened(verdict.reason or "no detail recorded", limit))]
@@ -87,7 +87,7 @@ def of_verdict(verdict: VerdictLine, backend: BackendLine, limit: int) -> list[W
 
 
 def anchors(verdict: VerdictLine) -> list[str]:
-    """Where each of a verdict's failures is found on the page."""
+    """The anchor of each of a verdict's failures on the page."""
     place = anchor(verdict.requirement, verdict.backend, verdict.dtype)
     return [place if number == 1 else f"{place}--{number}" for number in range(1, len(verdict.failures) + 1)]
 
@@ -119,7 +119,7 @@ def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, lim
 
 
 def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
-    """What was looked at, expected and found, by how much it is out, and what all such problems share."""
+    """Quantity, expected and actual value, error, bound, and what all such problems share."""
     place = call.index_text(failure.index or ())
     raised, not_finite = failure.exception, quantity(failure.expected) in ("∞", "-∞", "nan")
     facts = [
@@ -132,36 +132,37 @@ def _facts(failure: Failure, call: Call, limit: int) -> list[tuple[str, str]]:
         ("raised in", f"{raised.file}:{raised.line}" if raised and raised.file else ""),
         ("only with", listed(phrases(failure.situation))),
     ]
-    # What was raised, and where, need not be said beside a message that says it.
-    said = [text for name, text in facts if raised and name in {"got", "raised in"} and text in failure.message]
-    return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text and text not in said]
+    # An exception and its place are not repeated if the message has them.
+    repeated = [text for name, text in facts if raised and name in {"got", "raised in"} and text in failure.message]
+    return [(name, shortened(text, min(limit, _VALUE))) for name, text in facts if text and text not in repeated]
 
 
 def _multiple(largest: float | None, bound: float | None) -> str:
-    """How many times the bound an error is; nothing where there is no bound, and no number describes the failure."""
+    """How many times the bound an error is; empty if the failure has no bound and no number describes it."""
     return "" if largest is None or (bound is None and math.isinf(largest)) else ratio(largest)
 
 
 def _origin(origin: Found, set_aside: int) -> str:
-    """How the problem was found, and how many are set aside beside it; without its recipe, which is in the record."""
+    """How the problem was found, and how many were set aside. Its recipe is only in the record."""
     parts = [
         "" if origin.failing_examples is None else f"{counted(origin.failing_examples, 'problem')} failed",
-        "" if origin.example is None else f"this is number {origin.example}",
-        "" if origin.tries is None else f"reduced in {counted(origin.tries, 'try', 'tries')}",
+        "" if origin.example is None else f"this is problem {origin.example}",
+        "" if origin.tries is None else f"reduced in {counted(origin.tries, 'attempt')}",
         "" if origin.logits_shape is None else f"from logits ({', '.join(map(str, origin.logits_shape))})",
-        f"from {ratio(origin.ratio)} times the bound"
+        f"originally {ratio(origin.ratio)} times the bound"
         if origin.ratio is not None and math.isfinite(origin.ratio)
         else "",
     ]
     said = ", ".join(part for part in parts if part)
     remarks = [f"{said[:1].upper()}{said[1:]}."] if said else []
     if set_aside:
-        remarks.append(f"Set aside in the situation of a cause that was established: {counted(set_aside, 'problem')}.")
+        was = "was" if set_aside == 1 else "were"
+        remarks.append(f"{counted(set_aside, 'problem')} in the situation of an established cause {was} set aside.")
     return " ".join(remarks)
 
 
 def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:
-    """The witness without its script, or its table, where there is no room for it."""
+    """The witness without its script or table, to save space on the page."""
     return replace(
         witness,
         table=witness.table if table else None,

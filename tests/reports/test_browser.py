@@ -107,7 +107,7 @@ def test_slash_goes_to_the_filter(page: Any, pages: dict[str, str]) -> None:
 def test_copy_puts_the_script_on_the_clipboard(page: Any, pages: dict[str, str]) -> None:
     """The button of a script copies exactly the script; that of a command the command."""
     page.goto(pages["small"])
-    page.locator(".card summary", has_text="Script without").first.click()
+    page.locator(".card summary", has_text="Stand-alone script").first.click()
     script = page.locator(".card pre.py").first
     script.locator("xpath=following-sibling::button").click()
     assert page.evaluate("navigator.clipboard.readText()") == script.text_content()

@@ -52,9 +52,9 @@ def test_a_run_without_failures_says_how_much_was_judged(tmp_path: Path) -> None
 def test_a_truncated_record_never_passes(tmp_path: Path) -> None:
     """Without a footer the sentence begins with that, and a notice names the file."""
     run = loaded(records.run(tmp_path / "cut.jsonl", V("torch", "a.x"), footer=False))
-    assert headline.sentence(run).startswith("Truncated: the run did not reach its end.")
+    assert headline.sentence(run).startswith("Truncated: the run did not finish.")
     assert headline.notices(run) == [
-        "cut.jsonl is truncated: its run did not reach its end. 1 verdict written; the rest is unknown."
+        "cut.jsonl is truncated: its run did not finish. 1 verdict written; the rest is unknown."
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_backend_that_is_not_available_is_named_and_never_counted(tmp_path: Pa
     assert [b.name for b in run.available] == ["jax", "torch"]
     assert headline.notices(run) == [
         "torch-cuda not available: no CUDA device",
-        "jax has no verdict: it was announced and never judged.",
+        "jax has no verdict: it was announced but never judged.",
     ]
 
 
@@ -92,7 +92,7 @@ def test_requirements_without_a_verdict_are_counted(tmp_path: Path) -> None:
     catalogue = [records.requirement_named(name) for name in ("a.x", "a.y", "a.z")]
     path = tmp_path / "r.jsonl"
     records.written(path, records.header([records.backend("torch")], catalogue), [V("torch", "a.x")])
-    assert headline.notices(loaded(path)) == ["2 of 3 cells of the matrix have no verdict: listed and never judged."]
+    assert headline.notices(loaded(path)) == ["2 of 3 cells of the matrix have no verdict: listed but never judged."]
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -36,7 +36,7 @@ unfold.hidden = false;
 unfold.addEventListener("click", () => {
   const open = families.some(f => !f.open);
   for (const f of families) f.open = open;
-  unfold.textContent = open ? "Fold all families" : "Unfold all families";
+  unfold.textContent = open ? "Collapse all families" : "Expand all families";
 });
 
 function button(text, act) {
