@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from xent_conformance.bounds.error_model import ErrorModel
-from xent_conformance.calling.calls import Factors, linear, linear_backward
+from xent_conformance.calling.calls import Factors, linear
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.oracle import Exact
-from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
-from xent_conformance.problem import F64Array, Problem
-from xent_conformance.requirements.agreement import effect_of
+from xent_conformance.problem import Problem
 from xent_conformance.requirements.factors import factors_of
+from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.layouts import REPEATED, laid_out
@@ -68,17 +64,10 @@ def test_gradients_of_a_linear_map_are_within_their_bound(trial: Trial) -> Itera
 def gradient_findings(trial: Trial) -> Iterator[Finding]:
     """The gradients of hidden, weight and bias beside the exact ones."""
     exact = trial.answer.grad_logits
-    if not np.isfinite(exact.value).all() or not _exact_enough(trial):
+    if not np.isfinite(exact.value).all() or not exact_enough(trial):
         return
     for factors in _with_and_without_bias(trial):
-        yield from _beside_exact(trial, factors)
-
-
-def _beside_exact(trial: Trial, factors: Factors) -> Iterator[Finding]:
-    got, call = trial.linear_gradients(factors), linear_backward(factors, trial.problem)
-    for name, product in _products(trial, factors).items():
-        effect = effect_of(product.exact.value)
-        yield trial.compare(name, got[name], product.exact, product.bound, effect=effect, call=call)
+        yield from gradients_beside_exact(trial, factors, trial.linear_gradients(factors))
 
 
 @listed("many rows")
@@ -142,7 +131,7 @@ def test_a_linear_map_reads_views_as_copies(trial: Trial) -> Iterator[Finding]:
             loss = view.linear_loss(viewed)
             yield view.compare("loss", loss, exact, bounds.loss, overflows=bounds.overflows, call=call)
             if LINEAR_GRADIENT.met_by(trial.subject) and np.isfinite(view.answer.grad_logits.value).all():
-                yield from _beside_exact(view, viewed)
+                yield from gradients_beside_exact(view, viewed, view.linear_gradients(viewed))
 
 
 def _views(trial: Trial, factors: Factors) -> Iterator[tuple[Trial, Factors]]:
@@ -166,47 +155,3 @@ def _with_and_without_bias(trial: Trial) -> Iterator[Factors]:
         factors = factors_of(trial.problem, bias=bias)
         if factors is not None:
             yield factors
-
-
-def _exact_enough(trial: Trial) -> bool:
-    """Whether products of the exact gradient can be added without an error that matters."""
-    return trial.problem.dtype != "float64" or np.finfo(np.longdouble).nmant >= WIDE_ENOUGH
-
-
-class _Product:
-    """The exact gradient G of the logits (N, C) times an exact matrix, from either side, with its bound.
-
-        |error| <= tol(G) |M| + (h + 1) u |G| |M| + u_o |G M| + eta
-
-    for h additions of relative error u: over the classes u_a, over the batch u_r, as of every other sum (NUMERICS).
-    """
-
-    def __init__(self, trial: Trial, right: npt.NDArray[np.generic], *, over_rows: bool) -> None:
-        answer, bounds = trial.answer, trial.bounds
-        model = ErrorModel(trial.problem.format, trial.subject.precision)
-        gradient = LONGDOUBLE.array(answer.grad_logits.value) + answer.grad_logits.residual
-        tolerance: F64Array = bounds.grad_logits
-        if over_rows:
-            gradient, tolerance = gradient.T, tolerance.T
-        plain = right.astype(np.float64)
-        size, factor = np.abs(np.asarray(gradient, dtype=np.float64)), np.abs(plain)
-        terms, u = gradient.shape[1], model.u_r if over_rows else model.u_a
-        relative = terms * u / (1 - terms * u) + model.u_o if terms * u < 1 else np.inf
-        self.exact = Exact(*LONGDOUBLE.split(gradient @ LONGDOUBLE.array(plain)))
-        rounding = relative * (size @ factor) + model.u_o * np.abs(self.exact.value)
-        self.bound = np.asarray(tolerance @ factor + rounding + model.eta * (1 + terms))
-
-
-def _products(trial: Trial, factors: Factors) -> dict[str, _Product]:
-    """The exact gradients by name. In every memory layout of problem and factors they are the same."""
-    key = "products", id(trial.bounds), factors.bias is not None
-    if key not in trial.shared:
-        found = {
-            "grad_hidden": _Product(trial, factors.weight, over_rows=False),
-            "grad_weight": _Product(trial, factors.hidden, over_rows=True),
-        }
-        if factors.bias is not None:
-            found["grad_bias"] = _Product(trial, np.ones((trial.problem.rows, 1)), over_rows=True)
-        trial.shared[key] = found
-    products: dict[str, _Product] = trial.shared[key]
-    return products

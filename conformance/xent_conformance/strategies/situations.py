@@ -207,6 +207,7 @@ LINEAR = Stream(
             **{level: SHAPES[level] for level in ("small", "block edge", "many rows")},
             "many classes": [Sizes((514, 16384), (2, 4))] * 6,
             "thousands of rows": [Sizes((2, 6), (255, 8192))] * 4,
+            "both": [Sizes((33, 1100), (33, 1024), most=2**15)],
         },
         "regime": {"grid": ["grid"]},
         "target": INDEX,
