@@ -22,6 +22,8 @@ from xent_conformance.interface import Capabilities
 AnyArray = npt.NDArray[Any]
 Convert = Callable[[AnyArray], Any]
 Back = Callable[[Any], AnyArray]
+#: What gradients are called where they are left out.
+GRADIENT = "gradient"
 #: How far from 1 the probabilities of a row may sum to, in the narrowest format.
 TOLERANCE = 0.05
 
@@ -34,13 +36,14 @@ def alone(
     back: Back,
     dtypes: tuple[str, ...] | None,
     vjp: Callable[..., Any] | None,
+    pullback: Callable[..., Any] | None,
     *,
     expendable: bool,
 ) -> tuple[Signature, Capabilities]:
     """The options that a callable takes, and its claims; ``function`` has the parameters of its form in an adapter."""
     said = ("cross_entropy", f"it is {form.name} by {form.basis}")
     if not form.is_loss:
-        claims = _of_softmax(function, form, convert, back, dtypes)
+        claims = _of_softmax(function, form, convert, back, dtypes, pullback)
         return signature, replace(claims, left_out=(said, *claims.left_out))
     linear = form.name == "linear_cross_entropy"
     without = ("weight",) if linear else ("label_smoothing",)
@@ -88,7 +91,12 @@ def _with_bias(function: Callable[..., Any], form: Form, trial: Trial, claims: C
 
 
 def _of_softmax(
-    function: Callable[..., Any], form: Form, convert: Convert, back: Back, dtypes: tuple[str, ...] | None
+    function: Callable[..., Any],
+    form: Form,
+    convert: Convert,
+    back: Back,
+    dtypes: tuple[str, ...] | None,
+    pullback: Callable[..., Any] | None,
 ) -> Capabilities:
     """What is refused by an error is left out, each with the reason."""
     left_out: list[tuple[str, str]] = []
@@ -115,6 +123,10 @@ def _of_softmax(
         on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
         why = "its classes are on the last axis" if on_last and not on_axis else why
     compiling = cost_of(lambda logits, _: found_in(logits), lambda shapes=FLAT: logits_of(shapes[0], dtype), (), "none")
+    if pullback is not None:
+        # A kernel may have no backward pass, and its result is then no function of the logits to its framework.
+        ones, logits = convert(np.ones(FLAT[0], dtype)), convert(logits_of(FLAT[0], dtype))
+        kept(GRADIENT, attempted(lambda: pullback(function, ones, logits))[1])
     return Capabilities(
         **compiling.claims,
         logits_dtypes=claimed,

@@ -1,7 +1,8 @@
 """Backends of bare callables that are one function only: a class for each, on top of what a framework's arrays need.
 
 The class of a framework has the fields ``function`` and ``expression``, the context manager ``mode`` that each call is
-made in, and ``linear_vjp``, which differentiates the loss of a linear map, where it can differentiate at all.
+made in, and, where it can differentiate at all, ``linear_vjp`` for the loss of a linear map and ``pullback`` for a
+function of logits alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class _Alone:
     function: Any
     expression: str
     linear_vjp: Any
+    pullback: Any
     mode: Any
 
 
@@ -45,6 +47,35 @@ class LogSoftmax(_Alone):
 
     def _calls(self) -> dict[str, str]:
         return {"log_softmax": one_line("log_softmax", "logits", f"{self.expression}(logits)")}
+
+
+class DifferentiableSoftmax(Softmax):
+    """Probabilities, with their gradient."""
+
+    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of the softmax."""
+        with self.mode():
+            return self.pullback(self.function, cotangent, logits)
+
+    def _calls(self) -> dict[str, str]:
+        return super()._calls() | {"softmax_vjp": _pulled_back("softmax_vjp", self)}
+
+
+class DifferentiableLogSoftmax(LogSoftmax):
+    """Log-probabilities, with their gradient."""
+
+    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of log_softmax."""
+        with self.mode():
+            return self.pullback(self.function, cotangent, logits)
+
+    def _calls(self) -> dict[str, str]:
+        return super()._calls() | {"log_softmax_vjp": _pulled_back("log_softmax_vjp", self)}
+
+
+def _pulled_back(name: str, made: _Alone) -> str:
+    call = one_line(name, "cotangent, logits", f"pullback({made.expression}, cotangent, logits)")
+    return joined(plain_source(made.pullback), call)
 
 
 class NllLoss(_Alone):
@@ -94,8 +125,8 @@ def class_of(form: str, base: type, *, gradient: bool) -> type:
     """The class of a function by its name, on a framework's; ``gradient``: that can differentiate it."""
     kinds: dict[str, type] = {
         "linear_cross_entropy": DifferentiableLinear if gradient else Linear,
-        "softmax": Softmax,
-        "log_softmax": LogSoftmax,
+        "softmax": DifferentiableSoftmax if gradient else Softmax,
+        "log_softmax": DifferentiableLogSoftmax if gradient else LogSoftmax,
         "nll_loss": NllLoss,
     }
     return type(f"{base.__name__}{kinds[form].__name__}", (kinds[form], base), {"__module__": base.__module__})

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
-from xent_backends.callable_alone import alone
+from xent_backends.callable_alone import GRADIENT, alone
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form, called, definition_of, form_of
@@ -30,6 +30,19 @@ from xent_backends.definitions import definition
 from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import INTEGERS
 from xent_conformance.interface import Capabilities
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """How a framework differentiates; None: it does not.
+
+    ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
+    backend do; ``pullback(function, cotangent, logits)`` is the gradient of a function of logits alone.
+    """
+
+    vjp: Callable[..., Any] | None = None
+    hvp: Callable[..., Any] | None = None
+    pullback: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,11 @@ class Plugged:
     setup: str
     expression: str
     tried: bytes
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients have not been refused."""
+        return GRADIENT not in dict(self.capabilities.left_out)
 
 
 @dataclass(frozen=True)
@@ -88,9 +106,8 @@ def plugged(
     spec: str,
     arrays: Arrays,
     dtypes: tuple[str, ...] | None,
+    derivatives: Derivatives = Derivatives(),
     *,
-    vjp: Callable[..., Any] | None = None,
-    hvp: Callable[..., Any] | None = None,
     expendable: bool = True,
     check: Callable[[], None] = lambda: None,
     tried: bytes | None = None,
@@ -101,8 +118,6 @@ def plugged(
     ``tried`` is what an earlier trial of the same callable came to: it is not tried again then. Each new process of a
     backend makes it anew, and a trial takes ten times as long as all else that it does.
 
-    ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
-    backend do; None: nothing is differentiated.
     Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
     with one. ``check`` is called before each call and after it. ``form`` is what the user says that it is.
     """
@@ -120,12 +135,13 @@ def plugged(
     if known is None:
         if what.name == "cross_entropy":
             spread = _spread(plain, arrays)
-            known = _tried(
-                plain, spread, signature_of(function), arrays, dtypes, vjp=vjp, hvp=hvp, expendable=expendable
-            )
+            known = _tried(plain, spread, signature_of(function), arrays, dtypes, derivatives, expendable=expendable)
         else:
             signature, claims = alone(
-                plain, what, signature_of(function), arrays.convert, arrays.back, dtypes, vjp, expendable=expendable
+                *(plain, what, signature_of(function), arrays.convert, arrays.back, dtypes),
+                derivatives.vjp,
+                derivatives.pullback,
+                expendable=expendable,
             )
             known = Tried(what, signature, False, claims, False)
     result, took = known, _spread(plain, arrays) if known.distributions else plain
@@ -166,9 +182,8 @@ def _tried(
     found: Signature,
     arrays: Arrays,
     dtypes: tuple[str, ...] | None,
+    derivatives: Derivatives,
     *,
-    vjp: Callable[..., Any] | None,
-    hvp: Callable[..., Any] | None,
     expendable: bool,
 ) -> Tried:
     """What a trial comes to: of the callable as it is, or given distributions where it takes nothing else."""
@@ -180,12 +195,14 @@ def _tried(
         if "ignore_index" in found.options - found.unnamed:
             trial.left_out.append(("ignore_index", "class indices are given as distributions"))
     capabilities = trial.claims(dtypes, expendable=expendable, distributions=refused is not None)
-    capabilities = replace(capabilities, conventions=conventions_seen(trial, capabilities, vjp, expendable=expendable))
+    conventions = conventions_seen(trial, capabilities, derivatives.vjp, expendable=expendable)
+    capabilities = replace(capabilities, conventions=conventions)
     signature = trial.signature
 
     def call(logits: Any, target: Any, **options: Any) -> Any:
         return trial.function(logits, target, **signature.accepted(options))
 
+    hvp = derivatives.hvp
     refusal = None if hvp is None else _refusal_of_hvp(partial(hvp, call), capabilities, arrays)
     if refusal is not None:
         left_out = (*capabilities.left_out, ("second derivatives", refusal))

@@ -129,6 +129,18 @@ class JaxBackend:
         log_probs: Array = self._program(jax_cross_entropy.log_softmax)(logits)
         return log_probs
 
+    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of ``jax.nn.softmax``."""
+        validation.check_logits(logits)
+        gradient: Array = self._program(jax_cross_entropy.softmax_vjp)(cotangent, logits)
+        return gradient
+
+    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of ``jax.nn.log_softmax``."""
+        validation.check_logits(logits)
+        gradient: Array = self._program(jax_cross_entropy.log_softmax_vjp)(cotangent, logits)
+        return gradient
+
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
         """Negative log-likelihood of class indices, gathered rather than multiplied with a one-hot matrix."""
         if validation.has_probabilities(target):
@@ -144,6 +156,7 @@ class JaxBackend:
         start = (source["class_axis"], source["class_weights"], source["divisor_of"])
         shared = (*start, source["operands"], source["losses_and_total"])
         calls = {name: joined(source["class_axis"], source[name]) for name in ("softmax", "log_softmax")}
+        calls |= {f"{name}_vjp": joined(text, source[f"{name}_vjp"]) for name, text in calls.items()}
         before = {
             "cross_entropy": shared,
             "cross_entropy_vjp": (*shared, source["cotangents"], source["vjp"]),
@@ -167,6 +180,8 @@ _PRINTED = (
     "divisor_of",
     "softmax",
     "log_softmax",
+    "softmax_vjp",
+    "log_softmax_vjp",
     "nll",
     "losses_and_total",
     "vjp",

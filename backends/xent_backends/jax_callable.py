@@ -34,6 +34,12 @@ def linear_vjp(
     return loss, gradients[0], gradients[1], None if bias is None else gradients[2]
 
 
+def pullback(function: Loss, cotangent: Array, logits: Array) -> Array:
+    """Gradient of <function(logits), cotangent>, for a function of logits alone."""
+    gradient: Array = jax.vjp(function, logits)[1](cotangent)[0]
+    return gradient
+
+
 @dataclass(frozen=True)
 class JaxArrays:
     """A function on JAX arrays.
@@ -49,6 +55,7 @@ class JaxArrays:
     expression: str
     tried: bytes | None = None
     linear_vjp = staticmethod(linear_vjp)
+    pullback = staticmethod(pullback)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -174,13 +181,13 @@ def callable_backend(
     form: str | None = None,
 ) -> JaxArrays:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
-    first, second = (vjp, hvp) if gradient else (None, None)
+    derivatives = callables.Derivatives(vjp, hvp, pullback) if gradient else callables.Derivatives()
     claimed = dtypes if tried is None else callables.logits_dtypes(tried)
 
     def found(dtypes: tuple[str, ...] | None, *, wide: bool) -> callables.Plugged:
         arrays = callables.Arrays(lambda array: array_of(array, device), jax_arrays.numpy_of, one_hot)
         with jax_arrays.bits(wide=wide):
-            return callables.plugged(function, spec, arrays, dtypes, vjp=first, hvp=second, tried=tried, form=form)
+            return callables.plugged(function, spec, arrays, dtypes, derivatives=derivatives, tried=tried, form=form)
 
     made = found(dtypes, wide=claimed is None or "float64" in claimed)
     if claimed is None and "float64" not in made.capabilities.logits_dtypes:
@@ -193,7 +200,7 @@ def callable_backend(
     differentiable = JaxTwiceDifferentiable if made.second_order else JaxDifferentiable
     kind: Any = differentiable if gradient else JaxCallable
     if made.form != "cross_entropy":
-        kind = class_of(made.form, JaxArrays, gradient=gradient)
+        kind = class_of(made.form, JaxArrays, gradient=gradient and made.differentiable)
     setup = f"{jax_arrays.SETUP if wide else jax_arrays.NARROW_SETUP}\n{made.setup}"
     parts = capabilities, device, made.call, setup, made.expression, made.tried
     return kind(callables.backend_name(spec), *parts)  # type: ignore[no-any-return]

@@ -77,6 +77,18 @@ def log_softmax(logits: Array) -> Array:
     return jax.nn.log_softmax(logits, axis=class_axis(logits))
 
 
+def softmax_vjp(cotangent: Array, logits: Array) -> Array:
+    """Gradient of <softmax(logits), cotangent>."""
+    gradient: Array = jax.vjp(softmax, logits)[1](cotangent)[0]
+    return gradient
+
+
+def log_softmax_vjp(cotangent: Array, logits: Array) -> Array:
+    """Gradient of <log_softmax(logits), cotangent>."""
+    gradient: Array = jax.vjp(log_softmax, logits)[1](cotangent)[0]
+    return gradient
+
+
 def nll(log_probs: Array, target: Array, weight: Array, ignore_index: ArrayLike, divide: ArrayLike) -> Losses:
     """Losses of the rows, and their sum, divided by the targets' weights if ``divide``. For class indices."""
     wide = jnp.promote_types(log_probs.dtype, jnp.float32)

@@ -136,6 +136,14 @@ class NumpyBackend:
         """Logarithm of the softmax over the class axis."""
         return numpy_cross_entropy.log_softmax(logits)
 
+    def softmax_vjp(self, cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+        """Gradient of the softmax."""
+        return numpy_cross_entropy.softmax_vjp(cotangent, logits)
+
+    def log_softmax_vjp(self, cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+        """Gradient of log_softmax."""
+        return numpy_cross_entropy.log_softmax_vjp(cotangent, logits)
+
     def nll_loss(self, log_probs: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
         """Negative log-likelihood of class indices."""
         return numpy_cross_entropy.nll_loss(log_probs, target, **options)
@@ -188,6 +196,8 @@ CALLS: Mapping[str, tuple[str, str]] = {
     ),
     "softmax": ("logits", "numpy_cross_entropy.softmax(logits)"),
     "log_softmax": ("logits", "numpy_cross_entropy.log_softmax(logits)"),
+    "softmax_vjp": ("cotangent, logits", "numpy_cross_entropy.softmax_vjp(cotangent, logits)"),
+    "log_softmax_vjp": ("cotangent, logits", "numpy_cross_entropy.log_softmax_vjp(cotangent, logits)"),
     "nll_loss": ("log_probs, target, **options", "numpy_cross_entropy.nll_loss(log_probs, target, **options)"),
 }
 

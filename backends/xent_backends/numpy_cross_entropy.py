@@ -62,6 +62,28 @@ def log_softmax(logits: AnyArray) -> AnyArray:
         return restored(log_softmax_rows(by_row(logits)), logits)
 
 
+def softmax_vjp(cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+    """Gradient of <softmax(logits), cotangent>, p (g - <p, g>) in each row, in the shape and dtype of the logits."""
+    _check_like_logits(cotangent, logits)
+    with np.errstate(all="ignore"):
+        p, g = np.exp(log_softmax_rows(by_row(logits))), by_row(cotangent)
+        return restored(p * (g - np.sum(p * g, axis=-1, keepdims=True)), logits)
+
+
+def log_softmax_vjp(cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+    """Gradient of <log_softmax(logits), cotangent>, g - p sum(g) in each row, in the shape and dtype of the logits."""
+    _check_like_logits(cotangent, logits)
+    with np.errstate(all="ignore"):
+        p, g = np.exp(log_softmax_rows(by_row(logits))), by_row(cotangent)
+        return restored(g - p * np.sum(g, axis=-1, keepdims=True), logits)
+
+
+def _check_like_logits(cotangent: AnyArray, logits: AnyArray) -> None:
+    validation.check_logits(logits)
+    if cotangent.shape != logits.shape:
+        raise ValueError(f"the cotangent must have the shape {logits.shape} of the logits, not {cotangent.shape}")
+
+
 def nll_loss(
     log_probs: AnyArray,
     target: AnyArray,

@@ -107,6 +107,14 @@ class TorchBackend(TorchTwiceDifferentiable):
         """Logarithm of the softmax over the class axis."""
         return torch_calls.log_softmax(logits)
 
+    def softmax_vjp(self, cotangent: Tensor, logits: Tensor) -> Tensor:
+        """Gradient of the softmax by autograd."""
+        return torch_calls.pullback(torch_calls.softmax, cotangent, logits)
+
+    def log_softmax_vjp(self, cotangent: Tensor, logits: Tensor) -> Tensor:
+        """Gradient of log_softmax by autograd."""
+        return torch_calls.pullback(torch_calls.log_softmax, cotangent, logits)
+
     def nll_loss(self, log_probs: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Negative log-likelihood of class indices."""
         return torch_calls.nll_loss(log_probs, target, **options)
@@ -115,6 +123,10 @@ class TorchBackend(TorchTwiceDifferentiable):
         parameters = "cotangent, logits, target, **options"
         layer, vjp = plain_source(torch_calls.layer), plain_source(torch_calls.vjp)
         parts = {name: plain_source(getattr(torch_calls, name)) for name in ("softmax", "log_softmax", "nll_loss")}
+        pullback = plain_source(torch_calls.pullback)
+        for name in ("softmax", "log_softmax"):
+            call = one_line(f"{name}_vjp", "cotangent, logits", f"pullback({name}, cotangent, logits)")
+            parts[f"{name}_vjp"] = joined(parts[name], pullback, call)
         parts["cross_entropy_layer"] = layer.replace("def layer(", "def cross_entropy_layer(")
         call = one_line("cross_entropy_layer_vjp", parameters, f"vjp(layer, {parameters})")
         parts["cross_entropy_layer_vjp"] = joined(layer, vjp, call)
@@ -190,10 +202,11 @@ def from_callable(
     with torch_state.defaults_kept():
         on_cpu = device == "cpu"
         arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
-        vjp, hvp = (torch_calls.vjp, torch_calls.hvp) if gradient else (None, None)
+        whole = callables.Derivatives(torch_calls.vjp, torch_calls.hvp, torch_calls.pullback)
+        derivatives = whole if gradient else callables.Derivatives()
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
         found = callables.plugged(
-            function, spec, arrays, dtypes, vjp=vjp, hvp=hvp, expendable=on_cpu, check=check, tried=tried, form=form
+            function, spec, arrays, dtypes, derivatives, expendable=on_cpu, check=check, tried=tried, form=form
         )
     capabilities = found.capabilities
     if tried is None and (why := torch_compiler.not_compiled(function, before)) is not None:
@@ -202,7 +215,7 @@ def from_callable(
     differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
     if found.form != "cross_entropy":
-        kind = class_of(found.form, TorchArrays, gradient=gradient)
+        kind = class_of(found.form, TorchArrays, gradient=gradient and found.differentiable)
     setup = f"{SETUP}\n{found.setup}"
     return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)  # type: ignore[no-any-return]
 

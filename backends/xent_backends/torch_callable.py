@@ -39,6 +39,7 @@ class TorchArrays:
     tried: bytes | None = None
     libraries: tuple[str, ...] = ()
     linear_vjp = staticmethod(torch_linear.linear_vjp)
+    pullback = staticmethod(torch_calls.pullback)
 
     @property
     def versions(self) -> Mapping[str, str]:

@@ -80,6 +80,13 @@ def vjp(
     return loss.detach(), grads[0] / scale, grads[1] if len(grads) > 1 else None
 
 
+def pullback(function: Loss, cotangent: Tensor, logits: Tensor) -> Tensor:
+    """Gradient of <function(logits), cotangent>, for a function of logits alone."""
+    x = logits.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(function(x), x, cotangent)
+    return gradient
+
+
 def hvp(function: Loss, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     """Derivative of <vjp(cotangent), vector> with respect to the logits, by differentiating backward."""
     x = logits.detach().requires_grad_()

@@ -62,6 +62,7 @@ __all__ = [
     "LayerForm",
     "LinearVjp",
     "LogSoftmax",
+    "LogSoftmaxGradient",
     "NllLoss",
     "Precision",
     "Primitives",
@@ -69,6 +70,7 @@ __all__ = [
     "ReproducerParts",
     "SecondOrder",
     "Softmax",
+    "SoftmaxGradient",
     "Surroundings",
     "Vjp",
 ]
@@ -269,6 +271,28 @@ class LogSoftmax(Protocol):
 
     def log_softmax(self, logits: Array) -> Array:
         """Logarithm of the softmax over the class axis, in the shape and dtype of the logits."""
+
+
+@runtime_checkable
+class SoftmaxGradient(Protocol):
+    """Reverse-mode gradient of ``softmax`` alone."""
+
+    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of <softmax(logits), cotangent> in the shape and dtype of the logits, which the cotangent has too.
+
+        Row by row it is p (g - <p, g>).
+        """
+
+
+@runtime_checkable
+class LogSoftmaxGradient(Protocol):
+    """Reverse-mode gradient of ``log_softmax`` alone."""
+
+    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of <log_softmax(logits), cotangent> in the shape and dtype of the logits, which the cotangent has.
+
+        Row by row it is g - p sum(g).
+        """
 
 
 @runtime_checkable

@@ -167,7 +167,7 @@ def test_gradients_are_seen_too() -> None:
 
     arrays = callables.Arrays(lambda array: tensor_of(array, "cpu"), numpy_of, torch_calls.one_hot)
     found = callables.plugged(
-        clamped, "torch:losses.f", arrays, ("float32",), vjp=torch_calls.vjp, expendable=False
+        clamped, "torch:losses.f", arrays, ("float32",), callables.Derivatives(torch_calls.vjp), expendable=False
     ).capabilities.conventions
     assert (found.all_ignored_gradient, found.basis["all_ignored_gradient"]) == ("nan", BEHAVIOUR)
     assert (found.invalid_label, found.basis["invalid_label"]) == ("abort", ASSUMED)

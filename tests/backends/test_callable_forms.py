@@ -119,6 +119,42 @@ def test_a_wrong_function_is_judged_as_what_it_is_called():
     assert judged(backend, "accuracy.softmax") == ["accuracy.softmax"]
 
 
+class ShiftedOnly(torch.autograd.Function):
+    """log_softmax whose backward forgets that the sum of the exponentials depends on the logits."""
+
+    @staticmethod
+    def forward(context, x):
+        return F.log_softmax(x, 1)
+
+    @staticmethod
+    def backward(context, cotangent):
+        return cotangent
+
+
+def log_softmax(x):
+    return F.log_softmax(x, 1)
+
+
+def wrong_log_softmax(x):
+    return ShiftedOnly.apply(x)
+
+
+def forward_only_softmax(x):
+    return torch.from_numpy(probabilities(x.detach().numpy()))
+
+
+def test_the_gradient_of_log_softmax_alone_is_judged():
+    assert judged(torch_of(log_softmax), "gradients.log-softmax") == []
+    assert judged(torch_of(wrong_log_softmax), "gradients.log-softmax") == ["gradients.log-softmax"]
+
+
+def test_a_softmax_without_a_backward_pass_has_no_gradient_and_says_why():
+    backend = torch_of(forward_only_softmax, dtypes=("float32",))
+    assert not hasattr(backend, "softmax_vjp")
+    assert "does not require grad" in dict(backend.capabilities.left_out)["gradient"]
+    assert judged(backend, "accuracy.softmax") == []
+
+
 def nll(x, target, reduction="mean"):
     losses = -np.take_along_axis(x, target[:, None].astype(np.int64), 1)[:, 0]
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()

@@ -34,12 +34,14 @@ ARGUMENTS = {
     "linear_cross_entropy_vjp": "gxwby",
     "softmax": "x",
     "log_softmax": "x",
+    "softmax_vjp": "xx",
+    "log_softmax_vjp": "xx",
     "nll_loss": "xy",
 }
 
 
 def _options(form: str) -> dict[str, Any]:
-    if form in ("softmax", "log_softmax"):
+    if form.removesuffix("_vjp") in ("softmax", "log_softmax"):
         return {}
     return {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
 

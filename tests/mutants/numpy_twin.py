@@ -83,6 +83,14 @@ class NumpyTwin(Rows):
         with np.errstate(all="ignore"):
             return self.placed(self.log_softmax_rows(self.by_row(logits)), logits)
 
+    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self.placed(self.softmax_gradient(self.by_row(cotangent), self.by_row(logits)), logits)
+
+    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self.placed(self.log_softmax_gradient(self.by_row(cotangent), self.by_row(logits)), logits)
+
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
         if target.dtype.name in FLOATING:
             raise TypeError(f"nll_loss takes class indices, got {target.dtype.name}")
@@ -118,6 +126,13 @@ class NumpyTwin(Rows):
 
     def log_probs(self, call: Call) -> Array:
         return self.log_softmax_rows(call.x)
+
+    def softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        p = self.softmax_rows(x)
+        return p * (cotangents - (p * cotangents).sum(axis=1, keepdims=True))
+
+    def log_softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        return cotangents - self.softmax_rows(x) * cotangents.sum(axis=1, keepdims=True)
 
     # The loss.
 

@@ -242,6 +242,11 @@ def primitive(name: str, logits: AnyArray) -> Invocation:
     return Invocation(name, (name,), {"logits": logits})
 
 
+def primitive_backward(name: str, cotangent: AnyArray, logits: AnyArray) -> Invocation:
+    """The call for the gradient of ``softmax`` or ``log_softmax``, for a cotangent of the logits' shape."""
+    return Invocation(f"{name}_vjp", ("grad_logits",), {"cotangent": cotangent, "logits": logits})
+
+
 def nll_loss(log_probs: AnyArray, problem: Problem) -> Invocation:
     """The call of the negative log-likelihood with the problem's options."""
     inputs = {"log_probs": log_probs, "target": problem.target}

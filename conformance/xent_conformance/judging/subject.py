@@ -178,6 +178,8 @@ class Form(Need):
 CROSS_ENTROPY = Form("cross_entropy", lambda s: s.has("cross-entropy"))
 SOFTMAX = Form("softmax", lambda s: s.has("softmax"))
 LOG_SOFTMAX = Form("log_softmax", lambda s: s.has("log_softmax"))
+SOFTMAX_GRADIENT = Form("softmax_vjp", lambda s: s.has("softmax gradient"), "gradient")
+LOG_SOFTMAX_GRADIENT = Form("log_softmax_vjp", lambda s: s.has("log_softmax gradient"), "gradient")
 EITHER_SOFTMAX = Form("softmax or log_softmax", lambda s: s.has("softmax") or s.has("log_softmax"))
 NLL_LOSS = Form("nll_loss", lambda s: s.has("nll_loss"))
 FUSED_LINEAR = Form("linear_cross_entropy", lambda s: s.has("fused linear"))

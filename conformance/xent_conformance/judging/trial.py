@@ -21,6 +21,7 @@ from xent_conformance.calling.calls import (
     linear_backward,
     nll_loss,
     primitive,
+    primitive_backward,
     second_order,
 )
 from xent_conformance.judging.findings import (
@@ -174,6 +175,10 @@ class Trial:
     def primitive(self, name: str) -> F64Array:
         """Softmax or log_softmax, (rows, C)."""
         return self._rows(primitive(name, self.problem.logits), name)
+
+    def primitive_gradient(self, name: str, cotangent: AnyArray) -> F64Array:
+        """Gradient of softmax or log_softmax for a cotangent of the logits' shape, (rows, C)."""
+        return self._rows(primitive_backward(name, cotangent, self.problem.logits), "grad_logits")
 
     @cached_property
     def nll_call(self) -> Invocation:

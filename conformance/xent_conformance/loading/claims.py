@@ -21,6 +21,8 @@ DERIVATIVES = {
     "cross_entropy_hvp": "cross_entropy",
     "cross_entropy_layer": "cross_entropy",
     "linear_cross_entropy_vjp": "linear_cross_entropy",
+    "softmax_vjp": "softmax",
+    "log_softmax_vjp": "log_softmax",
 }
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 #: A URL that a page can link to.

@@ -23,12 +23,14 @@ from xent_conformance.interface import (
     FusedLinearGradient,
     LayerForm,
     LogSoftmax,
+    LogSoftmaxGradient,
     NllLoss,
     Primitives,
     Reproducer,
     ReproducerParts,
     SecondOrder,
     Softmax,
+    SoftmaxGradient,
 )
 from xent_conformance.precision import Precision
 
@@ -42,6 +44,8 @@ FORMS: dict[str, type] = {
     "primitives": Primitives,
     "softmax": Softmax,
     "log_softmax": LogSoftmax,
+    "softmax gradient": SoftmaxGradient,
+    "log_softmax gradient": LogSoftmaxGradient,
     "nll_loss": NllLoss,
     "layer": LayerForm,
     "fused linear": FusedLinear,
