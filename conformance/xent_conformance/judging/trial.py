@@ -132,9 +132,10 @@ class Trial:
 
     def outcome(self, call: Invocation) -> Outcome:
         """The outcome of a call, which is made only once; raises LostError if it does not return."""
-        if call.key not in self._outcomes:
-            self._outcomes[call.key] = call, self._performed(call)
-        _, outcome = self._outcomes[call.key]
+        key = call.key
+        if key not in self._outcomes:
+            self._outcomes[key] = call, self._performed(call)
+        _, outcome = self._outcomes[key]
         if isinstance(outcome, LostError):
             raise outcome
         return outcome
