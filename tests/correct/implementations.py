@@ -76,6 +76,14 @@ class Correct(NumpyTwin):
         mean = self.added(p * vector)[:, None].astype(p.dtype)
         return self.mass(call) * p * (vector - mean)
 
+    def softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        p = self.softmax_rows(x)
+        mean = self.added(p * cotangents)[:, None].astype(p.dtype)
+        return p * (cotangents - mean)
+
+    def log_softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        return cotangents - self.softmax_rows(x) * self.added(cotangents)[:, None].astype(x.dtype)
+
     def batch_sum(self, values: Array, call: Call) -> Any:
         """A sum over the batch in the dtype that the precision declares, from the first row to the last."""
         wide = np.float64 if values.dtype == np.float64 else np.float32
@@ -110,6 +118,14 @@ class StoresResults(Correct):
     def log_softmax(self, logits: Array) -> Array:
         self.dtype = logits.dtype
         return super().log_softmax(logits)
+
+    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        self.dtype = logits.dtype
+        return super().softmax_vjp(cotangent, logits)
+
+    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
+        self.dtype = logits.dtype
+        return super().log_softmax_vjp(cotangent, logits)
 
 
 class StoredSums(StoresResults):
@@ -152,6 +168,15 @@ class StoredTensors(StoresResults):
 
     def row_gradient(self, call: Call) -> Array:
         return self.stored(self.probabilities(call) * self.mass(call) - self.shares(call))
+
+    def softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        p = self.stored(self.softmax_rows(x))
+        mean = self.stored(self.added(self.stored(p * cotangents))[:, None].astype(p.dtype))
+        return self.stored(p * self.stored(cotangents - mean))
+
+    def log_softmax_gradient(self, cotangents: Array, x: Array) -> Array:
+        p = self.stored(np.exp(self.log_softmax_rows(x)))
+        return cotangents - self.stored(p * self.stored(self.added(cotangents)[:, None].astype(x.dtype)))
 
     def row_hessian(self, call: Call, vector: Array) -> Array:
         p = self.stored(self.probabilities(call))
