@@ -88,3 +88,37 @@ class UpstreamRowStrideOnly(NumpyTwin):
 
                 cotangent = read_at(cotangent, np.arange(cotangent.size).reshape(cotangent.shape) * step)
         return super().cotangents(call, cotangent)
+
+
+def offsets_of(view):
+    """The offset of each element of an array from the first one, in elements."""
+    steps = [np.arange(length) * (step // view.itemsize) for length, step in zip(view.shape, view.strides, strict=True)]
+    return sum(np.ix_(*steps))
+
+
+@mutant(
+    bug="BIG-03",
+    link="https://github.com/pytorch/pytorch/issues/190139",
+    killed_by=("accuracy.every-offset", "gradients.every-offset"),
+)
+class FarLogitsReadAtShortOffsets(NumpyTwin):
+    """The offset of a row or class of strided logits wraps: here at 2^16 for the 2^31 of the real bug, however few
+    elements there are.
+    """
+
+    def by_row(self, array):
+        rows = super().by_row(array)
+        if array.ndim != 2 or array.flags.c_contiguous or not array.size:
+            return rows
+        return np.where(offsets_of(array) < 2**16, rows, rows[0, 0])
+
+
+@mutant(killed_by=("accuracy.every-offset", "gradients.every-offset"))
+class FarLabelsReadAtShortOffsets(NumpyTwin):
+    """The offset of strided labels has 16 bits: one that lies further off is read from the beginning."""
+
+    def read_labels(self, target):
+        labels = super().read_labels(target)
+        if target.ndim != 1 or target.flags.c_contiguous:
+            return labels
+        return np.where(offsets_of(target) < 2**16, labels, labels[:1])

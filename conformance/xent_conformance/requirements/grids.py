@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
-from xent_conformance.problem import F64Array, Problem
+from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
@@ -131,9 +131,16 @@ def every_scale(subject: Subject) -> Iterator[Problem]:
             yield problem_of(subject, logits, np.array([1, 0, 2]), reduction, weight=weight)
 
 
+#: Elements of memory from one row, class or label to the next: the third is at an offset of more than 16 bits.
+APART = 2**15 + 3
+
+
 @listed("every offset")
 def every_offset(subject: Subject) -> Iterator[Problem]:
-    """Logits, targets and gradients with more elements than 16 bits can index, each different from its neighbours."""
+    """Logits, targets and gradients with more elements than 16 bits can index, each different from its neighbours.
+
+    Also views of few elements that lie as far apart in memory.
+    """
     claims = subject.capabilities
     if claims.static_shapes or "none" not in claims.reductions:
         return
@@ -145,10 +152,22 @@ def every_offset(subject: Subject) -> Iterator[Problem]:
             labels[::5] = claims.default_ignore_index
         weight = np.arange(1, shape[1] + 1) / 4 if claims.weight and number else None
         yield problem_of(subject, _unlike_neighbours(shape), labels.reshape(row_shape), weight=weight)
+    # A few elements that are far apart: parts of much longer arrays, by rows and by classes.
+    few = problem_of(subject, _unlike_neighbours((4, 5)), np.array([4, 0, 3, 2]))
+    yield few.with_(logits=_far_apart(few.logits), target=_far_apart(few.target))
+    yield few.with_(logits=_far_apart(few.logits.T).T)
     if not claims.probability_targets:
         return
     for shape in (*(WRAPPING[1:2] if claims.spatial else ()), WRAPPING_ROWS):
         yield problem_of(subject, _unlike_neighbours(shape), (_unlike_neighbours(shape) % 1.0))
+
+
+def _far_apart(array: AnyArray) -> AnyArray:
+    """The same numbers, each row ``APART`` elements behind the one before it."""
+    memory = np.ones((len(array), APART), array.dtype)
+    view = memory[:, 0] if array.ndim == 1 else memory[:, : array.shape[1]]
+    view[...] = array
+    return view
 
 
 def _unlike_neighbours(shape: tuple[int, ...]) -> F64Array:

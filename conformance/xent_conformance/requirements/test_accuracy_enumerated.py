@@ -84,7 +84,8 @@ def test_every_share_counts_at_every_number_of_classes(trial: Trial) -> Iterator
 )
 def test_every_element_of_large_arrays_counts(trial: Trial) -> Iterator[Finding]:
     """With more than 65536 elements in logits or probability targets, or that many labels, with and without spatial
-    dimensions, each row has its own loss: no offset wraps around at 15 or 16 bits.
+    dimensions, and with a few elements that are as far apart in memory, each row has its own loss: no offset wraps
+    around at 15 or 16 bits.
     """
     yield loss_finding(trial)
 

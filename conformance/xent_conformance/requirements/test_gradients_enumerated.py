@@ -81,7 +81,7 @@ def test_every_share_has_its_gradient_at_every_number_of_classes(trial: Trial) -
 )
 def test_every_element_of_large_arrays_has_its_gradient(trial: Trial) -> Iterator[Finding]:
     """With more than 65536 elements in logits or probability targets, or that many labels, with and without spatial
-    dimensions, each element has its own gradient.
+    dimensions, and with a few elements that are as far apart in memory, each element has its own gradient.
     """
     yield from gradient_findings(trial)
 
