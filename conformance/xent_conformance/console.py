@@ -5,6 +5,7 @@ from __future__ import annotations
 from xent_conformance.progress import Progress
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.record import GLYPHS, Status
+from xent_conformance.records.situations import is_size
 from xent_conformance.verdicts.first import FirstFailure
 
 #: Statuses that are printed as soon as they occur.
@@ -27,8 +28,8 @@ class Console:
         status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
         texts = [] if line.failures else [line.reason or ""]
         for failure in line.failures:
-            raised = failure.exception
-            alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, failure.situation)
+            raised, situation = failure.exception, tuple(f for f in failure.situation if not is_size(f))
+            alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, situation)
             # Of failures that may be the same fault the first is shown; the summary has them all, by cause.
             if alike not in self._seen:
                 self._seen.add(alike)

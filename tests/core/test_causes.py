@@ -1,5 +1,6 @@
 """Failures of a record that are the same fault are one cause."""
 
+import msgspec
 import pytest
 
 from xent_conformance.causes.variants import WITHOUT
@@ -118,6 +119,13 @@ def test_a_situation_counts_once_however_many_requirements_see_it():
     assert cause.situation == "with class weights, reduction='mean' and ignored rows"
 
 
+def test_in_a_mean_of_something_special_ignored_rows_stand_for_class_weights():
+    """Both make rows count differently; where nothing else is needed they are the paths of two faults."""
+    weighted, ignored = ("class weights", "reduction mean"), ("ignored rows", "reduction mean")
+    assert len(causes([verdict("a", failure(*weighted, "spatial")), verdict("b", failure(*ignored, "spatial"))])) == 1
+    assert len(causes([verdict("a", failure(*weighted)), verdict("b", failure(*ignored))])) == 2
+
+
 def test_many_logits_are_many_rows_or_many_classes():
     several = ("several rows", "more than 100 classes", "more than 10000 logits")
     assert len(causes([verdict("a", failure(*several)), verdict("b", failure("more than 100 classes"))])) == 1
@@ -168,6 +176,12 @@ def test_a_small_witness_in_the_situation_itself_is_shown():
     further = failure("smoothing", "reduction mean", size=1)
     (cause,) = causes([verdict("a", large), verdict("b", further), verdict("c", small)])
     assert cause.shown.verdict.requirement == "c"
+
+
+def test_of_witnesses_of_one_size_one_of_the_call_itself_is_shown():
+    about_another = msgspec.structs.replace(failure("smoothing"), message="loss is 1, expected 2 (in the other call)")
+    (cause,) = causes([verdict("a", about_another), verdict("b", failure("smoothing", "no class weights"))])
+    assert cause.shown.verdict.requirement == "b"
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))

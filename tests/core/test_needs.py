@@ -104,3 +104,16 @@ def test_other_numbers_keep_the_memory_layout():
     for fact in ("particular logits", "a weight of zero", "a negative weight"):
         for variant in variants(RICH, fact):
             assert variant.logits.strides == RICH.logits.strides
+
+
+def test_where_one_row_is_counted_the_others_keep_what_is_in_them():
+    """Ignored rows of nan fail whether or not another row is counted: that is not every row ignored."""
+    problem = Problem(np.full((1, 2), np.nan, np.float32), np.array([-100]), sentinel=-100)
+    found = needs(problem, fails_with("ignored rows that are not finite"))
+    assert "ignored rows that are not finite" in found.situation
+    assert "every row ignored" not in found.situation
+
+
+def test_as_many_rows_as_classes_may_be_what_it_takes():
+    problem = Problem(np.zeros((2, 2), np.float32), np.array([0, 1]), reduction="none")
+    assert "as many rows as classes" in needs(problem, fails_with("as many rows as classes")).situation

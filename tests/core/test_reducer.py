@@ -65,6 +65,25 @@ def test_where_failures_are_costly_the_smallest_problems_are_tried_first():
         assert len(failures) <= 3
 
 
+def test_as_many_rows_as_classes_become_two_of_each():
+    problem = Problem(np.random.default_rng(0).normal(size=(9, 9)).astype(np.float32), np.arange(9), reduction="none")
+    small, _ = reduced(problem, lambda p: p.rows == p.classes > 1)
+    assert small.logits.shape == (2, 2)
+
+
+def test_numbers_that_do_not_matter_are_plain_even_where_tries_are_few():
+    problem = Problem(np.random.default_rng(0).normal(size=(40, 50)).astype(np.float32), np.arange(40))
+    small, _ = reduced(problem, lambda p: p.classes > 40, limit=10)
+    assert not small.logits.any()
+
+
+def test_the_number_of_classes_that_a_failure_needs_is_come_to_from_many():
+    problem = Problem(np.zeros((1, 5000), np.float32), np.zeros(1, int), reduction="sum")
+    small, tries = reduced(problem, lambda p: p.classes > 1234)
+    assert small.logits.shape == (1, 1235)
+    assert tries < LIMIT
+
+
 def test_values_become_small_round_numbers():
     def fails(problem):
         x = problem.logits.astype(np.float64)

@@ -25,4 +25,5 @@ def test_of_a_long_row_its_exceptions_are_named_where_they_are_few():
     row = np.zeros(65, np.int64)
     row[3] = 1
     assert array_text(row, 2) == "[65 values, all 0 except [3] = 1]"
+    assert array_text(np.tile(np.arange(65), (9, 1)), 2).endswith("... 6 more rows]")
     assert array_text(np.arange(65), 2) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... 53 more]"

@@ -12,7 +12,8 @@ from xent_conformance.problem import AnyArray, by_row
 
 #: Longest row that is written out.
 WIDE_ROW = 12
-MOST_ROWS = 12
+#: Most rows that are written out, and most of rows that are longer than that: a reader learns no more from others.
+MOST_ROWS, MOST_LONG_ROWS = 12, 3
 #: Larger integers are written as floating-point numbers.
 LONG_INTEGER = 1e6
 
@@ -40,8 +41,9 @@ def array_text(array: AnyArray, rank: int) -> str:
     if array.ndim == 1:
         return _row_text(array)
     rows = by_row(array, 1 if array.ndim == rank else array.ndim - 1)
-    shown = [_row_text(row) for row in rows[:MOST_ROWS]]
-    more = [f"... {len(rows) - MOST_ROWS} more rows"] if len(rows) > MOST_ROWS else []
+    most = MOST_ROWS if rows.shape[1] <= WIDE_ROW else MOST_LONG_ROWS
+    shown = [_row_text(row) for row in rows[:most]]
+    more = [f"... {len(rows) - most} more rows"] if len(rows) > most else []
     return "[" + ", ".join(shown + more) + "]"
 
 

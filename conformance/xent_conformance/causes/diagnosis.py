@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from xent_conformance.calling.calls import Invocation
@@ -29,10 +29,14 @@ class Shown(Enum):
 
 @dataclass(frozen=True)
 class Needs:
-    """Facts of a failing problem: those that it does not fail without, and those of which that cannot be said."""
+    """Facts of a failing problem: those that it does not fail without, and those of which that cannot be said.
+
+    ``sizes`` say more closely how large it must be: see ``edges``.
+    """
 
     situation: tuple[str, ...]
     undecided: tuple[str, ...]
+    sizes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:

@@ -107,6 +107,8 @@ def _shape(problem: Problem) -> Iterator[str]:
         yield "unbatched" if axes == 1 else "spatial"
     if classes == 1:
         yield "one class"
+    if rows == classes > 1:
+        yield "as many rows as classes"
     if rows > 1:
         yield "several rows"
     yield from (f"more than {limit} classes" for limit in CLASSES if classes > limit)

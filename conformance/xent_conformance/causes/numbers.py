@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes.facts import LARGE
@@ -43,10 +44,16 @@ def more_classes(problem: Problem) -> Iterator[Problem]:
 
 def finite(problem: Problem) -> Iterator[Problem]:
     """Ordinary numbers in place of logits that are not finite."""
+    if not np.isfinite(problem.logits_by_row()).all():
+        yield with_finite_rows(problem, np.ones(problem.rows, bool))
+
+
+def with_finite_rows(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem:
+    """Ordinary numbers in place of logits that are not finite, in some of the rows."""
     logits = problem.logits_by_row()
-    if not np.isfinite(logits).all():
-        other = _random(problem).normal(size=logits.shape)
-        yield _with_logits(problem, np.where(np.isfinite(logits), logits, other))
+    odd = ~np.isfinite(logits) & rows[:, None]
+    other = _random(problem).normal(size=logits.shape)
+    return _with_logits(problem, np.where(odd, other, logits)) if odd.any() else problem
 
 
 def _particular(problem: Problem) -> Iterator[Problem]:

@@ -101,8 +101,8 @@ def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:
     labels = problem.labels().copy()
     labels[rows] = [usable[(3 * i + 1) % len(usable)] for i in range(int(rows.sum()))]
     values = labels.astype(problem.target.dtype).reshape(problem.target.shape)
-    counted = problem.with_(target=laid_out_like(problem.target, values))
-    return next(numbers.finite(counted), counted)
+    # What other ignored rows hold may be what fails.
+    return numbers.with_finite_rows(problem.with_(target=laid_out_like(problem.target, values)), rows)
 
 
 def _one_row_ignored(problem: Problem) -> Iterator[Problem | None]:
@@ -193,6 +193,7 @@ WITHOUT: dict[str, Variants] = {
     "probability targets": _labels,
     "labels": numbers.distributions,
     "one class": numbers.more_classes,
+    "as many rows as classes": numbers.more_classes,
     "several rows": _few_rows(1),
     **{f"more than {limit} rows": _few_rows(limit) for limit in ROWS},
     **{f"more than {limit} classes": _few_classes(limit) for limit in CLASSES},

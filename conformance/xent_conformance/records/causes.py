@@ -47,7 +47,8 @@ class Cause:
         """What it takes for it to show, in words, with the dtypes where it is not seen in all that were judged."""
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
-        return described(self.shown.failure.situation) + where
+        shown = self.shown.failure
+        return described(shown.situation, shown.undecided) + where
 
     @property
     def requirements(self) -> tuple[str, ...]:

@@ -107,16 +107,18 @@ def _but(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause: those that always show first, then those in its commonest situation, and of these what
-    is binding, and simple.
+    is binding, simple, and about the call itself rather than one that is compared with it.
     """
     majors = Counter(_but(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_but(i.needed, Weight.FAINT) for i in members)
 
-    def clarity(instance: Instance) -> tuple[bool, int, int, bool, int, int]:
+    def clarity(instance: Instance) -> tuple[bool, int, int, bool, int, bool, int]:
         needed = _but(instance.needed, Weight.FAINT)
         common = majors[_but(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
         optional = instance.verdict.level is not Level.MUST
-        return instance.failure.intermittent, -common[0], -common[1], optional, size, len(instance.needed)
+        # Messages end with a note, in brackets, where it is another call.
+        noted = instance.failure.message.endswith(")")
+        return instance.failure.intermittent, -common[0], -common[1], optional, size, noted, len(instance.needed)
 
     return tuple(sorted(members, key=clarity))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xent_conformance.records.lines import Failure, VerdictLine
-from xent_conformance.records.situations import implied
+from xent_conformance.records.situations import Weight, fact, implied, is_size
 
 #: Kinds of findings that are a wrong number, whichever way it was seen.
 NUMBERS = frozenset({"wrong-value", "calls-disagree"})
@@ -21,6 +21,9 @@ STATE = "not-repeatable"
 RAISED = "raised"
 #: The kind of findings that are a read beside the inputs: one fault, whatever it takes for what was read to show.
 STRAY_READ = "stray-read"
+
+#: What makes rows of a mean count differently.
+UNEQUAL = frozenset({"class weights", "ignored rows"})
 
 #: What messages of one ``raise`` differ in: numbers, and how many of them a shape has.
 NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
@@ -59,8 +62,8 @@ class Instance:
     @cached_property
     def needed(self) -> frozenset[str]:
         """What its witness does not fail without, but for what goes without saying."""
-        situation = self.failure.situation
-        return frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation)
+        situation = [fact for fact in self.failure.situation if not is_size(fact)]
+        return _one_for_another(frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation))
 
     @cached_property
     def has(self) -> frozenset[str]:
@@ -79,7 +82,19 @@ def _kind(fact: str) -> str:
     return "labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact
 
 
+def _one_for_another(needed: frozenset[str]) -> frozenset[str]:
+    """In a mean class weights and ignored rows alike make rows count differently.
+
+    Where it takes something else too, such as spatial logits, what is wrong with that is shown by either of them.
+    """
+    others = needed - UNEQUAL - {"reduction mean"}
+    special = any(fact(name).weight is Weight.MAJOR for name in others)
+    if "reduction mean" in needed and len(needed & UNEQUAL) == 1 and special:
+        return needed - UNEQUAL | {"rows that count differently"}
+    return needed
+
+
 def _sizes(situation: Collection[str]) -> frozenset[str]:
     """Facts of a situation that may be needed for another's sake: many logits are many rows, or many classes."""
     many = "more than 10000 logits" in situation
-    return frozenset(fact for fact in situation if many and fact.endswith((" rows", " classes")))
+    return frozenset(name for name in situation if many and name.endswith((" rows", " classes")))

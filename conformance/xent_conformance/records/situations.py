@@ -5,6 +5,7 @@ The names are those of the suite's ``causes/facts.py``, as records have them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -28,8 +29,10 @@ class Fact(NamedTuple):
 
 
 FINE, FAINT = Weight.FINE, Weight.FAINT
-#: How a situation is said in which nothing special is needed.
-ALWAYS = "with any input"
+#: How a situation is said in which nothing special is needed, and one of which that is not known.
+ALWAYS, UNKNOWN = "with any input", "with the input shown"
+#: A size that a failing problem must have, as the suite's ``causes/edges.py`` measures it.
+SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
 FACTS = {
     "smoothing": Fact("label smoothing"),
     "no smoothing": Fact("", FAINT),
@@ -50,6 +53,7 @@ FACTS = {
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
     "one class": Fact("a single class", FINE),
+    "as many rows as classes": Fact("as many rows as classes", FAINT, ("several rows",)),
     "several rows": Fact("more than one row", FAINT),
     "more than 100 rows": Fact("more than 100 rows", FINE, ("several rows",)),
     "more than 10000 rows": Fact("more than 10,000 rows", implies=("more than 100 rows", "several rows")),
@@ -81,8 +85,26 @@ FACTS = {
 
 def fact(name: str) -> Fact:
     """What is known of a fact; one of a memory layout, of a dtype or of a later suite is said as it is called."""
+    if is_size(name):
+        return _size(name)
     array = name.removesuffix(" not contiguous")
     return FACTS.get(name) or Fact(name if array == name else f"non-contiguous {array}")
+
+
+def is_size(name: str) -> bool:
+    """Whether a fact is a size that was measured on a witness: it says more, and tells no faults apart."""
+    return name not in FACTS and SIZE.fullmatch(name) is not None
+
+
+def _size(name: str) -> Fact:
+    found = SIZE.fullmatch(name)
+    assert found is not None
+    how, number, what = found[1], int(found[2]), found[3]
+    least = number + (how == "more than")
+    fixed = (SIZE.fullmatch(other) for other in FACTS)
+    below = [other[0] for other in fixed if other is not None and other[3] == what and int(other[2]) < least]
+    phrase = f"{how} {number:,} {what}" if how == "more than" else f"{number:,} {what}, not one more or one fewer"
+    return Fact(phrase, FAINT, (*below, *(["several rows"] if what == "rows" else [])))
 
 
 def implied(facts: Iterable[str]) -> frozenset[str]:
@@ -90,9 +112,11 @@ def implied(facts: Iterable[str]) -> frozenset[str]:
     return frozenset(other for name in facts for other in fact(name).implies)
 
 
-def described(situation: Sequence[str]) -> str:
-    """A situation in words."""
-    return f"with {listed(said)}" if (said := phrases(situation)) else ALWAYS
+def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
+    """A situation in words; with nothing that is known to be needed, ``undecided`` is what may be."""
+    if said := phrases(situation):
+        return f"with {listed(said)}"
+    return UNKNOWN if any(fact(name).weight is Weight.MAJOR for name in undecided) else ALWAYS
 
 
 def phrases(situation: Sequence[str]) -> list[str]:

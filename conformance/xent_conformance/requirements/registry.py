@@ -33,7 +33,8 @@ class Requirement:
 
     ``derive`` turns each problem of the source into those that are judged; ``observe`` turns the findings of an
     OBSERVED requirement into the line that the report shows. ``once``: it is judged in one dtype only. ``reducible``:
-    its failing problems may be reduced; some are too expensive to be tried many times.
+    its failing problems may be reduced; some are too expensive to be tried many times. For those ``cheaper`` is a check
+    that can be: where it fails as well, the size does not matter, and its failure is reduced and shown.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Requirement:
     observe: Callable[[Iterable[Finding]], str] | None = None
     once: bool = False
     reducible: bool = True
+    cheaper: Check | None = None
 
     @property
     def family(self) -> str:

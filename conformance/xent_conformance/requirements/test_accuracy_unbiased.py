@@ -13,6 +13,7 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
@@ -43,6 +44,7 @@ def random_rows(subject: Subject) -> Iterable[Problem]:
     needs=[ROWS],
     references=["https://doi.org/10.1137/18M1226312"],
     reducible=False,
+    cheaper=lambda trial: [loss_finding(trial)],
 )
 def test_errors_of_the_loss_cancel_over_many_rows(trial: Trial) -> Iterator[Finding]:
     """Over many rows of 257 to 4096 random logits, the mean signed error of the loss is within the bound for errors of

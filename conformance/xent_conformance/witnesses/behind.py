@@ -14,6 +14,7 @@ from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
+from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Declined, Lost, StrayRead
 from xent_conformance.judging.judge import findings
@@ -39,8 +40,12 @@ SECONDS = 5.0
 
 @dataclass
 class Cause:
-    """A failing problem, its witness, the facts that the witness needs to fail, and how many failures that explains."""
+    """A failing problem, its witness, the facts that the witness needs to fail, and how many failures that explains.
 
+    ``requirement`` is what the small problem fails, perhaps by a cheaper check than the failing one.
+    """
+
+    requirement: Requirement
     failing: Failing
     witness: Witness
     needs: Needs
@@ -67,8 +72,19 @@ def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost:
 
     ``lost`` are causes whose calls do not return: no problem in their situation is tried.
     """
+    requirement, failing = _cheaper(requirement, subject, failing)
     witness = reduce(requirement, subject, failing)
-    return Cause(failing, witness, _needed(requirement, subject, failing, witness, lost))
+    return Cause(requirement, failing, witness, _needed(requirement, subject, failing, witness, lost))
+
+
+def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Requirement, Failing]:
+    """A failure as one of its requirement's cheaper check, which can be reduced, where that fails on its problem."""
+    if requirement.cheaper is None or isinstance(failing.finding, Lost):
+        return requirement, failing
+    other = replace(requirement, check=requirement.cheaper, reducible=True)
+    found = [f for f in findings(other, Trial(subject, failing.trial.problem)) if f.failed]
+    worst = max(found, key=lambda f: f.ratio, default=None)
+    return (requirement, failing) if worst is None else (other, replace(failing, finding=worst))
 
 
 def causes(
@@ -128,8 +144,10 @@ def _needed(
     For a stray read, the memory around the inputs matters and not the problem.
     """
     known = isinstance(witness.finding, StrayRead)
-    if known or witness.sometimes or witness.before or not requirement.reducible:
+    if known or witness.sometimes or witness.before:
         return Needs((), ())
+    if not requirement.reducible:
+        return Needs((), tuple(sorted(facts(witness.problem))))
     limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
     executor, judged = subject.executor, 0
     finding, before, deadline = witness.finding, executor.restarts, monotonic() + SECONDS
@@ -163,4 +181,5 @@ def _needed(
 
     with hurried(executor) if lost else nullcontext():
         needed = needs(witness.problem, shown)
-    return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)))
+        sizes = () if lost else edges(witness.problem, needed.situation, shown)
+    return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)), sizes=sizes)

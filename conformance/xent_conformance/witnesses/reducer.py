@@ -18,7 +18,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.subproblems import keep_classes, keep_places, keep_rows
+from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -65,9 +65,12 @@ class Reducer:
         while True:
             before = self.best
             self._exhaust(_plainer)
+            for name in _numbers(self.best):
+                self._try(_plain_but_at(self.best, np.array([], dtype=np.intp), name))
             for axis in _row_axes(self.best):
                 self._thin_out(partial(_places, axis=axis), partial(_fewer_places, axis=axis))
             self._thin_out(lambda problem: np.arange(problem.classes), _fewer_classes)
+            self._exhaust(_smaller_squares)
             self._exhaust(_plainer)
             names = _numbers(self.best)
             for name in names:
@@ -109,6 +112,22 @@ class Reducer:
             if width == 1:
                 return
             width //= 2
+        if not to_none:
+            self._thin_out_finely(width, places_of, only)
+
+    def _thin_out_finely(
+        self, width: int, places_of: Callable[[Problem], Places], only: Callable[[Problem, Places], Problem | None]
+    ) -> None:
+        """Leave out so many of many places, and fewer, in a few spots: where a failure needs a number of them.
+
+        That number is the edge of a block, or the length of one, and names the fault.
+        """
+        while width and self.tries < self._limit:
+            places = places_of(self.best)
+            spots = [len(places) * quarter // 4 for quarter in (2, 1, 3)]
+            fewer = (only(self.best, np.delete(places, slice(spot, spot + width))) for spot in spots)
+            if len(places) <= width or not any(map(self._try, fewer)):
+                width //= 2
 
     def _try(self, candidate: Problem | None) -> bool:
         candidate = None if candidate is None else self._within(candidate)
@@ -189,6 +208,15 @@ def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | No
         return None
     before = problem.arrays()
     return fewer.with_(**{name: laid_out_like(before[name], array) for name, array in fewer.arrays().items()})
+
+
+def _smaller_squares(problem: Problem) -> Iterator[Problem | None]:
+    """Where there are as many rows as classes one of each fewer."""
+    if problem.logits.ndim == MATRIX and problem.rows == problem.classes > MATRIX:
+        for place in range(problem.rows):
+            others = np.delete(np.arange(problem.rows), place)
+            fewer = _fewer_places(problem, others, axis=0)
+            yield None if fewer is None else _fewer_classes(fewer, others)
 
 
 def _numbers(problem: Problem) -> list[str]:

@@ -68,8 +68,8 @@ def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
         ratio=cause.failing.finding.ratio,
         tries=cause.witness.reductions,
     )
-    shown = failure(verdict.requirement, verdict.subject, cause.witness, settings, found)
-    return replace(shown, situation=cause.needs.situation, undecided=cause.needs.undecided)
+    shown = failure(cause.requirement, verdict.subject, cause.witness, settings, found)
+    return replace(shown, situation=(*cause.needs.situation, *cause.needs.sizes), undecided=cause.needs.undecided)
 
 
 def failure(
