@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callable_attempt import attempted
+from xent_backends.callable_batches import FLAT, SPATIAL, UNBATCHED, logits_of, problem_of
 from xent_backends.callable_compilation import cost_of
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form
 from xent_backends.callable_signature import Signature
-from xent_backends.callable_trial import FLAT, SPATIAL, UNBATCHED, Trial, logits_of, problem_of
+from xent_backends.callable_trial import Trial
 from xent_backends.validation import FLOATING
 from xent_conformance.interface import Capabilities
 

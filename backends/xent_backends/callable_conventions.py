@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_trial import Problem, Trial, problem_of
+from xent_backends.callable_batches import Problem, problem_of
+from xent_backends.callable_calls import Calls
 from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
 from xent_conformance.interface import Capabilities
 
@@ -22,7 +23,7 @@ TOLERANCE = 0.02
 
 
 def conventions_seen(
-    trial: Trial, claims: Capabilities, vjp: Callable[..., Any] | None, *, expendable: bool
+    trial: Calls, claims: Capabilities, vjp: Callable[..., Any] | None, *, expendable: bool
 ) -> Conventions:
     """The conventions of a callable with these claims; their ``basis`` names those that its behaviour has decided.
 
@@ -49,7 +50,7 @@ def conventions_seen(
 class _Seen:
     """What a callable is seen to do; None where that decides nothing."""
 
-    def __init__(self, trial: Trial, claims: Capabilities, vjp: Callable[..., Any] | None) -> None:
+    def __init__(self, trial: Calls, claims: Capabilities, vjp: Callable[..., Any] | None) -> None:
         self.trial, self.claims, self.vjp = trial, claims, vjp
         self.sentinel = claims.default_ignore_index
         self.ignoring: dict[str, Any] = {}

@@ -9,31 +9,28 @@ being named are claimed if they change the answer, those that are named unless t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
-import numpy.typing as npt
 
-from xent_backends.callable_attempt import attempted
+from xent_backends.callable_batches import (
+    BEYOND,
+    FLAT,
+    SPATIAL,
+    UNBATCHED,
+    Problem,
+    Shapes,
+    distributions_of,
+    logits_of,
+    problem_of,
+)
+from xent_backends.callable_calls import Calls
 from xent_backends.callable_compilation import cost_of
-from xent_backends.callable_signature import Signature
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
 
-AnyArray = npt.NDArray[Any]
-Problem = tuple[AnyArray, AnyArray]
-Shapes = tuple[tuple[int, ...], tuple[int, ...]]
-
-#: Shapes of logits and labels. With spatial dimensions all axes have different lengths.
-FLAT: Shapes = ((2, 3), (2,))
-UNBATCHED: Shapes = ((3,), ())
-SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
-#: More classes than labels of one byte distinguish, in more rows than one vector holds. Not more than labels of two
-#: bytes do: a callable that makes the one-hot matrix of all classes would then need 17 GB.
-BEYOND: Shapes = ((67, 300), (67,))
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
 #: Amounts of smoothing from all of it on: some take less than one.
@@ -44,37 +41,8 @@ REPEATS = 4
 NO_EFFECT = "passing it changed nothing"
 
 
-class Answer(NamedTuple):
-    """What came of a call: its loss as float64, None where there is none to be read, and why it was refused, if so.
-
-    ``dtype`` is that of the loss as it was returned.
-    """
-
-    loss: npt.NDArray[np.float64] | None = None
-    refusal: str | None = None
-    dtype: str | None = None
-
-
-class Trial:
-    """Calls on tiny batches, and what of them was refused: ``left_out`` has what and why."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        signature: Signature,
-        convert: Callable[[AnyArray], Any],
-        back: Callable[[Any], AnyArray],
-        prepared: Callable[[AnyArray], AnyArray] = lambda logits: logits,
-    ) -> None:
-        """Nothing is called yet. ``convert`` makes the callable's arrays of NumPy's, ``back`` the other way round.
-
-        ``prepared`` makes what the callable takes of logits.
-        """
-        self.function, self.signature, self.convert, self.back = function, signature, convert, back
-        self._prepared = prepared
-        self.left_out: list[tuple[str, str]] = []
-        self.dtype = "float32"
-        self._ways: tuple[dict[str, Any], ...] = ({},)
+class Trial(Calls):
+    """What a callable claims, and what it does not: ``left_out`` has that with the reasons."""
 
     def claims(
         self,
@@ -91,22 +59,22 @@ class Trial:
         """
         reductions = self._reductions(dtypes or FLOATING)
         # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
-        claimed = dtypes or self._accepted("logits", {d: self._refusal([problem_of(d)]) for d in FLOATING}, "float32")
+        claimed = dtypes or self._accepted("logits", {d: self.refusal([problem_of(d)]) for d in FLOATING}, "float32")
         self.dtype = "float32" if "float32" in claimed else claimed[0]
-        if not self._ways[0]:
+        if not self.ways[0]:
             reductions = (self._computed(claimed),)
         self._try_options()
         smoothing = self._largest_smoothing()
         alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
-        several = not self._kept("a single class", self._refusal([alone]))
+        several = not self.kept("a single class", self.refusal([alone]))
         sentinel = self._sentinel(expendable=expendable)
-        unbatched = not flat and self._kept("unbatched", self._refusal([problem_of(self.dtype, UNBATCHED)]))
+        unbatched = not flat and self.kept("unbatched", self.refusal([problem_of(self.dtype, UNBATCHED)]))
         spatial = not flat and self._spatial(distributions=distributions)
         compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
         # Each dtype in each rank would be a compilation.
         indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
-        probabilities = shares and self._kept("probability_targets", self._refusal([_distributions(self.dtype)]))
+        probabilities = shares and self.kept("probability_targets", self.refusal([distributions_of(self.dtype)]))
         options = self.signature.options
         return Capabilities(
             logits_dtypes=claimed,
@@ -133,7 +101,7 @@ class Trial:
         options = self.signature.options
         ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in options))
         for way in ways:
-            refused = self._refusal([problem_of(d) for d in FLOATING], way)
+            refused = self.refusal([problem_of(d) for d in FLOATING], way)
             if refused is None:
                 return None
             for d in FLOATING:
@@ -142,67 +110,11 @@ class Trial:
                     return refused
         return None
 
-    def answer(self, problem: Problem, options: Mapping[str, Any], refusals: type[Exception] = Exception) -> Answer:
-        """What comes of a call, with arrays of its own; which errors count as ``refusals`` is the caller's choice."""
-        loss, refusal = attempted(lambda: self._called(*self._arrays(problem), **self._converted(options)), refusals)
-        return self._read(loss, refusal)
-
-    def gradient(self, vjp: Callable[..., Any], problem: Problem, options: Mapping[str, Any]) -> Answer:
-        """The gradient of a loss of all rows, which ``vjp`` differentiates, as the loss of an answer."""
-        dtype = self.answer(problem, options).dtype or self.dtype
-
-        def call() -> Any:
-            cotangent = self.convert(np.ones((), dtype))
-            return vjp(self._called, cotangent, *self._arrays(problem), **self._converted(options))[1]
-
-        return self._read(*attempted(call))
-
-    def _arrays(self, problem: Problem) -> tuple[Any, Any]:
-        return self.convert(self._prepared(problem[0])), self.convert(problem[1])
-
-    def _called(self, logits: Any, target: Any, **options: Any) -> Any:
-        return self.function(logits, target, **self.signature.accepted(options))
-
-    def _converted(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: self.convert(v.astype(self.dtype)) if k == "weight" else v for k, v in options.items()}
-
-    def _read(self, value: Any, refusal: str | None) -> Answer:
-        """What came of a call that returned a value, None where it did not."""
-        try:
-            array = None if value is None else np.asarray(self.back(value))
-            return (
-                Answer(refusal=refusal) if array is None else Answer(array.astype(np.float64), None, array.dtype.name)
-            )
-        except Exception:  # noqa: BLE001 - what cannot be read is no refusal, and will be judged
-            return Answer()
-
-    def _refusal(
-        self,
-        problems: Iterable[Problem],
-        options: Mapping[str, Any] | None = None,
-        refusals: type[Exception] = Exception,
-    ) -> str | None:
-        """Why calls are refused, of all problems under all reductions; None: one is not."""
-        first = None
-        for problem in problems:
-            for way in self._ways:
-                found = self.answer(problem, {**way, **(options or {})}, refusals).refusal
-                if found is None:
-                    return None
-                first = first or found
-        return first
-
-    def _kept(self, what: str, why: str | None) -> bool:
-        """Whether something is claimed; it is left out where there is a reason to."""
-        if why is not None:
-            self.left_out.append((what, why))
-        return why is None
-
     def _accepted(self, what: str, refused: Mapping[str, str | None], otherwise: str) -> tuple[str, ...]:
         """The names without a refusal; those with one are left out together, with the first reason."""
         names = [name for name, why in refused.items() if why is not None]
         if names:
-            self._kept(f"{what} {', '.join(names)}", refused[names[0]])
+            self.kept(f"{what} {', '.join(names)}", refused[names[0]])
         return tuple(name for name in refused if name not in names) or (otherwise,)
 
     def _reductions(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
@@ -211,17 +123,17 @@ class Trial:
         if "reduction" not in signature.options:
             return ()
         problems = [problem_of(d) for d in sorted(dtypes, key=lambda d: d != "float32")]
-        refused = {r: self._refusal(problems, {"reduction": r}) for r in REDUCTIONS}
+        refused = {r: self.refusal(problems, {"reduction": r}) for r in REDUCTIONS}
         taken = [r for r, why in refused.items() if why is None]
         if "reduction" in signature.unnamed:
             losses = [self.answer(problems[0], {"reduction": r}).loss for r in taken]
             why = NO_EFFECT if len(taken) > 1 and all(_same(losses[0], loss) for loss in losses) else None
-            if not self._kept("reduction", why if taken else refused["mean"]):
+            if not self.kept("reduction", why if taken else refused["mean"]):
                 self.signature = signature.without("reduction")
                 return ()
         # One that takes no reduction at all is left to the suite's smoke test, like one that takes no dtype.
         found = self._accepted("reduction", refused, "") if taken else REDUCTIONS
-        self._ways = tuple({"reduction": r} for r in found)
+        self.ways = tuple({"reduction": r} for r in found)
         return found
 
     def _computed(self, dtypes: tuple[str, ...]) -> str:
@@ -247,10 +159,10 @@ class Trial:
             if name not in self.signature.options:
                 continue
             unnamed, option = name in self.signature.unnamed, {name: value}
-            why = self._refusal([problem], option, Exception if unnamed else NotImplementedError)
+            why = self.refusal([problem], option, Exception if unnamed else NotImplementedError)
             if why is None and unnamed and not self._changes(problem, option):
                 why = NO_EFFECT
-            if not self._kept(name, why):
+            if not self.kept(name, why):
                 self.signature = self.signature.without(name)
 
     def _largest_smoothing(self) -> float:
@@ -259,7 +171,7 @@ class Trial:
             return 1.0
         problem, first = problem_of(self.dtype), None
         for amount in SMOOTHINGS:
-            why = self._refusal([problem], {"label_smoothing": amount}, ValueError)
+            why = self.refusal([problem], {"label_smoothing": amount}, ValueError)
             if why is None:
                 if first is not None:
                     self.left_out.append(("label_smoothing=1", f"{first}; {amount} is the largest that is tried"))
@@ -269,7 +181,7 @@ class Trial:
 
     def _changes(self, problem: Problem, option: Mapping[str, Any]) -> bool:
         """Whether passing an option makes a difference under any reduction; so it is where there is no answer."""
-        for way in self._ways:
+        for way in self.ways:
             plain, other = (self.answer(problem, {**way, **more}).loss for more in ({}, option))
             if plain is None or other is None or not _same(plain, other):
                 return True
@@ -284,33 +196,33 @@ class Trial:
             answer = self.with_label(sentinel)
             nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
             why = answer.refusal or (f"a label of {sentinel} gave nan" if nan else None)
-            return sentinel if self._kept("default_ignore_index", why) else None
+            return sentinel if self.kept("default_ignore_index", why) else None
         return sentinel
 
     def _spatial(self, *, distributions: bool) -> bool:
         """Whether spatial dimensions are accepted, one and two of them."""
         for shapes in SPATIAL:
-            why = self._refusal([problem_of(self.dtype, shapes)])
+            why = self.refusal([problem_of(self.dtype, shapes)])
             if why is not None:
-                return self._kept("spatial", f"{why} for logits {shapes[0]}")
-        return self._kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
+                return self.kept("spatial", f"{why} for logits {shapes[0]}")
+        return self.kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
 
     def _last(self) -> bool:
         """Whether a callable of distributions has its classes on the last axis instead of axis 1."""
         logits = logits_of((2, 3, 2), self.dtype)
         shares = np.moveaxis(np.eye(3)[[[0, 1], [2, 2]]], -1, 1).astype(self.dtype)
         found, last = (
-            self.answer(problem, self._ways[0]).loss
+            self.answer(problem, self.ways[0]).loss
             for problem in ((logits, shares), (logits.reshape(-1, 2), shares.reshape(-1, 2)))
         )
         return found is not None and last is not None and np.isclose(found.mean(), last.mean(), rtol=0.02, atol=1e-3)
 
     def _takes_masks(self) -> bool:
         """Whether a share of zero on a logit of -inf counts nothing."""
-        answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self._ways[0])
+        answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self.ways[0])
         nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
         why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
-        return self._kept("infinite logits", why)
+        return self.kept("infinite logits", why)
 
     def _labels(self, ranks: list[Shapes], *, large: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Dtypes of labels that are accepted with logits of every rank and size, and those that are with some only.
@@ -320,46 +232,21 @@ class Trial:
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
         # How many classes are taken at all is no matter of the labels.
-        many = [BEYOND] if large and self._refusal([problem_of(self.dtype, BEYOND)]) is None else []
+        many = [BEYOND] if large and self.refusal([problem_of(self.dtype, BEYOND)]) is None else []
         for name in INTEGERS:
-            found = [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
+            found = [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
             beyond = [shapes for shapes in many if np.iinfo(name).max < shapes[0][1]]
             if any(why is None for _, why in found):
-                found += [(shapes[0], self._refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
+                found += [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
             reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]
             if 0 < len(reasons) < len(found):
                 partly[name] = reasons[0]
             else:
                 refused[name] = found[0][1]
         claimed = self._accepted("labels", refused, "int64")
-        return claimed, tuple(name for name, why in partly.items() if not self._kept(f"labels {name}", why))
-
-    def with_label(self, label: int) -> Answer:
-        """What comes of a batch whose last label is this one."""
-        logits, target = problem_of(self.dtype)
-        target[-1] = label
-        return self.answer((logits, target), self._ways[0])
+        return claimed, tuple(name for name, why in partly.items() if not self.kept(f"labels {name}", why))
 
 
 def _same(loss: Any, other: Any) -> bool:
     """Whether two losses are there, and equal."""
     return loss is not None and other is not None and np.array_equal(loss, other, equal_nan=True)
-
-
-def _distributions(dtype: str) -> Problem:
-    """Logits and two distributions."""
-    return logits_of(FLAT[0], dtype), np.array([[0.25, 0.25, 0.5], [1, 0, 0]]).astype(dtype)
-
-
-def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
-    """Logits and labels: 0 and 1 in turn, beside the largest that there is among many classes."""
-    rows, count = shapes[1], np.prod(shapes[1], dtype=int)
-    places = np.arange(count) % 2
-    if shapes == BEYOND:
-        places = places * min(shapes[0][1] - 1, np.iinfo(labels).max)
-    return logits_of(shapes[0], dtype), places.reshape(rows).astype(labels)
-
-
-def logits_of(shape: tuple[int, ...], dtype: str) -> AnyArray:
-    """Logits that every format has, in which no two rows or classes are alike."""
-    return ((np.arange(np.prod(shape)) * 7 % 5 - 2) / 2).reshape(shape).astype(dtype)
