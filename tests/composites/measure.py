@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ from mutants.catalogue import Mutant
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.judge import findings, judge, trials
-from xent_conformance.judging.profiles import PROFILES, Profile, Settings
+from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -36,7 +36,7 @@ from xent_conformance.witnesses.behind import Cause, causes
 from xent_conformance.witnesses.calls_before import made_anew
 
 #: Less than the default profile, since a measurement is many runs.
-PROFILES["composites"] = Profile(examples=120, least=8, enumerated=0.25, shapes=4)
+PROFILES["composites"] = replace(PROFILES["default"], examples=120, enumerated=0.25)
 #: A fault that shows only sometimes is tried so often.
 AGAIN = 4
 
