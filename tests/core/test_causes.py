@@ -126,6 +126,22 @@ def test_in_a_mean_of_something_special_ignored_rows_stand_for_class_weights():
     assert len(causes([verdict("a", failure(*weighted)), verdict("b", failure(*ignored))])) == 2
 
 
+def test_wrong_numbers_where_inputs_are_overwritten_are_the_same_fault():
+    overwritten = failure("reduction none", kind="input-changed", size=9)
+    wrong = [verdict("a", failure("reduction none", "no smoothing")), verdict("b", failure("reduction none"))]
+    (cause,) = causes([*wrong, verdict("c", overwritten)])
+    assert (cause.shown.verdict.requirement, cause.requirements) == ("c", ("a", "b", "c"))
+    assert len(causes([verdict("a", failure("smoothing")), verdict("c", overwritten)])) == 2
+    assert len(causes([verdict("a", failure()), verdict("c", failure(kind="input-changed"))])) == 2
+
+
+def test_a_witness_whose_situation_is_known_is_shown():
+    vague = failure(undecided=("masked logits", "labels"), size=1)
+    special = failure("masked logits", size=1)
+    (cause,) = causes([verdict("a", vague), verdict("b", special), verdict("c", failure(size=2))])
+    assert cause.shown.verdict.requirement == "c"
+
+
 def test_many_logits_are_many_rows_or_many_classes():
     several = ("several rows", "more than 100 classes", "more than 10000 logits")
     assert len(causes([verdict("a", failure(*several)), verdict("b", failure("more than 100 classes"))])) == 1

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from xent_conformance.records.instances import Instance
+from xent_conformance.records.instances import WRONG_NUMBER, Instance
 from xent_conformance.records.situations import Weight, fact
 from xent_conformance.records.status import Level
 
@@ -31,6 +31,10 @@ UNEXPLAINED = 0.1
 UNEXPLAINED_YET = 1e3
 #: A cause is worth its line where it takes away so much of the differences to others.
 WORTH = 3.0
+#: Sizes of witnesses whose numbers of binary digits differ by less than this are about the same.
+MAGNITUDE = 4
+#: The kind of failures in which a call has changed its inputs.
+OVERWRITTEN = "input-changed"
 
 
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
@@ -38,7 +42,27 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
     alike: dict[tuple[str, ...], list[Instance]] = {}
     for instance in instances:
         alike.setdefault(instance.signature, []).append(instance)
-    return [group for same in alike.values() for group in _by_situation(same)]
+    return _with_consequences([group for same in alike.values() for group in _by_situation(same)])
+
+
+def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance, ...]]:
+    """Calls that overwrite their inputs also give wrong numbers: in the same situation these are one fault.
+
+    Not where nothing special is needed: a second fault may then have the same situation by chance.
+    """
+    overwrites = {
+        (group[0].verdict.backend, needed): group
+        for group in groups
+        if group[0].failure.kind == OVERWRITTEN and (needed := _but(group[0].needed, Weight.FAINT))
+    }
+    merged: dict[int, tuple[Instance, ...]] = {}
+    for group in groups:
+        first = group[0]
+        own = overwrites.get((first.verdict.backend, _but(first.needed, Weight.FAINT)))
+        cause = own if own is not None and first.signature[1] == WRONG_NUMBER else group
+        merged[id(cause)] = merged.get(id(cause), ()) + group
+    # What overwrites its inputs stands for the cause, and may come after what follows from it.
+    return [tuple(sorted(group, key=lambda i: i.failure.kind != OVERWRITTEN)) for group in merged.values()]
 
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
@@ -107,18 +131,20 @@ def _but(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause: those that always show first, then those in its commonest situation, and of these what
-    is binding, simple, and about the call itself rather than one that is compared with it.
+    is binding, decided, simple, and about the call itself rather than one that is compared with it.
     """
     majors = Counter(_but(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_but(i.needed, Weight.FAINT) for i in members)
 
-    def clarity(instance: Instance) -> tuple[bool, int, int, bool, int, bool, int]:
+    def clarity(instance: Instance) -> tuple[bool, int, int, bool, bool, int, bool, int, int]:
         needed = _but(instance.needed, Weight.FAINT)
         common = majors[_but(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
         optional = instance.verdict.level is not Level.MUST
         # Messages end with a note, in brackets, where it is another call.
         noted = instance.failure.message.endswith(")")
-        return instance.failure.intermittent, -common[0], -common[1], optional, size, noted, len(instance.needed)
+        # Of witnesses that are about as large, one that needs less is less special.
+        simple = size.bit_length() // MAGNITUDE, noted, len(instance.needed), size
+        return instance.failure.intermittent, -common[0], -common[1], optional, bool(instance.undecided), *simple
 
     return tuple(sorted(members, key=clarity))

@@ -11,6 +11,7 @@ from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.situations import Weight, fact, implied, is_size
 
 #: Kinds of findings that are a wrong number, whichever way it was seen.
+WRONG_NUMBER = "wrong number"
 NUMBERS = frozenset({"wrong-value", "calls-disagree"})
 #: Kinds that say that a check is missing: each requirement about invalid calls is about another check. Records of
 #: version 1 do not know the kind, nor what a failure needs.
@@ -52,7 +53,7 @@ class Instance:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
-        return self.verdict.backend, "wrong number" if failure.kind in NUMBERS else failure.kind
+        return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
 
     @property
     def has_one_cause(self) -> bool:
