@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -44,7 +45,8 @@ def pullback(function: Loss, cotangent: Array, logits: Array) -> Array:
 class JaxArrays:
     """A function on JAX arrays.
 
-    ``expression`` is how a script spells it after ``setup``; ``tried`` see ``callables``.
+    ``expression`` is how a script spells it after ``setup``; ``tried`` see ``callables``. ``libraries`` are the
+    distributions that it is from, where that is not JAX.
     """
 
     name: str
@@ -54,13 +56,14 @@ class JaxArrays:
     setup: str
     expression: str
     tried: bytes | None = None
+    libraries: tuple[str, ...] = ()
     linear_vjp = staticmethod(linear_vjp)
     pullback = staticmethod(pullback)
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Versions of jax and of its compiler."""
-        return jax_arrays.versions()
+        """Versions of the libraries, of jax and of its compiler."""
+        return {name: version(name) for name in self.libraries} | {**jax_arrays.versions()}
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Array:
         """A contiguous JAX array with the array's values."""
@@ -204,6 +207,30 @@ def callable_backend(
     setup = f"{jax_arrays.SETUP if wide else jax_arrays.NARROW_SETUP}\n{made.setup}"
     parts = capabilities, device, made.call, setup, made.expression, made.tried
     return kind(callables.backend_name(spec), *parts)  # type: ignore[no-any-return]
+
+
+def library_loss(
+    name: str,
+    function: Loss,
+    capabilities: Capabilities,
+    *,
+    libraries: tuple[str, ...],
+    setup: str,
+    static: tuple[str, ...],
+) -> JaxTwiceDifferentiable:
+    """A loss of some library on JAX arrays as the backend ``name``: compiled, with gradients and their derivatives.
+
+    ``function`` calls the library; scripts print it behind ``setup``, the lines that it needs. ``libraries`` are
+    distributions, the one under test first; ``static`` are the options that are part of a compiled program.
+    """
+    jax_arrays.configure()
+    compiled = jax.jit(function, static_argnames=static)
+    wide = "float64" in capabilities.logits_dtypes
+    claims = capabilities if wide else _without_64_bits(capabilities)
+    source = f"{setup}\n{jax_arrays.SETUP if wide else jax_arrays.NARROW_SETUP}\n\n\n{plain_source(function)}"
+    expression = f"jax.jit({function.__name__}, static_argnames={static!r})"
+    place = jax_arrays.platform()
+    return JaxTwiceDifferentiable(name, claims, place, compiled, source, expression, libraries=libraries)
 
 
 def _narrower(wide: callables.Plugged, found: Callable[..., callables.Plugged]) -> callables.Plugged:

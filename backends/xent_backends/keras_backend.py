@@ -27,12 +27,10 @@ CAPABILITIES = Capabilities(
     ignore_index=True,
     # A loss converts what it is given to its own dtype, whatever it is.
     validation="adapter",
-    # A mean without rows is zero: the losses are divided by ``divide_no_nan``.
+    # A mean of rows that are all ignored is zero: Keras divides by ``divide_no_nan``, and does not document it.
     conventions=Conventions(
-        mean_divisor="valid_rows",
         all_ignored_loss="zero",
         all_ignored_gradient="zero",
-        empty_batch_loss="zero",
         output_dtype="float32",
         documentation={"output_dtype": _DTYPE},
     ),
@@ -51,8 +49,8 @@ def loss(logits: Any, target: Any, reduction: str = "mean", ignore_index: int | 
     """The loss of class indices, or of distributions."""
     import keras
 
-    if "float" not in str(logits.dtype) or "bool" in str(target.dtype):
-        raise TypeError(f"expected floating-point logits and no boolean labels, got {logits.dtype}, {target.dtype}")
+    if "float" not in str(logits.dtype) or any(kind in str(target.dtype) for kind in ("bool", "complex")):
+        raise TypeError(f"expected floating-point logits, and classes or shares, got {logits.dtype}, {target.dtype}")
     axis = 1 if len(logits.shape) > 2 else -1  # noqa: PLR2004
     if "float" in str(target.dtype):
         made = keras.losses.CategoricalCrossentropy(from_logits=True, reduction=reduction, axis=axis)
@@ -61,6 +59,31 @@ def loss(logits: Any, target: Any, reduction: str = "mean", ignore_index: int | 
             from_logits=True, ignore_class=ignore_index, reduction=reduction, axis=axis
         )
     return made(target, logits)
+
+
+def on_jax() -> Backend:
+    """The registered backend ``keras-jax``, compiled."""
+    _choose("jax")
+    from xent_backends import jax_callable
+
+    capabilities = replace(CAPABILITIES, static_shapes=True, left_out=_LAST)
+    static = ("reduction", "ignore_index")
+    return jax_callable.library_loss(
+        "keras-jax", loss, capabilities, libraries=("keras",), setup=_chosen("jax"), static=static
+    )
+
+
+def on_tensorflow() -> Backend:
+    """The registered backend ``keras-tensorflow``."""
+    _choose("tensorflow")
+    from xent_backends import tensorflow_backend
+
+    documentation = {**CAPABILITIES.conventions.documentation, "unnormalised_targets": tensorflow_backend.DISTRIBUTIONS}
+    conventions = replace(CAPABILITIES.conventions, unnormalised_targets="undefined", documentation=documentation)
+    capabilities = replace(CAPABILITIES, left_out=_LAST, conventions=conventions)
+    return tensorflow_backend.library_loss(
+        "keras-tensorflow", loss, capabilities, libraries=("keras",), setup=_chosen("tensorflow")
+    )
 
 
 def on_torch() -> Backend:

@@ -49,7 +49,10 @@ CAPABILITIES = Capabilities(
     static_shapes=True,
     # Integer labels: logsumexp(x) - x_t with every operation rounded to the dtype of the logits; sums are float32.
     precision=Precision(internals="native", form="B"),
-    conventions=Conventions(invalid_label="undefined", documentation={"invalid_label": _LABELS}),
+    # The logsumexp of a row with +inf is inf: nan at the +inf, inf elsewhere.
+    conventions=Conventions(
+        invalid_label="undefined", infinite_row="not_finite", documentation={"invalid_label": _LABELS}
+    ),
 )
 
 

@@ -6,8 +6,9 @@ They take the classes last and give one loss for each row. Everything runs eager
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import FLOATING
 
 #: "each row labels[i] must be a valid probability distribution": the gradient is softmax - labels for any sum.
-_DISTRIBUTIONS = "https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits"
+DISTRIBUTIONS = "https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits"
 
 CAPABILITIES = Capabilities(
     logits_dtypes=FLOATING,
@@ -37,7 +38,7 @@ CAPABILITIES = Capabilities(
     probability_targets=True,
     unbatched=True,
     spatial=True,
-    conventions=Conventions(unnormalised_targets="undefined", documentation={"unnormalised_targets": _DISTRIBUTIONS}),
+    conventions=Conventions(unnormalised_targets="undefined", documentation={"unnormalised_targets": DISTRIBUTIONS}),
 )
 
 SETUP = "import numpy as np\nimport tensorflow as tf"
@@ -45,6 +46,7 @@ ARRAY = "tf.constant(np.asarray({array}).astype('{dtype}'))"
 RESULT = "np.asarray({value}).astype(np.float64)"
 
 Tensor = Any
+Loss = Callable[..., Tensor]
 
 
 def classes_last(tensor: Tensor) -> Tensor:
@@ -63,7 +65,7 @@ def loss(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def gradients(
-    cotangent: Tensor, logits: Tensor, target: Tensor, reduction: str = "mean", repeats: int = 1, scale: int = 1
+    loss: Loss, cotangent: Tensor, logits: Tensor, target: Tensor, repeats: int = 1, scale: int = 1, **options: Any
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Loss, gradient of the logits, and of distributions; None for class indices.
 
@@ -74,7 +76,7 @@ def gradients(
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([leaf, target] if soft else leaf)
         x = leaf * scale if scale > 1 else leaf
-        value = loss(x, target, reduction)
+        value = loss(x, target, **options)
     for _ in range(repeats):
         by_logits = tape.gradient(value, x, output_gradients=cotangent)
     return value, by_logits, tape.gradient(value, target, output_gradients=cotangent) if soft else None
@@ -91,17 +93,18 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class TensorflowBackend:
-    """The two losses, their gradients by a tape, and the softmax that they are made of."""
+class TensorflowArrays:
+    """A function on eager tensors; ``libraries`` are the distributions it is from, where that is not TensorFlow."""
 
     name: str = "tensorflow"
     capabilities: Capabilities = CAPABILITIES
     device: str = "cpu"
+    libraries: tuple[str, ...] = ()
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """TensorFlow's version."""
-        return {"tensorflow": str(tf.__version__)}
+        """Versions of the libraries and of TensorFlow."""
+        return {name: version(name) for name in self.libraries} | {"tensorflow": str(tf.__version__)}
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Tensor:
         """A contiguous tensor with the array's values, in memory of its own."""
@@ -112,6 +115,11 @@ class TensorflowBackend:
         if not tf.is_tensor(array):
             raise TypeError(f"expected a tf.Tensor, got {type(array).__name__}")
         return np.asarray(array.numpy())
+
+
+@dataclass(frozen=True)
+class TensorflowBackend(TensorflowArrays):
+    """The two losses, their gradients by a tape, and the softmax that they are made of."""
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss of class indices or distributions."""
@@ -131,7 +139,7 @@ class TensorflowBackend:
         """Loss and gradients by one tape, read once or several times."""
         _check(logits, target, **options)
         scale = 2 if upstream == "scaled" else 1
-        return Vjp(*gradients(cotangent, logits, target, repeats=repeats, scale=scale, **options))
+        return Vjp(*gradients(loss, cotangent, logits, target, repeats=repeats, scale=scale, **options))
 
     def softmax(self, logits: Tensor) -> Tensor:
         """``tf.nn.softmax`` over the class axis."""
@@ -155,7 +163,7 @@ class TensorflowBackend:
 
 
 _VJP = """def cross_entropy_vjp(cotangent, logits, target, upstream='leaf', **options):
-    return gradients(cotangent, logits, target, scale=2 if upstream == 'scaled' else 1, **options)"""
+    return gradients(loss, cotangent, logits, target, scale=2 if upstream == 'scaled' else 1, **options)"""
 
 
 def _check(logits: Tensor, target: Tensor, reduction: str = "mean") -> None:
@@ -168,9 +176,62 @@ def _check(logits: Tensor, target: Tensor, reduction: str = "mean") -> None:
         )
 
 
+@dataclass(frozen=True)
+class TensorflowLoss(TensorflowArrays):
+    """A loss of another library on eager tensors, with gradients by a tape; scripts print it behind ``setup``."""
+
+    function: Loss = loss
+    setup: str = SETUP
+
+    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss, as the library gives it."""
+        return self.function(logits, target, **options)
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: Tensor,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        repeats: int = 1,
+        upstream: str = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradients by one tape, read once or several times."""
+        scale = 2 if upstream == "scaled" else 1
+        return Vjp(*gradients(self.function, cotangent, logits, target, repeats=repeats, scale=scale, **options))
+
+    def reproducer(self) -> ReproducerParts:
+        """A script in the library's own words, printed from the functions that the adapter runs."""
+        name = self.function.__name__
+        call = f"def cross_entropy(logits, target, **options):\n    return {name}(logits, target, **options)"
+        calls = {
+            "cross_entropy": joined(plain_source(self.function), call),
+            "cross_entropy_vjp": joined(plain_source(self.function), plain_source(gradients), _VJP),
+        }
+        return ReproducerParts(f"{self.setup}\n{SETUP}", ARRAY, RESULT, calls)
+
+
+def library_loss(
+    name: str, function: Loss, capabilities: Capabilities, *, libraries: tuple[str, ...], setup: str
+) -> TensorflowLoss:
+    """A loss of some library on eager tensors as the backend ``name``, on one thread of the CPU.
+
+    ``function`` calls the library and is called ``loss``, as scripts do; they print it behind ``setup``, the lines that
+    it needs. ``libraries`` are distributions, the one under test first.
+    """
+    _configure()
+    return TensorflowLoss(name, capabilities, libraries=libraries, function=function, setup=setup)
+
+
 def backend() -> TensorflowBackend:
     """The registered backend ``tensorflow``: the CPU, on one thread."""
+    _configure()
+    return TensorflowBackend()
+
+
+def _configure() -> None:
+    """The CPU, on one thread."""
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    return TensorflowBackend()

@@ -20,6 +20,8 @@ MOST_WITHOUT_RECIPE = 160_000
 #: Largest array that a deviation's witness may have.
 LARGEST_LITERAL = 1 << 20
 LARGEST_LABEL = 1 << 63
+#: Largest stride of a deviation's witness, in elements.
+LARGEST_STRIDE = 8
 
 
 def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
@@ -111,12 +113,13 @@ def _literal_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _literal_strides(value: Any, axes: int) -> tuple[int, ...] | None:
-    """Steps of no element for what shares memory, of one for the classes of a row; None: in C order."""
+    """Strides in elements, zero where memory is shared; None: in C order."""
     if not isinstance(value, Mapping) or "strides" not in value:
         return None
     steps = value["strides"]
-    if not isinstance(steps, list) or len(steps) != axes or not all(type(n) is int and n in (0, 1) for n in steps):
-        raise TypeError("strides must be a list with 0 or 1 for each axis")
+    known = range(LARGEST_STRIDE + 1)
+    if not isinstance(steps, list) or len(steps) != axes or not all(type(n) is int and n in known for n in steps):
+        raise TypeError(f"strides must be a list of integers from 0 to {LARGEST_STRIDE}, one for each axis")
     return tuple(steps)
 
 
@@ -157,6 +160,16 @@ def _laid_out(array: AnyArray, strides: Sequence[int]) -> AnyArray:
     return view
 
 
+def _overlaps(array: AnyArray) -> bool:
+    """Whether some elements of an array share memory."""
+    reach = array.itemsize - 1
+    for step, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if step <= reach:
+            return True
+        reach += (length - 1) * step
+    return False
+
+
 def traits(problem: Problem) -> set[str]:
     """The traits of a problem, by the names that a deviation's ``where`` may use."""
     logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
@@ -175,9 +188,8 @@ def traits(problem: Problem) -> set[str]:
         "every-row-ignored": bool(ignored.size and ignored.all()),
         "not-finite-in-ignored-row": bool((~np.isfinite(logits[ignored])).any()),
         "masked-logits": bool(np.isneginf(logits[~ignored]).any()),
-        "shared-logits": any(
-            step == 0 for step, n in zip(problem.logits.strides, problem.logits.shape, strict=True) if n > 1
-        ),
+        "shared-logits": _overlaps(problem.logits),
+        "strided-logits": problem.logits.shape[-1:] > (1,) and problem.logits.strides[-1] != problem.logits.itemsize,
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
         f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
         "unbatched": problem.logits.ndim == 1,
@@ -205,6 +217,7 @@ TRAITS: Iterable[str] = (
     "not-finite-in-ignored-row",
     "masked-logits",
     "shared-logits",
+    "strided-logits",
     "large-logits",
     *(f"labels-{dtype}" for dtype in INTEGER),
     "unbatched",

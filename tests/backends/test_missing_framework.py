@@ -23,12 +23,18 @@ PACKAGES = {
     "autograd": {"autograd", "scipy"},
     "transformers": {"transformers", "torch"},
     "liger-interpreted": {"liger-kernel", "triton", "torch"},
+    "timm": {"timm", "torch"},
+    "segmentation-models-pytorch": {"segmentation-models-pytorch", "torch"},
     "keras": {"keras"},
 }
 #: What of these is imported by another name than it is installed by.
-IMPORTED = {"scikit-learn": "sklearn", "liger-interpreted": "liger_kernel"}
+IMPORTED = {
+    "scikit-learn": "sklearn",
+    "liger-interpreted": "liger_kernel",
+    "segmentation-models-pytorch": "segmentation_models_pytorch",
+}
 #: Modules that are not named after what they import.
-MODULES = {"liger-interpreted": "liger"}
+MODULES = {"liger-interpreted": "liger", "segmentation-models-pytorch": "segmentation_models"}
 
 
 @pytest.mark.parametrize("framework", PACKAGES)

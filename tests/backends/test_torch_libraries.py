@@ -13,8 +13,11 @@ import pytest
 NEEDED = {
     "transformers": "transformers",
     "liger-interpreted": "liger_kernel",
+    "segmentation-models-pytorch": "segmentation_models_pytorch",
     "keras-torch": "keras",
     "keras-numpy": "keras",
+    "keras-jax": "keras",
+    "keras-tensorflow": "keras",
 }
 #: In a process of its own: Keras has one framework in each, and Triton reads its variable when it is loaded.
 SCRIPT = """

@@ -47,7 +47,7 @@ HOSTILE = {
     "an endless integer": (changed("ignore_index = -100", "ignore_index = " + "9" * 5000), "digits"),
     "an endless hexadecimal": (changed("ignore_index = -100", "ignore_index = 0x" + "f" * 5000), "64-bit"),
     "strides that are far apart": (
-        changed("shape = [2], value", "strides = [7], shape = [2], value"),
+        changed("shape = [2], value", "strides = [9], shape = [2], value"),
         "strides must be",
     ),
     "logits of a dtype there is not": (changed("ignore_index = -100", 'logits_dtype = "int12"'), "int12"),
