@@ -70,6 +70,16 @@ class NanReplacedByZero(NumpyTwin):
         return np.where(np.isnan(rows), 0, rows).astype(rows.dtype)
 
 
+@mutant(killed_by=("extremes.nan-is-not-hidden",))
+class NanBehindTheFirstClassSkipped(NumpyTwin):
+    """Maximum and sum start from the first class and leave out what does not compare: nan in a later one is lost."""
+
+    def by_row(self, array):
+        rows = super().by_row(array)
+        later = np.arange(rows.shape[1]) > 0
+        return np.where(np.isnan(rows) & later, -np.inf, rows).astype(rows.dtype)
+
+
 @mutant(killed_by=("conventions.all-masked-row", "conventions.all-masked-row-gradient"))
 class MaskedRowGuardedInLongRows(NumpyTwin):
     """The tiled kernel for more than 256 classes subtracts a maximum that is clamped to the lowest number, so that a
