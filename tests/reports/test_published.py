@@ -6,11 +6,15 @@ import struct
 from pathlib import Path
 
 import jsonschema
+import records
 
+import published
 import xent_reports
 from xent_conformance.records.plain import as_data
 from xent_conformance.records.record import read
 from xent_conformance.records.schema import schema
+from xent_reports.combination import combined
+from xent_reports.files import load
 from xent_reports.headline import sentence
 from xent_reports.model import run_of
 
@@ -48,3 +52,48 @@ def test_the_readme_shows_the_published_picture() -> None:
     assert picture.startswith(b"\x89PNG")
     assert min(struct.unpack(">II", picture[16:24])) > 500
     assert len(picture) < PICTURE
+
+
+def test_each_record_of_a_library_may_be_published() -> None:
+    """One implementation each, short, whole, and without the folders of the machine that made it."""
+    paths = sorted(published.PLACE.glob(f"*{published.END}"))
+    assert len(paths) > 1
+    assert {path.name: why for path in paths if (why := published.complaint(path))} == {}
+    assert [path.name.removesuffix(published.END) for path in paths] == [
+        r.header.backends[0].name for r in map(read, paths)
+    ]
+
+
+def test_the_table_and_the_page_of_the_libraries_are_up_to_date() -> None:
+    """After a change of the records: python tools/published.py."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert readme == published.with_table(readme, published.published())
+    run = run_of(combined(load(sorted(published.PLACE.glob(f"*{published.END}")))))
+    assert f"<h1>{sentence(run)}</h1>" in (published.PLACE / "index.html").read_text("utf-8")
+
+
+def test_what_a_machine_has_installed_is_cut_and_what_is_left_of_it_is_refused(tmp_path: Path) -> None:
+    """Files begin with the name of their package; a record that names another folder is not published."""
+    failing = records.failure(message="at /opt/v/lib/python3.11/site-packages/lib/a.py:3")
+    path = records.run(tmp_path / "a.jsonl", records.verdict("torch", "a.x", status="fail", failures=[failing]))
+    short = tmp_path / "b.jsonl"
+    short.write_text(published.shortened(path.read_text("utf-8")), "utf-8")
+    assert published.complaint(short) is None
+    assert read(short).verdicts[0].failures[0].message == "at lib/a.py:3"
+    assert [v.status for v in read(short).verdicts] == [v.status for v in read(path).verdicts]
+    short.write_text(path.read_text("utf-8").replace("site-packages", "dist"), "utf-8")
+    assert published.complaint(short) == "it names a folder of a machine, /opt/v/lib/python3.11/dist/lib/a.py:3"
+
+
+def test_a_cell_counts_requirements_by_their_worst_dtype(tmp_path: Path) -> None:
+    """What is listed, weak or fails; what passes or does not apply is a sign alone."""
+    path = records.run(
+        tmp_path / "a.jsonl",
+        records.verdict("torch", "a.x", "float16", "fail", failures=[records.failure()]),
+        records.verdict("torch", "a.x", "float32"),
+        records.verdict("torch", "a.y", "float32"),
+        records.verdict("torch", "b.x", "float32"),
+        records.verdict("torch", "c.x", "float32", "not-applicable", reason="does not claim weight"),
+    )
+    _, _, row = published.table([read(path)]).splitlines()
+    assert row.split(" | ")[-3:] == ["✗ 1", "✓", "– |"]
