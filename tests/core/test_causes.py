@@ -111,6 +111,26 @@ def test_a_stray_read_that_comes_and_goes_is_that_stray_read_and_the_steady_one_
     assert second.requirements == ("other",)
 
 
+def test_what_is_computed_in_float32_is_one_cause_of_float64():
+    """Whatever the witnesses need: their numbers are those of float32, near the exact ones."""
+
+    def wrong(*situation, got, expected):
+        return failure(*situation, got=got, expected=expected)
+
+    near = wrong("class weights", got=0.6931471824645996, expected=0.6931471805599453)
+    spatial = wrong("spatial", got=0.3333333134651184, expected=1 / 3)
+    zero = wrong("a cotangent other than ones", got=2.0**-24, expected=0.0)
+    far = wrong("smoothing", got=0.5, expected=0.25)
+    finer = wrong("smoothing", got=1 / 3 + 1e-9, expected=1 / 3)
+    lines = [
+        verdict(name, f, dtype="float64") for name, f in zip("abcde", (near, spatial, zero, far, finer), strict=True)
+    ]
+    first, second = causes(lines)
+    assert (first.requirements, first.situation) == (("a", "b", "c"), "in float64, as accurate as float32")
+    assert second.requirements == ("d", "e")
+    assert len(causes([verdict("a", near), verdict("b", spatial)])) == 2
+
+
 def test_a_situation_counts_once_however_many_requirements_see_it():
     """Many witnesses that need one fact more than a few others are no second fault for being many."""
     more = [verdict(f"more {i}", failure("class weights", "reduction mean", "ignored rows")) for i in range(20)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xent_conformance.records.grouping import grouped
-from xent_conformance.records.instances import Instance
+from xent_conformance.records.instances import AS_FLOAT32, Instance
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.situations import described, listed
 from xent_conformance.records.status import FAILING, Level, Status
@@ -45,6 +45,8 @@ class Cause:
     @property
     def situation(self) -> str:
         """What it takes for it to show, in words, with the dtypes where it is not seen in all that were judged."""
+        if self.shown.signature[1] == AS_FLOAT32:
+            return "in float64, as accurate as float32"
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
         shown = self.shown.failure

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,11 @@ STATE = "not-repeatable"
 RAISED = "raised"
 #: The kind of findings that are a read beside the inputs: one fault, whatever it takes for what was read to show.
 STRAY_READ = "stray-read"
+
+#: A number in float64 that is a number of float32, off by no more than that may be: what was computed in float32.
+AS_FLOAT32 = "as float32"
+#: Largest error of such a number, beside the larger of 1 and the exact one: some units of float32's roundoff.
+FLOAT32_ERROR = 2.0**-18
 
 #: What makes rows of a mean count differently.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
@@ -53,12 +60,14 @@ class Instance:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
+        if failure.kind in NUMBERS and self.verdict.dtype == "float64" and _as_float32(failure.got, failure.expected):
+            return self.verdict.backend, AS_FLOAT32
         return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
 
     @property
     def has_one_cause(self) -> bool:
-        """Whether all of its signature is one fault, whatever it takes to come to that line, read or state."""
-        return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE)
+        """Whether all of its signature is one fault, whatever it takes to come to that line, read, state or format."""
+        return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE, AS_FLOAT32)
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -76,6 +85,19 @@ class Instance:
         """Facts of its witness that it may or may not need."""
         sizes = _sizes(self.failure.situation)
         return (frozenset(map(_kind, self.failure.undecided)) | sizes) - self.has
+
+
+def _as_float32(got: object, expected: object) -> bool:
+    """Whether a result is a number of float32 near the exact one."""
+    if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
+        return False
+    if abs(got - expected) > FLOAT32_ERROR * max(1.0, abs(expected)):
+        return False
+    try:
+        (narrow,) = struct.unpack("f", struct.pack("f", got))
+    except OverflowError:
+        return False
+    return bool(narrow == got)
 
 
 def _kind(fact: str) -> str:
