@@ -28,6 +28,7 @@ def failing(fails):
         (lambda p: p.classes == 65, ["more than 4 classes"], ("just 65 classes",)),
         (lambda p: p.classes > 32, ["more than 4 classes"], ()),
         (lambda p: p.classes > 64, ["smoothing"], ()),
+        (lambda p: p.classes == 65, ["as many rows as classes"], ()),
         (lambda p: p.rows > 2, ["several rows"], ("more than 2 rows",)),
         (lambda p: p.rows % 2, ["several rows"], ("just 3 rows",)),
         (lambda p: p.rows > 1, ["several rows"], ()),

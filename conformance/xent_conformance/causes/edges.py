@@ -28,7 +28,7 @@ def edges(problem: Problem, situation: Iterable[str], shown: Callable[[Problem],
     """
     given = list(situation)
     found = []
-    if any(fact.endswith(" classes") for fact in given):
+    if any(fact.endswith(" classes") and fact.startswith("more") for fact in given):
         found += _edge("classes", problem.classes, _other_classes, problem, shown)
     many = any(fact.endswith(" rows") and fact.startswith(("more", "several")) for fact in given)
     if many and problem.rows > FEW_ROWS and problem.logits.ndim == MATRIX:
