@@ -19,12 +19,13 @@ INTRODUCTION = """\
 # Causes, by example
 
 Failures that are the same fault are shown as one cause. A failing problem is reduced, and every option, size, layout
-and special value of the small one is taken away in turn: what it then passes without is what it needs in order to fail,
-the words behind "with". Failures of one kind that need the same are one cause; [how judging
-works](judging.md#one-fault-one-cause) says where that may err.
+and special value of the small one is removed in turn. Those that it needs in order to fail follow the word "with".
+Failures of one kind that need the same are one cause; [how judging works](judging.md#one-fault-one-cause) says when
+that may be wrong.
 
-Each example is a correct NumPy implementation with faults planted in it, and what `xent run` prints: for each cause
-what it takes to fail, how the smallest problem fails, that problem, what breaks, and the command that judges it again.
+Each example is a correct NumPy implementation with faults planted in it, and the output of `xent run`: for each cause
+what it takes to fail, how the smallest problem fails, that problem, the requirements that break, and the command that
+judges it again.
 The report has a script for each cause that shows it without the suite. To save time only some requirements are judged:
 
 ```console
