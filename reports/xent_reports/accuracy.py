@@ -82,14 +82,14 @@ def _larger(point: Point | None, new: Bin) -> Point:
 
 @dataclass(frozen=True)
 class Tier:
-    """What a backend meets in one dtype: the tier, its largest error as a share of the bound, what it does not meet."""
+    """The tier that a backend meets in one dtype, its largest error as a share of that bound, and the tier it misses."""
 
     name: str = ""
     share: float | None = None
     missed: str = ""
 
 
-#: How `accuracy.tightest-tier` says what it observed.
+#: The observation of `accuracy.tightest-tier`.
 _TIER = re.compile(r"(?P<name>.+) \(largest ratio (?P<share>[\d.e+-]+)\)(?:; not met: (?P<missed>.+))?")
 
 

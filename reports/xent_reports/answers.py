@@ -1,4 +1,4 @@
-"""Who disagrees: what the other backends of a run come to on the smallest problem of a cause."""
+"""The answers of the other backends of a run to the smallest problem of a cause."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ANSWER = 60
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers beside what is right for the backend that fails."""
+    """The answers, and the right one for the backend that fails."""
 
     expected: str = ""
     lines: Sequence[AnswerLine] = ()
-    #: Whether a number is what is right.
+    #: Whether the right answer is a number.
     exact: bool = False
 
     def __bool__(self) -> bool:
-        """Whether anybody was asked."""
+        """Whether the record has answers of other backends."""
         return bool(self.lines)
 
     @property
@@ -41,7 +41,7 @@ class Answers:
         return "; ".join([*parts, *([f"not applicable to {listed(others)}"] if others else [])])
 
     def answer(self, line: AnswerLine) -> str:
-        """What a backend came to, in words."""
+        """A backend's answer, in words."""
         got = quantity(line.got)
         if line.outcome == "agrees":
             return got or "as required"
@@ -54,7 +54,7 @@ class Answers:
 
 
 def answers_of(failure: Failure) -> Answers:
-    """The answers of a failure, nothing where nobody was asked."""
+    """The answers of a failure; empty if no other backend was called."""
     exact = isinstance(failure.expected, int | float)
     return Answers(quantity(failure.expected), failure.answers, exact)
 

@@ -11,7 +11,7 @@ from xent_reports.model import Run
 from xent_reports.standing import standing
 from xent_reports.visible import abridged, one_line, slug
 
-#: What a badge says of MUST requirements that are not met, from what is worst.
+#: How a badge names MUST requirements that are not met, worst first.
 _NAMED = {
     Status.CRASH: ("crash", "crashes"),
     Status.TIMEOUT: ("timeout", "timeouts"),

@@ -1,6 +1,7 @@
 """Medians from the JSON file of pytest-benchmark, as the ``speed`` entries of a record's header.
 
-``benchmarks/test_backend_speed.py`` says in each benchmark's ``extra_info`` what was timed; others are left out.
+``benchmarks/test_backend_speed.py`` states in each benchmark's ``extra_info`` what was timed; other benchmarks are
+skipped.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Stats(msgspec.Struct):
 
 
 class Timed(msgspec.Struct):
-    """What one of our benchmarks timed."""
+    """The measurement of one of this repository's benchmarks."""
 
     backend: Name
     quantity: Name

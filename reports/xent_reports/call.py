@@ -11,7 +11,7 @@ from typing import Any
 from xent_conformance.records.lines import ArrayLine, ProblemLine
 from xent_reports.figures import element
 
-#: Arrays with more elements than this are described, not listed, where they do not fit the table.
+#: Arrays that do not fit the table and have more elements than this are described, not listed.
 _LISTED = 12
 _ARRAYS = ("logits", "target", "weight", "cotangent")
 
@@ -47,9 +47,9 @@ class Call:
         return math.prod(self.row_shape) if self.shape else 0
 
     def array(self, name: str) -> ArrayLine | None:
-        """An array of the problem as the record has it, None where it is absent.
+        """An array of the problem as the record has it; None if it is absent.
 
-        A cotangent of ones, which is none, counts as absent.
+        A cotangent of ones counts as absent.
         """
         if self.logits_only and name != "logits":
             return None
@@ -66,11 +66,11 @@ class Call:
         }
 
     def texts(self, name: str) -> list[str]:
-        """Elements of an array as text in C order; nothing where the array is absent or given by a recipe."""
+        """Elements of an array as text in C order; empty if the array is absent or given by a recipe."""
         return self._texts.get(name, [])
 
     def by_row(self, name: str) -> list[list[str]]:
-        """Elements of an array of the logits' shape as (rows, C); nothing where it has another shape or no values."""
+        """Elements of an array of the logits' shape as (rows, C); empty if it has another shape or no values."""
         texts, array = self.texts(name), self.array(name)
         if not texts or array is None or array.shape != self.shape:
             return []
@@ -80,12 +80,12 @@ class Call:
         return [texts[start : start + whole : inner][: self.classes] for start in starts]
 
     def per_row(self, name: str) -> list[str]:
-        """Elements of an array with one for each row; nothing where it has another size."""
+        """Elements of an array with one for each row; empty if it has another size."""
         texts, array = self.texts(name), self.array(name)
         return texts if array is not None and len(texts) == self.rows and array.shape == self.row_shape else []
 
     def per_class(self, name: str) -> list[str]:
-        """Elements of an array with one for each class; nothing where it has another size."""
+        """Elements of an array with one for each class; empty if it has another size."""
         texts = self.texts(name)
         return texts if len(texts) == self.classes else []
 
@@ -94,7 +94,7 @@ class Call:
         return ", ".join(map(str, self._coordinates(row))) or "0"
 
     def place(self, index: Sequence[int] | None) -> tuple[int | None, int | None]:
-        """Row and class that the index of a finding points at; None for what it does not tell.
+        """Row and class of a finding's index; None for the part that it does not have.
 
         The suite counts by rows: (row,), or (row, class), whatever the rank of the logits.
         """

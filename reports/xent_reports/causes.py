@@ -14,8 +14,8 @@ from xent_reports.model import Run, dtype_order
 from xent_reports.visible import abridged, one_line
 from xent_reports.witness import Witness, briefly, of_verdict
 
-#: Bytes that scripts, and tables, may take on one page; past it the failures that do not stand for a cause go without.
-#: Scripts have less where the matrix takes more: so many bytes for each of its cells, and never less than the last.
+#: Bytes of scripts, and of tables, on one page; beyond that, further failures of a cause have none.
+#: A large matrix leaves scripts less: so many bytes for each of its cells, but never less than the last number.
 _SCRIPTS, _TABLES = 42_000, 30_000
 _CELL, _FEW_SCRIPTS = 50, 23_000
 #: Characters that all messages together may take, and the least that each may.
@@ -32,7 +32,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Cause:
-    """A fault, and all that it breaks: first the requirement whose first witness stands for it."""
+    """A fault and the requirements that it breaks; the first witness of the first requirement represents it."""
 
     backend: str
     status: Status
@@ -41,7 +41,7 @@ class Cause:
 
     @property
     def witness(self) -> Witness:
-        """The failure that stands for all."""
+        """The failure that represents all."""
         return self.broken[0].witnesses[0]
 
     @property
@@ -87,9 +87,9 @@ class Cause:
 
 
 def causes(run: Run) -> list[Cause]:
-    """The causes of a run, the worst first, and after all failures those that break nothing but SHOULDs.
+    """The causes of a run, the worst first; those that break only SHOULDs come last.
 
-    Failures of which the record says no more than the reason are a cause for each reason.
+    Failures for which the record has only a reason are one cause for each reason.
     """
     limit = max(_MESSAGE, _MESSAGES // max(len(run.failing), 1))
     backends = {b.name: b for b in run.backends}
@@ -107,7 +107,7 @@ def causes(run: Run) -> list[Cause]:
 
 
 def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS) -> Cause:
-    """The cause of some failures, the first of which stands for it."""
+    """The cause of some failures, the first of which represents it."""
     broken: dict[str, list[Witness]] = {}
     for verdict, witness in seen:
         broken.setdefault(verdict.requirement, []).append(witness)
@@ -120,7 +120,7 @@ def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str
 
 
 def _within(ordered: Sequence[Cause], room: int) -> list[Cause]:
-    """The causes with as many scripts as find room, and tables: those that stand for a cause come first."""
+    """The causes with as many scripts and tables as fit; those of the representing failures come first."""
     places = [
         (nth + depth, witness)
         for cause in ordered
@@ -141,7 +141,7 @@ def _within(ordered: Sequence[Cause], room: int) -> list[Cause]:
 
 
 def _fitting(sizes: Iterable[tuple[str, int]], room: int) -> set[str]:
-    """Names of what finds room, in their order; what is too large for what is left of it is passed over."""
+    """Names of what fits, in order; what is larger than the remaining room is skipped."""
     fitting = set()
     for name, size in sizes:
         if size <= room:

@@ -18,11 +18,11 @@ from xent_reports.visible import one_line
 
 #: Exit codes, as diff(1)'s.
 SAME, WORSE, TROUBLE = 0, 1, 2
-#: How bad a status is when it comes or goes. What is not listed says nothing against a backend.
+#: How bad a status is when it appears or disappears. Statuses that are not listed are no objection to a backend.
 _BADNESS = {Status.FAIL: 3, Status.CRASH: 3, Status.TIMEOUT: 3, Status.ERROR: 3, Status.WEAK: 2, Status.DEVIATION: 1}
-#: Statuses that say something was shown. From one of them to none of them is a loss of evidence.
+#: Statuses with evidence. A change from one of them to another status is a loss of evidence.
 _SHOWN = (Status.PASS, Status.OBSERVED)
-#: Kinds of change from the worst, and what each is called on the page.
+#: Kinds of change, worst first, each with its name on the page.
 KINDS = {
     "regressed": "worse than before",
     "gone": "no longer run, or no longer shown",
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def sign(self) -> str:
-        """Whether it is for the worse or for the better; nothing where it is neither."""
+        """Whether it is for the worse or for the better; empty if neither."""
         return WORSE_SIGN if self.worse else BETTER_SIGN if self.kind == "fixed" else ""
 
     @property
@@ -69,7 +69,7 @@ class Change:
 class Changes:
     """All changes by kind, the versions that changed, and how many verdicts are as they were.
 
-    ``conditions`` says what differs in what was asked for: nothing is then the same as before. ``runs`` are all of
+    ``conditions`` are differences between the requests: verdicts then cannot be compared. ``runs`` are all of
     them, the oldest first; ``before`` has the verdicts of the latest earlier one by requirement, backend and dtype.
     """
 
@@ -86,24 +86,24 @@ class Changes:
 
     @cached_property
     def signs(self) -> dict[tuple[str, str, str], str]:
-        """Signs of what is worse or better, by requirement, backend and dtype."""
+        """Signs of changes for the worse or better, by requirement, backend and dtype."""
         return {(c.requirement, c.backend, c.dtype): c.sign for c in self.changes if c.sign}
 
     @property
     def unchanged(self) -> str:
-        """How many verdicts are as before, as far as that can be said of runs under these conditions."""
+        """How many verdicts did not change, if the conditions allow a comparison."""
         verdicts = counted(self.same, "verdict")
         return f"{verdicts} with the same status, not comparable" if self.conditions else f"{verdicts} as before"
 
     @property
     def sentence(self) -> str:
-        """How many changes there are of each kind, and since when."""
+        """The number of changes of each kind, and since when."""
         parts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
         said = ", ".join([*parts, self.unchanged, *self.conditions])
         return f"Since the record of {self.runs[-2].header.started}: {said}"
 
     def since(self, requirement: str, backend: str, dtype: str) -> str:
-        """What a verdict was in the earlier record."""
+        """A verdict's status in the earlier record."""
         earlier = self.before.get((requirement, backend, dtype))
         return "not in the earlier record" if earlier is None else f"{state(earlier)} in the earlier record"
 
@@ -160,7 +160,7 @@ def _change(
 
 
 def _kind(before: VerdictLine | None, after: VerdictLine | None) -> str:
-    """What kind of change it is; nothing where it is none."""
+    """The kind of change; empty if there is none."""
     if before is None or after is None:
         return "" if before is after else "new" if before is None else "gone"
     if before.status is after.status:
@@ -196,7 +196,7 @@ def statuses(changes: Changes) -> list[Status | None]:
 
 
 def state(verdict: VerdictLine | None) -> str:
-    """A verdict in a word: glyph, word, ratio, and what was observed."""
+    """A verdict in short: glyph, word, ratio, and the observation."""
     if verdict is None:
         return "not run"
     largest = "" if verdict.status is Status.OBSERVED else ratio(verdict.ratio)

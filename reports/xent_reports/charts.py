@@ -85,7 +85,7 @@ _MARKERS = "".join(f'<marker id="m{i}" class="m{i}" {_MARKER}>{shape}</marker>' 
 def chart(panel: Panel, axes: Axes, dtypes: Sequence[str], *, columns: bool = True) -> Markup:
     """One backend's panel: a line of largest ratios for each dtype.
 
-    What it shows is also said in words, which the pointer brings up; ``columns``: those of each class count, too.
+    Its numbers are in a tooltip, and with ``columns`` in one for each class count.
     """
     drawn = []
     for dtype in panel.dtypes:
@@ -107,7 +107,7 @@ def _mark(axes: Axes, classes: int, value: float) -> str:
 
 
 def clipped(panels: Sequence[Panel], axes: Axes) -> list[str]:
-    """The marks of clipped points that there are, each with what it means."""
+    """The marks of clipped points that occur, each with its meaning."""
     where = {axes.clipped(p.ratio) for panel in panels for p in panel.points.values()}
     meanings = {1: f"△ above {10.0**axes.high:,g}, or not finite", -1: f"▽ below {10.0**axes.low:,g}, or exact"}
     return [meaning for side, meaning in meanings.items() if side in where]

@@ -39,7 +39,7 @@ def merge(records: Sequence[Path] | Path, output_file: Path) -> Path:
 
 
 def conditions(old: Header, new: Header) -> list[str]:
-    """What differs between what two headers were asked to judge: seed, profile, selection of requirements."""
+    """Differences between the requests of two headers: seed, profile, selection of requirements."""
     seeds, profiles = ([_of_runs(header, key) for header in (old, new)] for key in ("seed", "profile"))
     found = [
         f"the {name}s differ ({before} and {after})"
@@ -59,7 +59,7 @@ def _of_runs(header: Header, key: str) -> str:
 
 
 def combined(records: Sequence[Record]) -> Record:
-    """One record with everything the given ones hold; raises RecordError where they contradict each other."""
+    """One record with the contents of all given ones; raises RecordError if they contradict each other."""
     versions = sorted({r.header.suite for r in records})
     if len(versions) > 1:
         files = ", ".join(f"{r.path} ({r.header.suite})" for r in records)
@@ -79,7 +79,7 @@ def combined(records: Sequence[Record]) -> Record:
 
 
 def _names(records: Sequence[Record]) -> dict[Path, str]:
-    """A short name for each file: its own, with its folder's where two share it."""
+    """A short name for each file: its own, preceded by its folder's if two files share it."""
     names = [r.path.name for r in records]
     return {r.path: r.path.name if names.count(r.path.name) == 1 else str(Path(*r.path.parts[-2:])) for r in records}
 
@@ -99,7 +99,7 @@ def _header(records: Sequence[Record], runs: list[SourceLine]) -> Header:
         command=_side_by_side(h.command for h in headers),
         started=min(h.started for h in headers),
         seed=min(h.seed for h in headers),
-        # Empty where one of them judged all that are claimed.
+        # Empty if one of them judged all that are claimed.
         dtypes=tuple(sorted({d for h in headers for d in h.dtypes})) if all(h.dtypes for h in headers) else (),
         backends=_union(records, lambda h: h.backends, ("name", "device"), ("spec", "unavailable", "broken")),
         requirements=_union(records, lambda h: h.requirements, ("id",), ("since", "source")),
@@ -110,7 +110,7 @@ def _header(records: Sequence[Record], runs: list[SourceLine]) -> Header:
 
 
 def _side_by_side(values: Iterable[str]) -> str:
-    """What describes one run, of several: each once."""
+    """The facts that describe a run, collected from several runs, each once."""
     return "; ".join(sorted({value for value in values if value}))
 
 
@@ -120,7 +120,7 @@ def _union(
     identity: Sequence[str],
     ignored: Sequence[str],
 ) -> tuple[_Entry, ...]:
-    """Entries of all headers, each once; raises RecordError where two describe the same thing differently."""
+    """Entries of all headers, each once; raises RecordError if two describe the same thing differently."""
     found: dict[tuple[str, ...], tuple[Record, _Entry]] = {}
     for record in records:
         for entry in listed(record.header):

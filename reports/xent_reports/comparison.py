@@ -1,4 +1,4 @@
-"""Backends side by side: conventions, capabilities, and what was observed without judgement."""
+"""Backends side by side: conventions, capabilities and observations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SITUATIONS = 24
 
 @dataclass(frozen=True)
 class Choice:
-    """One backend's value: marked where it is not the usual one, a warning where it is a claim of unsafe behaviour.
+    """One backend's value: marked if it is unusual, a warning if it claims unsafe behaviour.
 
-    ``note`` is what it rests on, where there is no documentation to lead to.
+    ``note`` is its origin, if there is no documentation to link to.
     """
 
     text: str
@@ -43,20 +43,20 @@ class Comparison:
 
     @property
     def common(self) -> Choice | None:
-        """The answer, where there are several backends and all give the same."""
+        """The answer that all of several backends give, if they agree."""
         return self.choices[0] if len(self.choices) > 1 and len(set(self.choices)) == 1 else None
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one requirement saw: by situation each backend's answer, with the dtypes where they differ."""
+    """Observations of one requirement: each backend's answer by situation, with the dtypes if they differ."""
 
     requirement: RequirementLine
     situations: Sequence[Comparison]
 
 
 def conventions(run: Run) -> list[Comparison]:
-    """Declared choices. The usual one is the header's default where it names one, else what most backends choose."""
+    """Declared choices. The usual one is the header's default if it names one, else that of most backends."""
     compared = []
     for name in _fields(run, lambda b: b.conventions):
         asked = run.header.conventions.get(name)
@@ -77,7 +77,7 @@ def conventions(run: Run) -> list[Comparison]:
 
 
 def unusual(run: Run) -> str:
-    """How many conventions there are, and how many of them some backend chooses otherwise."""
+    """The number of conventions, and of those with an unusual choice."""
     compared = conventions(run)
     differing = sum(any(choice.differs for choice in c.choices) for c in compared)
     return f"{counted(len(compared), 'question')}, {differing} with an unusual answer"
@@ -93,13 +93,13 @@ def capabilities(run: Run) -> list[Comparison]:
 
 
 def left_out(run: Run) -> list[Comparison]:
-    """What backends leave out of their claims, and why."""
+    """Capabilities that backends do not claim because they refused them, with the reasons."""
     columns = [_reasons(b.capabilities.get("left_out")) for b in run.available]
     return _side_by_side(columns) if any(columns) else []
 
 
 def _reasons(listed: Any) -> dict[str, str]:
-    """What is left out with the reason; what a foreign record has in another form is no such list."""
+    """What is left out, with the reasons; empty if a foreign record has it in another form."""
     pairs = listed if isinstance(listed, list) else []
     return {
         str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == len(("what", "why"))
@@ -107,7 +107,7 @@ def _reasons(listed: Any) -> dict[str, str]:
 
 
 def observations(run: Run) -> list[Observation]:
-    """Requirements that only observe, with what they saw."""
+    """Requirements that only observe, with their observations."""
     observed = []
     for requirement in run.requirements:
         if requirement.id == TIGHTEST_TIER:
@@ -129,7 +129,7 @@ def _side_by_side(answers: Sequence[dict[str, str]]) -> list[Comparison]:
 
 
 def _by_situation(answers: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """One backend's answer to each situation: the text alone where all dtypes agree, else with those that gave it."""
+    """One backend's answer to each situation; with the dtypes, unless all agree."""
     dtypes_by_answer: dict[str, dict[str, list[str]]] = {}
     for dtype, text in answers:
         for situation in text.split("; "):

@@ -1,6 +1,6 @@
-"""Compiled templates, kept where Python keeps compiled modules: compiling one takes longer than a short run judges.
+"""Compiled templates, cached beside Python's compiled modules: compiling them takes longer than a short run.
 
-Where they cannot be written, or Python is not to write any, templates are compiled in every process that uses them.
+If that folder is read-only or Python must not write bytecode, each process compiles the templates it uses.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class CompiledTemplates(BytecodeCache):
         return _DIGEST(self._settings + source.encode()).hexdigest()
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Read the compiled template, where there is a current one."""
+        """Read the compiled template, if there is a current one."""
         with suppress(OSError, NotImplementedError):
             content = _place(bucket).read_bytes()
             digest, code = content[:_LENGTH], content[_LENGTH:]
@@ -50,7 +50,7 @@ class CompiledTemplates(BytecodeCache):
                 bucket.code = marshal.loads(code)  # noqa: S302 - as Python reads compiled modules from there
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Write the compiled template, where that is possible and wanted."""
+        """Write the compiled template, unless that is impossible or forbidden."""
         if sys.dont_write_bytecode:
             return
         code = marshal.dumps(bucket.code)

@@ -1,4 +1,4 @@
-"""What was exercised and what was not applicable, with the reasons."""
+"""How many problems exercised each requirement, and which requirements were not applicable, with the reasons."""
 
 from __future__ import annotations
 

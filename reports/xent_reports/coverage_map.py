@@ -1,4 +1,4 @@
-"""The map of what a run tries: calls by rows and classes, and by each level of each factor."""
+"""The coverage map of a run: calls by rows and classes, and by each level of each factor."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class CoverageMap:
 
 
 def read(path: Path) -> CoverageMap:
-    """The map of a file; raises RecordError, naming it, where it is not one that `xent coverage` wrote."""
+    """The map of a file; raises RecordError, naming it, unless `xent coverage` wrote it."""
     try:
         content = from_data(json_object(path), CoverageFile)
     except ValueError as error:

@@ -59,7 +59,7 @@ def deviations(run: Run) -> list[Deviation]:
 
 
 def _places(run: Run, verdicts: Sequence[VerdictLine], taken: dict[str, int]) -> list[Place]:
-    """The requirements of some verdicts; ``taken`` counts how often each anchor was given."""
+    """The requirements of some verdicts; ``taken`` counts the uses of each anchor."""
     dtypes: dict[str, list[str]] = {}
     for verdict in verdicts:
         dtypes.setdefault(verdict.requirement, []).append(verdict.dtype)

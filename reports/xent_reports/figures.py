@@ -53,7 +53,7 @@ def quantity(value: float | str | None) -> str:
 
 
 def difference(expected: float | str | None, got: float | str | None) -> str:
-    """How far a value is from the expected one, or nothing where either is not a finite number."""
+    """The distance of a value from the expected one; empty if either is not a finite number."""
     if not isinstance(expected, float) or not isinstance(got, float):
         return ""
     gap = abs(got - expected)

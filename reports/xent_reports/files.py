@@ -32,15 +32,15 @@ def json_object(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Lone surrogates, which no file can hold, are written out.
+    """Write a file atomically. Lone surrogates, which UTF-8 cannot encode, are escaped.
 
-    Raises OSError, naming the file, where it cannot be written.
+    Raises OSError, naming the file, if that fails.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises OSError, naming the file, where it cannot be written."""
+    """Write a file atomically; raises OSError, naming the file, if that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(content)

@@ -31,12 +31,12 @@ from xent_reports.standing import standing
 
 #: Class names of the statuses on the page, short because they are on every cell.
 _CLASSES = dict(zip(SEVERITY, ("er", "cr", "ti", "fa", "we", "de", "va", "pa", "ob", "na"), strict=True))
-#: Statuses whose reasons are listed together.
+#: Statuses whose reasons are listed in one table.
 _UNSHOWN = (Status.NOT_APPLICABLE, Status.VACUOUS)
-#: With more columns than these there is no room for the titles of requirements.
+#: With more columns than this, titles of requirements are left out.
 _TITLED = 5
 
-#: Name of the kill matrix's page, beside that of the run.
+#: File name of the kill matrix's page, in the folder of the run's page.
 KILL_MATRIX = "kill-matrix.html"
 
 
@@ -48,9 +48,9 @@ def page(
     kill_matrix: KillMatrix | None = None,
     coverage_map: CoverageMap | None = None,
 ) -> str:
-    """The HTML page of a run and its causes, with what changed since earlier runs and what was tried, where given.
+    """The HTML page of a run and its causes, with changes since earlier runs and the coverage map, if given.
 
-    It links to the page of the kill matrix where there is one.
+    It links to the page of the kill matrix if there is one.
     """
     measured = accuracy(run, ("accuracy",) if abbreviated(run) else ("accuracy", "gradients"))
     panels = [panel for group in measured for panel in group.panels]
@@ -135,7 +135,7 @@ def _cells(cells: Sequence[Cell], width: int) -> Markup:
 
 
 def _cell(cell: Cell, wide: str) -> Markup:
-    """A passing cell is plain, any other has its class, its word and what it is sorted by. The row leads on."""
+    """A passing cell is plain; any other has a CSS class, the word of its status and a sorting key."""
     changed = Markup(" <b>{}<i> {}</i></b>").format(cell.sign, SIGNS[cell.sign]) if cell.sign else ""
     if cell.status is Status.PASS:
         start = Markup('<span class="c all">') if wide else Markup("<span class=c>")
@@ -145,7 +145,7 @@ def _cell(cell: Cell, wide: str) -> Markup:
 
 
 def _order(cell: Cell) -> Markup:
-    """What the column is sorted by."""
+    """The sorting key of the column."""
     return Markup(" data-o={:.4g}").format(cell.order) if cell.order else Markup("")
 
 
@@ -154,7 +154,7 @@ def _class(cell: Cell) -> str:
 
 
 def _basis(cells: Sequence[Cell | None]) -> Markup:
-    """Cells of the table of a row, each with what it rests on."""
+    """Cells of the table in an opened row, each with its evidence."""
     return Markup("").join(
         Markup("<td>")
         if cell is None
@@ -209,12 +209,12 @@ def _environment() -> Environment:
 
 
 def _finalized(value: Any) -> Any:
-    """What Jinja prints: text with nothing invisible in it. Markup is ours and stays."""
+    """Jinja's finalizer: makes invisible characters of text visible and passes markup, which is this package's own."""
     return value if isinstance(value, Markup) or not isinstance(value, str) else visible.visible(value)
 
 
 def _asset(name: str) -> Markup:
-    """A file of ours, put into the page without its comments and indentation."""
+    """A file of this package for the page, without its comments and indentation."""
     text = files("xent_reports").joinpath("templates", name).read_text("utf-8")
     return Markup(re.sub(r"^\s*(//.*\n)?", "", text, flags=re.MULTILINE).strip())  # noqa: S704
 

@@ -1,4 +1,4 @@
-"""Verdicts of several records as one each.
+"""Verdicts that several records hold, merged into one each.
 
 A verdict that several records hold is one verdict of the worst status and the largest ratio; its examples are added up
 where the seeds differ, because then the problems did too.
@@ -65,7 +65,7 @@ def joined(records: Sequence[Record]) -> list[VerdictLine]:
 
 
 def _one(group: list[tuple[Record, VerdictLine]]) -> VerdictLine:
-    """One verdict from those of several records: the worst, with what all of them counted."""
+    """One verdict from those of several records: the worst, with the sums of their counts."""
     if len(group) == 1:
         return group[0][1]
     by_seeds: dict[frozenset[int], list[VerdictLine]] = {}

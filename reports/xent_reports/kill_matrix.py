@@ -1,4 +1,4 @@
-"""The kill matrix as its page shows it: what each requirement finds among deliberately wrong backends."""
+"""The kill matrix as its page shows it: which deliberately wrong backends each requirement detects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
 NAMED = 3
 
 Examples = Annotated[int, Meta(gt=0)]
-#: By requirement the examples that a mutant takes with each seed, None where it survives.
+#: By requirement, the examples until a mutant is killed with each seed; None if it survives.
 Kills = dict[str, list[int | None]]
 
 
@@ -102,7 +102,7 @@ class Killer:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong backend. ``baselines`` says for each of them whether it kills it; ``survived`` names the seeds."""
+    """A wrong backend. ``baselines`` are whether each baseline kills it; ``survived`` are the seeds in which it survives."""
 
     name: str
     idea: str
@@ -117,7 +117,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Row:
-    """What a requirement, or a baseline, kills: how many, and which mutants nothing else kills.
+    """The kills of a requirement or baseline: how many, and the mutants that nothing else kills.
 
     ``examples`` is the median over its mutants and seeds, ``first`` how many of them no other kills sooner.
     """

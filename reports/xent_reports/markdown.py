@@ -1,4 +1,4 @@
-"""The summary of a run as Markdown, for a CI job's page: what the HTML says first, with the same glyphs."""
+"""The summary of a run as Markdown, for a CI job's page: the head of the HTML page, with the same glyphs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Requirements by family: a row each, with a cell for each backend, or for each dtype where there is one backend.
 
-What a row opens to is here too: the verdicts by dtype, how much each rests on, and why there is none.
+An opened row has the verdicts by dtype, with their evidence or the reason why there is none.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from xent_reports.headline import look
 from xent_reports.model import Run, dtype_order, largest_ratio, worst
 from xent_reports.visible import abridged, anchor, one_line, shortened
 
-#: More verdicts than these are not all listed by dtype; what is not simply passed always is.
+#: With more verdicts than this, those that simply passed are not listed by dtype.
 _IN_FULL = 4000
 #: Ratios below it, but 0, are written as about 0.
 _NEXT_TO_NOTHING = 1e-3
-#: One backend is shown by dtype where it has no more of them.
+#: A single backend with at most this many dtypes has a column for each.
 _DTYPES = 8
 #: Families with failures are open until so many rows are shown.
 _OPEN = 36
@@ -34,14 +34,14 @@ _REASON = 160
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of the matrix: ``status`` None where there is no verdict, ``href`` where there is more to read."""
+    """One cell of the matrix: ``status`` is None if there is no verdict, ``href`` leads to its failure."""
 
     status: Status | None
     ratio: str = ""
     href: str = ""
     #: Of those judged, how many problems met the condition; or why there is no result.
     basis: str = ""
-    #: What to sort by: how bad the status is, then the largest ratio.
+    #: Sorting key: how bad the status is, then the largest ratio.
     order: float = 0.0
     #: Whether it is worse or better than in an earlier record.
     sign: str = ""
@@ -64,7 +64,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A dtype of a requirement, or several that agree: a cell for each backend, None where there is no verdict."""
+    """A dtype of a requirement, or several that agree: a cell for each backend, None if there is no verdict."""
 
     dtype: str
     cells: Sequence[Cell | None]
@@ -86,7 +86,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """A requirement: a cell for each column, or one for all where it is judged once for all dtypes."""
+    """A requirement: a cell for each column, or one for all if it is judged once for all dtypes."""
 
     requirement: RequirementLine
     cells: Sequence[Cell]
@@ -96,7 +96,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Family:
-    """Requirements of a family, those with the worst status first; ``cells`` says for each column how many hold."""
+    """Requirements of a family, those with the worst status first; ``cells`` has the number of those that hold, for each column."""
 
     name: str
     rows: Sequence[Row]
@@ -140,12 +140,12 @@ def families(run: Run, signs: Signs | None = None) -> list[Family]:
 
 
 def abbreviated(run: Run) -> bool:
-    """Whether there are so many verdicts that each dtype gets one text for all backends."""
+    """Whether there are so many verdicts that each dtype has one text for all backends."""
     return len(run.verdicts) > _IN_FULL
 
 
 def _dtypes(run: Run) -> list[str]:
-    """Dtypes of the only backend; nothing where there are several backends, or too many dtypes."""
+    """Dtypes of the only backend; empty if there are several backends or too many dtypes."""
     dtypes = sorted({v.dtype for v in run.verdicts} - {"all"}, key=dtype_order)
     return dtypes if len(run.available) == 1 and len(dtypes) <= _DTYPES else []
 
@@ -169,7 +169,7 @@ def _place(verdict: VerdictLine) -> tuple[str, str, str]:
 
 
 def _sign(signs: Iterable[str]) -> str:
-    """The sign of several: worse where any is."""
+    """The sign of several changes: worse if any is."""
     present = set(signs)
     return next((sign for sign in (WORSE_SIGN, BETTER_SIGN) if sign in present), "")
 
@@ -180,7 +180,7 @@ def _at(column: Sequence[VerdictLine], dtype: str) -> Cell | None:
 
 
 def cell(verdicts: Sequence[VerdictLine]) -> Cell:
-    """The worst status of the dtypes and the largest ratio, leading to what there is to read about it."""
+    """The worst status of the dtypes and the largest ratio, with a link to the failure."""
     worst_verdict = worst(verdicts)
     if worst_verdict is None:
         return Cell(None)
@@ -209,7 +209,7 @@ def _together(cells: Sequence[Cell]) -> Cell:
 
 
 def _shown_ratio(verdict: VerdictLine, largest: float | None) -> str:
-    """The largest ratio, where it says something: an observation has no bound, and far below it all are alike."""
+    """The largest ratio, if meaningful: an observation has no bound, and ratios far below 1 need no digits."""
     if verdict.status is Status.OBSERVED:
         return ""
     return "≈0" if largest is not None and 0 < largest < _NEXT_TO_NOTHING else ratio(largest)

@@ -1,4 +1,4 @@
-"""A run as the report sees it: its lines in order, and every verdict found by what it is about."""
+"""A run as the report sees it: its lines in order, and verdicts by requirement and backend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DTYPES = ("float16", "bfloat16", "float32", "float64")
 class Run:
     """A record, or several that were combined.
 
-    A backend is called by its name, with the device where that name is there twice, in ``backends`` and ``verdicts``.
+    In ``backends`` and ``verdicts`` a backend has its name, with its device if two backends share the name.
     """
 
     header: Header
@@ -32,7 +32,7 @@ class Run:
     backends: Sequence[BackendLine]
     requirements: Sequence[RequirementLine]
     verdicts: Sequence[VerdictLine]
-    #: None where the record is truncated.
+    #: None if the record is truncated.
     footer: Footer | None
 
     @cached_property
@@ -50,12 +50,12 @@ class Run:
 
     @cached_property
     def available(self) -> list[BackendLine]:
-        """Backends that were run: those with a column of their own."""
+        """Backends that were run; each has a column."""
         return [b for b in self.backends if b.unavailable is None]
 
     @cached_property
     def failing(self) -> list[VerdictLine]:
-        """What has a cause."""
+        """Failures with a cause."""
         return [v for v in self.verdicts if v.status in FAILING]
 
     @cached_property
@@ -65,7 +65,7 @@ class Run:
 
     @cached_property
     def unexplained(self) -> list[list[VerdictLine]]:
-        """Verdicts of which the record says no more than the reason, by that reason, the worst first."""
+        """Verdicts for which the record has only a reason, by that reason, the worst first."""
         by_reason: dict[tuple[str, Status, str], list[VerdictLine]] = {}
         for verdict in sorted(self.failing, key=worst_first):
             if not verdict.failures:
@@ -117,5 +117,5 @@ def worst_first(verdict: VerdictLine) -> tuple[int, float]:
 
 
 def largest_ratio(verdicts: Iterable[VerdictLine]) -> float | None:
-    """The largest ratio of several verdicts, nan being larger than all; None where none has one."""
+    """The largest ratio of several verdicts, with nan as the largest; None if none has one."""
     return max((v.ratio for v in verdicts if v.ratio is not None), key=size, default=None)

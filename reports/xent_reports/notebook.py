@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 def fragment(record: Record, remarks: Sequence[str] = ()) -> str:
-    """What the terminal says of a record, as HTML: remarks, the verdict, then a folded block for each cause."""
+    """The terminal's summary of a record as HTML: notices, the verdict, then a folded block for each cause."""
     run = run_of(record)
     grouped = causes(run)
     return _template().render(

@@ -1,4 +1,4 @@
-"""A problem as a table a person can read: logits by rows and classes, what is special marked, repetition collapsed."""
+"""A problem as a readable table: logits by rows and classes, special elements marked, repetition collapsed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xent_reports.call import Call
 _COLUMNS, _ROWS = 14, 10
 #: No class index is written with as many digits.
 _DIGITS = 20
-#: Stands for what was cut.
+#: Replaces what was cut.
 _CUT = "…"
 
 
@@ -57,7 +57,7 @@ class _Span(NamedTuple):
 
 @dataclass(frozen=True)
 class _Grid:
-    """Everything before collapsing: texts by row and class, and what is marked."""
+    """The table before collapsing: texts by row and class, and marks."""
 
     logits: list[list[str]]
     weight: list[str]
@@ -70,7 +70,7 @@ class _Grid:
 
 
 def table_of(call: Call, index: Sequence[int] | None = None, quantity: str = "") -> Table | None:
-    """The table of a problem with the wrong element marked; None where its logits are given by a recipe or empty."""
+    """The table of a problem with the wrong element marked; None if its logits are given by a recipe or empty."""
     logits = call.by_row("logits")
     if not logits or not call.classes:
         return None

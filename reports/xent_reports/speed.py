@@ -1,4 +1,4 @@
-"""Median times, where a record has them: grouped so that only comparable ones stand together."""
+"""Median times of a record, grouped so that only comparable ones are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many of the requirements that apply to it each backend meets: what the badge and the head of the page say."""
+"""How many of the applicable requirements each backend meets, for the badge and the head of the page."""
 
 from __future__ import annotations
 

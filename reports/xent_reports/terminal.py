@@ -1,4 +1,4 @@
-"""The summary of a run for a terminal: what the page says first, with the same glyphs."""
+"""The summary of a run for a terminal: the head of the page, with the same glyphs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LISTED, _NAMED = 20, 3
 
 
 def wants_color(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour what goes to a stream: a terminal that is not dumb, and no NO_COLOR (no-color.org)."""
+    """Whether to use colour on a stream: on a terminal that is not dumb, without NO_COLOR (no-color.org)."""
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
@@ -59,7 +59,7 @@ def _backends(run: Run, *, color: bool) -> list[str]:
 
 
 def _cause(cause: Cause, *, color: bool) -> list[str]:
-    """What it takes to fail and how the smallest problem does; that problem, and the answers of others; what breaks."""
+    """A cause: its situation and the failure of the smallest problem; that problem, and the other backends' answers; what breaks."""
     head = _painted(cause.head, _COLORS.get(cause.status), color=color)
     witness, names = cause.witness, [one_line(name) for name in cause.requirements]
     rest = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""

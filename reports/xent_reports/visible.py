@@ -36,7 +36,7 @@ def _written_out(match: re.Match[str]) -> str:
 
 
 def isolated(text: object) -> Markup:
-    """The text as HTML whose direction does not reach its surroundings. ASCII has none to keep in."""
+    """The text as HTML that isolates its writing direction; ASCII needs no isolation."""
     shown = escape(visible(str(text)))
     return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
 
@@ -62,7 +62,7 @@ def abridged(text: str, limit: int = 48) -> str:
 
 
 def web_address(text: str) -> str | None:
-    """The text where it is an http or https address that a link may lead to, else None."""
+    """The text if it is an http or https address that may be linked, else None."""
     if len(text) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(text) or _INVISIBLE.search(text):
         return None
     try:
@@ -93,7 +93,7 @@ def address_label(address: str) -> str:
 
 @lru_cache(maxsize=4096)
 def slug(text: str) -> str:
-    """A part of an anchor: the text, or a readable and unique stand-in where it holds more than letters and digits."""
+    """A part of an anchor: the text, or a readable and unique replacement if it has more than letters and digits."""
     clean = re.sub(r"[^A-Za-z0-9._-]", "_", text)[:60]
     if clean == text and "--" not in text:
         return text
@@ -101,5 +101,5 @@ def slug(text: str) -> str:
 
 
 def anchor(requirement: str, backend: str, dtype: str | None = None) -> str:
-    """Where a failure is found on the page: ``requirement--backend--dtype``, or all its dtypes together."""
+    """The anchor of a failure on the page: ``requirement--backend--dtype``, or one for all its dtypes."""
     return "--".join(slug(part) for part in (requirement, backend, *([] if dtype is None else [dtype])))

@@ -16,7 +16,7 @@ from xent_reports.figures import counted, difference, quantity, ratio
 from xent_reports.problem_table import Table, table_of
 from xent_reports.visible import anchor, shortened
 
-#: A message that only puts the facts into a sentence.
+#: A message that only repeats the facts.
 _RETOLD = re.compile(r"[\w ]+(\[[\d, ]*\])? is \S+, expected \S+( within \S+)?")
 #: Characters that are shown of a value, and of a traceback.
 _VALUE, _TRACEBACK = 400, 4000
@@ -38,7 +38,7 @@ class Witness:
     found: str = ""
     text: str = ""
     traceback: str = ""
-    #: Which of the failures of its verdict it is, where there are several.
+    #: Its number among the failures of its verdict, if there are several.
     part: str = ""
     #: The answers of the other backends of the run.
     answers: Answers = field(default_factory=Answers)
