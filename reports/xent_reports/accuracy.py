@@ -82,7 +82,7 @@ def _larger(point: Point | None, new: Bin) -> Point:
 
 @dataclass(frozen=True)
 class Tier:
-    """The tier that a backend meets in one dtype, its largest error as a share of that bound, and the tier it misses."""
+    """The tier that a backend meets in one dtype, its largest error as a share of the bound, and the tier it misses."""
 
     name: str = ""
     share: float | None = None

@@ -102,7 +102,7 @@ class Killer:
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong backend. ``baselines`` are whether each baseline kills it; ``survived`` are the seeds in which it survives."""
+    """A wrong backend. ``baselines``: whether each baseline kills it; ``survived``: the seeds in which it survives."""
 
     name: str
     idea: str

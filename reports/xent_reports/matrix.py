@@ -96,7 +96,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Family:
-    """Requirements of a family, those with the worst status first; ``cells`` has the number of those that hold, for each column."""
+    """Requirements of a family, the worst status first; ``cells``: how many hold, for each column."""
 
     name: str
     rows: Sequence[Row]

@@ -59,7 +59,7 @@ def _backends(run: Run, *, color: bool) -> list[str]:
 
 
 def _cause(cause: Cause, *, color: bool) -> list[str]:
-    """A cause: its situation and the failure of the smallest problem; that problem, and the other backends' answers; what breaks."""
+    """A cause: its situation, the smallest problem and its failure, the other backends' answers, what breaks."""
     head = _painted(cause.head, _COLORS.get(cause.status), color=color)
     witness, names = cause.witness, [one_line(name) for name in cause.requirements]
     rest = f" … and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
