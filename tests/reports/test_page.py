@@ -125,10 +125,10 @@ def test_hostile_text_does_not_act_on_a_terminal_or_in_markdown(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("size", "limit"), [((3, 80, 20), 200_000), ((16, 80, 40), 230_000), ((16, 200, 600), 900_000)], ids=str
+    ("size", "limit"), [((3, 80, 20), 200_000), ((16, 80, 40), 235_000), ((16, 200, 600), 900_000)], ids=str
 )
 def test_the_page_is_small(tmp_path: Path, size: tuple[int, int, int], limit: int) -> None:
-    """With what each passing cell rests on: under 230 kB for 16 backends, 80 requirements and 40 failures."""
+    """With what each passing cell rests on: under 235 kB for 16 backends, 80 requirements and 40 failures."""
     path = records.written(tmp_path / "r.jsonl", *records.large(*size))
     assert xent_reports.render(path, tmp_path / "out").stat().st_size < limit
 

@@ -45,7 +45,7 @@ class Cause:
     @property
     def situation(self) -> str:
         """What it takes for it to show, in words, with the dtypes where it is not seen in all that were judged."""
-        if self.shown.signature[1] == AS_FLOAT32:
+        if any(instance.signature[1] == AS_FLOAT32 for instance in self.instances):
             return "in float64, as accurate as float32"
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from xent_conformance.records.instances import WRONG_NUMBER, Instance
+from xent_conformance.records.instances import AS_FLOAT32, WRONG_NUMBER, Instance
 from xent_conformance.records.situations import Weight, fact
 from xent_conformance.records.status import Level
 
@@ -40,8 +40,12 @@ OVERWRITTEN = "input-changed"
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
     """The failures by cause; the first of each stands for it."""
     alike: dict[tuple[str, ...], list[Instance]] = {}
-    for instance in instances:
-        alike.setdefault(instance.signature, []).append(instance)
+    given = list(instances)
+    in_float32 = {instance.verdict.backend for instance in given if instance.signature[1] == AS_FLOAT32}
+    for instance in given:
+        backend = instance.verdict.backend
+        joins = instance.may_be_float32 and backend in in_float32
+        alike.setdefault((backend, AS_FLOAT32) if joins else instance.signature, []).append(instance)
     return _with_consequences([group for same in alike.values() for group in _by_situation(same)])
 
 
@@ -67,7 +71,7 @@ def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instanc
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
     """Causes of failures with one signature."""
-    if instances[0].has_one_cause:
+    if any(instance.has_one_cause for instance in instances):
         return [_clearest_first(instances)]
     alike: dict[tuple[frozenset[str], frozenset[str]], list[Instance]] = {}
     for instance in instances:

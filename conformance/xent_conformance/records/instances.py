@@ -29,6 +29,8 @@ STRAY_READ = "stray-read"
 AS_FLOAT32 = "as float32"
 #: Largest error of such a number, beside the larger of 1 and the exact one: some units of float32's roundoff.
 FLOAT32_ERROR = 2.0**-18
+#: So many significant bits and fewer a number may have by chance, whatever it is computed in.
+FEW_BITS = 12
 
 #: What makes rows of a mean count differently.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
@@ -60,7 +62,7 @@ class Instance:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
-        if failure.kind in NUMBERS and self.verdict.dtype == "float64" and _as_float32(failure.got, failure.expected):
+        if self.may_be_float32 and _significant_bits(failure.got) > FEW_BITS:
             return self.verdict.backend, AS_FLOAT32
         return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
 
@@ -68,6 +70,13 @@ class Instance:
     def has_one_cause(self) -> bool:
         """Whether all of its signature is one fault, whatever it takes to come to that line, read, state or format."""
         return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE, AS_FLOAT32)
+
+    @cached_property
+    def may_be_float32(self) -> bool:
+        """Whether its number may have been computed in float32. One of few bits, such as 1, may be so by chance."""
+        failure = self.failure
+        of_float64 = failure.kind in NUMBERS and self.verdict.dtype == "float64"
+        return of_float64 and _as_float32(failure.got, failure.expected)
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -98,6 +107,12 @@ def _as_float32(got: object, expected: object) -> bool:
     except OverflowError:
         return False
     return bool(narrow == got)
+
+
+def _significant_bits(value: object) -> int:
+    """Bits of a number from its first to its last one that is set."""
+    numerator, _ = abs(value).as_integer_ratio() if isinstance(value, float) else (0, 1)
+    return (numerator // (numerator & -numerator)).bit_length() if numerator else 0
 
 
 def _kind(fact: str) -> str:
