@@ -135,6 +135,8 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         quantity=finding.quantity,
         message=finding.message,
         exception=finding.details().get("exception"),
+        got=finding.details().get("got"),
+        expected=finding.details().get("expected"),
         intermittent=cause.witness.sometimes,
         calls_before=len(cause.witness.before),
         situation=cause.needs.situation,

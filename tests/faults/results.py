@@ -206,7 +206,7 @@ FAULTS = [
             "layout.square-loss",
             "purity.arguments-read-anew",
         ),
-        message="gives another loss",
+        message="returns a different loss",
         everywhere=True,
         needs_the_run=True,
     ),
@@ -237,6 +237,6 @@ FAULTS = [
         "return loss + 1",
         when="threading.current_thread() is not threading.main_thread()",
         verdicts={"purity.threads": "fail"},
-        message="beside 3 others",
+        message="while 3 others run",
     ),
 ]

@@ -13,7 +13,7 @@ BROKEN = {
     "syntax error": ("def f(:\n", 3, "SyntaxError"),
     "exits on import": ("import sys\nsys.exit(5)\n", 3, "SystemExit"),
     "no backend": ("x = 1\n", 2, "defines no 'backend'"),
-    "no name": ("class B:\n    capabilities = None\n\nbackend = B()\n", 3, "name must be"),
+    "no name": ("class B:\n    capabilities = None\n\nbackend = B()\n", 3, "name must have"),
     "no capabilities": ("class B:\n    name = 'b'\n    capabilities = 7\n\nbackend = B()\n", 3, "capabilities must be"),
 }
 

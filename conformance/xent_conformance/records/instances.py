@@ -32,8 +32,9 @@ FLOAT32_ERROR = 2.0**-18
 #: So many significant bits and fewer a number may have by chance, whatever it is computed in.
 FEW_BITS = 12
 
-#: What makes rows of a mean count differently.
+#: What makes rows of a mean count differently, and the fact that stands for either.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
+DIFFERENTLY = "rows that count differently"
 
 #: What messages of one ``raise`` differ in: numbers, and how many of them a shape has.
 NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
@@ -82,7 +83,8 @@ class Instance:
     def needed(self) -> frozenset[str]:
         """What its witness does not fail without, but for what goes without saying."""
         situation = [fact for fact in self.failure.situation if not is_size(fact)]
-        return _one_for_another(frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation))
+        needed = frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation)
+        return _one_for_another(needed, needed.union(self.failure.undecided))
 
     @cached_property
     def has(self) -> frozenset[str]:
@@ -92,8 +94,8 @@ class Instance:
     @cached_property
     def undecided(self) -> frozenset[str]:
         """Facts of its witness that it may or may not need."""
-        sizes = _sizes(self.failure.situation)
-        return (frozenset(map(_kind, self.failure.undecided)) | sizes) - self.has
+        facts = frozenset(map(_kind, self.failure.undecided)) | _sizes(self.failure.situation)
+        return (facts | {DIFFERENTLY} if facts & UNEQUAL else facts) - self.has
 
 
 def _as_float32(got: object, expected: object) -> bool:
@@ -120,15 +122,15 @@ def _kind(fact: str) -> str:
     return "labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact
 
 
-def _one_for_another(needed: frozenset[str]) -> frozenset[str]:
+def _one_for_another(needed: frozenset[str], possible: frozenset[str]) -> frozenset[str]:
     """In a mean class weights and ignored rows alike make rows count differently.
 
     Where it takes something else too, such as spatial logits, what is wrong with that is shown by either of them.
     """
     others = needed - UNEQUAL - {"reduction mean"}
     special = any(fact(name).weight is Weight.MAJOR for name in others)
-    if "reduction mean" in needed and len(needed & UNEQUAL) == 1 and special:
-        return needed - UNEQUAL | {"rows that count differently"}
+    if "reduction mean" in possible and len(needed & UNEQUAL) == 1 and special:
+        return needed - UNEQUAL | {DIFFERENTLY}
     return needed
 
 
