@@ -93,13 +93,18 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class TensorflowArrays:
-    """A function on eager tensors; ``libraries`` are the distributions it is from, where that is not TensorFlow."""
+class TensorflowLoss:
+    """A loss on eager tensors, with gradients by a tape; scripts print it behind ``setup``.
+
+    ``libraries`` are the distributions it is from, where that is not TensorFlow.
+    """
 
     name: str = "tensorflow"
     capabilities: Capabilities = CAPABILITIES
     device: str = "cpu"
     libraries: tuple[str, ...] = ()
+    function: Loss = loss
+    setup: str = SETUP
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -116,15 +121,43 @@ class TensorflowArrays:
             raise TypeError(f"expected a tf.Tensor, got {type(array).__name__}")
         return np.asarray(array.numpy())
 
+    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss, as the library gives it."""
+        return self.function(logits, target, **options)
+
+    def cross_entropy_vjp(
+        self,
+        cotangent: Tensor,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        repeats: int = 1,
+        upstream: str = "leaf",
+        **options: Any,
+    ) -> Vjp:
+        """Loss and gradients by one tape, read once or several times."""
+        scale = 2 if upstream == "scaled" else 1
+        return Vjp(*gradients(self.function, cotangent, logits, target, repeats=repeats, scale=scale, **options))
+
+    def reproducer(self) -> ReproducerParts:
+        """A script in the library's own words, printed from the functions that the adapter runs."""
+        name = self.function.__name__
+        call = f"def cross_entropy(logits, target, **options):\n    return {name}(logits, target, **options)"
+        calls = {
+            "cross_entropy": joined(plain_source(self.function), call),
+            "cross_entropy_vjp": joined(plain_source(self.function), plain_source(gradients), _VJP),
+        }
+        return ReproducerParts(f"{self.setup}\n{SETUP}", ARRAY, RESULT, calls)
+
 
 @dataclass(frozen=True)
-class TensorflowBackend(TensorflowArrays):
+class TensorflowBackend(TensorflowLoss):
     """The two losses, their gradients by a tape, and the softmax that they are made of."""
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss of class indices or distributions."""
         _check(logits, target, **options)
-        return loss(logits, target, **options)
+        return super().cross_entropy(logits, target, **options)
 
     def cross_entropy_vjp(
         self,
@@ -138,8 +171,7 @@ class TensorflowBackend(TensorflowArrays):
     ) -> Vjp:
         """Loss and gradients by one tape, read once or several times."""
         _check(logits, target, **options)
-        scale = 2 if upstream == "scaled" else 1
-        return Vjp(*gradients(loss, cotangent, logits, target, repeats=repeats, scale=scale, **options))
+        return super().cross_entropy_vjp(cotangent, logits, target, repeats=repeats, upstream=upstream, **options)
 
     def softmax(self, logits: Tensor) -> Tensor:
         """``tf.nn.softmax`` over the class axis."""
@@ -174,42 +206,6 @@ def _check(logits: Tensor, target: Tensor, reduction: str = "mean") -> None:
             f"{target.dtype.name} targets are distributions and must have the shape of the logits, {logits.shape};"
             f" got {target.shape}"
         )
-
-
-@dataclass(frozen=True)
-class TensorflowLoss(TensorflowArrays):
-    """A loss of another library on eager tensors, with gradients by a tape; scripts print it behind ``setup``."""
-
-    function: Loss = loss
-    setup: str = SETUP
-
-    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
-        """Loss, as the library gives it."""
-        return self.function(logits, target, **options)
-
-    def cross_entropy_vjp(
-        self,
-        cotangent: Tensor,
-        logits: Tensor,
-        target: Tensor,
-        *,
-        repeats: int = 1,
-        upstream: str = "leaf",
-        **options: Any,
-    ) -> Vjp:
-        """Loss and gradients by one tape, read once or several times."""
-        scale = 2 if upstream == "scaled" else 1
-        return Vjp(*gradients(self.function, cotangent, logits, target, repeats=repeats, scale=scale, **options))
-
-    def reproducer(self) -> ReproducerParts:
-        """A script in the library's own words, printed from the functions that the adapter runs."""
-        name = self.function.__name__
-        call = f"def cross_entropy(logits, target, **options):\n    return {name}(logits, target, **options)"
-        calls = {
-            "cross_entropy": joined(plain_source(self.function), call),
-            "cross_entropy_vjp": joined(plain_source(self.function), plain_source(gradients), _VJP),
-        }
-        return ReproducerParts(f"{self.setup}\n{SETUP}", ARRAY, RESULT, calls)
 
 
 def library_loss(
