@@ -16,10 +16,11 @@ from xent_conformance.calling.calls import Invocation, Outcome
 from xent_conformance.formats import FLOATING, is_floating
 from xent_conformance.interface import Capabilities
 from xent_conformance.interruptions import check
-from xent_conformance.judging.findings import Compared, Declined, Finding
+from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject, distributions
 from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.claims import REDUCTIONS
 from xent_conformance.opening import Opened
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, by_row
@@ -34,10 +35,6 @@ from xent_conformance.requirements.registry import Requirement, load
 MOST, SECONDS = 50, 60.0
 #: Longest text of an answer or a reason.
 LONGEST = 200
-#: Kinds of failures that are the end of a process; the backend that it is of is not asked again.
-LOST = "lost"
-#: Reductions that a call may name; any other one is the subject of its requirement.
-REDUCTIONS = ("none", "sum", "mean")
 
 
 def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[VerdictLine]:
@@ -81,7 +78,8 @@ def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]
         return
     dtype = problem.dtype if verdict.dtype not in FLOATING else verdict.dtype
     own = _subject(others[verdict.backend], dtype)
-    if failure.kind != LOST and not any(f.failed for f in findings(requirement, Trial(own, problem))):
+    # A backend whose process has ended on it is not asked again.
+    if failure.kind != Lost.kind and not any(f.failed for f in findings(requirement, Trial(own, problem))):
         return
     for name, other in others.items():
         if name != verdict.backend:
@@ -141,6 +139,7 @@ def _not_claimed(requirement: Requirement, subject: Subject, problem: Problem, *
         yield reason
     if unclaimed := subject.unclaimed(problem):
         yield f"{without} {', '.join(sorted(unclaimed))}"
+    # Any other reduction is what its requirement is about.
     if problem.reduction in REDUCTIONS and problem.reduction not in claims.reductions:
         yield f"{without} reduction={problem.reduction!r}"
     if not (foreign or problem.has_probabilities or labels in ("int64", *claims.target_dtypes)):

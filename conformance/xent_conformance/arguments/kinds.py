@@ -26,6 +26,18 @@ def add_dask(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_profile(command: argparse.ArgumentParser, default: str = "default") -> None:
+    """The option --profile of a command that is not `xent run`."""
+    command.add_argument(
+        "--profile", default=default, metavar="PROFILE", help=f"as for `xent run` (default: {default})"
+    )
+
+
+def add_dtypes(command: argparse.ArgumentParser, which: str = "as for `xent run` (default: all)") -> None:
+    """The option --dtypes; ``which`` is its help."""
+    command.add_argument("--dtypes", default=[], action="append", metavar="D,D", help=which)
+
+
 def sentence(text: str) -> str:
     """The one-line help of a command as the sentence that begins its own help."""
     return f"{text[0].upper()}{text[1:]}."

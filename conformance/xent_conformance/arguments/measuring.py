@@ -5,7 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from xent_conformance import exporting, measuring
-from xent_conformance.arguments.kinds import EXIT_CODES, Add, above_zero, add_dask, folder, positive, sentence
+from xent_conformance.arguments.kinds import (
+    EXIT_CODES,
+    Add,
+    above_zero,
+    add_dask,
+    add_dtypes,
+    add_profile,
+    folder,
+    positive,
+    sentence,
+)
 
 BENCH_EXAMPLES = """\
 examples:
@@ -26,7 +36,7 @@ def add_mutants(add: Add) -> None:
         "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_mutants()"
     )
     mutants.add_argument("--seeds", type=positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
-    mutants.add_argument("--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)")
+    add_profile(mutants)
     mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="only these mutants: names or patterns")
     mutants.add_argument(
         "-n", dest="workers", type=positive, default=1, metavar="WORKERS", help="processes (default: 1)"
@@ -76,14 +86,10 @@ def add_coverage(add: Add) -> None:
         "coverage", help=what, description=f"{sentence(what)} Nothing is judged, and the backend is not called."
     )
     coverage.add_argument("backend", metavar="BACKEND", help="the backend whose claims are used, as for `xent run`")
-    coverage.add_argument(
-        "--profile", default="default", metavar="PROFILE", help="as for `xent run` (default: default)"
-    )
+    add_profile(coverage)
     coverage.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (default: 0)")
     coverage.add_argument("--seeds", type=positive, default=1, metavar="N", help="number of seeds (default: 1)")
-    coverage.add_argument(
-        "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
-    )
+    add_dtypes(coverage)
     coverage.add_argument("--output", type=Path, metavar="FILE", help="also write the result as JSON")
     coverage.set_defaults(command=measuring.coverage)
 
@@ -101,11 +107,9 @@ def add_vectors(add: Add) -> None:
         metavar="DIR",
         help="an empty folder (default: ./xent-vectors)",
     )
-    vectors.add_argument("--profile", default="quick", metavar="PROFILE", help="as for `xent run` (default: quick)")
+    add_profile(vectors, "quick")
     vectors.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the problems (default: 0)")
-    vectors.add_argument(
-        "--dtypes", default=[], action="append", metavar="D,D", help="as for `xent run` (default: all)"
-    )
+    add_dtypes(vectors)
     for flag, metavar, what in (
         ("--claim", "CLAIM", "what problems may contain, such as no-spatial or finite-logits-only; repeatable"),
         ("--convention", "NAME=VALUE", "a choice other than PyTorch's, such as all_ignored_loss=zero; repeatable"),
@@ -122,9 +126,7 @@ def add_bench(add: Add) -> None:
     what = "time backends relative to a copy of the same bytes, where their loss is correct"
     bench = add("bench", help=what, description=sentence(what), epilog=f"{BENCH_EXAMPLES}\n{EXIT_CODES}")
     bench.add_argument("backends", nargs="+", metavar="BACKEND", help="as for `xent run`")
-    bench.add_argument(
-        "--dtypes", default=[], action="append", metavar="D,D", help="of the logits (default: float32,bfloat16)"
-    )
+    add_dtypes(bench, "of the logits (default: float32,bfloat16)")
     bench.add_argument(
         "--shapes", default=",".join(SHAPES), metavar="SHAPE,SHAPE", help=f"of the logits (default: {','.join(SHAPES)})"
     )
