@@ -12,7 +12,7 @@ from xent_conformance.judging.findings import Compared, Finding, Held, WrongConv
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import Precision
-from xent_conformance.problem import F64Array, from_rows
+from xent_conformance.problem import F64Array, Problem, from_rows
 from xent_conformance.requirements.agreement import effect_of, primitive_of
 
 
@@ -58,19 +58,28 @@ def nll_finding(trial: Trial) -> Compared:
     return log_softmax if log_softmax.failed else finding
 
 
+def direction(problem: Problem) -> F64Array:
+    """Numbers of both signs and zeros that the dtype of the logits holds, (rows, C), to multiply a derivative with."""
+    digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
+    return np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
+
+
+def product_bound(trial: Trial, along: F64Array) -> F64Array:
+    """Tolerance of the second derivative times a vector (rows, C); infinite where the gradient is not defined."""
+    undefined = ~np.isfinite(trial.bounds.grad_logits)
+    return np.where(undefined, np.inf, trial.bounds.hessian_times(along))
+
+
 def second_order_finding(trial: Trial) -> Finding:
     """The second derivative times a vector compared with the exact product."""
-    problem = trial.problem
-    undefined = ~np.isfinite(trial.bounds.grad_logits)
-    digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
-    v = np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
+    problem, v = trial.problem, direction(trial.problem)
     exact = trial.answer.hessian_times(v)
     vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
     return trial.compare(
         "product",
         trial.hessian_times(vector),
         exact,
-        np.where(undefined, np.inf, trial.bounds.hessian_times(v)),
+        product_bound(trial, v),
         effect=effect_of(exact.value),
         call=second_order(vector, problem),
     )
