@@ -80,7 +80,7 @@ DAMAGES: dict[str, tuple[Callable[[list[Any]], None], str]] = {
     "a verdict about nothing": (set_to(1, "requirement", "a.z"), "the header does not list what it is about"),
     "a verdict that is there twice": (
         lambda lines: lines.insert(2, lines[1]),
-        r":3: damaged: the verdict on torch, a\.x, float16: it is there twice",
+        r":3: damaged: the verdict on torch, a\.x, float16: it occurs twice",
     ),
     "an unknown status": (set_to(1, "status", "passed"), r":2: damaged: Invalid enum value 'passed' - at `\$\.status`"),
     "a ratio that is no number": (

@@ -56,11 +56,11 @@ def many(field: str, count: int, make: Callable[[int], Any]) -> Callable[[list[A
 
 
 HOSTILE: dict[str, tuple[Callable[[list[Any]], str], str]] = {
-    "a header key twice": (spliced(1, '"suite"', '"suite": "9", "suite"'), ":1: the key 'suite' is there twice"),
+    "a header key twice": (spliced(1, '"suite"', '"suite": "9", "suite"'), ":1: the key 'suite' occurs twice"),
     "a verdict key twice": (spliced(2, '"status"', '"status": "pass", "status"'), ":2: the key 'status' is there"),
     "a problem key twice": (spliced(2, '"dtype": "int64"', '"dtype": "x", "dtype": "y"'), ":2: the key 'dtype'"),
-    "a bare nan": (spliced(3, '"ratio": 0.5', '"ratio": NaN'), ":3: not JSON .NaN is no number"),
-    "a bare infinity": (spliced(3, '"ratio": 0.5', '"ratio": -Infinity'), ":3: not JSON .-Infinity is no number"),
+    "a bare nan": (spliced(3, '"ratio": 0.5', '"ratio": NaN'), ":3: not JSON .NaN is not a number"),
+    "a bare infinity": (spliced(3, '"ratio": 0.5', '"ratio": -Infinity'), ":3: not JSON .-Infinity is not a number"),
     "a float out of range": (spliced(3, '"ratio": 0.5', '"ratio": 1e999'), ":3: a number beyond the range"),
     "an endless integer": (spliced(3, '"ratio": 0.5', f'"ratio": {"9" * 100_000}'), ":3: an integer of 100000 digits"),
     "an endless float": (spliced(3, '"ratio": 0.5', f'"ratio": {"9" * 400}.5'), ":3: a number beyond the range"),

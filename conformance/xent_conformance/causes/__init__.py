@@ -1,1 +1,1 @@
-"""What a failing problem needs in order to fail: facts about problems, and variants without each of them."""
+"""Determines which properties of a failing problem are necessary for it to fail: facts, and variants without each."""

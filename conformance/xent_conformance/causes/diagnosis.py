@@ -1,4 +1,4 @@
-"""What it takes to fail: the facts of a failing problem without which it passes."""
+"""Determines the situation of a failure: the facts of its problem without which it passes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from xent_conformance.causes.facts import facts
 from xent_conformance.causes.variants import WITHOUT, variants
 from xent_conformance.problem import Problem
 
-#: Options of a call where they are not passed.
+#: Values of the options of a call that are not passed.
 OPTIONS = {"weight": None, "ignore_index": None, "reduction": "mean", "label_smoothing": 0.0}
 PLACES = {fact: place for place, fact in enumerate(WITHOUT)}
 
 
 class Shown(Enum):
-    """What a problem shows of a failure."""
+    """What a variant of a problem shows about a failure."""
 
     FAILS = "fails"
     PASSES = "passes"
-    #: It fails in another way, nearly fails, cannot be judged.
+    #: It fails in another way, nearly fails, or cannot be judged.
     UNCLEAR = "unclear"
-    #: It is not what the requirement is about.
+    #: The requirement does not apply to it.
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Facts of a failing problem: those that it does not fail without, and those of which that cannot be said.
+    """The facts of a failing problem that matter for the failure.
 
-    ``sizes`` say more closely how large it must be: see ``edges``.
+    Attributes:
+        situation: Those without which it does not fail.
+        undecided: Those for which this could not be decided.
+        sizes: The smallest failing size, as facts; see ``edges``.
     """
 
     situation: tuple[str, ...]
@@ -40,16 +43,20 @@ class Needs:
 
 
 def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
-    """What a failing problem needs in order to fail.
+    """Determine which facts of a problem are necessary for its failure.
 
-    A fact is needed where at least one variant without it passes and none fails.
+    A fact is necessary if no variant without it fails and at least one passes.
+
+    Args:
+        problem: A failing problem.
+        shown: Judges a variant of it.
     """
     situation, undecided = [], []
     for fact in sorted(facts(problem), key=_place):
         seen = {shown(variant) for variant in variants(problem, fact)}
         if Shown.FAILS in seen or not seen:
             continue
-        # What only compares layouts has nothing to compare where there is none.
+        # A requirement that compares memory layouts does not apply to a variant where all arrays are contiguous.
         if Shown.PASSES in seen or (fact.endswith("not contiguous") and seen == {Shown.NOTHING}):
             situation.append(fact)
         else:
@@ -58,13 +65,16 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
 
 
 def elsewhere(problem: Problem, calls: Iterable[Invocation]) -> tuple[str, ...]:
-    """Facts of calls that a problem does not have: what compares calls may have seen the fault in any of them."""
+    """Facts of the calls made while judging a problem that the problem itself does not have.
+
+    A requirement that compares calls may have seen the fault in any of them.
+    """
     others = {fact for call in calls for fact in _facts_of(call, problem)}
     return tuple(sorted(others - facts(problem), key=_place))
 
 
 def _facts_of(call: Invocation, judged: Problem) -> frozenset[str]:
-    """Facts of a call of logits, or of their log_softmax, and a target, that was made while judging a problem."""
+    """Facts of a call made while judging a problem; empty for a call without target, or without logits or log_probs."""
     logits = call.inputs.get("logits", call.inputs.get("log_probs"))
     target = call.inputs.get("target")
     if logits is None or target is None:
@@ -74,5 +84,5 @@ def _facts_of(call: Invocation, judged: Problem) -> frozenset[str]:
 
 
 def _place(fact: str) -> tuple[int, str]:
-    """Where a fact comes in a situation: options first, then shapes and numbers, then memory layouts and dtypes."""
+    """Sort key of a fact in a situation: options first, then shapes and numbers, then memory layouts and dtypes."""
     return PLACES.get(fact, len(PLACES)), fact

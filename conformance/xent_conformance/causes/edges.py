@@ -1,7 +1,7 @@
-"""The size at which a failure begins: how many classes or rows it takes, and whether one more is too many.
+"""Determines the size at which a failure begins: the fewest classes or rows, and whether one more passes again.
 
-Facts say only whether there are more than a few fixed numbers; that a witness has 65 classes may be an edge of a block
-or chance.
+The facts of a problem only state whether it has more than 4, 100 or 10,000. If a witness has 65 classes, that may be
+the edge of a block in the kernel, or chance.
 """
 
 from __future__ import annotations
@@ -16,24 +16,30 @@ from xent_conformance.problem import Problem
 from xent_conformance.subproblems import MATRIX, keep_classes, keep_rows
 
 Places = npt.NDArray[np.intp]
-#: Of so few rows "several" says enough.
+#: With so few rows, the fact "several rows" is as exact as the size.
 FEW_ROWS = 2
 
 
 def edges(problem: Problem, situation: Iterable[str], shown: Callable[[Problem], Shown]) -> tuple[str, ...]:
-    """Facts about sizes that a failing problem needs, more exact than those of its situation.
+    """Exact sizes that a failing problem needs.
 
-    "more than 64 classes": with one class fewer it passes. "just 65 classes": with one more as well. None where a
-    smaller problem fails or cannot be judged.
+    Args:
+        problem: The failing problem.
+        situation: The facts that it needs; only sizes that they mention are tried.
+        shown: Judges a variant of it.
+
+    Returns:
+        "more than 64 classes" if it passes with 64 classes and not with 66; "just 65 classes" if it passes with 64 and
+        with 66. Empty if a smaller problem fails or cannot be judged.
     """
     given = list(situation)
-    found = []
+    sizes = []
     if any(fact.endswith(" classes") and fact.startswith("more") for fact in given):
-        found += _edge("classes", problem.classes, _other_classes, problem, shown)
+        sizes += _edge("classes", problem.classes, _other_classes, problem, shown)
     many = any(fact.endswith(" rows") and fact.startswith(("more", "several")) for fact in given)
     if many and problem.rows > FEW_ROWS and problem.logits.ndim == MATRIX:
-        found += _edge("rows", problem.rows, _other_rows, problem, shown)
-    return tuple(found)
+        sizes += _edge("rows", problem.rows, _other_rows, problem, shown)
+    return tuple(sizes)
 
 
 def _edge(
@@ -55,29 +61,32 @@ def _seen(variants: Iterable[Problem | None], shown: Callable[[Problem], Shown])
 
 
 def _other_classes(problem: Problem, by: int) -> Iterator[Problem | None]:
-    """One class fewer, or one more like another: a class that no row is about, in different places."""
+    """Variants with one class fewer or more (``by`` is -1 or 1), at different places.
+
+    Only classes that are no row's label are removed or repeated, and only those whose logits most other classes share.
+    """
     used = {problem.ignored_label} if problem.has_probabilities else {problem.ignored_label, *problem.labels().tolist()}
     spare = np.array([c for c in range(problem.classes) if c not in used], dtype=np.intp)
     plain = spare[_like_most(problem.logits_by_row()[:, spare])] if spare.size else spare
     every = np.arange(problem.classes)
     for place in _few(plain):
-        # One more goes behind the one that it is like, which leaves the first and the last class where they are.
+        # The new class is inserted before the one that it repeats, so that the last class remains the last.
         yield keep_classes(problem, np.delete(every, place) if by < 0 else np.insert(every, place, place))
 
 
 def _other_rows(problem: Problem, by: int) -> Iterator[Problem | None]:
-    """One row fewer, or one more like another, in different places."""
+    """Variants with one row removed or repeated (``by`` is -1 or 1), at different places."""
     every = np.arange(problem.rows)
     for place in _few(every):
         yield keep_rows(problem, np.delete(every, place) if by < 0 else np.insert(every, place, place))
 
 
 def _like_most(columns: npt.NDArray[np.float64]) -> Places:
-    """Which columns are the one that most of them are."""
+    """Indices of the columns that are equal to the most frequent column."""
     _, first, counts = np.unique(columns, axis=1, return_inverse=True, return_counts=True)
     return np.flatnonzero(first.reshape(-1) == counts.argmax())
 
 
 def _few(places: Places) -> list[int]:
-    """The first, a middle one and the last."""
+    """The first place, one in the middle, and the last."""
     return sorted({int(places[i]) for i in (0, len(places) // 2, -1)}) if places.size else []

@@ -1,7 +1,7 @@
-"""What is special about a problem, in the words of the report.
+"""The facts of a problem: its special properties, by the names that records use.
 
-Facts are what situations consist of: each can be taken away from a problem, as ``variants.py`` does. Some say what a
-problem does without, since a fault may lie in the path without class weights.
+``variants.py`` makes problems without a given fact; situations consist of facts. Some facts are absences, such as "no
+class weights", because a fault may lie in the code for calls without them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import numpy.typing as npt
 from xent_conformance.formats import is_floating, name_of
 from xent_conformance.problem import F64Array, Problem
 
-#: Sizes that make a problem large: for a thread, for a block, and for 16 bits.
+#: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
-#: exp of float32 overflows, and underflows, from about FAR on; what is not LARGE hardly changes a sum of exponentials.
+#: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
+#: no exponential dominates the others.
 FAR, LARGE = 80.0, 4.0
-#: Shares of a target sum to 1 within this, whatever they were rounded to.
+#: Target probabilities sum to 1 within this in every dtype, including bfloat16.
 ROUGHLY = 1e-2
 
 
@@ -97,7 +98,7 @@ def _ignored(problem: Problem) -> Iterator[str]:
 
 
 def _ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:
-    """Which rows are ignored; none where the target does not go with the rows."""
+    """Mask of the ignored rows; all False if the target does not have one label for each row."""
     return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
 
 

@@ -1,4 +1,4 @@
-"""Variants of a problem with other numbers, in the memory layout that there was."""
+"""Variants of a problem with other numbers, in the same memory layout."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes.facts import LARGE
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
 
-#: Logits that ordinary ones would not do for: a fact of every problem until others are tried.
+#: The fact that a failure needs these very logits. It holds for every problem, until ordinary logits fail as well.
 PARTICULAR = "particular logits"
 
 
 def random_weights(problem: Problem) -> Iterator[Problem]:
-    """Class weights that are positive and differ."""
+    """With class weights that are positive and different."""
     yield _with_weights(problem, 0.5 + _random(problem).random(problem.classes))
 
 
 def distributions(problem: Problem) -> Iterator[Problem]:
-    """Smooth distributions around the labels, where no row is ignored."""
+    """With target probabilities around the labels; no variant if a row is ignored or a label is out of range."""
     labels = problem.labels()
     if not problem.ignored().any() and labels.size and labels.min() >= 0 and labels.max() < problem.classes:
         shares = (labels[:, None] == np.arange(problem.classes)) * 0.7 + 0.3 / problem.classes
@@ -29,7 +29,7 @@ def distributions(problem: Problem) -> Iterator[Problem]:
 
 
 def more_classes(problem: Problem) -> Iterator[Problem]:
-    """Three more classes, with logits and weights like the others."""
+    """With three more classes, whose logits and weights are ordinary."""
     rng, logits, axis = _random(problem), problem.logits_by_row(), problem.class_axis
     wide = np.concatenate([logits, rng.normal(size=(len(logits), 3))], axis=1)
     like = np.empty((*problem.row_shape[:axis], wide.shape[1], *problem.row_shape[axis:]))
@@ -43,21 +43,21 @@ def more_classes(problem: Problem) -> Iterator[Problem]:
 
 
 def finite(problem: Problem) -> Iterator[Problem]:
-    """Ordinary numbers in place of logits that are not finite."""
+    """With ordinary numbers for logits that are not finite."""
     if not np.isfinite(problem.logits_by_row()).all():
         yield with_finite_rows(problem, np.ones(problem.rows, bool))
 
 
 def with_finite_rows(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem:
-    """Ordinary numbers in place of logits that are not finite, in some of the rows."""
+    """The problem with ordinary numbers for logits that are not finite, in the rows of a mask."""
     logits = problem.logits_by_row()
-    odd = ~np.isfinite(logits) & rows[:, None]
-    other = _random(problem).normal(size=logits.shape)
-    return _with_logits(problem, np.where(odd, other, logits)) if odd.any() else problem
+    replaced = ~np.isfinite(logits) & rows[:, None]
+    ordinary = _random(problem).normal(size=logits.shape)
+    return _with_logits(problem, np.where(replaced, ordinary, logits)) if replaced.any() else problem
 
 
 def _particular(problem: Problem) -> Iterator[Problem]:
-    """Logits with nothing special about their values."""
+    """With ordinary logits, from three seeds."""
     for seed in range(3):
         values = np.random.default_rng(seed).normal(size=(problem.rows, problem.classes)) * 2
         yield _with_logits(problem, np.round(values, 2))
@@ -71,7 +71,7 @@ def _small(problem: Problem) -> Iterator[Problem]:
 
 
 def _near_zero(problem: Problem) -> Iterator[Problem]:
-    """Every row moved so that its largest logit is small, which changes no answer."""
+    """With each row shifted so that its largest logit is small, which does not change the exact answer."""
     logits = problem.logits_by_row()
     top = np.where(np.isfinite(logits), logits, -np.inf).max(axis=1, keepdims=True)
     yield _with_logits(problem, logits - np.where(np.isfinite(top), top - LARGE, 0))
@@ -108,7 +108,7 @@ def _random(problem: Problem) -> np.random.Generator:
 
 
 def _placed(rows: F64Array, problem: Problem, like: AnyArray | None = None) -> AnyArray:
-    """Values by row in the shape of the logits, and in the memory layout of an array of that shape."""
+    """Values by row (rows, C) in the shape of the logits; in the memory layout of ``like`` if it has that shape."""
     placed = array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), problem.dtype)
     return placed if like is None or like.shape != placed.shape else laid_out_like(like, placed)
 
@@ -122,7 +122,7 @@ def _with_weights(problem: Problem, weights: F64Array) -> Problem:
     return problem.with_(weight=values if problem.weight is None else laid_out_like(problem.weight, values))
 
 
-#: Facts about numbers, and how to take each away.
+#: Facts about numbers, each with the function that makes variants without it.
 WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
     PARTICULAR: _particular,
     "large logits": _small,

@@ -1,4 +1,4 @@
-"""Problems that differ from a failing one in a single respect: by what they show, what it takes to fail is told."""
+"""Variants of a failing problem without one of its facts. If they pass, the failure needs that fact."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
-#: Part of a problem of many logits that is left.
+#: A problem with many logits is reduced to one of this many parts.
 PART = 8
 
 
 def variants(problem: Problem, name: str) -> list[Problem]:
-    """Problems like one but for a fact that holds for it; none where it cannot be taken away."""
+    """Problems that differ from a given one in a single fact.
+
+    Args:
+        problem: The problem.
+        name: A fact that holds for it.
+
+    Returns:
+        Problems for which the fact does not hold; empty if it cannot be removed.
+    """
     if name.endswith(" not contiguous"):
         make = _contiguous(name.removesuffix(" not contiguous"))
     elif name.endswith(("int8 labels", "int16 labels", "int32 labels", "uint64 labels")):
@@ -33,7 +41,7 @@ def variants(problem: Problem, name: str) -> list[Problem]:
         with np.errstate(all="ignore"):
             made = [variant for variant in make(problem) if variant is not None]
     except (ValueError, IndexError, TypeError, OverflowError):
-        # An odd problem, such as one of a call that must be rejected, may have no such variant.
+        # Arrays of an invalid call need not have the shapes and dtypes that the functions expect.
         return []
     return [variant for variant in made if name == numbers.PARTICULAR or name not in facts(variant)]
 
@@ -58,7 +66,7 @@ def _option(**options: object) -> Variants:
 
 
 def _reduced(*reductions: str) -> Variants:
-    """Other reductions; the cotangent goes with the loss."""
+    """Variants with other reductions. The cotangent gets the shape of the new loss."""
 
     def make(problem: Problem) -> Iterator[Problem | None]:
         for reduction in reductions:
@@ -82,31 +90,31 @@ def _nothing_ignored(problem: Problem) -> Iterator[Problem | None]:
 
 
 def _one_row_counted(problem: Problem) -> Iterator[Problem | None]:
-    """One of the ignored rows is not; a problem of one row gets a second."""
+    """With one of the ignored rows counted; the row of a problem with a single row is repeated first."""
     wider = _twice(problem) if problem.rows == 1 else problem
     if wider is not None:
         yield _counted(wider, np.arange(wider.rows) == 0)
 
 
 def _twice(problem: Problem) -> Problem | None:
-    """The first row a second time; what is spatial stays so."""
+    """The problem with its first row twice; spatial problems stay spatial."""
     return keep_places(problem, 0, np.array([0, 0]))
 
 
 def _counted(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem | None:
-    """Labels in range, and finite logits, for some rows that were ignored."""
+    """The problem with valid labels, and finite logits, in ignored rows of a mask; None if no label is valid."""
     usable = [c for c in range(min(problem.classes, 64)) if c != problem.ignored_label]
     if not usable or problem.has_probabilities:
         return None
     labels = problem.labels().copy()
     labels[rows] = [usable[(3 * i + 1) % len(usable)] for i in range(int(rows.sum()))]
     values = labels.astype(problem.target.dtype).reshape(problem.target.shape)
-    # What other ignored rows hold may be what fails.
+    # Logits of the rows that stay ignored are not replaced: they may be the reason for the failure.
     return numbers.with_finite_rows(problem.with_(target=laid_out_like(problem.target, values)), rows)
 
 
 def _one_row_ignored(problem: Problem) -> Iterator[Problem | None]:
-    """One of the rows is ignored; a problem of one row gets a second."""
+    """With the last row ignored; the row of a problem with a single row is repeated first."""
     wider = _twice(problem) if problem.rows == 1 else problem
     if wider is not None and wider.ignored_label is not None:
         labels = wider.target.reshape(-1).copy()
@@ -148,7 +156,7 @@ def _few_rows(count: int) -> Variants:
 
 
 def _fewer_places(problem: Problem, count: int) -> Problem | None:
-    """So many rows at most of what is spatial, and stays so: the first places along each axis of rows."""
+    """A spatial problem with at most ``count`` rows: the first places along each axis other than that of classes."""
     few: Problem | None = problem
     for axis in range(problem.logits.ndim):
         if few is None or axis == few.class_axis:
@@ -166,13 +174,13 @@ def _few_logits(problem: Problem) -> Iterator[Problem | None]:
 
 
 def _other_order(problem: Problem) -> Iterator[Problem | None]:
-    """Classes in another order: labels, logits and weights go together, which changes no answer."""
+    """With the classes of labels, logits and weights permuted alike, which does not change the exact answer."""
     if problem.classes > 2 and problem.ignore_index is None:  # noqa: PLR2004 - two have no middle
         for by in (1, problem.classes // 2):
             yield keep_classes(problem, np.roll(np.arange(problem.classes), by))
 
 
-#: Facts that can be taken away, and how.
+#: Facts that can be removed, each with the function that makes variants without it.
 WITHOUT: dict[str, Variants] = {
     "smoothing": _option(label_smoothing=0.0),
     "no smoothing": _option(label_smoothing=0.1),

@@ -1,1 +1,1 @@
-"""Files: the record of a run, the known failures of a backend, and reading what somebody else wrote."""
+"""The record of a run: its lines, reader and writer; failures grouped by cause; strict reading of JSON."""

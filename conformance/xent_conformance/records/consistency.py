@@ -1,4 +1,4 @@
-"""Whether the lines of a record fit each other: what the types of each cannot say."""
+"""Checks that the lines of a record are consistent with each other, which their types cannot express."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Hashable, Iterable
 from xent_conformance.records.lines import Footer, Header, VerdictLine
 from xent_conformance.records.status import Status
 
-#: Dtypes are columns and series of every table.
+#: Limits for a record that is read: every table of a report has a column for each dtype.
 MAX_DTYPES, MAX_VERDICTS = 16, 100_000
 
 
 class InconsistentError(ValueError):
-    """What does not fit."""
+    """A line contradicts an earlier one."""
 
 
 class Consistency:
-    """Sees the lines of a record in their order; raises InconsistentError for the first that does not fit."""
+    """Checks the lines of a record, one after another.
+
+    Each method raises InconsistentError for a line that contradicts earlier ones.
+    """
 
     def __init__(self, header: Header) -> None:
-        """Nothing is listed twice."""
+        """Check that the header lists each backend and requirement once."""
         if _twice((b.name, b.device) for b in header.backends):
             raise InconsistentError("the header lists one of its backends twice")
         if _twice(r.id for r in header.requirements):
@@ -32,13 +35,13 @@ class Consistency:
         self._counts: Counter[Status] = Counter()
 
     def verdict(self, line: VerdictLine) -> None:
-        """It is about what the header lists, and the first about it."""
+        """Check that the header lists its backend and requirement, and that it is not a second verdict on the same."""
         key = (*line.cell, line.device)
         about = f"the verdict on {', '.join(part[:48] for part in line.cell)}"
         if line.backend not in self._backends or line.requirement not in self._requirements:
             raise InconsistentError(f"{about}: the header does not list what it is about")
         if key in self._seen:
-            raise InconsistentError(f"{about}: it is there twice")
+            raise InconsistentError(f"{about}: it occurs twice")
         self._seen.add(key)
         self._dtypes.add(line.dtype)
         self._counts[line.status] += 1
@@ -46,7 +49,7 @@ class Consistency:
             raise InconsistentError(f"more than {MAX_DTYPES} dtypes or {MAX_VERDICTS} verdicts")
 
     def footer(self, line: Footer) -> None:
-        """It counts what was there."""
+        """Check that its counts are those of the verdicts."""
         if line.verdicts != self._counts.total():
             raise InconsistentError(f"its footer counts {line.verdicts} verdicts, there are {self._counts.total()}")
         for status in Status:
@@ -55,5 +58,5 @@ class Consistency:
 
 
 def _twice(names: Iterable[Hashable]) -> bool:
-    """Whether a name is there more than once."""
+    """Whether a name occurs more than once."""
     return max(Counter(names).values(), default=0) > 1

@@ -1,7 +1,12 @@
-"""Which failures are the same fault.
+"""Groups the failures of a record by cause: which of them are the same fault.
 
-Of the failures with one signature a set is chosen, one for each cause, such that every other one differs little from
-one of them; a cause must be worth its line.
+Failures are first divided by signature (kind, and place of the exception), then by situation (the facts that their
+problems need in order to fail). Within one signature this is a facility-location problem: choose failures to represent
+the causes such that the sum of ``WORTH`` for each cause and of the difference between every failure and the nearest
+cause is small. A greedy algorithm solves it well enough for the tens of situations of a run.
+
+The constants below are chosen on composites of two planted faults; CONTRIBUTING ("How well faults are separated") has
+the measurements and says how to repeat them.
 """
 
 from __future__ import annotations
@@ -14,141 +19,163 @@ from xent_conformance.records.instances import AS_FLOAT32, WRONG_NUMBER, Instanc
 from xent_conformance.records.situations import Weight, fact
 from xent_conformance.records.status import Level
 
-#: What a major fact that tells two failures apart counts: just more than a cause is worth.
-APART = 3.1
-#: What a fact of a cause counts that a failure does without.
-LACKING = {Weight.MAJOR: APART, Weight.FINE: APART, Weight.FAINT: 0.2}
-#: What a fact counts that a failure needs and its cause does not.
-FURTHER = {Weight.MAJOR: APART, Weight.FINE: 0.5, Weight.FAINT: 0.1}
-#: Where a failure needs all that its cause needs, and more, so much of that counts: a small witness may need what it
-#: happens to have. More than one major fact is no accident.
-BESIDES, POWER = 0.1, 2
-#: What is not known to be needed is not known to be no part of it either.
-UNKNOWN = 0.02
-#: What is not known about a failure and would be left unexplained by a cause.
-UNEXPLAINED = 0.1
-#: What a failure counts that no cause explains: more than any difference.
-UNEXPLAINED_YET = 1e3
-#: A cause is worth its line where it takes away so much of the differences to others.
+#: The price of one more cause: adding it must reduce the sum of differences by more than this.
 WORTH = 3.0
-#: Sizes of witnesses whose numbers of binary digits differ by less than this are about the same.
+#: The difference that one major fact makes: just more than the price of a cause, so that it justifies one.
+APART = 3.1
+#: The difference for each fact that the cause needs and the failure does not.
+LACKING = {Weight.MAJOR: APART, Weight.FINE: APART, Weight.FAINT: 0.2}
+#: The difference for each fact that the failure needs and the cause does not.
+FURTHER = {Weight.MAJOR: APART, Weight.FINE: 0.5, Weight.FAINT: 0.1}
+#: A failure that needs everything its cause needs, and further facts, is probably the same fault: a small witness may
+#: need a property that it has by accident. Its further facts are scaled by BESIDES. Two major facts are less likely to
+#: be an accident, so the scale grows with this power of their number.
+BESIDES, POWER = 0.1, 2
+#: Scale for facts of the cause that are undecided for the failure: they may be part of its situation.
+UNKNOWN = 0.02
+#: Scale for undecided facts of the failure that the cause does not have.
+UNEXPLAINED = 0.1
+#: The difference of a failure from the nearest cause before the first cause is chosen: larger than any other.
+UNEXPLAINED_YET = 1e3
+#: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
 #: The kind of failures in which a call has changed its inputs.
 OVERWRITTEN = "input-changed"
 
 
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
-    """The failures by cause; the first of each stands for it."""
-    alike: dict[tuple[str, ...], list[Instance]] = {}
+    """Group failures by cause.
+
+    Args:
+        instances: The failures of a record, of any backends, requirements and dtypes.
+
+    Returns:
+        A group for each cause. Its first failure represents the cause: the report shows its problem.
+    """
+    by_signature: dict[tuple[str, ...], list[Instance]] = {}
     given = list(instances)
     in_float32 = {instance.verdict.backend for instance in given if instance.signature[1] == AS_FLOAT32}
     for instance in given:
         backend = instance.verdict.backend
+        # A number of few bits may be one of float32 by chance; it is one if this backend computes others in float32.
         joins = instance.may_be_float32 and backend in in_float32
-        alike.setdefault((backend, AS_FLOAT32) if joins else instance.signature, []).append(instance)
-    return _with_consequences([group for same in alike.values() for group in _by_situation(same)])
+        by_signature.setdefault((backend, AS_FLOAT32) if joins else instance.signature, []).append(instance)
+    return _with_consequences([group for same in by_signature.values() for group in _by_situation(same)])
 
 
 def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance, ...]]:
-    """Calls that overwrite their inputs also give wrong numbers: in the same situation these are one fault.
+    """Merge wrong numbers into the cause of overwritten inputs that has the same situation.
 
-    Not where nothing special is needed: a second fault may then have the same situation by chance.
+    A call that overwrites its inputs gives wrong numbers as a consequence. Groups with an empty situation are not
+    merged: there an independent fault would have the same situation.
     """
     overwrites = {
         (group[0].verdict.backend, needed): group
         for group in groups
-        if group[0].failure.kind == OVERWRITTEN and (needed := _but(group[0].needed, Weight.FAINT))
+        if group[0].failure.kind == OVERWRITTEN and (needed := _except(group[0].needed, Weight.FAINT))
     }
     merged: dict[int, tuple[Instance, ...]] = {}
     for group in groups:
         first = group[0]
-        own = overwrites.get((first.verdict.backend, _but(first.needed, Weight.FAINT)))
-        cause = own if own is not None and first.signature[1] == WRONG_NUMBER else group
+        overwriting = overwrites.get((first.verdict.backend, _except(first.needed, Weight.FAINT)))
+        cause = overwriting if overwriting is not None and first.signature[1] == WRONG_NUMBER else group
         merged[id(cause)] = merged.get(id(cause), ()) + group
-    # What overwrites its inputs stands for the cause, and may come after what follows from it.
+    # The overwritten input represents the cause, not its consequences, wherever it was in the order of groups.
     return [tuple(sorted(group, key=lambda i: i.failure.kind != OVERWRITTEN)) for group in merged.values()]
 
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
-    """Causes of failures with one signature."""
+    """Divide failures with one signature into causes."""
     if any(instance.has_one_cause for instance in instances):
         return [_clearest_first(instances)]
-    alike: dict[tuple[frozenset[str], frozenset[str]], list[Instance]] = {}
+    by_situation: dict[tuple[frozenset[str], frozenset[str]], list[Instance]] = {}
     for instance in instances:
-        key = _but(instance.needed, Weight.FAINT), _but(instance.undecided, Weight.FAINT)
-        alike.setdefault(key, []).append(instance)
-    # Failures that need the same are one piece of evidence, however many requirements see it.
-    kinds = [same[0] for same in alike.values()]
-    apart = [[_difference(kind, other) for other in kinds] for kind in kinds]
-    members: dict[int, list[Instance]] = {i: [] for i in _chosen(apart)}
-    for place, same in enumerate(alike.values()):
-        members[min(members, key=lambda i: apart[i][place])] += same
-    return [_clearest_first(found) for found in members.values()]
+        situation = _except(instance.needed, Weight.FAINT), _except(instance.undecided, Weight.FAINT)
+        by_situation.setdefault(situation, []).append(instance)
+    # Failures in the same situation count once, however many requirements fail in it.
+    samples = [same[0] for same in by_situation.values()]
+    differences = [[_difference(cause, sample) for sample in samples] for cause in samples]
+    members: dict[int, list[Instance]] = {cause: [] for cause in _chosen(differences)}
+    for i, same in enumerate(by_situation.values()):
+        members[min(members, key=lambda cause: differences[cause][i])] += same
+    return [_clearest_first(group) for group in members.values()]
 
 
-def _chosen(apart: Sequence[Sequence[float]]) -> list[int]:
-    """Places of the causes that are worth a line; ``apart`` has a row of differences to all for each possible one.
+def _chosen(differences: Sequence[Sequence[float]]) -> list[int]:
+    """Choose the causes.
 
-    Greedily, what takes away most of the differences, until nothing is worth it; then those go that later ones have
-    made idle.
+    Args:
+        differences: For each possible cause, a row with its difference from each failure.
+
+    Returns:
+        Indices of rows. Greedy: the cause that reduces the differences most is added until the reduction is below its
+        price; then causes are removed that later ones have made superfluous.
     """
-    left, chosen = [UNEXPLAINED_YET] * len(apart), list[int]()
+    nearest, chosen = [UNEXPLAINED_YET] * len(differences), list[int]()
 
-    def gain(place: int) -> float:
-        return sum(max(0.0, had - has) for had, has in zip(left, apart[place], strict=True)) - WORTH
+    def gain(cause: int) -> float:
+        return sum(max(0.0, old - new) for old, new in zip(nearest, differences[cause], strict=True)) - WORTH
 
-    while (best := max(range(len(apart)), key=gain)) not in chosen and gain(best) > 0:
+    while (best := max(range(len(differences)), key=gain)) not in chosen and gain(best) > 0:
         chosen.append(best)
-        left = [min(had, has) for had, has in zip(left, apart[best], strict=True)]
-    for place in list(chosen):
-        others = [other for other in chosen if other != place]
-        if others and _total(apart, others) - _total(apart, chosen) <= WORTH:
+        nearest = [min(old, new) for old, new in zip(nearest, differences[best], strict=True)]
+    for cause in list(chosen):
+        others = [other for other in chosen if other != cause]
+        if others and _total(differences, others) - _total(differences, chosen) <= WORTH:
             chosen = others
     return chosen
 
 
-def _total(apart: Sequence[Sequence[float]], chosen: Sequence[int]) -> float:
-    nearest: list[float] = [min(row) for row in zip(*(apart[i] for i in chosen), strict=True)]
+def _total(differences: Sequence[Sequence[float]], chosen: Sequence[int]) -> float:
+    """The sum of the differences between each failure and the nearest of the chosen causes."""
+    nearest: list[float] = [min(column) for column in zip(*(differences[cause] for cause in chosen), strict=True)]
     return sum(nearest)
 
 
-def _difference(cause: Instance, other: Instance) -> float:
-    """How unlikely it is that a failure is one of a cause's."""
-    lacks, more = cause.needed - other.has, other.needed - cause.has
-    unknown = lacks & other.undecided
-    lacks -= unknown
-    further = _weight(more, FURTHER)
-    if _but(cause.needed, Weight.FAINT) and not _but(lacks, Weight.FAINT):
-        further *= BESIDES * max(1.0, further / APART) ** POWER
-    unexplained = UNEXPLAINED * _weight(other.undecided - cause.has, LACKING)
-    return _weight(lacks, LACKING) + further + UNKNOWN * _weight(unknown, LACKING) + unexplained
+def _difference(cause: Instance, failure: Instance) -> float:
+    """How unlikely it is that a failure has the same cause as another one, from 0 on.
+
+    The weighted number of facts that the cause needs and the failure does not, and of those that the failure needs and
+    the cause does not; the constants of this module are the weights.
+    """
+    lacking, further = cause.needed - failure.has, failure.needed - cause.has
+    unknown = lacking & failure.undecided
+    lacking -= unknown
+    more = _weight(further, FURTHER)
+    if _except(cause.needed, Weight.FAINT) and not _except(lacking, Weight.FAINT):
+        more *= BESIDES * max(1.0, more / APART) ** POWER
+    unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has, LACKING)
+    return _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained
 
 
 def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:
     return sum(weights[fact(name).weight] for name in facts)
 
 
-def _but(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
-    """Facts that are of none of some weights."""
+def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
+    """The facts whose weight is not among those given."""
     return frozenset(name for name in facts if fact(name).weight not in weights)
 
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The failures of a cause: those that always show first, then those in its commonest situation, and of these what
-    is binding, decided, simple, and about the call itself rather than one that is compared with it.
-    """
-    majors = Counter(_but(i.needed, Weight.FAINT, Weight.FINE) for i in members)
-    exact = Counter(_but(i.needed, Weight.FAINT) for i in members)
+    """The failures of a cause, the one that explains it best first.
 
-    def clarity(instance: Instance) -> tuple[bool, int, int, bool, bool, int, bool, int, int]:
-        needed = _but(instance.needed, Weight.FAINT)
-        common = majors[_but(needed, Weight.FINE)], exact[needed]
+    In this order: failures that occur every time, in the cause's most frequent situation, of a MUST requirement, with
+    no undecided facts, with a small problem, and about the call itself rather than another call compared with it.
+    """
+    majors = Counter(_except(i.needed, Weight.FAINT, Weight.FINE) for i in members)
+    exact = Counter(_except(i.needed, Weight.FAINT) for i in members)
+
+    def key(instance: Instance) -> tuple[bool, int, int, bool, bool, int, bool, int, int]:
+        needed = _except(instance.needed, Weight.FAINT)
+        frequency = majors[_except(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
         optional = instance.verdict.level is not Level.MUST
-        # Messages end with a note, in brackets, where it is another call.
-        noted = instance.failure.message.endswith(")")
-        # Of witnesses that are about as large, one that needs less is less special.
-        simple = size.bit_length() // MAGNITUDE, noted, len(instance.needed), size
-        return instance.failure.intermittent, -common[0], -common[1], optional, bool(instance.undecided), *simple
+        # A message about another call ends with a note in brackets.
+        of_another_call = instance.failure.message.endswith(")")
+        # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
+        simplicity = size.bit_length() // MAGNITUDE, of_another_call, len(instance.needed), size
+        undecided = bool(instance.undecided)
+        return instance.failure.intermittent, -frequency[0], -frequency[1], optional, undecided, *simplicity
 
-    return tuple(sorted(members, key=clarity))
+    return tuple(sorted(members, key=key))

@@ -1,4 +1,4 @@
-"""One failure of a record, as far as it is compared with others."""
+"""One failure of a record, with the properties by which ``grouping`` compares it with others."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from functools import cached_property
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.situations import Weight, fact, implied, is_size
 
-#: Kinds of findings that are a wrong number, whichever way it was seen.
+#: Signature of a wrong number, and the kinds of findings that have it: the number may differ from the exact one or from
+#: that of another call.
 WRONG_NUMBER = "wrong number"
 NUMBERS = frozenset({"wrong-value", "calls-disagree"})
-#: Kinds that say that a check is missing: each requirement about invalid calls is about another check. Records of
-#: version 1 do not know the kind, nor what a failure needs.
+#: Kinds of findings for a missing check of arguments. Each requirement about invalid calls is about a different check,
+#: so the requirement is part of the signature. Failures in records of version 1 have no kind and no situation.
 CHECKS = frozenset({"accepted", "wrong-message", "unknown"})
-#: Calls that come to something else than before, whether they are compared with themselves or with the exact answer.
+#: Signature of calls whose result depends on earlier calls, compared with an earlier result or with the exact one.
 STATE = "not-repeatable"
 #: The kind of findings that have an exception.
 RAISED = "raised"
-#: The kind of findings that are a read beside the inputs: one fault, whatever it takes for what was read to show.
+#: The kind of findings for a read outside the inputs. It is one fault, whichever values make it visible.
 STRAY_READ = "stray-read"
 
-#: A number in float64 that is a number of float32, off by no more than that may be: what was computed in float32.
+#: Signature of results in float64 that were computed in float32: exactly representable in float32, with an error of
+#: some units of float32's roundoff.
 AS_FLOAT32 = "as float32"
-#: Largest error of such a number, beside the larger of 1 and the exact one: some units of float32's roundoff.
+#: Largest error of such a result, relative to the exact one or to 1, whichever is larger.
 FLOAT32_ERROR = 2.0**-18
-#: So many significant bits and fewer a number may have by chance, whatever it is computed in.
+#: A number with at most this many significant bits is representable in float32 by chance.
 FEW_BITS = 12
 
-#: What makes rows of a mean count differently, and the fact that stands for either.
+#: Facts by which rows contribute unequally to a mean, and a fact that represents either of them.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
 DIFFERENTLY = "rows that count differently"
 
-#: What messages of one ``raise`` differ in: numbers, and how many of them a shape has.
+#: Parts in which messages of one ``raise`` statement differ: numbers, and the length of shapes.
 NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
 SHAPE = re.compile(r"\((#(, *#)*)?,?\)|\[(#(, *#)*)?\]")
 
@@ -50,13 +52,17 @@ class Instance:
 
     @cached_property
     def signature(self) -> tuple[str, ...]:
-        """What all failures of a fault have in common."""
+        """What all failures of one fault have in common: the backend and, mostly, the kind of finding or the exception.
+
+        Failures with different signatures are always different causes.
+        """
         failure = self.failure
         raised = failure.exception
         if raised is not None:
-            said = SHAPE.sub("#", NUMBER.sub("#", raised.message))
-            return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", said
-        # Before whether it is intermittent: what lies beside the inputs may be the same with and without them moved.
+            message = SHAPE.sub("#", NUMBER.sub("#", raised.message))
+            return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", message
+        # Stray reads come before intermittent failures: memory outside the inputs may or may not hold the same values
+        # in the next call.
         if failure.kind == STRAY_READ:
             return self.verdict.backend, failure.kind, str(failure.got)
         if failure.intermittent or failure.calls_before:
@@ -69,37 +75,40 @@ class Instance:
 
     @property
     def has_one_cause(self) -> bool:
-        """Whether all of its signature is one fault, whatever it takes to come to that line, read, state or format."""
+        """Whether all failures with this signature are one fault, whatever their situations."""
         return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE, AS_FLOAT32)
 
     @cached_property
     def may_be_float32(self) -> bool:
-        """Whether its number may have been computed in float32. One of few bits, such as 1, may be so by chance."""
+        """Whether its number, which should be of float64, may have been computed in float32.
+
+        Numbers with few significant bits, such as 1, fulfil this by chance.
+        """
         failure = self.failure
         of_float64 = failure.kind in NUMBERS and self.verdict.dtype == "float64"
         return of_float64 and _as_float32(failure.got, failure.expected)
 
     @cached_property
     def needed(self) -> frozenset[str]:
-        """What its witness does not fail without, but for what goes without saying."""
+        """The facts without which its problem does not fail, less those that others of these facts imply."""
         situation = [fact for fact in self.failure.situation if not is_size(fact)]
         needed = frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation)
         return _one_for_another(needed, needed.union(self.failure.undecided))
 
     @cached_property
     def has(self) -> frozenset[str]:
-        """What its witness does not fail without, with what goes without saying."""
+        """The needed facts and all facts that they imply."""
         return self.needed | implied(self.needed)
 
     @cached_property
     def undecided(self) -> frozenset[str]:
-        """Facts of its witness that it may or may not need."""
+        """The facts of its problem for which the suite could not decide whether they are needed."""
         facts = frozenset(map(_kind, self.failure.undecided)) | _sizes(self.failure.situation)
         return (facts | {DIFFERENTLY} if facts & UNEQUAL else facts) - self.has
 
 
 def _as_float32(got: object, expected: object) -> bool:
-    """Whether a result is a number of float32 near the exact one."""
+    """Whether a result is exactly representable in float32, and as near to the exact one as float32 arithmetic gets."""
     if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
         return False
     if abs(got - expected) > FLOAT32_ERROR * max(1.0, abs(expected)):
@@ -112,29 +121,33 @@ def _as_float32(got: object, expected: object) -> bool:
 
 
 def _significant_bits(value: object) -> int:
-    """Bits of a number from its first to its last one that is set."""
+    """The number of bits from the first to the last 1 in a number's significand."""
     numerator, _ = abs(value).as_integer_ratio() if isinstance(value, float) else (0, 1)
     return (numerator // (numerator & -numerator)).bit_length() if numerator else 0
 
 
 def _kind(fact: str) -> str:
-    """A fact, one for all dtypes of labels."""
+    """A fact's name, with one name for labels of any dtype other than int64."""
     return "labels of another dtype" if "int" in fact and fact.endswith(" labels") else fact
 
 
 def _one_for_another(needed: frozenset[str], possible: frozenset[str]) -> frozenset[str]:
-    """In a mean class weights and ignored rows alike make rows count differently.
+    """Replace class weights, or ignored rows, by one fact for both, if another major fact is needed as well.
 
-    Where it takes something else too, such as spatial logits, what is wrong with that is shown by either of them.
+    In a mean, both make rows contribute unequally. A fault in, for instance, the mean of spatial logits is visible with
+    either of them, and is then the same fault.
     """
     others = needed - UNEQUAL - {"reduction mean"}
-    special = any(fact(name).weight is Weight.MAJOR for name in others)
-    if "reduction mean" in possible and len(needed & UNEQUAL) == 1 and special:
+    major = any(fact(name).weight is Weight.MAJOR for name in others)
+    if "reduction mean" in possible and len(needed & UNEQUAL) == 1 and major:
         return needed - UNEQUAL | {DIFFERENTLY}
     return needed
 
 
 def _sizes(situation: Collection[str]) -> frozenset[str]:
-    """Facts of a situation that may be needed for another's sake: many logits are many rows, or many classes."""
+    """Facts about many rows or classes in a situation with many logits.
+
+    Fewer rows or classes are also fewer logits, so it is not known whether the rows, the classes or the logits count.
+    """
     many = "more than 10000 logits" in situation
     return frozenset(name for name in situation if many and name.endswith((" rows", " classes")))

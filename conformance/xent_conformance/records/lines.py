@@ -1,7 +1,8 @@
-"""The lines of a record, schema version 2: what the writer takes, the reader gives, and the JSON Schema is made from.
+"""The types of the lines of a record, schema version 2.
 
-A record is a JSON Lines file: a Header, a VerdictLine for each verdict, a Footer. What a field means is said here and
-nowhere else. Fields with a default may be absent; unknown ones are ignored (the policy is in CONTRIBUTING).
+A record is a JSON Lines file: a Header, a VerdictLine for each verdict, a Footer. Writer, reader and reports use these
+types, and the JSON Schema is made from them; they are the only definition of the fields. Fields with a default may be
+absent; unknown fields are ignored (CONTRIBUTING has the policy).
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from xent_conformance.records.plain import Number, Scalar, Values
 from xent_conformance.records.status import Level, Status
 
 SCHEMA_VERSION: Literal[2] = 2
-#: Backends, requirements and dtypes span the matrix; fields and backends span the tables of claims.
+#: Limits for a record that is read. A report's matrix has backends, requirements and dtypes; its table of claims has
+#: fields and backends.
 MAX_BACKENDS, MAX_REQUIREMENTS, MAX_FIELDS = 64, 1000, 200
-#: Files that a backend is made of.
+#: Most source files of a backend.
 MAX_SOURCES = 1000
-#: Entries of one verdict: class counts in powers of two, listed deviations, causes, axes of an array.
+#: Most entries of one verdict: bins of class counts, deviations, failures; most axes of an array.
 MAX_BINS, MAX_DEVIATIONS, MAX_FAILURES, MAX_AXES = 64, 100, 100, 64
-#: Characters of a name. The longest of ours has about 50.
+#: Longest name, in characters. Names of this suite have at most about 50.
 MAX_NAME = 1 << 14
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -57,13 +59,13 @@ class BackendLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
 
     @property
     def absence(self) -> str | None:
-        """Why it was not judged, in words that follow its name; None: it was."""
+        """Why it was not judged, as a phrase to follow its name; None if it was."""
         word = "broken" if self.broken else "not available"
         return None if self.unavailable is None else f"{word}: {self.unavailable}"
 
 
 class RequirementLine(msgspec.Struct, kw_only=True, frozen=True):
-    """An entry of the catalogue."""
+    """A requirement of the run."""
 
     id: Name
     title: str
@@ -76,7 +78,7 @@ class RequirementLine(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Convention(msgspec.Struct, kw_only=True, frozen=True):
-    """A point on which respected frameworks differ."""
+    """A point on which major frameworks differ."""
 
     default: str
     question: str
@@ -95,7 +97,7 @@ class Timing(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class SourceLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """A record that this one was merged from; ``copies`` names files that held the very same."""
+    """A record that this one was merged from; ``copies`` are the names of further files with the same content."""
 
     name: str
     started: str
@@ -138,7 +140,7 @@ class Header(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag=
 
 
 class ArrayLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """An array of a problem: its values, or the recipe that makes them where they would pass 64 kB."""
+    """An array of a problem: its values, or the recipe that generates them if they would exceed 64 kB."""
 
     dtype: Name
     shape: Shape
@@ -147,13 +149,13 @@ class ArrayLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     recipe: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for values that do not fill the shape."""
+        """Raise ValueError if the number of values is not that of the shape."""
         if self.values is not None and len(self.values) != math.prod(self.shape):
             raise ValueError(f"{len(self.values)} values for the shape {list(self.shape)}")
 
 
 class ProblemLine(msgspec.Struct, kw_only=True, frozen=True):
-    """One call as exact data. ``sentinel`` is the class index that is ignored where ``ignore_index`` is not passed."""
+    """One call as exact data. ``sentinel`` is the class index that is ignored if ``ignore_index`` is not passed."""
 
     logits: ArrayLine
     target: ArrayLine
@@ -176,7 +178,7 @@ class ExceptionLine(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Found(msgspec.Struct, kw_only=True, frozen=True):
-    """The problem that a failure was seen on first, and how it was reduced from there."""
+    """The problem on which a failure was first seen, and how much it was reduced."""
 
     failing_examples: Count | None = None
     example: Count | None = None
@@ -187,21 +189,21 @@ class Found(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class AnswerLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What another backend of the run comes to on a failing problem."""
+    """The answer of another backend of the run to a failing problem."""
 
     backend: Name
     outcome: Annotated[
         Literal["agrees", "own-convention", "differs", "not-applicable"],
-        Meta(description="own-convention: right by a convention of its own, which asks for something else"),
+        Meta(description="own-convention: right by the backend's own conventions, which require another answer"),
     ]
     got: Annotated[
-        Scalar | None, Meta(description="its value where the failing backend is wrong, or what it raised")
+        Scalar | None, Meta(description="its value at the index of the failure, or the exception that it raised")
     ] = None
     reason: Annotated[str, Meta(description="what is wrong with it, or why it does not apply")] = ""
 
 
 class Failure(msgspec.Struct, kw_only=True, frozen=True):
-    """One failing problem, reduced, with what is wrong about it."""
+    """A failing problem, reduced, and how the result differs from what is required."""
 
     kind: Annotated[Name, Meta(description='type of the finding: "wrong-value", "raised" ...')]
     call: Annotated[str, Meta(description="method of the backend that it is about")] = ""
@@ -231,7 +233,7 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class DeviationLine(msgspec.Struct, kw_only=True, frozen=True):
-    """A known failure that is still there."""
+    """A known failure whose witness still fails."""
 
     reason: str
     issue: Annotated[str, Meta(description='the library\'s own issue, or "unreported"')]
@@ -241,7 +243,7 @@ class DeviationLine(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Bin(msgspec.Struct, kw_only=True, frozen=True):
-    """Problems with so many classes and fewer than twice as many: their largest ratio, and largest error in ULP."""
+    """The largest ratio, and the largest error in ULP, of problems with ``classes`` to ``2 * classes - 1`` classes."""
 
     classes: Count
     count: Count
@@ -250,7 +252,7 @@ class Bin(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class VerdictLine(msgspec.Struct, kw_only=True, frozen=True, tag="verdict", tag_field="kind"):
-    """What a requirement came to on a backend and dtype."""
+    """The verdict of a requirement on a backend and dtype."""
 
     backend: str
     requirement: str
@@ -261,7 +263,7 @@ class VerdictLine(msgspec.Struct, kw_only=True, frozen=True, tag="verdict", tag_
     examples: Annotated[Count, Meta(description="problems judged")]
     exercised: Annotated[Count, Meta(description="problems that met the condition it is about")]
     excused: Annotated[Count, Meta(description="failing problems in the domain of a known deviation")] = 0
-    set_aside: Annotated[Count, Meta(description="problems in the situation of a cause that was established")] = 0
+    set_aside: Annotated[Count, Meta(description="failing problems in the situation of a cause that is known")] = 0
     ratio: Annotated[Number | None, Meta(description="largest error / bound")] = None
     bins: Annotated[tuple[Bin, ...], Meta(max_length=MAX_BINS)] = ()
     reason: Annotated[str | None, Meta(description="why not applicable, vacuous or in error")] = None
@@ -274,7 +276,7 @@ class VerdictLine(msgspec.Struct, kw_only=True, frozen=True, tag="verdict", tag_
 
     @property
     def cell(self) -> tuple[str, str, str]:
-        """What it is about: backend, requirement and dtype."""
+        """Its cell of the matrix: backend, requirement and dtype."""
         return self.backend, self.requirement, self.dtype
 
 

@@ -1,6 +1,7 @@
-"""Between the typed lines of a record and plain JSON data; the one place that knows how non-finite numbers are written.
+"""Conversion between the typed lines of a record and JSON data.
 
-JSON has no infinities and no nan: a record has the strings "inf", "-inf" and "nan" for them, memory has floats.
+JSON has neither infinities nor nan. Records have the strings "inf", "-inf" and "nan" for them, which this module
+converts from and to floats.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ if TYPE_CHECKING:
     Scalar: TypeAlias = float | str
     Values: TypeAlias = list[Any]
 else:
-    # msgspec hands a field of a class that it does not know to ``_converted``, and asks isinstance() of the result.
+    # msgspec passes fields of types that it does not know to ``_converted``, and checks the result with isinstance().
 
     class Number(ABC):  # noqa: B024 - for register()
-        """A float, which the file may hold as one of NOT_FINITE."""
+        """A float; one of the strings of NOT_FINITE in the file if it is not finite."""
 
     Number.register(float)
 
     class Scalar(ABC):  # noqa: B024 - for register()
-        """A float as for Number, or any other text."""
+        """A float as for Number, or text."""
 
     Scalar.register(float)
     Scalar.register(str)
 
     class Values(ABC):  # noqa: B024 - for register()
-        """A flat list of the elements of an array: floats as for Number, integers, bools, complex numbers as text."""
+        """The elements of an array as a flat list: floats as for Number, integers, bools; complex numbers as text."""
 
     Values.register(list)
 
@@ -47,12 +48,20 @@ _Line = TypeVar("_Line", bound=msgspec.Struct)
 
 
 def as_data(content: object) -> Any:
-    """A line, a part of one, or a list of them, as JSON data."""
+    """JSON data for a line, a part of a line, or a list of them.
+
+    Raises:
+        NotImplementedError: It contains an object of a type that records do not have.
+    """
     return jsonable(msgspec.to_builtins(content, enc_hook=_plain_number))
 
 
 def from_data(data: Any, kind: type[_Line]) -> _Line:
-    """The inverse of :func:`as_data`; unknown keys are ignored. Raises ValueError, saying where and what is odd."""
+    """The inverse of :func:`as_data`. Unknown keys are ignored.
+
+    Raises:
+        ValueError: The data do not fit the type; the message has the path of the field and the reason.
+    """
     try:
         return msgspec.convert(data, kind, dec_hook=_converted)
     except msgspec.ValidationError as error:
@@ -60,7 +69,7 @@ def from_data(data: Any, kind: type[_Line]) -> _Line:
 
 
 def jsonable(value: Any) -> Any:
-    """A value with its non-finite numbers as strings and its tuples as lists."""
+    """A value with non-finite numbers as strings and tuples as lists, also inside of it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else ("nan" if math.isnan(value) else ("inf" if value > 0 else "-inf"))
     if isinstance(value, dict):
@@ -71,12 +80,12 @@ def jsonable(value: Any) -> Any:
 
 
 def schema_of(kind: type) -> dict[str, Any]:
-    """JSON Schema of a field whose class only this module knows."""
+    """The JSON Schema of Number, Scalar or Values."""
     return dict(_SCHEMAS[kind.__name__])
 
 
 def _plain_number(value: Any) -> Any:
-    """A number of a type such as NumPy's float64 and int64 as one of Python's own."""
+    """A Python float or int for a number of another type, such as NumPy's float64."""
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -85,7 +94,7 @@ def _plain_number(value: Any) -> Any:
 
 
 def _converted(kind: type, value: Any) -> Any:
-    """The float, text or list that a field of one of the classes above stands for."""
+    """The value of a field of type Number, Scalar or Values."""
     if kind.__name__ == "Values":
         return _elements(value)
     if isinstance(value, str):

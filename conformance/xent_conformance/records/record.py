@@ -1,7 +1,7 @@
 """The record of a run: a JSON Lines file with a header, one line for each verdict, and a footer.
 
-What is on each line say the classes in ``lines``; the JSON Schema made of them is ``record.schema.json`` beside this
-module. A file without a footer is truncated: the run did not reach its end.
+The classes in ``lines`` define what is on each line; ``record.schema.json`` beside this module is the JSON Schema made
+from them. A file without a footer is truncated: the run did not reach its end.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
     "text_of",
 ]
 
-#: Longest line that is read. A verdict with its problem stays far below; more is not a record of ours.
+#: Longest line that is read, in bytes. A verdict with its problem is far shorter.
 MAX_LINE = 4 << 20
-#: Largest file that is read: a hundred times what a run over a few backends writes.
+#: Largest file that is read, in bytes: a hundred times what a run over a few backends writes.
 MAX_BYTES = 128 << 20
-#: Encoding of the file, and what becomes of half of a surrogate pair.
+#: Encoding of the file and its error handler, which applies to lone surrogates.
 ENCODING = ("utf-8", "backslashreplace")
-#: Characters of what is said about a damaged line.
+#: Longest description of a damaged line, in characters.
 MAX_MESSAGE = 200
 
 
@@ -56,7 +56,15 @@ class RecordError(ValueError):
 
 @dataclass
 class Record:
-    """A record in memory. ``footer`` is None where the file is truncated, ``version`` the schema of the file."""
+    """A record in memory.
+
+    Attributes:
+        path: The file that it was read from.
+        header: What was judged, by which suite, and where.
+        verdicts: In the order of the file.
+        footer: None if the file is truncated.
+        version: Schema version of the file; in memory, all lines are of the current version.
+    """
 
     path: Path
     header: Header
@@ -71,7 +79,7 @@ class Record:
 
 
 def text_of(line: Line) -> str:
-    """A line as the file has it."""
+    """A line as text for the file, with the line break."""
     return json.dumps(as_data(line), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
@@ -79,9 +87,16 @@ class RecordWriter:
     """Writes a record line by line, each complete on disk before the next begins."""
 
     def __init__(self, path: Path, header: Header, *, resume: bool = False) -> None:
-        """Create the file, or go on after the last complete line of a truncated one.
+        """Create the file, or continue after the last complete line of a truncated one.
 
-        Raises OSError where the folder cannot be written, RecordError for a file that cannot be gone on with.
+        Args:
+            path: The file.
+            header: The header of this run. To resume, it must describe the same run as the file's header.
+            resume: Whether to continue an existing file.
+
+        Raises:
+            OSError: The file cannot be written.
+            RecordError: The file cannot be continued: it is missing, damaged, or of another run.
         """
         self.counts: dict[str, int] = {}
         self._path = path
@@ -102,13 +117,14 @@ class RecordWriter:
         self._write(line)
 
     def amend(self, line: VerdictLine) -> None:
-        """Another version of a line that is there, with the same status; it takes its place when this is closed."""
+        """Replace a line that was written before, with the same status, when the record is closed."""
         self._amended[line.cell] = line
 
     def close(self, exit_code: int, seconds: float, error: str | None = None) -> None:
-        """Put the verdicts in an order that does not depend on which was there first; append the footer, and close.
+        """Sort the verdicts, append the footer, and close the file.
 
-        They are in the order of the header's backends, then of requirements and dtypes.
+        Verdicts are sorted by backend (in the header's order), requirement and dtype, so that the file does not depend
+        on the order in which they were completed.
         """
         self._sort()
         total, took = sum(self.counts.values()), round(seconds, 3)
@@ -150,14 +166,15 @@ def _headless(path: Path) -> bool:
     return path.is_file() and path.stat().st_size < MAX_LINE and b"\n" not in path.read_bytes()
 
 
-#: What two headers have in common whose verdicts belong together.
+#: Fields of the header that must be equal for a run to be resumed.
 SAME = ("suite", "seed", "profile", "python", "libraries", "backends", "requirements", "dtypes")
 
 
 def begun(path: Path, header: Header) -> Record:
-    """The record of a run that would go on with this header, complete or not.
+    """The record that a run with this header would continue, which may be complete.
 
-    Raises RecordError where there is no record, or one of another run.
+    Raises:
+        RecordError: There is no record, or it is of another run.
     """
     if not path.is_file():
         raise RecordError(f"nothing to resume: no {path}")
@@ -173,7 +190,7 @@ def begun(path: Path, header: Header) -> Record:
             raise RecordError(f"{path} cannot be resumed: {now.name} is another one, {change}")
     there, here = as_data(record.header), as_data(header)
     for backend in (*there["backends"], *here["backends"]):
-        # Files that are in one only do not make it another one: see ``changed``.
+        # Source files were compared above: ``changed`` allows files that only one of the two headers lists.
         backend.pop("sources", None)
     if different := [key for key in SAME if there.get(key) != here.get(key)]:
         raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
@@ -211,7 +228,7 @@ def read(path: Path) -> Record:
 
 
 def _version(path: Path, data: dict[str, Any]) -> int:
-    """Schema version of a file by its first line."""
+    """The schema version of a file, from its first line."""
     if data.get("kind") != "header":
         raise RecordError(f"{path}:1: not a record: the first line is not a header")
     version = data.get("schema")
@@ -221,14 +238,14 @@ def _version(path: Path, data: dict[str, Any]) -> int:
 
 
 def brief(content: object) -> str:
-    """What is wrong, on one line of bounded length."""
+    """An exception's message, or any other object, on one line of at most MAX_MESSAGE characters."""
     shown = str(content) if isinstance(content, Exception) else repr(content)
     shown = " ".join(shown.split())
     return shown if len(shown) <= MAX_MESSAGE else f"{shown[:60]} … {shown[60 - MAX_MESSAGE :]}"
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Parsed lines. A last line that was cut off is dropped: the file ends there, without a footer."""
+    """The parsed lines. An incomplete last line is dropped: the record then has no footer, and counts as truncated."""
     try:
         with opened(path, MAX_BYTES) as file:
             yield from _parsed(path, iter(lambda: file.readline(MAX_LINE), b""))

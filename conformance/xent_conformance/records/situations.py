@@ -1,6 +1,7 @@
-"""What failing problems need, by fact: how it is said, and how far it tells two faults apart.
+"""The facts of a situation: the phrase for each in reports, and how well it distinguishes faults.
 
-The names are those of the suite's ``causes/facts.py``, as records have them.
+A situation is the set of facts without which a problem does not fail. The names of facts are those of
+``causes/facts.py``; records contain them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ from typing import NamedTuple
 
 
 class Weight(Enum):
-    """How far a fact tells two faults apart."""
+    """How well a fact distinguishes two faults."""
 
     MAJOR = "an option, a shape or a layout of the call"
-    #: Whoever needs it needs what it implies as well.
-    FINE = "says more closely what another one says"
-    FAINT = "an option that is not given, or numbers that a witness happens to have"
+    #: A failure that needs such a fact also needs the facts that it implies.
+    FINE = "a narrower case of another fact"
+    FAINT = "an option that is not passed, or values that a problem may have by chance"
 
 
 class Fact(NamedTuple):
-    """A fact, as it is said behind "with" (not at all where that is empty), and the facts that go without saying."""
+    """A fact.
+
+    Attributes:
+        phrase: The fact in words, to follow "with"; empty if reports do not mention it.
+        weight: How well it distinguishes faults.
+        implies: Names of facts that hold wherever this one holds; reports do not mention these beside it.
+    """
 
     phrase: str
     weight: Weight = Weight.MAJOR
@@ -29,9 +36,9 @@ class Fact(NamedTuple):
 
 
 FINE, FAINT = Weight.FINE, Weight.FAINT
-#: How a situation is said in which nothing special is needed, and one of which that is not known.
+#: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
-#: A size that a failing problem must have, as the suite's ``causes/edges.py`` measures it.
+#: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
 SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
 FACTS = {
     "smoothing": Fact("label smoothing"),
@@ -84,7 +91,9 @@ FACTS = {
 
 
 def fact(name: str) -> Fact:
-    """What is known of a fact; one of a memory layout, of a dtype or of a later suite is said as it is called."""
+    """The fact with this name. Facts that are not listed (layouts, dtypes, those of later suites) get their name as
+    phrase.
+    """
     if is_size(name):
         return _size(name)
     array = name.removesuffix(" not contiguous")
@@ -92,14 +101,14 @@ def fact(name: str) -> Fact:
 
 
 def is_size(name: str) -> bool:
-    """Whether a fact is a size that was measured on a witness: it says more, and tells no faults apart."""
+    """Whether a fact is a measured size, such as "more than 64 classes". Such facts do not distinguish faults."""
     return name not in FACTS and SIZE.fullmatch(name) is not None
 
 
 def _size(name: str) -> Fact:
-    found = SIZE.fullmatch(name)
-    assert found is not None
-    how, number, what = found[1], int(found[2]), found[3]
+    match = SIZE.fullmatch(name)
+    assert match is not None
+    how, number, what = match[1], int(match[2]), match[3]
     least = number + (how == "more than")
     fixed = (SIZE.fullmatch(other) for other in FACTS)
     below = [other[0] for other in fixed if other is not None and other[3] == what and int(other[2]) < least]
@@ -108,23 +117,34 @@ def _size(name: str) -> Fact:
 
 
 def implied(facts: Iterable[str]) -> frozenset[str]:
-    """What goes without saying beside some facts."""
+    """The facts that at least one of these implies."""
     return frozenset(other for name in facts for other in fact(name).implies)
 
 
 def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
-    """A situation in words; with nothing that is known to be needed, ``undecided`` is what may be."""
-    if said := phrases(situation):
-        return f"with {listed(said)}"
+    """A situation in words.
+
+    Args:
+        situation: Names of the facts without which the problem does not fail.
+        undecided: Names of the facts for which that could not be decided.
+
+    Example:
+        >>> described(["smoothing", "class weights"])
+        'with label smoothing and class weights'
+        >>> described([])
+        'with any input'
+    """
+    if words := phrases(situation):
+        return f"with {listed(words)}"
     return UNKNOWN if any(fact(name).weight is Weight.MAJOR for name in undecided) else ALWAYS
 
 
 def phrases(situation: Sequence[str]) -> list[str]:
-    """The facts of a situation in words, but for those that go without saying."""
-    return [said for name in situation if name not in implied(situation) and (said := fact(name).phrase)]
+    """The facts of a situation in words, without those that others of them imply."""
+    return [phrase for name in situation if name not in implied(situation) and (phrase := fact(name).phrase)]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in one phrase: a, b and c."""
+    """Names as an English list: "a, b and c"."""
     *most, last = names or [""]
     return f"{', '.join(most)} and {last}" if most else last

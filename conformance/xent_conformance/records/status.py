@@ -1,4 +1,4 @@
-"""What a verdict says, how binding a requirement is, and how both are shown everywhere."""
+"""The statuses of verdicts and the levels of requirements, with their glyphs and words for all outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 
 class Status(StrEnum):
-    """What a verdict says."""
+    """The result of a requirement for a backend and dtype."""
 
     PASS = "pass"  # noqa: S105 - a status
     FAIL = "fail"
@@ -43,7 +43,7 @@ GLYPHS: dict[Status, tuple[str, str]] = {
     Status.VACUOUS: ("∅", "not exercised"),
 }
 
-#: From what needs attention first to what needs none.
+#: Statuses by urgency, most urgent first.
 SEVERITY = (
     Status.ERROR,
     Status.CRASH,
@@ -59,12 +59,20 @@ SEVERITY = (
 
 #: Statuses that make a run fail: exit code 1.
 UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
-#: What causes are looked for: what makes the run fail, what broke the suite, and broken SHOULDs.
+#: Statuses whose causes are determined: those that make a run fail, errors of the suite, and violated SHOULDs.
 FAILING = (*UNEXPECTED, Status.ERROR, Status.WEAK)
 
 
 def exit_code(statuses: Collection[str]) -> int:
-    """The exit code of a run with these verdicts: 0 none is unexpected, 1 some are, 3 errors, or no verdict at all."""
+    """The exit code of a run: 0 if no verdict is unexpected, 1 if some are, 3 for errors or if there is no verdict.
+
+    Args:
+        statuses: Statuses of all verdicts.
+
+    Example:
+        >>> exit_code(["pass", "weak"]), exit_code(["pass", "fail"]), exit_code([])
+        (0, 1, 3)
+    """
     if not statuses or Status.ERROR in statuses:
         return 3
     return 1 if set(UNEXPECTED) & set(statuses) else 0

@@ -1,7 +1,7 @@
-"""Reading files that somebody else wrote: regular ones only, so many bytes of them, and JSON without surprises.
+"""Reads files of unknown origin: regular files only, up to a size, with JSON that is checked strictly.
 
-What a well-meaning writer never writes is refused: keys twice, numbers without a value or of endless digits, nesting
-and counts that cost more to hold than to send. Everything a caller must catch is OddFileError.
+Rejected are duplicate keys, numbers that JSON does not have or with very many digits, deep nesting, and more values
+than fit in memory. The only exception that callers need to catch is OddFileError.
 """
 
 from __future__ import annotations
@@ -12,34 +12,40 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-#: Nesting of what the suite writes stays below 10.
+#: Deepest nesting. The suite itself writes less than 10.
 MAX_DEPTH = 32
-#: Longer integers are no counts, seeds or class indices. Python itself stops at 4300 digits, with quadratic cost.
+#: Most digits of an integer: enough for counts, seeds and class indices. Python's own limit is 4300, and the time to
+#: convert grows with the square of the digits.
 MAX_DIGITS = 64
-#: Values in one file. Each costs tens of bytes in memory, whatever it cost on disk.
+#: Most values in one file. A value of two bytes on disk takes tens of bytes in memory.
 MAX_VALUES = 1 << 23
 
 
 class OddFileError(ValueError):
-    """What is wrong with a file, without its name."""
+    """A file that cannot be read or is not as expected. The message has the reason, without the file's name."""
 
 
 def opened(path: Path, limit: int) -> BinaryIO:
-    """A regular file of at most ``limit`` bytes, open for reading; never waits, as opening a pipe would.
+    """Open a file for reading, without blocking as opening a named pipe would.
 
-    Raises OddFileError.
+    Args:
+        path: The file.
+        limit: Its largest size in bytes.
+
+    Raises:
+        OddFileError: It cannot be opened, is not a regular file, or is larger.
     """
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     except (OSError, ValueError) as error:  # ValueError: a null in the name
         raise OddFileError(getattr(error, "strerror", None) or str(error)) from error
-    found = os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
         file.close()
         raise OddFileError("not a regular file")
-    if found.st_size > limit:
+    if status.st_size > limit:
         file.close()
-        raise OddFileError(f"{found.st_size} bytes, more than {limit}")
+        raise OddFileError(f"{status.st_size} bytes, more than {limit}")
     return file
 
 
@@ -48,7 +54,15 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """Content of a regular file of at most ``limit`` bytes, also where it grows meanwhile; raises OddFileError."""
+    """The content of a regular file.
+
+    Args:
+        path: The file.
+        limit: Its largest size in bytes, also if it grows while it is read.
+
+    Raises:
+        OddFileError: It cannot be read, is not a regular file, or is larger.
+    """
     with opened(path, limit) as file:
         try:
             content = file.read(limit + 1)
@@ -60,12 +74,16 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def values_in(raw: bytes) -> int:
-    """At most how many values JSON text holds: each but the first of a list or object follows a comma."""
+    """An upper limit for the number of values in JSON text, counted by commas and opening brackets without parsing."""
     return 1 + raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
 def parsed(raw: bytes) -> Any:
-    """The value that JSON text in UTF-8 stands for; raises OddFileError, saying what is odd about it."""
+    """The value of JSON text in UTF-8.
+
+    Raises:
+        OddFileError: It is not JSON, or exceeds the limits of this module.
+    """
     if values_in(raw) > MAX_VALUES:
         raise OddFileError(f"more than {MAX_VALUES} values")
     try:
@@ -82,7 +100,7 @@ def parsed(raw: bytes) -> Any:
     return content
 
 
-_TOO_DEEP = f"not JSON of ours: nested more than {MAX_DEPTH} deep"
+_TOO_DEEP = f"not JSON of this suite: nested more than {MAX_DEPTH} deep"
 
 
 def _check_depth(content: Any) -> None:
@@ -99,12 +117,12 @@ def _inside(content: Any) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise OddFileError(f"the key {twice[:48]!r} is there twice")
-    return found
+        raise OddFileError(f"the key {twice[:48]!r} occurs twice")
+    return content
 
 
 def _integer(digits: str) -> int:
@@ -114,14 +132,14 @@ def _integer(digits: str) -> int:
 
 
 def _real(digits: str) -> float:
-    found = float(digits)
-    if found in (float("inf"), float("-inf")):
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
         raise OddFileError(f"a number beyond the range of floats: {digits[:24]}")
-    return found
+    return number
 
 
 def _constant(name: str) -> Any:
-    raise OddFileError(f"not JSON ({name} is no number)")
+    raise OddFileError(f"not JSON ({name} is not a number)")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant)

@@ -1,22 +1,22 @@
-"""Records of schema version 1, which suite 0.1.0 wrote, as version 2.
+"""Converts lines of records of schema version 1, which suite 0.1.0 wrote, to version 2.
 
-What changed: a verdict had one ``failure`` or null, now a list ``failures``; a failure did not say its kind or its
-call; a field that may be absent could also be null, now only where null means something.
+Differences: a verdict of version 1 has one ``failure`` or null, not a list ``failures``; a failure has neither a kind
+nor a call; a field without a value may be null, where version 2 leaves it out unless null has a meaning.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Kind of a failure that does not say it.
+#: The kind of failures of version 1.
 UNKNOWN = "unknown"
-#: Requirements did not say since when they were there: all since the first version.
+#: The version since which all requirements of version 1 exist.
 FIRST = "0.1.0"
 _LISTS = ("backends", "requirements", "speed", "merged")
 
 
 def upgraded(line: dict[str, Any]) -> dict[str, Any]:
-    """A line of version 1, of whatever kind, as version 2; what is odd about it stays for the reader to refuse."""
+    """A line of version 1, of any kind, as version 2. Invalid parts stay as they are; the reader rejects them."""
     line = _without_nulls(line)
     if line.get("kind") == "header":
         lists = {key: [_without_nulls(e) for e in line[key]] for key in _LISTS if isinstance(line.get(key), list)}
