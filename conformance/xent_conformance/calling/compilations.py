@@ -1,6 +1,6 @@
-"""Programs of a backend that compiles for each new shape or option: those it has, and how many more it may make.
+"""Limits the number of compilations of a backend that compiles for each new shape or option.
 
-Each costs seconds, so that a run is limited to a number of them. A call that would need one more is not made.
+A compilation takes seconds, so that a run makes only a limited number of them. A call that would exceed it is not made.
 """
 
 from __future__ import annotations
@@ -17,19 +17,26 @@ if TYPE_CHECKING:
 
 
 class NotCompiledError(Exception):
-    """A call that is not made, because it would need one compilation too many. It says nothing of the backend."""
+    """A call was not made because it would exceed the number of compilations. It says nothing about the backend."""
 
 
 @dataclass
 class Compilations:
-    """The programs of one backend for one dtype, at most ``most`` while a limit is in force.
+    """The compiled programs of one backend for one dtype.
 
-    ``shapes``: each shape needs a program; ``values``: so does each number among the options; ``layouts``: so does what
-    is not contiguous. ``chosen`` and ``covered`` are for whoever chooses problems: see ``judging.programs``.
+    Attributes:
+        most: The number of programs that a run may make inside blocks of ``limited``.
+        shapes: Whether each shape needs a program.
+        values: Whether each value of a numeric option needs a program.
+        layouts: Whether arrays that are not contiguous need another program than contiguous ones.
+        chosen: Used by ``judging.programs`` to choose problems.
+        covered: Likewise.
+        refused: Whether a call was refused since the last limit was set.
 
-    >>> programs = Compilations(most=40)
-    >>> with programs.limited(2):  # two new ones at most
-    ...     programs.admit(call)  # raises NotCompiledError for the third
+    Example:
+        >>> programs = Compilations(most=40)
+        >>> with programs.limited(2):  # at most two new programs
+        ...     programs.admit(call)  # raises NotCompiledError for the third
     """
 
     most: int
@@ -38,7 +45,6 @@ class Compilations:
     layouts: bool = False
     chosen: set[Hashable] = field(default_factory=set)
     covered: set[Hashable] = field(default_factory=set)
-    #: Whether anything was refused since the last limit was set.
     refused: bool = False
     _known: set[Hashable] = field(default_factory=set)
     _used: int = 0
@@ -46,17 +52,17 @@ class Compilations:
 
     @property
     def left(self) -> int:
-        """How many more there may be in all."""
+        """How many more programs the run may make."""
         return self.most - self._used
 
     @property
     def room(self) -> int:
-        """How many more there may be under the limit in force, or in all."""
+        """How many more programs may be made under the current limit, or without a limit by the run."""
         return self.left if self._room is None else self._room
 
     @contextmanager
     def limited(self, room: int) -> Iterator[None]:
-        """While it is entered, at most ``room`` new programs are admitted. Outside, where failures are reduced, any."""
+        """Inside the block, admit at most ``room`` new programs; outside, where failures are reduced, any number."""
         self._room, self.refused = max(0, min(room, self.left)), False
         try:
             yield
@@ -64,7 +70,7 @@ class Compilations:
             self._room = None
 
     def admit(self, *calls: Invocation) -> None:
-        """Count the programs that calls need; raises NotCompiledError where that is one too many."""
+        """Count the programs that calls need. Raises NotCompiledError if they exceed the current limit."""
         for program in map(self.program_of, calls):
             if program in self._known:
                 continue
@@ -77,7 +83,7 @@ class Compilations:
             self._known.add(program)
 
     def program_of(self, call: Invocation) -> Hashable:
-        """What is the same for all calls that one program is enough for."""
+        """A key that is equal for calls that can use the same program."""
         inputs = tuple(self._input(array) for array in call.inputs.values())
         options = tuple(sorted((name, self._option(value)) for name, value in call.options.items()))
         return call.method, inputs, options

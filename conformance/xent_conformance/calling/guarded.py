@@ -1,9 +1,8 @@
 """Guard bands: an array as a view of a larger memory whose other elements are poison.
 
 A read outside the array then makes the result wrong, and a write there is detected. The poison is nan, or for integers
-a
-number that is not a class index; it also fills the gaps between the elements of a strided view. A maximum may skip nan:
-where that could hide a read, the call is repeated with ordinary numbers instead.
+a number that is not a class index; it also fills the gaps between the elements of a strided view. Because a maximum may
+ignore nan and so hide a read, the call can be repeated with ordinary numbers instead.
 """
 
 from __future__ import annotations

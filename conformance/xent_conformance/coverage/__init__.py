@@ -1,1 +1,1 @@
-"""Which combinations of sizes, options, dtypes and layouts a run tries, counted without calling a backend."""
+"""Counts which combinations of sizes, options, dtypes and layouts a run tries, without calling the backend."""

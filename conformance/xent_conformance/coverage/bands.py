@@ -1,16 +1,16 @@
-"""Bands of sizes: the numbers next to each power of two one by one, and the stretches between them."""
+"""Bands of sizes: each number next to a power of two is a band of its own, and so is each range between them."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
 
-#: Rows and classes up to here are expected of every ten seeds.
+#: The largest size that has a band. Ten seeds together should try rows and classes in every band.
 TOP = 65536
 
 
 def _starts() -> list[int]:
-    """The first numbers of all bands: those up to 4, then 2^k - 1, 2^k, 2^k + 1 and what follows up to the next."""
+    """The first number of each band: 1 to 4, then 2^k - 1, 2^k, 2^k + 1 and 2^k + 2 for each power of two."""
     starts = [1, 2, 3, 4]
     for power in (2**k for k in range(3, TOP.bit_length())):
         starts += [power // 2 + 1, power // 2 + 2, power - 1, power]
@@ -18,12 +18,12 @@ def _starts() -> list[int]:
 
 
 _STARTS = _starts()
-#: Every band by its first and its last number.
+#: The first and last number of each band.
 BANDS = tuple((first, after - 1) for first, after in pairwise(_STARTS))
 
 
 def band_of(size: int) -> tuple[int, int] | None:
-    """The band that a size lies in; None for zero and for what is larger than all of them."""
+    """The band of a size; None for zero and for sizes above TOP."""
     return BANDS[bisect_right(_STARTS, size) - 1] if 1 <= size <= TOP else None
 
 

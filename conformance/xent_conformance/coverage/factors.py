@@ -1,7 +1,8 @@
-"""The factors of a call, and the levels of each that a problem has.
+"""The factors of a call (such as "target") and the levels of each (such as "labels") that a problem has.
 
-Rows of one problem may differ in where their label is, in what their logits are like, and in their distribution. A
-problem has no level of a factor that its call does not take: a loss has no cotangent, a softmax no labels.
+The terms are those of the design of experiments. Some factors are properties of a row, so a problem may have several of
+their levels: the position of the label, the kind of logits, and the kind of target probabilities. A problem has no
+level of a factor that its form of call has no argument for: a loss has no cotangent, a softmax no labels.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import numpy.typing as npt
 from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.problem import AnyArray, F64Array, Problem
 
-#: Rows and classes, by the first number of each coarse band.
+#: Bands of rows, classes and label positions, each with its first number.
 ROWS = {"1": 1, "2-8": 2, "9-64": 9, "65-1024": 65, "1025-8192": 1025, "8193-": 8193}
 CLASSES = {"1": 1, "2-8": 2, "9-64": 9, "65-512": 65, "513-4097": 513, "4098-": 4098}
 LABELS = {"first": 0, "1-127": 1, "128-4095": 128, "4096-": 4096}
 LAYOUTS = ("contiguous", "gaps", "permuted", "reversed", "repeated")
-#: Distances between the largest and the smallest logit of a row; past the last exp underflows in float32.
+#: Differences between the largest and the smallest logit of a row. Beyond RANGE, exp underflows in float32.
 NARROW, WIDE, RANGE = 2.0**-6, 20.0, 88.0
 
 FACTORS: dict[str, tuple[str, ...]] = {
@@ -41,7 +42,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "cotangent": ("ones", "one number", "repeated", "varied", "some zero", "strided"),
     "cotangent size": ("tiny", "usual", "large", "mixed"),
 }
-#: What each form of a call does not take.
+#: The factors that each form of call does not have.
 WITHOUT: dict[str, tuple[str, ...]] = {
     "loss": ("cotangent", "cotangent size"),
     "gradient": (),
@@ -51,10 +52,10 @@ WITHOUT: dict[str, tuple[str, ...]] = {
         *("target", "label position", "label dtype", "target layout", "ignored", "weight", "smoothing", "reduction"),
         *("cotangent", "cotangent size"),
     ),
-    # Its logits are made of small integers and never stored.
+    # Its logits are products of small integers, computed by the backend and never stored.
     "fused linear": ("logits", "logits layout", "weight"),
 }
-#: Sizes beyond which a cotangent is no longer usual.
+#: Cotangents with elements below SMALL or above LARGE are unusual.
 SMALL, LARGE = 2.0**-10, 2.0**4
 
 Rows = npt.NDArray[np.bool_]
@@ -62,9 +63,10 @@ Level = tuple[str, str]
 
 
 def levels_of(problem: Problem) -> tuple[set[Level], list[set[Level]]]:
-    """Levels of a problem that all of its rows have, whatever the form of the call; those of each kind of row it has.
+    """The levels of a problem, before those are removed that a form of call does not have.
 
-    Rows that are ignored are of no kind.
+    Returns:
+        The levels of the problem as a whole, and the distinct sets of levels of its rows. Ignored rows do not count.
     """
     whole = {
         ("dtype", problem.dtype),
@@ -89,7 +91,7 @@ def _band(size: int, bands: Mapping[str, int]) -> str:
 
 
 def layout_of(array: AnyArray) -> str:
-    """How the elements of an array lie in memory."""
+    """The memory layout of an array, one of LAYOUTS."""
     steps = [s for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
     if array.flags.c_contiguous:
         return "contiguous"
@@ -101,7 +103,7 @@ def layout_of(array: AnyArray) -> str:
 
 
 def _kinds_of_rows(problem: Problem) -> list[set[Level]]:
-    """The different sets of levels that rows have."""
+    """The distinct sets of levels that rows have."""
     met = {("logits", name): rows for name, rows in _spreads(problem.logits_by_row()).items()}
     if problem.has_probabilities:
         met |= {("target", name): rows for name, rows in _shares(problem).items()}
@@ -114,14 +116,16 @@ def _kinds_of_rows(problem: Problem) -> list[set[Level]]:
 
 
 def _spreads(x: F64Array) -> dict[str, Rows]:
-    """What the logits (rows, C) of rows are like; a row without a finite one has no kind."""
+    """For each level of "logits", a mask of the rows of ``x`` (rows, C) that have it; rows without finite logits have
+    none.
+    """
     finite = np.isfinite(x)
     top = np.where(finite, x, -np.inf).max(axis=1)
     bottom = np.where(finite, x, np.inf).min(axis=1)
     seen = finite.any(axis=1)
     with np.errstate(invalid="ignore"):
         spread = top - bottom
-    found = {
+    kinds = {
         "mild": (spread <= WIDE) & (np.abs(top) <= WIDE) & ((spread >= NARROW) | (x.shape[1] == 1)),
         "tied": (x == top[:, None]).sum(axis=1) > 1,
         "wide": (spread > WIDE) & (spread <= RANGE),
@@ -130,11 +134,11 @@ def _spreads(x: F64Array) -> dict[str, Rows]:
         "far from zero": (np.abs(top) > RANGE) & (np.abs(bottom) > RANGE),
         "narrow": (spread > 0) & (spread < NARROW),
     }
-    return {name: rows & seen for name, rows in found.items()}
+    return {name: rows & seen for name, rows in kinds.items()}
 
 
 def _positions(problem: Problem) -> dict[str, Rows]:
-    """Where the labels of rows are."""
+    """For each level of "label position", a mask of the rows that have it."""
     labels, last = problem.labels(), problem.classes - 1
     starts = np.array(list(LABELS.values()))
     bands = np.searchsorted(starts, labels, side="right") - 1
@@ -143,7 +147,7 @@ def _positions(problem: Problem) -> dict[str, Rows]:
 
 
 def _shares(problem: Problem) -> dict[str, Rows]:
-    """What the distributions of rows are like."""
+    """For each level of "target" other than "labels", a mask of the rows that have it."""
     q = problem.probabilities()
     total = q.sum(axis=1)
     whole = (np.abs(total - 1) <= problem.classes * problem.format.unit_roundoff) & (q >= 0).all(axis=1)

@@ -1,4 +1,4 @@
-"""Counting what the problems of a run meet: levels, pairs and triples of levels, and bands of sizes."""
+"""Counts the levels, pairs and triples of levels, and bands of sizes that the problems of a run have."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from xent_conformance.problem import Problem
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement, grouped, load
 
-#: The form of the calls that a requirement makes, and what it then needs one of.
+#: Forms of a call. A requirement makes calls of a form if it needs one of these functions of a backend.
 FORMS: dict[str, tuple[Need, ...]] = {
     "gradient": (GRADIENT,),
     "layer": (LAYER,),
@@ -44,23 +44,30 @@ FORMS: dict[str, tuple[Need, ...]] = {
     "primitives": (SOFTMAX, LOG_SOFTMAX, EITHER_SOFTMAX, NLL_LOSS),
     "fused linear": (FUSED_LINEAR,),
 }
-#: Requirements whose calls are to be rejected.
+#: Families of requirements whose calls must be rejected; they do not count.
 REJECTED = ("invalid_calls", "invalid_options")
 
 
 @dataclass
 class Coverage:
-    """What has been met of the possible levels of each factor."""
+    """The levels and combinations that problems have had, of those that are possible.
+
+    Attributes:
+        possible: Factor to its possible levels.
+        calls: Number of calls counted.
+        rows: Bands of the numbers of rows.
+        classes: Bands of the numbers of classes.
+        sizes: Number of calls by rows and classes, each rounded down to a power of two.
+    """
 
     possible: dict[str, tuple[str, ...]]
     calls: int = 0
     rows: set[tuple[int, int]] = field(default_factory=set)
     classes: set[tuple[int, int]] = field(default_factory=set)
-    #: Calls by rows and classes, each the largest power of two that is not above them.
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Start with nothing met."""
+        """Set all counts to zero."""
         self.levels: list[Level] = [(f, level) for f, levels in self.possible.items() for level in levels]
         self._place = {level: number for number, level in enumerate(self.levels)}
         size = len(self.levels)
@@ -69,13 +76,13 @@ class Coverage:
         self._calls = np.zeros(size, dtype=np.int64)
 
     def add(self, problem: Problem, forms: Iterable[str]) -> None:
-        """Count a problem for some forms of a call."""
+        """Count a problem as one call of each of these forms."""
         whole, rows = levels_of(problem)
         for form in forms:
             seen: set[int] = set()
             for kind in rows or [set()]:
-                found = {level for level in whole | kind if level[0] not in WITHOUT[form]} | {("form", form)}
-                places = [self._place[level] for level in found if level in self._place]
+                levels = {level for level in whole | kind if level[0] not in WITHOUT[form]} | {("form", form)}
+                places = [self._place[level] for level in levels if level in self._place]
                 self._met[np.ix_(places, places, places)] = True
                 seen.update(places)
             self._calls[list(seen)] += 1
@@ -86,7 +93,7 @@ class Coverage:
                 bands.add(band)
 
     def merge(self, other: Coverage) -> None:
-        """Count what another one with the same possible levels has met."""
+        """Add the counts of another one with the same possible levels."""
         self._met |= other._met
         self._calls += other._calls
         self.sizes += other.sizes
@@ -95,38 +102,38 @@ class Coverage:
         self.classes |= other.classes
 
     def pairs(self) -> tuple[int, int]:
-        """Pairs of levels met, and possible."""
+        """The number of pairs of levels that occurred, and of possible ones."""
         possible = np.triu(self._possible)
         return int((possible & self._met_pairs()).sum()), int(possible.sum())
 
     def triples(self) -> tuple[int, int]:
-        """Triples of levels met, and possible: those of which all pairs are."""
+        """The number of triples of levels that occurred, and of possible ones."""
         possible = possible_triples(self.levels, self._possible)
         return int((possible & self._met).sum()), int(possible.sum())
 
     def missing(self) -> list[tuple[Level, Level]]:
-        """Pairs that are possible and were not met; of a level that never was, none."""
+        """Possible pairs that did not occur, of levels that each occurred."""
         seen = self._met_levels()
         left = np.triu(self._possible & seen[:, None] & seen[None, :]) & ~self._met_pairs()
         return [(self.levels[i], self.levels[j]) for i, j in np.argwhere(left)]
 
     def by_level(self) -> dict[str, dict[str, int]]:
-        """How many calls have each level of each factor."""
-        found: dict[str, dict[str, int]] = {}
+        """The number of calls with each level, by factor and level."""
+        counts: dict[str, dict[str, int]] = {}
         for (factor, level), calls in zip(self.levels, self._calls.tolist(), strict=True):
-            found.setdefault(factor, {})[level] = calls
-        return found
+            counts.setdefault(factor, {})[level] = calls
+        return counts
 
     def never(self) -> list[Level]:
-        """Levels that were not met."""
+        """Possible levels that did not occur."""
         return [level for level, met in zip(self.levels, self._met_levels(), strict=True) if not met]
 
     def untouched(self, met: set[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Bands of sizes that were not met."""
+        """Bands of sizes other than those given."""
         return [band for band in BANDS if band not in met]
 
     def as_data(self) -> dict[str, Any]:
-        """The figures as JSON data."""
+        """All counts as JSON data."""
         (pairs, all_pairs), (triples, all_triples) = self.pairs(), self.triples()
         return {
             "calls": self.calls,
@@ -148,34 +155,34 @@ class Coverage:
 
 
 def _power(size: int) -> int:
-    """The largest power of two that is not above a size of at least 1."""
+    """The largest power of two up to a size; 0 for 0."""
     return int(1 << (size.bit_length() - 1)) if size else 0
 
 
 def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, set[str]]]:
-    """Every problem of a subject, with the forms of the call that the requirements about it need.
+    """Every problem that a run judges for a subject, with the forms of call that its requirements make.
 
-    What is judged once for all dtypes counts for the first of them.
+    Problems of requirements that are judged once for all dtypes count for the first dtype of the backend.
     """
     first = subject.dtype == subject.capabilities.logits_dtypes[0]
     judged = (r for r in load().values() if not r.opt_in and r.family not in REJECTED and (first or not r.once))
     for source, group in grouped(judged).items():
-        asked: dict[Any, set[str]] = {}
+        by_derivation: dict[Any, set[str]] = {}
         for requirement in (r for r in group if r.not_applicable(subject) is None and not source.foreign_labels):
-            asked.setdefault(requirement.derive, set()).update(forms_of(requirement))
-        for trial in trials(subject, source, settings) if asked else ():
-            for derive, forms in asked.items():
+            by_derivation.setdefault(requirement.derive, set()).update(forms_of(requirement))
+        for trial in trials(subject, source, settings) if by_derivation else ():
+            for derive, forms in by_derivation.items():
                 derived = [trial.problem] if derive is None else derive(trial.problem)
                 yield from ((one, forms) for one in derived if well_formed(one))
 
 
 def forms_of(requirement: Requirement) -> set[str]:
-    """The forms of the call that a requirement is about: those it needs, and the plain one where it needs none."""
+    """The forms of call that a requirement makes; "loss" if it needs no special one."""
     return {form for form, needs in FORMS.items() if not set(needs).isdisjoint(requirement.needs)} or {"loss"}
 
 
 def well_formed(problem: Problem) -> bool:
-    """Whether a call has an answer: shapes that match, labels in range, logits that are numbers."""
+    """Whether a call is valid: shapes match, labels are in range, logits are floating-point."""
     if not is_floating(problem.logits.dtype) or not problem.rows or not problem.classes:
         return False
     weight = problem.weight
@@ -192,18 +199,23 @@ def well_formed(problem: Problem) -> bool:
 def measured(
     backend: Backend, description: Description, dtypes: Sequence[str], profile: str, seeds: Iterable[int]
 ) -> Coverage:
-    """What runs with some seeds meet of what a backend claims. The backend is not called."""
-    found = Coverage(possible_levels(description.capabilities, description.forms, tuple(dtypes)))
+    """The coverage of runs with these seeds, of the calls that a backend claims. The backend is not called."""
+    coverage = Coverage(possible_levels(description.capabilities, description.forms, tuple(dtypes)))
     for seed in seeds:
         for dtype in dtypes:
             subject = Subject.of(backend, dtype)
             for problem, forms in exercised(subject, Settings(profile, seed)):
-                found.add(problem, forms)
-    return found
+                coverage.add(problem, forms)
+    return coverage
 
 
 def requested(request: Request, seeds: int) -> Coverage:
-    """What runs of one backend with so many seeds meet; raises what loading it raises, and UsageError for no dtype."""
+    """The coverage of runs of the request's first backend with this number of consecutive seeds.
+
+    Raises:
+        UsageError: The backend claims none of the requested dtypes.
+        Exception: What ``loading.loader.load`` raises.
+    """
     backend, description = load_backend(request.backends[0])
     claimed = description.capabilities.logits_dtypes
     dtypes = [dtype for dtype in claimed if not request.dtypes or dtype in request.dtypes]

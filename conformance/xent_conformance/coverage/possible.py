@@ -1,4 +1,4 @@
-"""Which levels the calls of a backend can have, and which exclude each other."""
+"""Which levels the calls of a backend can have, and which combinations of levels are impossible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xent_conformance.coverage.factors import CLASSES, FACTORS, LABELS, LAYOUTS, ROWS, WITHOUT, Level
 from xent_conformance.interface import Capabilities
 
-#: Elements of the largest problem of a profile that is not about scale: rows times classes.
+#: Most logits of a problem in profiles other than that for large sizes: rows times classes.
 MOST = 2**18
 
 SOFT = FACTORS["target"][1:]
@@ -21,12 +21,12 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 Levels = tuple[str, Sequence[str]]
 Flags = npt.NDArray[np.bool_]
 
-#: Levels of one factor and of another that no call has together.
+#: Pairs of levels of two factors that no call has.
 EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
     *(("target", SOFT, factor, FACTORS[factor]) for factor in ("label position", "label dtype", "ignored")),
     ("form", ("fused linear",), "target", SOFT),
     ("form", ("fused linear",), "rank", ("unbatched", "one more axis", "more axes")),
-    # A lone row is ignored or not, and its label and its cotangent are one number.
+    # A single row is ignored or not, and its label and its cotangent are one number each.
     ("rows", ("1",), "ignored", SOME),
     ("rows", ("1",), "cotangent", ("repeated", "varied", "strided")),
     ("rows", ("1",), "cotangent size", ("mixed",)),
@@ -55,17 +55,17 @@ _OF_LABELS: tuple[Levels, ...] = (
     ("target", ("labels",)),
     *((factor, FACTORS[factor]) for factor in ("label dtype", "label position", "ignored")),
 )
-#: Levels of three factors that no call has together, though it has any two of them.
+#: Triples of levels that no call has, although each pair of them is possible.
 EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
-    # The layouts of single numbers and of vectors.
+    # Single numbers are contiguous, and vectors cannot be permuted.
     (("rows", ("1",)), ("classes", ("1",)), ("logits layout", VIEWS)),
     (("rows", ("1",)), ("classes", ("1",)), ("target layout", VIEWS)),
     *((("rows", ("1",)), of, ("target layout", VIEWS)) for of in _OF_LABELS),
     *((("rank", ("unbatched",)), of, ("target layout", VIEWS)) for of in _OF_LABELS),
     *((("rank", ("flat",)), of, ("target layout", ("permuted",))) for of in _OF_LABELS),
-    # Repeated labels are all ignored or none.
+    # Repeated labels are equal: all of them are ignored, or none.
     (("rank", ("flat",)), ("target layout", ("repeated",)), ("ignored", SOME)),
-    # A zero that is alone has no size.
+    # The size of a cotangent is that of its elements other than zero, and here its only element is zero.
     (("rows", ("1",)), ("cotangent", ("some zero",)), _SIZES),
     (("reduction", ("sum", "mean")), ("cotangent", ("some zero",)), _SIZES),
 )
@@ -74,7 +74,13 @@ EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
 def possible_levels(
     claims: Capabilities, forms: tuple[str, ...], dtypes: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
-    """Factor to the levels that a backend with these claims and forms can be asked for."""
+    """The levels that calls of a backend can have, by factor.
+
+    Args:
+        claims: What the backend claims to support.
+        forms: The forms of call that it has.
+        dtypes: The dtypes of logits to count.
+    """
     left_out = {
         "form": {form for form in FACTORS["form"] if form not in _named(forms)},
         "dtype": set(FACTORS["dtype"]) - set(dtypes),
@@ -97,7 +103,9 @@ def possible_levels(
 
 
 def _named(forms: tuple[str, ...]) -> set[str]:
-    """What forms of a backend are called here: losses of logits are plain, and one primitive may be alone."""
+    """The levels of "form" for the forms of a backend: "loss" for cross-entropy of logits, "primitives" for any one of
+    them.
+    """
     plain = {"loss"} if "cross-entropy" in forms else set()
     return {*forms, *plain, *({"primitives"} if {"softmax", "log_softmax", "nll_loss"}.intersection(forms) else ())}
 
@@ -122,26 +130,26 @@ def _sentinels_unclaimed(claims: Capabilities) -> set[str]:
 
 
 def possible_pairs(listed: Sequence[Level]) -> Flags:
-    """Which two of the listed levels a call can have together; False for two of one factor."""
+    """A matrix of which two of the listed levels a call can have; False for two levels of one factor."""
     place = {level: number for number, level in enumerate(listed)}
     factor = np.array([list(FACTORS).index(name) for name, _ in listed])
-    found = factor[:, None] != factor[None, :]
+    possible = factor[:, None] != factor[None, :]
     for one, other in _excluded():
         if one in place and other in place:
-            found[place[one], place[other]] = found[place[other], place[one]] = False
-    return np.asarray(found)
+            possible[place[one], place[other]] = possible[place[other], place[one]] = False
+    return np.asarray(possible)
 
 
 def possible_triples(listed: Sequence[Level], pairs: Flags) -> Flags:
-    """Which three of the listed levels a call can have together, each triple once: in ascending order."""
+    """A cube of which three of the listed levels a call can have; each triple counts once, with ascending indices."""
     place = {level: number for number, level in enumerate(listed)}
     after = np.triu(np.ones(pairs.shape, dtype=bool), 1)
-    found = (pairs & after)[:, :, None] & (pairs & after)[None, :, :] & pairs[:, None, :]
+    possible = (pairs & after)[:, :, None] & (pairs & after)[None, :, :] & pairs[:, None, :]
     for triple in EXCLUDED_TRIPLES:
         for levels in product(*([(factor, level) for level in some] for factor, some in triple)):
             if all(level in place for level in levels):
-                found[tuple(sorted(place[level] for level in levels))] = False
-    return np.asarray(found)
+                possible[tuple(sorted(place[level] for level in levels))] = False
+    return np.asarray(possible)
 
 
 def _excluded() -> Iterator[tuple[Level, Level]]:
@@ -152,7 +160,7 @@ def _excluded() -> Iterator[tuple[Level, Level]]:
     for rows, fewest in ROWS.items():
         yield from ((("rows", rows), ("classes", c)) for c, least in CLASSES.items() if fewest * least > MOST)
     for (classes, _), high in zip(CLASSES.items(), [*list(CLASSES.values())[1:], None], strict=True):
-        # The last class is a level of its own.
+        # A label of the last class has the level "last", not that of its band.
         yield from (
             (("classes", classes), ("label position", label))
             for label, first in LABELS.items()

@@ -11,7 +11,7 @@ from xent_conformance.coverage.measure import Coverage
 
 
 def table(coverage: Coverage) -> Iterator[str]:
-    """Lines: the share of pairs and triples met, then what was not."""
+    """Lines of text: the shares of pairs and triples that occurred, then the levels, bands and pairs that did not."""
     for what, (met, possible) in (("pairs", coverage.pairs()), ("triples", coverage.triples())):
         yield f"{what:<8} {met:>7,} of {possible:>7,} possible ({_percent(met, possible)} %)"
     yield f"levels never met: {_listed([' '.join(level) for level in coverage.never()])}"
@@ -24,7 +24,7 @@ def table(coverage: Coverage) -> Iterator[str]:
 
 
 def _percent(met: int, possible: int) -> str:
-    """A share in per cent, rounded down: 100.0 is all."""
+    """A percentage, rounded down so that 100.0 means all."""
     return f"{met * 1000 // possible / 10:.1f}" if possible else "100.0"
 
 
@@ -33,6 +33,6 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _pairs(missing: Sequence[tuple[Level, Level]]) -> Iterator[str]:
-    """One line for each level, with the levels of another factor that it never met."""
+    """A line for each level and other factor, with the levels of that factor that it never occurred with."""
     for (one, factor), group in groupby(missing, key=lambda pair: (pair[0], pair[1][0])):
         yield f"  {' '.join(one)} with {factor}: {', '.join(other for _, (_, other) in group)}"

@@ -1,1 +1,1 @@
-"""How good the suite is: which requirement kills which mutant, and how close correct backends come to the bounds."""
+"""Measures the suite itself: which requirement kills which mutant, and how close correct backends are to the bounds."""

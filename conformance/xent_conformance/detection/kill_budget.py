@@ -1,4 +1,4 @@
-"""How many examples a stream needs, estimated from the examples to its declared kills."""
+"""Estimates how many examples a stream needs, from the examples until its declared kills."""
 
 from __future__ import annotations
 

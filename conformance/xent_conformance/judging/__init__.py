@@ -1,1 +1,1 @@
-"""From one problem on one backend to findings."""
+"""Judges one problem on one backend: makes the calls, and compares their outcomes with what is required."""

@@ -1,4 +1,4 @@
-"""From a problem to findings. Every run, search and reduction uses these functions."""
+"""Applies the checks of requirements to problems. Every run, search and reduction uses these functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Trial]:
     """The problems of a source that are within a subject's claims, each as a trial.
 
-    If the subject's compilations are limited: those that need few of them and cover most combinations.
+    If the subject's compilations are limited, problems are chosen that need few of them (see ``programs``).
     """
     within, programs = _within(subject, source, settings), subject.compilations
     if programs is not None:
@@ -87,7 +87,7 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
     except LostError as lost:
         made.append(Lost.of(lost))
     except NotCompiledError:
-        # What was compared until then stands.
+        # Findings of earlier comparisons of this check remain valid.
         pass
     return made
 

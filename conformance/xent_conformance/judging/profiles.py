@@ -45,9 +45,9 @@ PROFILES = {
 }
 #: Share of the examples for backends that compile every shape.
 STATIC_SHARE = 0.5
-#: Compilations that a run asks for however long they take.
+#: The fewest compilations of a run, however long they take.
 FEWEST = 12
-#: Recipes that problems are chosen from where compilations are limited, at least.
+#: If compilations are limited, problems are chosen from at least this many recipes.
 CHOICE = 128
 
 
@@ -68,20 +68,24 @@ class Settings:
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
 
     def most(self, source: Source) -> int:
-        """How many problems of a source are judged where compilations are limited: the others cost next to nothing."""
+        """How many problems of a source are judged if compilations are limited.
+
+        The share for backends that compile every shape does not apply, because problems that need no new compilation
+        take little time.
+        """
         profile = PROFILES[self.profile]
         share = source.budget if isinstance(source, Stream) else 1.0
         return max(profile.least, round(profile.examples * share))
 
     def compilations(self, claims: Capabilities) -> int:
-        """How many compilations a run may ask for, by what one takes; 0: it is not known that there are any."""
+        """How many compilations a run may make, by the time that one takes; 0 if their time is not known."""
         if not claims.compile_seconds:
             return 0
         profile = PROFILES[self.profile]
         return max(FEWEST, min(profile.compilations, int(profile.seconds / claims.compile_seconds)))
 
     def compilations_for(self, dtype: str, dtypes: Sequence[str], claims: Capabilities) -> int:
-        """The share of one of the dtypes that are judged: half of all for float32, or else the first."""
+        """The compilations for one of the judged dtypes: half of all for float32 (or the first dtype without it)."""
         every = self.compilations(claims)
         foremost = EXEMPLARY if EXEMPLARY in dtypes else dtypes[0]
         others = len(dtypes) - 1

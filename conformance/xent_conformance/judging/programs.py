@@ -1,8 +1,8 @@
-"""Which problems a backend is judged on that compiles for each new shape or option: few of those, in many combinations.
+"""Chooses the problems for a backend that compiles for each new shape or option, so that few compilations are needed.
 
-A run has a number of compilations for each dtype. The source of all options jointly gets a quarter of them, every other
-one a share of what is left; after that a source has only problems for which there are programs already. New programs
-are chosen one by one, each for the problem with most pairs of choices that no other has.
+A run has a limited number of compilations for each dtype. The stream in which all options vary gets a quarter of them,
+every other source a share of the rest; otherwise a source has only problems for which a program is compiled already.
+New programs are chosen one after the other, each for the problem with the most pairs of choices not covered before.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.sources import Source
 from xent_conformance.strategies.streams import JOINT, Stream
 
-#: The part of what is left that all options jointly, and any other stream, may have.
+#: The stream in which all options vary may use one of OF_ALL parts of the remaining compilations, any other stream one
+#: of OF_A_STREAM parts.
 OF_ALL, OF_A_STREAM = 4, 8
-#: New programs of a fixed list: one for a call, and one for what it is compared with.
+#: New programs of a fixed list: one for a call, and one for the call that it is compared with.
 OF_A_LIST = 2
 
 
 class Drawn(NamedTuple):
-    """A problem, the number that it was drawn as, and the recipe that it was drawn from, if any."""
+    """A problem, its number in its source, and its recipe (None for a problem of a fixed list)."""
 
     example: int
     problem: Problem
@@ -32,16 +33,21 @@ class Drawn(NamedTuple):
 
 
 def share_of(source: Source, programs: Compilations) -> int:
-    """How many new programs a source may have."""
+    """How many new programs a source may use."""
     if source.name == JOINT.name:
         return -(-programs.left // OF_ALL)
     return -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
 
 
 def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int) -> Iterator[Drawn]:
-    """At most ``most`` of the problems drawn: one for each new program while there is room, then any that need none.
+    """Choose problems: one for each new program until the limit is reached, then others that need no new program.
 
-    The order depends on the problems and on what was chosen before, and on nothing else.
+    The choice and the order depend only on the problems and on earlier choices.
+
+    Args:
+        drawn: The problems to choose from.
+        programs: The programs so far.
+        most: The number of problems to choose.
     """
     every = list(drawn)
     groups: dict[Hashable, list[Drawn]] = {}
@@ -66,7 +72,7 @@ def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int)
 
 
 def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
-    """What a program may depend on."""
+    """The properties of a problem that a compiled program may depend on."""
     return (
         ("logits", problem.logits.shape),
         ("target", (problem.target.dtype.name, problem.target.shape)),
@@ -79,7 +85,7 @@ def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
 
 
 def _pairs(choices: Hashable) -> set[Hashable]:
-    """Pairs of choices, of numbers only whether there is one."""
+    """The pairs of choices of a problem; of numeric options only whether they are used."""
     assert isinstance(choices, tuple)
     kinds = [
         (n, v is not None if n == "ignore_index" else bool(v) if n == "label_smoothing" else v) for n, v in choices

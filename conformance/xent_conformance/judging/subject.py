@@ -118,9 +118,9 @@ class Subject:
         return labelled(problem if defined else distributions(problem), self.capabilities)
 
     def unclaimed(self, problem: Problem) -> set[str]:
-        """What a problem asks for that the backend does not claim, by the names of claims."""
+        """The claims that a problem needs and that the backend does not make, by name."""
         axes = problem.logits.ndim
-        asked = {
+        needed = {
             "weight": problem.weight is not None,
             "label_smoothing": bool(problem.label_smoothing),
             "probability_targets": problem.has_probabilities,
@@ -128,7 +128,7 @@ class Subject:
             "unbatched": axes == 1,
             "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
         }
-        return {claim for claim, given in asked.items() if given and not getattr(self.capabilities, claim)}
+        return {claim for claim, used in needed.items() if used and not getattr(self.capabilities, claim)}
 
     @cached_property
     def caller(self) -> Caller:

@@ -63,9 +63,13 @@ class Gradients:
 class Trial:
     """One problem on one subject. Accessors raise SpoiledError if the backend returned no result of the right form.
 
-    ``shared`` holds the answer and bounds for other trials of the same problem. ``recipe`` and ``example`` say how the
-    problem was drawn: None and 0 if it was not. ``like`` is a trial that may have the same array of logits: its softmax
-    is then computed once.
+    Args:
+        subject: The backend and dtype.
+        problem: The problem.
+        shared: Answer and bounds, shared with other trials of the same problem.
+        recipe: The recipe that the problem was drawn from; None for other problems.
+        example: Its number in its source.
+        like: Another trial. If that has the same array of logits, the exact softmax is computed only once for both.
     """
 
     def __init__(

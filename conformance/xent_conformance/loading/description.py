@@ -59,12 +59,15 @@ OBJECT = "object"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a backend comes from: its spec, how a script imports it, and the file of its deviations.
+    """Where a backend comes from.
 
-    ``options`` are those of the command line that it was made with, but for the dtypes.
-
-    ``kind`` is "file", "entry point", "callable" or "object"; ``place`` is the path, module or framework, ``attribute``
-    a name.
+    Attributes:
+        spec: Its name on the command line.
+        kind: "file", "entry point", "callable" or "object".
+        place: The path, module or framework, depending on the kind.
+        attribute: The name of the object there.
+        deviations: The file of its known deviations, which need not exist.
+        options: The options of the command line that it was made with, without the dtypes.
     """
 
     spec: str
@@ -77,11 +80,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class Description:
-    """What the suite knows about a backend.
+    """What the suite knows about a backend, as data that can be sent between processes.
 
-    ``imports_suite``: its module needs ours, which a script has to stand in for. ``sources``: see ``sources.py``.
-    ``tried`` is what the trial of a callable came to, in whatever form the backend gives it: a later process that makes
-    the same backend gets it back and does without a trial.
+    Attributes:
+        name: Its name.
+        capabilities: What it claims.
+        device: The device that it computes on.
+        versions: Versions of its libraries, the one under test first.
+        sources: SHA-256 of its source files by module (see ``sources.py``).
+        forms: The protocols that it satisfies, by their names in FORMS.
+        methods: Names of its public methods.
+        reproducer: The parts of scripts that it provides; None if it provides none or they were not requested.
+        imports_suite: Whether its module imports this suite, which a script then has to replace.
+        origin: Where it comes from.
+        tried: The result of the trial of a callable, in the backend's own format. It is passed to later processes that
+            make the same backend, so that they need no trial.
     """
 
     name: str
@@ -113,7 +126,16 @@ class Description:
 
 
 def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
-    """Describe a backend. Making the parts of its ``scripts`` takes time, and can be left out."""
+    """Describe a backend.
+
+    Args:
+        backend: The backend.
+        origin: Where it comes from.
+        scripts: Whether to include the parts of scripts, which take time to make.
+
+    Raises:
+        TypeError: Its versions or the parts of scripts have the wrong type.
+    """
     claims = backend.capabilities
     refused = Bridge(backend).refused
     if refused:

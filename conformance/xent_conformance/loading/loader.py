@@ -47,7 +47,16 @@ class BrokenBackendError(Exception):
 
 @dataclass(frozen=True)
 class Narrowing:
-    """The options for callables; the last three as on the command line (see ``declared``)."""
+    """The options for callables.
+
+    Attributes:
+        dtypes: The dtypes of logits to judge; None for all that the callable takes.
+        gradient: Whether to judge gradients.
+        device: The device to compute on.
+        conventions: Declarations as on the command line (see ``declared``), such as "mean-divisor=all_rows".
+        claims: Likewise, such as "no-weight".
+        precision: Likewise, such as "internals=native".
+    """
 
     dtypes: tuple[str, ...] | None = None
     gradient: bool = True
@@ -59,19 +68,25 @@ class Narrowing:
     @property
     def options(self) -> tuple[str, ...]:
         """The same as options of the command line, without the dtypes."""
-        found = [] if self.device == "cpu" else ["--device", self.device]
-        found += [] if self.gradient else ["--no-gradient"]
+        words = [] if self.device == "cpu" else ["--device", self.device]
+        words += [] if self.gradient else ["--no-gradient"]
         texts = {"--convention": self.conventions, "--claim": self.claims, "--precision": self.precision}
-        return (*found, *(word for option, said in texts.items() for text in said for word in (option, text)))
+        return (*words, *(word for option, given in texts.items() for text in given for word in (option, text)))
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A backend whose ``modules`` are imported, but which is not made yet, because making it may use a device.
+    """A backend whose modules are imported, but which is not made yet, because making it may use a device.
 
-    Known deviations are listed in ``folder``, in a file named after the backend, or after a ``library`` of ours.
-    ``options`` are the options of the command line for it. ``settings_kept`` is a context manager that restores the
-    framework's settings, which making the backend may change.
+    Attributes:
+        spec: Its name on the command line.
+        make: Makes the backend, from the result of an earlier trial if there is one.
+        place: Kind, place and attribute of its ``Origin``.
+        folder: Contains the folder ``deviations`` with a file named after the backend.
+        modules: Names of the modules that define it.
+        library: The name of that file if it is not the backend's: that of a library with an adapter in this repository.
+        options: The options of the command line for it.
+        settings_kept: A context manager that restores the framework's settings, which making the backend may change.
     """
 
     spec: str
@@ -84,11 +99,15 @@ class Imported:
     settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
-        """Make the backend and describe it, with or without the parts of its ``scripts``.
+        """Make the backend and describe it.
 
-        ``tried`` is the result of the trial of the same callable in an earlier process, so that it is not tried again.
+        Args:
+            scripts: Whether to include the parts of scripts in the description.
+            tried: The result of the trial of the same callable in an earlier process, to avoid another one.
 
-        Raises BrokenBackendError if its name, claims or methods are wrong, BackendUnavailableError without its device.
+        Raises:
+            BrokenBackendError: Its name, claims or methods are wrong, or making it raises an exception.
+            BackendUnavailableError: Its device is missing.
         """
         backend = self.make(tried)
         wrong = _guarded(self.spec, lambda: complaint(backend))
@@ -104,15 +123,30 @@ class Imported:
 
 
 def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
-    """The backend for a specification, and its description.
+    """Load a backend.
 
-    Raises UsageError, BrokenBackendError, or BackendUnavailableError if a framework or device is missing.
+    Args:
+        spec: A registered name, a file, or a callable (see the beginning of this module).
+        narrowing: Options for callables.
+
+    Returns:
+        The backend and its description.
+
+    Raises:
+        UsageError: There is no such backend, file or callable.
+        BrokenBackendError: The adapter does not work.
+        BackendUnavailableError: A framework or device is missing.
+
+    Example:
+        >>> backend, description = load("numpy")
+        >>> description.name, description.device
+        ('numpy', 'cpu')
     """
     return imported(spec, narrowing).open()
 
 
 def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
-    """The first half of loading a backend; raises what :func:`load` does."""
+    """Import the modules of a backend without making it; raises what :func:`load` does."""
     if is_file(spec):
         return _from_file(spec)
     if is_callable(spec):

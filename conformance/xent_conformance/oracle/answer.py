@@ -58,9 +58,16 @@ class Answer:
         *,
         like: Answer | None = None,
     ) -> None:
-        """Each quantity is computed when it is first used; what depends on the logits alone is that of ``like``.
+        """Each quantity is computed when it is first used.
 
-        Raises ValueError where that is the answer to a problem with other logits.
+        Args:
+            problem: The problem. Its labels must be valid.
+            conventions: The backend's choices where major frameworks differ.
+            arithmetic: The arithmetic of the formulas; None for the cheapest that is accurate enough.
+            like: The answer to another problem with the same array of logits, whose softmax is used.
+
+        Raises:
+            ValueError: ``like`` has other logits or another arithmetic.
         """
         self.problem = problem
         self.conventions = conventions
@@ -83,7 +90,7 @@ class Answer:
 
     @cached_property
     def plain_parts(self) -> PlainParts:
-        """The same in the form that the bounds use."""
+        """The parts in float64, as the bounds use them."""
         return PlainParts(self.parts) if self._like is None else self._like.plain_parts
 
     @cached_property

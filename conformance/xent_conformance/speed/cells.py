@@ -1,4 +1,4 @@
-"""What is timed: a form of the call at a shape and dtype, and why some of that is left out before it is called."""
+"""The calls that are timed, and the reasons for which a backend is not called at a shape and dtype."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from xent_conformance.formats import dtype_of
 from xent_conformance.judging.subject import CROSS_ENTROPY, GRADIENT, Subject
 from xent_conformance.problem import Problem
 
-#: Bytes for each logit that judging takes: the float64 arrays of the reference and of its bound, live at once.
+#: Bytes of memory for each logit that judging needs at most: float64 arrays of the reference and of its bound.
 JUDGING = 200
-#: Quantities by the method that computes them, as reports name them.
+#: The name in reports for what each method computes.
 QUANTITIES = {"cross_entropy": "loss", "cross_entropy_vjp": "loss and gradient"}
 
 
@@ -31,14 +31,14 @@ class Cell(NamedTuple):
         return math.prod(self.shape) * dtype_of(self.dtype).itemsize
 
     def problem(self) -> Problem:
-        """A mean over random labels and normal logits, the same in every run."""
+        """A call with the default options, random labels and normally distributed logits, the same in every run."""
         generator = np.random.default_rng(0)
         logits = generator.standard_normal(self.shape, dtype=np.float32).astype(dtype_of(self.dtype))
         labels = generator.integers(0, self.shape[1], (self.shape[0], *self.shape[2:]))
         return Problem(logits, labels, cotangent=np.ones((), logits.dtype))
 
     def obstacle(self, subject: Subject, memory: float) -> str | None:
-        """Why a backend is not called here; None: it is. ``memory`` is in bytes."""
+        """Why a backend is not called here, or None if it is. ``memory`` is the limit for judging in bytes."""
         claims = subject.capabilities
         needed = math.prod(self.shape) * JUDGING
         if needed > memory:
@@ -55,15 +55,19 @@ class Cell(NamedTuple):
 
 
 def shape_of(text: str) -> tuple[int, ...]:
-    """The lengths in a text such as 4096x1000; raises ValueError where it is none with rows and classes."""
+    """The shape that a text such as "4096x1000" describes.
+
+    Raises:
+        ValueError: It is not a list of at least two lengths, each at least 1, with "x" between them.
+    """
     lengths = tuple(int(part) if part.isdecimal() else 0 for part in text.split("x"))
     if len(lengths) < 2 or 0 in lengths:  # noqa: PLR2004 - (N, C)
-        raise ValueError(f"a shape is lengths from 1 on between x, such as 4096x1000, not {text!r}")
+        raise ValueError(f"expected a shape such as 4096x1000, with at least two lengths from 1 on, not {text!r}")
     return lengths
 
 
 def calls(subject: Subject, problem: Problem) -> list[Invocation]:
-    """Forward, and forward with backward where it is claimed."""
+    """The calls that are timed: forward, and forward with backward if the backend has gradients."""
     return [forward(problem)] + ([] if GRADIENT.missing(subject) else [backward(problem)])
 
 

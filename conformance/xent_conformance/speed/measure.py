@@ -1,4 +1,4 @@
-"""Timing backends: a figure for each call whose loss is right at that very shape, a reason for each other one."""
+"""Times backends: a measurement for each call whose loss is right at that shape, a reason for every other call."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ from xent_conformance.speed.timing import SlowError, Times, call_of, copy_of, ti
 
 @dataclass(frozen=True)
 class Measured:
-    """One call of a backend: its times, or ``why`` there are none; ``copy`` has those of a copy of its logits.
+    """The measurement of one call of a backend.
 
-    ``wrong``: it raised or has a wrong loss, rather than being left out or slow. ``nbytes`` is what the call has to
-    move at least: forward reads the logits, backward writes as much.
+    Attributes:
+        backend: Its name.
+        device: Its device.
+        cell: Shape and dtype of the logits.
+        quantity: What is computed, as in ``cells.QUANTITIES``.
+        nbytes: The fewest bytes that the call has to move: forward reads the logits, backward writes as many.
+        times: The times; None if the call was not timed.
+        copy: Those of a copy of the logits; None if it could not be timed.
+        why: The reason for which the call was not timed.
+        wrong: Whether that reason is an exception or a wrong loss, rather than a claim or a limit.
     """
 
     backend: str
@@ -38,18 +46,18 @@ class Measured:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What was called."""
+        """Backend, device, quantity, dtype and shape as JSON data."""
         shape = self.cell.shape
         named = {"backend": self.backend, "device": self.device, "quantity": self.quantity, "dtype": self.cell.dtype}
         return {**named, "rows": math.prod(shape) // shape[1], "classes": shape[1], "shape": list(shape)}
 
     @property
     def of_copy(self) -> float | None:
-        """The time as a multiple of that of a copy of the logits."""
+        """The median time as a multiple of that of a copy of the logits."""
         return self.times.median / self.copy.median if self.times and self.copy else None
 
     def as_data(self) -> dict[str, Any]:
-        """An entry as pytest-benchmark writes it, for `xent report --speed`. Only for a call that has times."""
+        """An entry in the format of pytest-benchmark, for `xent report --speed`. Only for calls that were timed."""
         assert self.times is not None
         rates = {"bytes": self.nbytes, "bytes_per_second": self.nbytes / self.times.median, "of_copy": self.of_copy}
         copied = {"copy_seconds": self.copy.median if self.copy else None}
@@ -60,7 +68,19 @@ class Measured:
 def measured(
     backends: Sequence[Backend], cells: Sequence[Cell], seconds: float, memory: float
 ) -> Iterator[list[Measured]]:
-    """Each cell in turn, with all backends one after the other, so that they are compared in the same minute."""
+    """Measure the calls of all backends.
+
+    All backends are called at one shape before the next, so that a change of the machine's load affects them alike.
+
+    Args:
+        backends: The backends, loaded.
+        cells: Shapes and dtypes; backends are skipped at dtypes that they do not claim.
+        seconds: Time for repeated calls of each kind.
+        memory: Limit in bytes for judging a loss.
+
+    Yields:
+        The measurements of a backend at a cell.
+    """
     for cell in cells:
         problem: Problem | None = None
         judged: dict[Precision, Judged] = {}
@@ -114,7 +134,7 @@ def _measured(
 
 
 def table(lines: Sequence[Measured]) -> list[str]:
-    """A line of text for each call."""
+    """The measurements as lines of a text table, with a heading."""
     rows = [("shape", "dtype", "backend", "", "median", "GB/s", "of a copy")]
     notes = {}
     for line in lines:

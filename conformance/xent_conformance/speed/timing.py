@@ -1,7 +1,8 @@
-"""Wall-clock times of calls of a backend, on its own arrays, and of a copy of its logits.
+"""Wall-clock times of calls of a backend, on its own arrays, and of a copy of the logits.
 
-Only the call is timed, not the conversion of its inputs. A call is over when its loss is a NumPy array: what a device
-was asked for before, in the same order, is then done. This is unverified on CUDA, where other streams could run on.
+The conversion of inputs is not timed. A call ends when its loss has been converted to a NumPy array, because by then
+the device has finished the work that it was given before. This assumes one queue of work; on CUDA, work on other
+streams might still be running.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from xent_conformance.calling.calls import Invocation
 from xent_conformance.interface import Backend
 from xent_conformance.problem import AnyArray
 
-#: Fewest and most timed calls.
+#: The fewest and the most calls that are timed.
 FEWEST, MOST = 5, 100
 
 
 class Times(NamedTuple):
-    """Median and interquartile range in seconds, and how many calls they are of."""
+    """Median and interquartile range in seconds, and the number of calls."""
 
     median: float
     iqr: float
@@ -30,11 +31,11 @@ class Times(NamedTuple):
 
 
 class SlowError(Exception):
-    """A call that takes longer than there is time for."""
+    """One call takes far longer than the time for all repetitions."""
 
 
 def call_of(backend: Backend, invocation: Invocation) -> Callable[[], AnyArray]:
-    """A function that makes the call, on arrays that are converted once, and returns the loss as NumPy's."""
+    """A function that makes the call and returns the loss as a NumPy array. The inputs are converted once, before."""
     bridge = Bridge(backend)
     arrays = [None if array is None else bridge.asarray(array) for array in invocation.inputs.values()]
     method, options = getattr(backend, invocation.method), dict(invocation.options)
@@ -48,9 +49,10 @@ def call_of(backend: Backend, invocation: Invocation) -> Callable[[], AnyArray]:
 
 
 def copy_of(backend: Backend, device: str, logits: AnyArray) -> Callable[[], Any]:
-    """A function that copies the logits: into memory of this process, or on the backend's device by its own arrays.
+    """A function that copies the logits, in memory of this process or on the backend's device.
 
-    Raises TypeError where the arrays of a device have neither ``clone`` nor ``copy``.
+    Raises:
+        TypeError: The arrays of the device have neither a method ``clone`` nor ``copy``.
     """
     if device == "cpu":
         target = np.empty_like(logits)
@@ -60,14 +62,19 @@ def copy_of(backend: Backend, device: str, logits: AnyArray) -> Callable[[], Any
     copy = getattr(array, "clone", None) or getattr(array, "copy", None)
     if copy is None:
         raise TypeError(f"arrays on {device} cannot be copied there")
-    # One element tells when the copy is done.
+    # The conversion of one element waits until the copy is done.
     return lambda: bridge.asnumpy(copy()[(0,) * logits.ndim])
 
 
 def timed(call: Callable[[], Any], seconds: float) -> Times:
-    """Times of repeated calls, after one that is not counted; raises SlowError where that one takes ten times as long.
+    """Time repeated calls, after one that does not count.
 
-    ``seconds``: calls are repeated for so long, FEWEST to MOST times.
+    Args:
+        call: The function.
+        seconds: For how long it is repeated; it is called at least FEWEST and at most MOST times.
+
+    Raises:
+        SlowError: The first call takes more than ten times ``seconds``.
     """
     start = time.perf_counter()
     call()

@@ -1,4 +1,4 @@
-"""The problems that are exported: those that requirements judge for a subject which claims everything, each once."""
+"""The problems that are exported: those that requirements judge for given claims, without repetitions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import Description
 from xent_conformance.problem import AnyArray, Problem
 
-#: Forms of the call whose problems have a loss and gradients of the logits.
+#: Only problems of requirements that make calls of these forms are exported.
 FORMS = {"loss", "gradient"}
 
 
 @dataclass(frozen=True)
 class Claimant:
-    """Claims without an implementation: problems are drawn for them, and it is never called."""
+    """A backend that has claims but no implementation. It is never called."""
 
     capabilities: Capabilities
     name: str = "vectors"
@@ -34,7 +34,7 @@ class Claimant:
 
 
 def problems(claims: Capabilities, dtype: str, settings: Settings) -> Iterator[Problem]:
-    """The distinct problems of a run, in C order: another layout makes no other problem."""
+    """The problems of a run, with arrays in C order; problems that differ only in memory layout are yielded once."""
     claimant = Claimant(claims)
     described = Description(claimant.name, claims, forms=("cross-entropy", "gradient"))
     subject = Subject(described, LocalExecutor(claimant), dtype)
@@ -49,17 +49,17 @@ def problems(claims: Capabilities, dtype: str, settings: Settings) -> Iterator[P
 
 
 def _flat(problem: Problem) -> Problem:
-    """The same problem with a cotangent, and all arrays in C order."""
+    """The same problem with all arrays in C order, and a cotangent of ones if it has none."""
     ones = np.ones(problem.row_shape if problem.reduction == "none" else ()).astype(problem.logits.dtype)
     arrays = {"cotangent": ones} | problem.arrays()
     return problem.with_(**{name: np.ascontiguousarray(a).reshape(a.shape) for name, a in arrays.items()})
 
 
 def _identity(problem: Problem) -> bytes:
-    """A digest that problems with the same arrays and options have in common."""
+    """A digest of a problem's arrays and options."""
     options = problem.ignored_label, problem.reduction, problem.label_smoothing
     arrays = {name: (a.dtype.name, a.shape) for name, a in problem.arrays().items()}
-    found = hashlib.sha256(repr((options, arrays)).encode())
+    digest = hashlib.sha256(repr((options, arrays)).encode())
     for array in problem.arrays().values():
-        found.update(array.tobytes())
-    return found.digest()
+        digest.update(array.tobytes())
+    return digest.digest()

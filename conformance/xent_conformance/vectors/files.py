@@ -1,4 +1,4 @@
-"""Writing vectors: a JSON file of lines and some safetensors files for each dtype, a manifest, and the schema."""
+"""Writes test vectors: a JSON Lines file and safetensors files for each dtype, a manifest, and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from xent_conformance.vectors.lines import FORMAT, Manifest, Vector, VectorFile
 from xent_conformance.vectors.tensors import tensors_of
 
 MANIFEST, SCHEMA = "manifest.json", "vectors.schema.json"
-#: A safetensors file that has reached so many bytes is closed: what one is written from is held in memory.
+#: A new safetensors file is begun after this many bytes, because the tensors of a file are in memory together.
 FULL = 1 << 26
 
 Progress = Callable[[str], None]
@@ -32,7 +32,21 @@ Progress = Callable[[str], None]
 def export(
     folder: Path, claims: Capabilities, precision: Precision, settings: Settings, progress: Progress = lambda _: None
 ) -> Manifest:
-    """Write the vectors of all dtypes that are claimed; ``progress`` is called with what is being done."""
+    """Write the test vectors of all dtypes that are claimed.
+
+    Args:
+        folder: An existing folder.
+        claims: What an implementation is assumed to support; vectors have no other calls.
+        precision: The arithmetic that the bounds allow.
+        settings: Profile and seed of the problems.
+        progress: Called with a line of text for each file.
+
+    Returns:
+        The manifest, which is written last, so that a folder with a manifest is complete.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
     names, counts = [SCHEMA], {}
     (folder / SCHEMA).write_bytes(files(__package__).joinpath(SCHEMA).read_bytes())
     for dtype in claims.logits_dtypes:
@@ -57,20 +71,19 @@ def export(
         vectors=counts,
         files=tuple(VectorFile(name=n, sha256=hashlib.sha256((folder / n).read_bytes()).hexdigest()) for n in names),
     )
-    # Last: a folder without one is not complete.
     (folder / MANIFEST).write_text(json.dumps(msgspec.to_builtins(manifest), indent=1) + "\n", encoding="utf-8")
     return manifest
 
 
 def _plain(claims: Capabilities) -> dict[str, object]:
-    """The claims that the problems follow."""
+    """The claims as data, without those that other fields of the manifest have."""
     return {k: v for k, v in vars(claims).items() if k not in ("precision", "conventions", "left_out")}
 
 
 def _files(
     claims: Capabilities, precision: Precision, dtype: str, settings: Settings
 ) -> Iterator[tuple[str, dict[str, AnyArray], Sequence[Vector]]]:
-    """Safetensors files of a dtype: name, tensors, and the vectors that these belong to."""
+    """The safetensors files of a dtype: the name of each, its tensors, and the vectors that they belong to."""
     number = size = 0
     tensors: dict[str, AnyArray] = {}
     listed: list[Vector] = []

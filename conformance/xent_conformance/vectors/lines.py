@@ -1,4 +1,4 @@
-"""What the JSON files of exported vectors hold, format version 1; the JSON Schema is made from these classes.
+"""The types of the JSON files of exported vectors, format version 1; the JSON Schema is made from these classes.
 
 ``manifest.json`` is one Manifest, ``DTYPE.jsonl`` has a Vector on each line. VECTORS.md explains them.
 """
@@ -26,7 +26,7 @@ class Vector(msgspec.Struct, kw_only=True, frozen=True, tag="vector", tag_field=
     label_smoothing: Annotated[float, Meta(ge=0, le=1)] = 0.0
     ignore_index: Annotated[int | None, Meta(description="label whose rows are ignored; null: there is none")] = None
     tensors: Annotated[tuple[Name, ...], Meta(description="in the order of VECTORS.md")]
-    situation: Annotated[tuple[Name, ...], Meta(description="what is special about the problem")]
+    situation: Annotated[tuple[Name, ...], Meta(description="special properties of the problem")]
 
 
 class VectorFile(msgspec.Struct, kw_only=True, frozen=True):
@@ -37,14 +37,14 @@ class VectorFile(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Manifest(msgspec.Struct, kw_only=True, frozen=True, tag="manifest", tag_field="kind"):
-    """What was exported: whose problems, under which conventions, with bounds for which arithmetic."""
+    """The contents of an export: its files, and the claims, conventions and arithmetic that it is for."""
 
     format: Literal[1]
     suite: Annotated[Name, Meta(description="version of xent-conformance")]
     profile: Name
     seed: int
-    claims: Annotated[dict[str, Any], Meta(description="what the problems may ask for")]
+    claims: Annotated[dict[str, Any], Meta(description="the calls that an implementation is assumed to support")]
     conventions: Annotated[dict[str, str], Meta(description="choices where frameworks differ; see SPEC.md, section 5")]
-    precision: Annotated[dict[str, str], Meta(description="the arithmetic that the bounds admit")]
-    vectors: Annotated[dict[str, Count], Meta(description="how many there are, by dtype of the logits")]
+    precision: Annotated[dict[str, str], Meta(description="the arithmetic that the bounds allow")]
+    vectors: Annotated[dict[str, Count], Meta(description="number of vectors by dtype of the logits")]
     files: tuple[VectorFile, ...]

@@ -1,7 +1,8 @@
-"""One problem as tensors: its inputs, and for each result the exact value, its bound, and what else is correct.
+"""One problem as tensors: its inputs, and for each result the exact value, its bound, and other correct values.
 
-For a result R in the shape that the call returns it in: ``R.exact`` and ``R.bound`` in float64; ``R.rest`` where the
-exact value is the unevaluated sum of ``R.exact`` and it; ``R.also`` where infinity (1) or nan (2) is correct as well.
+A result R, in the shape in which the call returns it, has ``R.exact`` and ``R.bound`` in float64. It has ``R.rest`` if
+the exact value is ``R.exact + R.rest``, which need not be a float64, and ``R.also`` if infinity (1), nan (2) or both
+(3) are correct as well for some elements.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from xent_conformance.oracle import Answer, Exact
 from xent_conformance.precision import Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
 
-#: What may stand in place of a value: infinity of its sign, or of any where it is zero; nan. Their sum: both.
+#: Flags of ``R.also``: infinity of the exact value's sign, or of any sign if that is zero; nan.
 INFINITY, NAN = 1, 2
 
 
 def tensors_of(problem: Problem, conventions: Conventions, precision: Precision) -> dict[str, AnyArray]:
-    """Tensors by name, all in C order."""
+    """The tensors of a problem by name, all in C order."""
     answer = Answer(problem, conventions)
     bounds = Bounds(answer, precision)
-    with np.errstate(all="ignore"):  # overflow and nan are what many problems are about
-        found = {
+    with np.errstate(all="ignore"):  # many problems overflow or contain nan on purpose
+        tensors = {
             **problem.arrays(),
             **_result("loss", problem, answer.loss, _judged_loss(bounds), bounds.overflows, bounds.undefined),
             **_result("grad_logits", problem, answer.grad_logits, bounds.grad_logits),
         }
         if problem.has_probabilities:
             excuses = bounds.grad_target_overflows, bounds.grad_target_undefined
-            found |= _result("grad_target", problem, answer.grad_target, bounds.grad_target, *excuses)
-    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in found.items()}
+            tensors |= _result("grad_target", problem, answer.grad_target, bounds.grad_target, *excuses)
+    return {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
 
 
 def _judged_loss(bounds: Bounds) -> F64Array:
-    """The bound of the loss, infinite where a row that counts has no softmax because of infinities: see SPEC, 4.2.
+    """The bound of the loss; infinite where a row that is not ignored has no softmax because of infinite logits.
 
-    What becomes of such a row is observed, not judged; a nan among its logits makes its loss nan all the same.
+    SPEC, section 4.2: the loss of such a row is observed, not judged.
     """
     problem = bounds.problem
     x = problem.logits_by_row()
@@ -54,25 +55,34 @@ def _result(
     overflows: npt.ArrayLike = 0,
     undefined: npt.ArrayLike = 0,
 ) -> dict[str, AnyArray]:
-    """The tensors of a result, of arrays by row; ``overflows`` and ``undefined`` as ``findings.compare`` has them."""
+    """The tensors of a result.
+
+    Args:
+        name: "loss", "grad_logits" or "grad_target".
+        problem: The problem.
+        exact: The exact result, by row.
+        bound: Its bound, by row.
+        overflows: Mask of elements for which infinity is correct as well.
+        undefined: Mask of elements for which nan is correct as well.
+    """
     value = exact.value
-    # A bound that is no number judges nothing, as an infinite one.
+    # A bound of nan, like an infinite one, allows any value.
     tolerance = np.nan_to_num(np.broadcast_to(bound, value.shape), nan=np.inf, posinf=np.inf)
     beyond = np.asarray(overflows, dtype=bool) | (np.abs(value) + tolerance >= problem.format.max_finite)
     also = INFINITY * (np.isfinite(value) & beyond) + NAN * np.broadcast_to(
         np.asarray(undefined, dtype=bool), value.shape
     )
     rest = np.where(np.isfinite(value), np.broadcast_to(exact.residual, value.shape), 0.0)
-    found: dict[str, AnyArray] = {"exact": value, "bound": tolerance}
+    parts: dict[str, AnyArray] = {"exact": value, "bound": tolerance}
     if rest.any():
-        found["rest"] = rest
+        parts["rest"] = rest
     if also.any():
-        found["also"] = also.astype(np.uint8)
-    return {f"{name}.{part}": _as_returned(array, name, problem) for part, array in found.items()}
+        parts["also"] = also.astype(np.uint8)
+    return {f"{name}.{part}": _as_returned(array, name, problem) for part, array in parts.items()}
 
 
 def _as_returned(array: AnyArray, name: str, problem: Problem) -> AnyArray:
-    """A result by row in the shape that the call returns it in."""
+    """A result by row in the shape in which the call returns it."""
     if name != "loss":
         return from_rows(array, problem.logits, problem.class_axis)
     return array.reshape(problem.row_shape if problem.reduction == "none" else ())

@@ -1,1 +1,1 @@
-"""From the findings of a requirement on all its problems to its verdict on a subject."""
+"""Combines the findings of a requirement on all problems into its verdict on a subject."""

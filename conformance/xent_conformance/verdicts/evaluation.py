@@ -48,7 +48,7 @@ class Explanation(Protocol):
 
 
 Explain = Callable[[Requirement, Subject, Failing], Explanation]
-#: Is given the first failing finding of each requirement as soon as there is one.
+#: Called with the first failing finding of each requirement, as soon as there is one.
 Announce = Callable[[Requirement, Subject, Finding], object]
 
 
@@ -82,7 +82,7 @@ def evaluate(
     explain: Explain | None = None,
     announce: Announce = lambda *_: None,
 ) -> dict[str, Verdict]:
-    """Verdicts of requirements with one common source of problems, by id.
+    """Judge requirements with one common source of problems.
 
     Args:
         subject: The backend and dtype to judge.
@@ -91,7 +91,10 @@ def evaluate(
         deviations: Known deviations of the backend.
         version: The library's version, which deviations may depend on.
         explain: Determines the situation of a call that did not return; without it the search ends with such a call.
-        announce: Is given the first failing finding of each requirement, long before its verdict.
+        announce: Called with the first failing finding of each requirement, long before its verdict.
+
+    Returns:
+        The verdicts by the requirements' ids.
     """
     verdicts = {}
     judged = []
@@ -104,7 +107,7 @@ def evaluate(
         judged.append(_Judging(requirement, subject, known, announce))
     if judged:
         source, programs = judged[0].requirement.source, subject.compilations
-        # However often the search goes on after a call that does not come back.
+        # The share is for all searches together: the search is repeated after each call that does not return.
         least = 0 if programs is None else programs.left - share_of(source, programs)
         searching = judged
         while searching:
@@ -122,7 +125,7 @@ def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
 
 
 class _Judging:
-    """One requirement on one subject while it is judged on one problem after the other."""
+    """The state of judging one requirement on one subject, problem after problem."""
 
     def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation], announce: Announce) -> None:
         self.requirement = requirement

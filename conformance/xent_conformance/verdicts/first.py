@@ -1,4 +1,4 @@
-"""The first failure of a run, as it shows before it is reduced: whoever waits for a verdict need not wait for that."""
+"""The first failure of a run, which is reported before it is reduced, so that users see it early."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xent_conformance.requirements.registry import Requirement
 
 @dataclass(frozen=True)
 class FirstFailure:
-    """What fails and how, as data that processes exchange."""
+    """A failing requirement and how it fails, as data that can be sent between processes."""
 
     backend: str
     dtype: str
@@ -23,7 +23,7 @@ class FirstFailure:
 
 
 def first_failure(requirement: Requirement, subject: Subject, finding: Finding) -> FirstFailure | None:
-    """A finding that fails as the first failure of a run; None where the requirement does not fail for it."""
+    """The first failure for a failing finding; None if the requirement does not fail because of it, as a SHOULD."""
     if isinstance(finding, Lost):
         status = Status(finding.fate)
     elif requirement.level is Level.MUST:

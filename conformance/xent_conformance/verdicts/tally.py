@@ -63,7 +63,7 @@ class Tally:
 
     @property
     def failing(self) -> list[Failing]:
-        """Failing trials with different signatures or facts, the one that promises the clearest witness first.
+        """Failing trials with different signatures or facts, the one with the probably clearest witness first.
 
         Other failing trials differ from one of these only in their numbers.
         """

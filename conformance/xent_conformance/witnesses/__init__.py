@@ -1,1 +1,1 @@
-"""From a failing problem to one that a person can read, and a script that shows it without this suite."""
+"""Reduces a failing problem to a small one, and writes a script that reproduces it without this suite."""
