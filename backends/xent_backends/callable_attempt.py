@@ -1,4 +1,4 @@
-"""One call of a callable that may refuse it: an error that refuses it is distinguished from one that shows a fault."""
+"""One trial call of a callable, and whether an error of it is a rejection of the arguments or a fault."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from typing import Any
 
 import numpy as np
 
-#: Errors that show a fault in a callable, rather than that it does not take what it is given.
+#: Exceptions that indicate a fault of the callable, and not that it rejects the arguments.
 FAULTS = (ArithmeticError, AttributeError, ImportError, MemoryError, NameError, RecursionError, SystemError)
-#: Characters of an error that are kept.
+#: Longest error message, in characters; the rest is cut off.
 LONGEST = 200
 
 
 def attempted(call: Callable[[], Any], refusals: type[Exception] = Exception) -> tuple[Any, str | None]:
-    """What a call returns, None where it raises, and why it was refused: nothing but an interruption gets through."""
+    """Make a call.
+
+    Args:
+        call: A function without arguments.
+        refusals: Exceptions of this type reject the arguments, except those in FAULTS.
+
+    Returns:
+        The result, or None if it raised an exception; and the reason for which it rejected the arguments, or None.
+
+    Raises:
+        KeyboardInterrupt: The only exception that is not caught.
+    """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -29,12 +40,12 @@ def attempted(call: Callable[[], Any], refusals: type[Exception] = Exception) ->
 
 
 def _raised(error: BaseException) -> str:
-    """An error in one short line, without what differs from run to run."""
+    """An exception as one short line, with addresses masked because they differ from run to run."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - a message that cannot be printed must not end the trial
         text = ""
     line = re.sub(r"\b0x[0-9a-f]{6,}\b", "0x...", text.strip().partition("\n")[0].replace("\t", " "))
     line = line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
-    said = f"it raised {type(error).__name__}: {line}" if line else f"it raised {type(error).__name__}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in said)
+    described = f"it raised {type(error).__name__}: {line}" if line else f"it raised {type(error).__name__}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in described)

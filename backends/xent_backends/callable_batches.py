@@ -1,4 +1,4 @@
-"""Tiny batches that a callable is tried on: numbers that every format has, labels of any dtype."""
+"""The small batches for trial calls: logits that are exact in every format, and labels of any integer dtype."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ AnyArray = npt.NDArray[Any]
 Problem = tuple[AnyArray, AnyArray]
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 
-#: Shapes of logits and labels. With spatial dimensions all axes have different lengths.
+#: Shapes of logits and labels. Axes of spatial logits have different lengths, so that no two can be confused.
 FLAT: Shapes = ((2, 3), (2,))
 UNBATCHED: Shapes = ((3,), ())
 SPATIAL: tuple[Shapes, ...] = (((2, 3, 4), (2, 4)), ((4, 3, 2, 5), (4, 2, 5)))
-#: More classes than labels of one byte distinguish, in more rows than one vector holds. Not more than labels of two
-#: bytes do: a callable that makes the one-hot matrix of all classes would then need 17 GB.
+#: More classes than 8-bit labels can represent, in more rows than a vector register holds. There is no batch for more
+#: classes than 16-bit labels can represent: a callable that makes a one-hot matrix of all classes would need 17 GB.
 BEYOND: Shapes = ((67, 300), (67,))
 
 
 def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Problem:
-    """Logits and labels: 0 and 1 in turn, beside the largest that there is among many classes."""
+    """Logits, and alternating labels: 0 and 1 or, for the shapes BEYOND, 0 and the largest label of the dtype."""
     rows, count = shapes[1], np.prod(shapes[1], dtype=int)
     places = np.arange(count) % 2
     if shapes == BEYOND:
@@ -31,10 +31,10 @@ def problem_of(dtype: str, shapes: Shapes = FLAT, labels: str = "int64") -> Prob
 
 
 def logits_of(shape: tuple[int, ...], dtype: str) -> AnyArray:
-    """Logits that every format has, in which no two rows or classes are alike."""
+    """Logits that are exact in every format; no two rows and no two classes are equal."""
     return ((np.arange(np.prod(shape)) * 7 % 5 - 2) / 2).reshape(shape).astype(dtype)
 
 
 def distributions_of(dtype: str) -> Problem:
-    """Logits and two distributions."""
+    """Logits and target probabilities of two rows."""
     return logits_of(FLAT[0], dtype), np.array([[0.25, 0.25, 0.5], [1, 0, 0]]).astype(dtype)

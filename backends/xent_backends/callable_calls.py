@@ -1,4 +1,4 @@
-"""Calls of a callable on tiny batches: what each returns, or why it is refused."""
+"""Trial calls of a callable on small batches: the result of each, or the reason for which it was rejected."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from xent_backends.callable_signature import Signature
 
 
 class Answer(NamedTuple):
-    """What came of a call: its loss as float64, None where there is none to be read, and why it was refused, if so.
+    """The result of a trial call.
 
-    ``dtype`` is that of the loss as it was returned.
+    Attributes:
+        loss: The loss in float64; None if the call raised an exception or returned no array.
+        refusal: Why the callable rejected the arguments; None if it did not.
+        dtype: The dtype in which the loss was returned.
     """
 
     loss: npt.NDArray[np.float64] | None = None
@@ -25,9 +28,13 @@ class Answer(NamedTuple):
 
 
 class Calls:
-    """Calls with the options that the signature has, and with logits of ``dtype``.
+    """Trial calls of one callable.
 
-    ``ways`` are the reductions that are tried in turn, as options; ``left_out`` is what was refused, with the reasons.
+    Attributes:
+        signature: The options that it takes.
+        dtype: The dtype of logits for calls that are not about dtypes.
+        ways: The reductions under which each call is tried, as options.
+        left_out: What the callable rejected, with the reasons.
     """
 
     def __init__(
@@ -38,9 +45,14 @@ class Calls:
         back: Callable[[Any], AnyArray],
         prepared: Callable[[AnyArray], AnyArray] = lambda logits: logits,
     ) -> None:
-        """Nothing is called yet. ``convert`` makes the callable's arrays of NumPy's, ``back`` the other way round.
+        """Make no call yet.
 
-        ``prepared`` makes what the callable takes of logits.
+        Args:
+            function: The callable.
+            signature: The options that it takes.
+            convert: Makes the callable's arrays from NumPy arrays.
+            back: Makes NumPy arrays from the callable's arrays.
+            prepared: Makes the callable's input, such as log-probabilities, from logits.
         """
         self.function, self.signature, self.convert, self.back = function, signature, convert, back
         self._prepared = prepared
@@ -49,12 +61,12 @@ class Calls:
         self.ways: tuple[dict[str, Any], ...] = ({},)
 
     def answer(self, problem: Problem, options: Mapping[str, Any], refusals: type[Exception] = Exception) -> Answer:
-        """What comes of a call, with arrays of its own; which errors count as ``refusals`` is the caller's choice."""
+        """Call with new arrays. Exceptions of the type ``refusals`` reject the arguments."""
         loss, refusal = attempted(lambda: self._called(*self._arrays(problem), **self._converted(options)), refusals)
         return self._read(loss, refusal)
 
     def gradient(self, vjp: Callable[..., Any], problem: Problem, options: Mapping[str, Any]) -> Answer:
-        """The gradient of a loss of all rows, which ``vjp`` differentiates, as the loss of an answer."""
+        """Call ``vjp`` for a loss that is one number; the answer has the gradient of the logits instead of the loss."""
         dtype = self.answer(problem, options).dtype or self.dtype
 
         def call() -> Any:
@@ -73,17 +85,17 @@ class Calls:
         return {k: self.convert(v.astype(self.dtype)) if k == "weight" else v for k, v in options.items()}
 
     def _read(self, value: Any, refusal: str | None) -> Answer:
-        """What came of a call that returned a value, None where it did not."""
+        """The answer for the value that a call returned, or None if it raised an exception."""
         try:
             array = None if value is None else np.asarray(self.back(value))
             return (
                 Answer(refusal=refusal) if array is None else Answer(array.astype(np.float64), None, array.dtype.name)
             )
-        except Exception:  # noqa: BLE001 - what cannot be read is no refusal, and will be judged
+        except Exception:  # noqa: BLE001 - a result that is no array is a fault, which the requirements report
             return Answer()
 
     def with_label(self, label: int) -> Answer:
-        """What comes of a batch whose last label is this one."""
+        """Call with a batch whose last label is ``label``."""
         logits, target = problem_of(self.dtype)
         target[-1] = label
         return self.answer((logits, target), self.ways[0])
@@ -94,18 +106,24 @@ class Calls:
         options: Mapping[str, Any] | None = None,
         refusals: type[Exception] = Exception,
     ) -> str | None:
-        """Why calls are refused, of all problems under all reductions; None: one is not."""
+        """The reason for the first rejection if the calls of all problems under all reductions are rejected, or None.
+
+        Args:
+            problems: Logits and target of each call.
+            options: Further options of each call.
+            refusals: Exceptions of this type reject the arguments.
+        """
         first = None
         for problem in problems:
             for way in self.ways:
-                found = self.answer(problem, {**way, **(options or {})}, refusals).refusal
-                if found is None:
+                why = self.answer(problem, {**way, **(options or {})}, refusals).refusal
+                if why is None:
                     return None
-                first = first or found
+                first = first or why
         return first
 
     def kept(self, what: str, why: str | None) -> bool:
-        """Whether something is claimed; it is left out where there is a reason to."""
+        """Whether to claim something: if there is a reason not to, enter it in ``left_out`` and return False."""
         if why is not None:
             self.left_out.append((what, why))
         return why is None

@@ -1,8 +1,8 @@
-"""Backends of bare callables that are one function only: a class for each, on top of what a framework's arrays need.
+"""Backends of callables that are softmax, log_softmax, nll_loss or the loss of a linear map: a mixin class for each.
 
-The class of a framework has the fields ``function`` and ``expression``, the context manager ``mode`` that each call is
-made in, and, where it can differentiate at all, ``linear_vjp`` for the loss of a linear map and ``pullback`` for a
-function of logits alone.
+They are combined with a class of the framework, which has the fields ``function`` and ``expression``, the context
+manager ``mode`` for each call and, if the framework differentiates, ``linear_vjp`` for the loss of a linear map and
+``pullback`` for a function of logits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LINEAR = "hidden, weight, bias, target, **options"
 
 
 class _Alone:
-    """What the class of a framework has."""
+    """The attributes that the class of a framework provides."""
 
     function: Any
     expression: str
@@ -122,7 +122,13 @@ class DifferentiableLinear(Linear):
 
 
 def class_of(form: str, base: type, *, gradient: bool) -> type:
-    """The class of a function by its name, on a framework's; ``gradient``: that can differentiate it."""
+    """The class of a backend.
+
+    Args:
+        form: The name of the function.
+        base: The class of the framework.
+        gradient: Whether the backend has gradients.
+    """
     kinds: dict[str, type] = {
         "linear_cross_entropy": DifferentiableLinear if gradient else Linear,
         "softmax": DifferentiableSoftmax if gradient else Softmax,

@@ -1,7 +1,8 @@
-"""Whether a callable compiles: what its first call with a new shape or option costs beside a repeated one.
+"""Determines whether a callable is compiled: whether the first call with a new shape or option takes much longer.
 
-Each measurement is of two such calls, and the cheaper one counts: a machine that stands still for a moment makes no
-compiler. A compiler that makes one program for all shapes, after it has seen a few, costs nothing at the third.
+Two new shapes are timed, and two new values of an option, and the faster one of each counts, so that an interruption by
+other processes is not taken for a compilation. A compiler that makes one program for all shapes after a few of them
+does not compile for the second one.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-#: Seconds, and how many times a repeated call, that a first call must take longer to have compiled something.
+#: A first call has compiled if it takes longer than a repeated one by SECONDS, and by TIMES its time.
 SECONDS, TIMES = 0.02, 3.0
-#: Shapes of logits, and values of options, that nothing else has been tried with.
+#: Shapes of logits and labels, and values of options, that occur in no other trial call.
 SHAPES = (((5, 7), (5,)), ((6, 11), (6,)))
 VALUES: tuple[tuple[str, tuple[Any, Any]], ...] = (("label_smoothing", (0.3, 0.7)), ("ignore_index", (-7, -8)))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds that a new shape, and a new value of an option, take for a compilation; 0: they cost none."""
+    """Seconds that a compilation for a new shape, and for a new value of an option, takes; 0 if there is none."""
 
     shape: float = 0.0
     option: float = 0.0
@@ -31,9 +32,9 @@ class Cost:
 
     @property
     def claims(self) -> dict[str, Any]:
-        """The claims that say so."""
-        dearest = max(self.shape, self.option)
-        return {"static_shapes": self.shape > 0, "static_options": self.option > 0, "compile_seconds": dearest}
+        """The fields of Capabilities for it."""
+        longest = max(self.shape, self.option)
+        return {"static_shapes": self.shape > 0, "static_options": self.option > 0, "compile_seconds": longest}
 
 
 def cost_of(
@@ -43,11 +44,19 @@ def cost_of(
     reduction: str,
     clock: Callable[[], float] = perf_counter,
 ) -> Cost:
-    """What compilations cost a callable, of which ``call`` makes a call with a problem and with options."""
+    """Measure the cost of compilations.
+
+    Args:
+        call: Calls the callable with a problem and options.
+        problem_of: Makes a problem, optionally with given shapes.
+        options: Names of the options that the callable takes.
+        reduction: The reduction of all calls.
+        clock: Seconds since some point in time.
+    """
     plain = {"reduction": reduction}
 
-    def extra(problem: Any, how: Mapping[str, Any]) -> float:
-        """Seconds that the first of three equal calls takes longer than the quicker of the others; 0: no compiler's."""
+    def compilation(problem: Any, how: Mapping[str, Any]) -> float:
+        """The time of the first of three equal calls less that of the faster of the others; 0 if nothing compiled."""
         times = []
         for _ in range(3):
             start = clock()
@@ -56,18 +65,18 @@ def cost_of(
         first, again = times[0], min(times[1:])
         return first - again if first - again > max(SECONDS, TIMES * again) else 0.0
 
-    def dearer(calls: Iterable[tuple[Any, Mapping[str, Any]]]) -> float:
-        """The least of what calls cost: of the first alone where that costs nothing."""
+    def shortest(calls: Iterable[tuple[Any, Mapping[str, Any]]]) -> float:
+        """The shortest compilation of several calls; calls after one without a compilation are not made."""
         least = float("inf")
         for problem, how in calls:
-            least = min(least, extra(problem, how))
+            least = min(least, compilation(problem, how))
             if not least:
                 break
         return least
 
     value = next(((name, values) for name, values in VALUES if name in options), None)
-    of_shape = dearer((problem_of(shapes), plain) for shapes in SHAPES)
+    of_shape = shortest((problem_of(shapes), plain) for shapes in SHAPES)
     if value is None:
         return Cost(of_shape)
     name, values = value
-    return Cost(of_shape, dearer((problem_of(), {**plain, name: given}) for given in values))
+    return Cost(of_shape, shortest((problem_of(), {**plain, name: given}) for given in values))

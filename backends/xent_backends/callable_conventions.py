@@ -1,7 +1,7 @@
-"""Which conventions a callable follows, determined by one tiny batch for each convention where that is possible.
+"""Determines which conventions a callable follows, with a small batch for each convention.
 
-Where a batch decides nothing, since its answer is an error or a wrong number, PyTorch's choice stands: finding out that
-it is not met is up to the requirements.
+If a batch decides nothing, because the call raises an exception or returns a number that fits no choice, PyTorch's
+choice is assumed, and the requirements report whether the callable meets it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,27 @@ from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
 from xent_conformance.interface import Capabilities
 
 Numbers = npt.NDArray[np.float64]
-#: How far a mean in the narrowest format may be from the exact one; the choices are further apart.
+#: Relative error of a mean in the narrowest format, at most; the means of different choices differ by more.
 TOLERANCE = 0.02
 
 
 def conventions_seen(
     trial: Calls, claims: Capabilities, vjp: Callable[..., Any] | None, *, expendable: bool
 ) -> Conventions:
-    """The conventions of a callable with these claims; their ``basis`` names those that its behaviour has decided.
+    """Determine the conventions of a callable.
 
-    ``vjp`` differentiates a loss, as ``cross_entropy_vjp`` of a backend does; None: there are no gradients. Where an
-    invalid label would end more than its call it is not ``expendable``, and is assumed to abort.
+    Args:
+        trial: Makes the calls.
+        claims: What the callable claims.
+        vjp: Differentiates a loss, like ``cross_entropy_vjp`` of a backend; None without gradients.
+        expendable: Whether an invalid label affects no more than its own call. If not, such as on a GPU, no invalid
+            label is tried and the convention is assumed to be "abort".
+
+    Returns:
+        The conventions. Their ``basis`` names those that were decided by behaviour or assumed.
     """
     seen = _Seen(trial, claims, vjp)
-    found: dict[str, str | None] = {
+    observed: dict[str, str | None] = {
         "output_dtype": seen.output_dtype(),
         "zero_times_infinity": seen.zero_times_infinity(),
         "all_masked_row": seen.all_masked_row(),
@@ -39,8 +46,8 @@ def conventions_seen(
         "invalid_label": seen.invalid_label() if expendable else None,
     }
     if "mean" in claims.reductions:
-        found |= seen.of_the_mean()
-    decided: dict[str, Any] = {name: choice for name, choice in found.items() if choice is not None}
+        observed |= seen.of_the_mean()
+    decided: dict[str, Any] = {name: choice for name, choice in observed.items() if choice is not None}
     basis = dict.fromkeys(decided, BEHAVIOUR)
     if not expendable:
         decided["invalid_label"], basis["invalid_label"] = "abort", ASSUMED
@@ -48,7 +55,7 @@ def conventions_seen(
 
 
 class _Seen:
-    """What a callable is seen to do; None where that decides nothing."""
+    """The choice of each convention by the behaviour of a callable; None if that decides nothing."""
 
     def __init__(self, trial: Calls, claims: Capabilities, vjp: Callable[..., Any] | None) -> None:
         self.trial, self.claims, self.vjp = trial, claims, vjp
@@ -58,20 +65,20 @@ class _Seen:
             self.sentinel, self.ignoring = 0, {"ignore_index": 0}
 
     def of_the_mean(self) -> dict[str, str | None]:
-        """What the mean is where nothing is left to average, and what it divides by."""
+        """The conventions about the mean: its divisor, and its value if the divisor is zero."""
         logits, target = problem_of(self.trial.dtype)
-        found = {"empty_batch_loss": _number(self._loss((logits[:0], target[:0]))), "mean_divisor": self._divisor()}
+        choices = {"empty_batch_loss": _number(self._loss((logits[:0], target[:0]))), "mean_divisor": self._divisor()}
         if self.sentinel is not None:
             ignored = logits, np.full_like(target, self.sentinel)
-            found["all_ignored_loss"] = _number(self._loss(ignored, **self.ignoring))
-            found["all_ignored_gradient"] = _number(self._gradient(ignored, **self.ignoring))
+            choices["all_ignored_loss"] = _number(self._loss(ignored, **self.ignoring))
+            choices["all_ignored_gradient"] = _number(self._gradient(ignored, **self.ignoring))
         if self.claims.weight:
-            found["zero_weight_loss"] = _number(self._loss((logits, target), weight=np.zeros(3)))
-            found["zero_weight_gradient"] = _number(self._gradient((logits, target), weight=np.zeros(3)))
-        return found
+            choices["zero_weight_loss"] = _number(self._loss((logits, target), weight=np.zeros(3)))
+            choices["zero_weight_gradient"] = _number(self._gradient((logits, target), weight=np.zeros(3)))
+        return choices
 
     def output_dtype(self) -> str | None:
-        """That of the logits, or float32 for all of them; float32 alone does not tell."""
+        """Whether the loss has the dtype of the logits or always float32; undecided if only float32 is claimed."""
         how = {"reduction": self.claims.reductions[0]}
         given = self.claims.logits_dtypes
         got = tuple(self.trial.answer(problem_of(dtype), how).dtype for dtype in given)
@@ -80,7 +87,10 @@ class _Seen:
         return "float32" if set(got) == {"float32"} else None
 
     def zero_times_infinity(self) -> str | None:
-        """What a share of zero counts on a logit of -inf: of a distribution, or of smoothing with a weight of zero."""
+        """Whether a share of zero at a logit of -inf gives zero or nan.
+
+        Tried with a target probability of zero, and with smoothing and a class weight of zero.
+        """
         claims = self.claims
         if claims.finite_logits_only:
             return None
@@ -91,19 +101,19 @@ class _Seen:
         if claims.label_smoothing and claims.weight:
             options = {"weight": np.array([1.0, 1.0, 0.0]), "label_smoothing": 0.5}
             losses.append(self._loss((logits, np.array([0, 1])), claims.reductions[0], **options))
-        found = {
+        choices = {
             None if x is None else "nan" if np.isnan(x).all() else _if([bool(np.isfinite(x).all())], "zero")
             for x in losses
         }
-        return found.pop() if len(found) == 1 else None
+        return choices.pop() if len(choices) == 1 else None
 
     def all_masked_row(self) -> str | None:
-        """What the loss of a row of only -inf is."""
+        """The loss of a row in which all logits are -inf."""
         loss = self._row([-np.inf, -np.inf, -np.inf], 0)
         return None if loss is None else "nan" if np.isnan(loss) else {np.inf: "inf", 0.0: "zero"}.get(loss)
 
     def infinite_row(self) -> str | None:
-        """What the loss of a row with +inf is, at the target and elsewhere."""
+        """The loss of a row with a logit of +inf, for the target's class and for another one."""
         at_target, elsewhere = self._row([np.inf, 0.0, 1.0], 0), self._row([np.inf, 0.0, 1.0], 1)
         if at_target is None or elsewhere is None:
             return None
@@ -114,7 +124,7 @@ class _Seen:
         return "not_finite"
 
     def _row(self, logits: list[float], label: int) -> float | None:
-        """The loss of one row; None where there is none, or the logits are outside the domain."""
+        """The loss of one row; None if the call has no result, or if infinite logits are not claimed."""
         if self.claims.finite_logits_only:
             return None
         problem = np.array([logits]).astype(self.trial.dtype), np.array([label])
@@ -122,7 +132,7 @@ class _Seen:
         return None if loss is None or loss.size != 1 else float(loss.item())
 
     def invalid_label(self) -> str | None:
-        """Whether labels just outside the range are refused, or give nan."""
+        """Whether labels just outside the range are rejected or give nan."""
         outside = [label for label in (3, -1) if label != self.claims.default_ignore_index]
         answers = [self.trial.with_label(label) for label in outside]
         if all(answer.refusal is not None for answer in answers):
@@ -130,7 +140,7 @@ class _Seen:
         return _if([answer.loss is not None and bool(np.isnan(answer.loss).any()) for answer in answers], "nan")
 
     def _divisor(self) -> str | None:
-        """What the mean divides by: determined by a weight, where there are weights, and by an ignored row."""
+        """What the mean divides by, determined with class weights and an ignored row, as far as these are claimed."""
         logits, target = problem_of(self.trial.dtype)
         of_classes = _losses(logits)
         by_weight = by_valid = None
@@ -140,8 +150,8 @@ class _Seen:
             by_weight = _nearest(mean, {True: total / weight[target].sum(), False: total / 2})
         if self.sentinel is not None:
             label = 0 if self.sentinel == 1 else 1
-            mean, kept = self._loss((logits, np.array([label, self.sentinel])), **self.ignoring), of_classes[0, label]
-            by_valid = _nearest(mean, {True: kept, False: kept / 2})
+            mean, only = self._loss((logits, np.array([label, self.sentinel])), **self.ignoring), of_classes[0, label]
+            by_valid = _nearest(mean, {True: only, False: only / 2})
         return {
             (True, True): "target_weight",
             (True, None): "target_weight",
@@ -167,7 +177,7 @@ def _losses(logits: npt.NDArray[Any]) -> Numbers:
 
 
 def _number(value: Numbers | None) -> str | None:
-    """What stands for nothing: "nan" where every row has a number that is not finite, "zero" where all are zero."""
+    """Choice for a result that has no defined value: "nan" if no row is finite, "zero" if all numbers are zero."""
     if value is None or not value.size:
         return None
     undefined = ~np.isfinite(value.reshape(len(value), -1) if value.ndim else value.reshape(1, 1)).all(axis=1)
@@ -175,12 +185,12 @@ def _number(value: Numbers | None) -> str | None:
 
 
 def _if(conditions: Any, choice: str) -> str | None:
-    """The choice, where all conditions hold."""
+    """The choice if all conditions hold, or None."""
     return choice if all(conditions) else None
 
 
 def _nearest(value: Numbers | None, expected: Mapping[bool, float]) -> bool | None:
-    """Which of two expected numbers a loss is; None: neither."""
+    """The key of the expected number that a loss is close to; None if it is close to neither."""
     if value is None or value.size != 1:
         return None
     return next((key for key, number in expected.items() if np.isclose(value.item(), number, rtol=TOLERANCE)), None)

@@ -1,11 +1,12 @@
-"""Which function a bare callable is: the loss of logits, or of a linear map, softmax, its logarithm, or their loss.
+"""Determines which function a callable is: cross_entropy, linear_cross_entropy, softmax, log_softmax or nll_loss.
 
-Its signature says so, or its name, or what it gives for one tiny batch.
+The first of these that applies decides: the user's declaration, the signature, the name, and the result for a small
+batch. A callable for which none applies is taken to be cross_entropy.
 
-    (hidden, weight, target, ...)    labels after two other arrays: ``linear_cross_entropy``
-    softmax, log_softmax, nll_loss   by name, as long as that speaks of no cross-entropy
-    (logits)                         probabilities are above 0, their logarithms are not
-    (log_probs, target, ...)         of numbers that are no log-probabilities the loss is their negative
+    (hidden, weight, target, ...)    labels after two or more other arrays: linear_cross_entropy
+    softmax, log_softmax, nll_loss   by a name that contains these words, and nothing like "cross" or "entropy"
+    (logits)                         softmax if all results are above 0, log_softmax otherwise
+    (log_probs, target, ...)         nll_loss if the result is the negative input at the label
 """
 
 from __future__ import annotations
@@ -23,29 +24,33 @@ from xent_backends.callable_attempt import attempted
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
-#: Forms recognised by what a name contains; the first match counts.
+#: Patterns in a name, and the function that each indicates; the first match counts.
 NAMES: tuple[tuple[str, str], ...] = (
     (r"nll|negative_?log_?likelihood", "nll_loss"),
     (r"cross|entropy|xent|(^|_)ce($|_)", "cross_entropy"),
     (r"^(?!.*loss).*log_?soft_?max", "log_softmax"),
     (r"^(?!.*loss).*soft_?max", "softmax"),
 )
-#: Names of a fused linear map whose signature cannot be read.
+#: Pattern of the name of a linear_cross_entropy whose signature Python cannot read.
 LINEAR = r"linear.*(cross|entropy|xent|ce($|_|loss))"
 LABELS = frozenset(["target", "targets", "label", "labels", "y", "y_true", "tgt", "index", "indices"])
 LOG_PROBS = frozenset(["log_probs", "logprobs", "log_prob", "logp", "lprobs", "log_probabilities", "log_p"])
-#: Names of the axis of the classes.
+#: Keywords for the axis of the classes.
 AXES = ("dim", "axis")
-#: Last parts of a dotted path that are no name of their own.
+#: Last parts of a dotted path that say nothing about the function; the part before them is its name.
 METHODS = ("apply", "forward", "__call__")
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a callable is, and how its arrays are passed.
+    """Which function a callable is, and how its arrays are passed.
 
-    ``order``: the positions of hidden, weight, target, and of a bias without a name, of a linear map; ``bias``: the
-    keyword of its bias; ``axis``: that of the axis of the classes, which softmax is given. ``basis`` is what says so.
+    Attributes:
+        name: One of FORMS.
+        order: For a linear map, the order of its positional arrays: "hidden", "weight", "target", perhaps "bias".
+        bias: For a linear map, the keyword of its bias, if that is not positional.
+        axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
+        basis: What has decided the name, as in "its signature".
     """
 
     name: str = "cross_entropy"
@@ -61,14 +66,26 @@ class Form:
 
 
 def form_of(
-    function: Callable[..., Any], spec: str, convert: Callable[[Any], Any], back: Callable[[Any], Any], said: str | None
+    function: Callable[..., Any],
+    spec: str,
+    convert: Callable[[Any], Any],
+    back: Callable[[Any], Any],
+    declared: str | None,
 ) -> Form:
-    """What a callable is. ``said`` is what the user says it is; None: nothing."""
+    """Determine which function a callable is.
+
+    Args:
+        function: The callable; a class is a layer.
+        spec: How the user named it, such as "torch:package.function".
+        convert: Makes the callable's arrays from NumPy arrays.
+        back: Makes NumPy arrays from the callable's arrays.
+        declared: The function that the user declares it to be; None without a declaration.
+    """
     parameters, layer = _parameters(function), inspect.isclass(function)
     dotted = spec.partition(":")[2].replace(":", ".").split(".")
     own = next((part for part in reversed(dotted) if part not in METHODS), "").lower()
     ways: dict[str, Callable[[], str | None]] = {
-        "the command line": lambda: said,
+        "the command line": lambda: declared,
         "its signature": lambda: _by_signature(parameters, own),
         "its name": lambda: _by_name(own) or _by_name(_name_of(function)),
         "what it gives": lambda: None if layer else _by_values(function, parameters, convert, back),
@@ -84,15 +101,15 @@ def form_of(
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    """Parameters of what takes the arrays: a function, or the method of a layer; None where they cannot be read."""
+    """Parameters of the function, or of the layer's method, that takes the arrays; None if Python cannot read them."""
     plain = getattr(function, "forward", function)
     if inspect.isclass(function):
         methods = [
             vars(kind)[name] for name in ("forward", "__call__") for kind in function.__mro__ if name in vars(kind)
         ]
         plain = methods[0] if methods else None
-    found = _options(plain)
-    return found and dict(list(found.items())[inspect.isclass(function) :])
+    parameters = _options(plain)
+    return parameters and dict(list(parameters.items())[inspect.isclass(function) :])
 
 
 def _options(function: Any) -> Mapping[str, inspect.Parameter] | None:
@@ -137,35 +154,37 @@ def _by_values(
     convert: Callable[[Any], Any],
     back: Callable[[Any], Any],
 ) -> str | None:
-    """What a function gives for a tiny batch; None where that is no answer."""
+    """The function indicated by the result for a small batch; None if it indicates none."""
     logits, labels = np.array([[0.5, 2.0, -1.0], [1.5, 0.25, 0.75]], np.float32), np.array([1, 2])
     if parameters is None:
         return None
     required = [p for p in parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     named = next((axis for axis in AXES if axis in parameters), None)
     if len([p for p in required if p.name not in AXES]) == 1:
-        found = _answer(lambda: function(convert(logits), **({} if named is None else {named: 1})), back)
-        if found is None or found.shape != logits.shape:
+        result = _answer(lambda: function(convert(logits), **({} if named is None else {named: 1})), back)
+        if result is None or result.shape != logits.shape:
             return None
-        return "softmax" if (found > 0).all() else "log_softmax"
+        return "softmax" if (result > 0).all() else "log_softmax"
     if "logits" in parameters:
         return None
-    found = _answer(lambda: function(convert(logits), convert(labels)), back)
+    result = _answer(lambda: function(convert(logits), convert(labels)), back)
     losses = -logits[[0, 1], labels].astype(np.float64)
-    # A mean, a sum, or each row's own.
-    negatives = (losses.mean(), losses.sum(), losses)
-    near = found is not None and any(found.shape == np.shape(n) and np.allclose(found, n, rtol=0.02) for n in negatives)
-    return "nll_loss" if near else None
+    # For each reduction. These inputs are not log-probabilities, so cross_entropy returns other numbers.
+    expected = (losses.mean(), losses.sum(), losses)
+    if result is None:
+        return None
+    negative = any(result.shape == np.shape(e) and np.allclose(result, e, rtol=0.02) for e in expected)
+    return "nll_loss" if negative else None
 
 
 def _answer(call: Callable[[], Any], back: Callable[[Any], Any]) -> npt.NDArray[np.float64] | None:
     value, _ = attempted(call)
-    found, _ = attempted(lambda: np.asarray(back(value)).astype(np.float64))
-    return None if value is None else found
+    array, _ = attempted(lambda: np.asarray(back(value)).astype(np.float64))
+    return None if value is None else array
 
 
 def _linear(parameters: Mapping[str, inspect.Parameter] | None) -> Form:
-    """How a linear map's arrays are passed: hidden before weight unless the first is named so, labels, any bias."""
+    """How the arrays of a linear map are passed: hidden before weight, unless the first parameter is named weight."""
     order = ["hidden", "weight", "target"]
     if parameters is None:
         return Form("linear_cross_entropy", tuple(order))
@@ -187,7 +206,7 @@ def _axis(
     *,
     layer: bool,
 ) -> str | None:
-    """The keyword by which softmax takes the axis of the classes; None: it takes none."""
+    """The keyword of softmax for the axis of the classes; None if it has none."""
     if parameters is not None:
         return next((axis for axis in AXES if axis in parameters), None)
     logits = np.zeros((2, 3), np.float32)
@@ -199,7 +218,7 @@ def _axis(
 
 
 def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable[..., Any]:
-    """A callable with the parameters that the suite has for its form; ``expression`` is the same as text."""
+    """The callable as a function with the parameters of the interface; ``definition_of`` is the same as text."""
 
     def loss(logits: Any, target: Any, **options: Any) -> Any:
         return function(**options)(logits, target) if layer else function(logits, target, **options)
@@ -218,7 +237,14 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
 
 
 def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
-    """``called`` as the definition of ``plugged``; ``options`` is what stands there for the options of a loss."""
+    """Python source that defines ``plugged``, the callable with the parameters of the interface.
+
+    Args:
+        dotted: The expression for the callable.
+        form: Which function it is.
+        options: The arguments for the options of a loss, as source.
+        layer: Whether it is a class, which is instantiated with the options.
+    """
     given, more = {
         "linear_cross_entropy": (", ".join(form.order), "" if form.bias is None else f"{form.bias}=bias"),
         "nll_loss": ("log_probs, target", ""),

@@ -1,8 +1,9 @@
-"""What the signature of a callable says of the options it takes.
+"""Reads from the signature of a callable which options it takes.
 
-A missing ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction`` parameter is an unclaimed capability, a
-named one is a claim. One without a default is always passed, at its neutral value. What only ``**kwargs`` takes, or a
-callable without a signature that Python can read, is claimed if a trial shows that it does something.
+A parameter named ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction`` is a claim, a missing one is not.
+An option without a default is always passed, with a neutral value if it is not used. Options that only ``**kwargs``
+takes, and those of a callable whose signature Python cannot read, are claimed if a trial shows that they have an
+effect.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
 
 @dataclass(frozen=True)
 class Signature:
-    """The options a callable takes by keyword, and the sentinel it ignores by default.
+    """The options that a callable takes by keyword.
 
-    ``required`` are options without a default, at their neutral values; ``unnamed`` are those of the options that are
-    taken without being named; ``only_reduction`` is what a callable without ``reduction`` computes.
+    Attributes:
+        options: Their names.
+        default_ignore_index: The label that it ignores by default; None if there is none.
+        required: The options without a default, with their neutral values.
+        unnamed: Those of the options that the signature does not name.
+        only_reduction: The reduction that a callable without the option ``reduction`` computes.
     """
 
     options: frozenset[str]
@@ -32,27 +37,27 @@ class Signature:
     only_reduction: str = "mean"
 
     def without(self, *options: str) -> Signature:
-        """The signature less some options."""
+        """The signature without some of the options."""
         return replace(self, options=self.options.difference(options))
 
     def computing(self, reduction: str) -> Signature:
-        """The signature of a callable without ``reduction`` that computes this one."""
+        """The signature with the reduction that a callable without the option computes."""
         return replace(self, only_reduction=reduction)
 
     def accepted(self, options: dict[str, Any]) -> dict[str, Any]:
-        """The options with those that must be given, and without the reduction that a callable has anyway."""
+        """The keyword arguments for a call: the options, those that are required, and no reduction if it is fixed."""
         given = {**dict(self.required), **options}
         if "reduction" not in self.options and given.get("reduction") == self.only_reduction:
             del given["reduction"]
         return given
 
 
-#: What stands for an option that is not used, where it must be given.
+#: Values of required options that are not used.
 NEUTRAL: dict[str, Any] = {"weight": None, "ignore_index": DEFAULT_IGNORE_INDEX, "label_smoothing": 0.0}
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """The options that a callable takes, by its signature; of a module, by that of its ``forward``."""
+    """The options that a callable takes according to its signature, or that of its method ``forward`` if it has one."""
     plain = function if inspect.isclass(function) else getattr(function, "forward", function)
     try:
         parameters = inspect.signature(plain).parameters
@@ -70,7 +75,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     sentinel: Any = None
     if "ignore_index" in options:
         sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
-    # A sentinel that must be given is always given: ours.
+    # If ignore_index is required, our own default is passed in every call, so that label is ignored by default.
     sentinel = dict(required).get("ignore_index", sentinel)
     default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
     return Signature(options, default, required, options.difference(by_keyword))

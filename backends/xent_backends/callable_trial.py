@@ -1,9 +1,10 @@
-"""What a callable claims that its signature does not say: it is tried on tiny batches.
+"""Determines by trial calls on small batches what a callable supports, beyond what its signature says.
 
-Only what the callable refuses by an error, under each of its reductions, is not claimed, and it is left out with the
-reason. A wrong value, a wrong shape or an error that shows a fault keeps the claim: finding that out is up to the
-requirements. A callable without ``reduction`` claims the one that it is seen to compute. Options that are taken without
-being named are claimed if they change the answer, those that are named unless they are not implemented.
+Everything is claimed except what the callable rejects with an error under each of its reductions; that is listed in
+``Capabilities.left_out`` with the reason. A wrong value, a wrong shape, or an error that indicates a fault does not
+remove a claim, so that the requirements report it. A callable without the option ``reduction`` claims the one that it
+computes. Options that the signature names are claimed unless the callable raises NotImplementedError, others if
+passing them changes the result.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from xent_conformance.interface import Capabilities
 
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
-#: Amounts of smoothing from all of it on: some take less than one.
+#: Amounts of smoothing to try, in this order: some callables reject 1.
 SMOOTHINGS = (1.0, 0.99, 0.9, EFFECTIVE["label_smoothing"])
-#: How often the rows of a batch are repeated to tell a sum from a mean.
+#: The rows of a batch are repeated this many times to distinguish a sum from a mean.
 REPEATS = 4
-#: Why an option is left out that is taken and not used.
+#: The reason for which an option is left out that a callable accepts and does not use.
 NO_EFFECT = "passing it changed nothing"
 
 
 class Trial(Calls):
-    """What a callable claims, and what it does not: ``left_out`` has that with the reasons."""
+    """Determines the claims of a callable; ``left_out`` has what it rejects, with the reasons."""
 
     def claims(
         self,
@@ -53,12 +54,17 @@ class Trial(Calls):
         flat: bool = False,
         shares: bool = True,
     ) -> Capabilities:
-        """What the callable claims. Logits dtypes that are given go untried; ``distributions`` is all that it takes.
+        """Determine the claims.
 
-        Only ``flat`` logits (N, C) are tried, and no ``shares`` as targets, where its form has no others.
+        Args:
+            dtypes: Dtypes of logits that the user has declared, which are not tried; None to try all.
+            expendable: Whether an invalid label affects no more than its own call.
+            distributions: Whether the callable takes only target probabilities, made here from class indices.
+            flat: Whether its form has only logits (N, C).
+            shares: Whether its form has probability targets.
         """
         reductions = self._reductions(dtypes or FLOATING)
-        # A callable that accepts nothing is left to fail in the suite's own smoke test, with its own message.
+        # A callable that rejects every dtype claims float32: the smoke test of the run then reports its error.
         claimed = dtypes or self._accepted("logits", {d: self.refusal([problem_of(d)]) for d in FLOATING}, "float32")
         self.dtype = "float32" if "float32" in claimed else claimed[0]
         if not self.ways[0]:
@@ -72,7 +78,7 @@ class Trial(Calls):
         spatial = not flat and self._spatial(distributions=distributions)
         compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
-        # Each dtype in each rank would be a compilation.
+        # For a compiled callable, each dtype of labels with each rank of logits would be another compilation.
         indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
         probabilities = shares and self.kept("probability_targets", self.refusal([distributions_of(self.dtype)]))
         options = self.signature.options
@@ -97,7 +103,7 @@ class Trial(Calls):
         )
 
     def distributions_only(self) -> str | None:
-        """Why class indices are refused by a callable that gives a loss of distributions; None for any other."""
+        """Why class indices are rejected, if the callable returns a loss for target probabilities; None otherwise."""
         options = self.signature.options
         ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in options))
         for way in ways:
@@ -111,14 +117,20 @@ class Trial(Calls):
         return None
 
     def _accepted(self, what: str, refused: Mapping[str, str | None], otherwise: str) -> tuple[str, ...]:
-        """The names without a refusal; those with one are left out together, with the first reason."""
+        """The names that were not rejected; the others are left out together, with the reason of the first.
+
+        Args:
+            what: What the names are, such as "logits" for their dtypes.
+            refused: For each name the reason for its rejection, or None.
+            otherwise: The name to return if all were rejected.
+        """
         names = [name for name, why in refused.items() if why is not None]
         if names:
             self.kept(f"{what} {', '.join(names)}", refused[names[0]])
         return tuple(name for name in refused if name not in names) or (otherwise,)
 
     def _reductions(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
-        """Those that the option ``reduction`` may have; the option is dropped where it only seems to be one."""
+        """The values that the option ``reduction`` takes; empty if there is no such option or it has no effect."""
         signature = self.signature
         if "reduction" not in signature.options:
             return ()
@@ -131,20 +143,20 @@ class Trial(Calls):
             if not self.kept("reduction", why if taken else refused["mean"]):
                 self.signature = signature.without("reduction")
                 return ()
-        # One that takes no reduction at all is left to the suite's smoke test, like one that takes no dtype.
-        found = self._accepted("reduction", refused, "") if taken else REDUCTIONS
-        self.ways = tuple({"reduction": r} for r in found)
-        return found
+        # If every reduction is rejected all are claimed: the smoke test of the run then reports the error.
+        claimed = self._accepted("reduction", refused, "") if taken else REDUCTIONS
+        self.ways = tuple({"reduction": r} for r in claimed)
+        return claimed
 
     def _computed(self, dtypes: tuple[str, ...]) -> str:
-        """What a callable without ``reduction`` computes, by most of its dtypes: the others are wrong."""
-        found = Counter(map(self._computed_for, sorted(dtypes, key=lambda d: d != self.dtype)))
-        ((only, _),) = found.most_common(1)
+        """The reduction that a callable without that option computes, in most of its dtypes if they differ."""
+        counts = Counter(map(self._computed_for, sorted(dtypes, key=lambda d: d != self.dtype)))
+        ((only, _),) = counts.most_common(1)
         self.signature = self.signature.computing(only)
         return only
 
     def _computed_for(self, dtype: str) -> str:
-        """A loss for each row, or, of a number, whether it grows with the rows: its scale does not matter."""
+        """The reduction computed in one dtype: "none" if there are several losses, "sum" if the loss grows with N."""
         logits, target = problem_of(dtype)
         once = self.answer((logits, target), {}).loss
         if once is None or once.size > 1:
@@ -153,7 +165,7 @@ class Trial(Calls):
         return "sum" if again is not None and abs(again.sum()) > np.sqrt(REPEATS) * abs(once.sum()) else "mean"
 
     def _try_options(self) -> None:
-        """Leave out the options that are not implemented, and of those without a name what has no effect."""
+        """Leave out options that raise NotImplementedError, and unnamed ones that have no effect."""
         problem = problem_of(self.dtype)
         for name, value in EFFECTIVE.items():
             if name not in self.signature.options:
@@ -166,7 +178,7 @@ class Trial(Calls):
                 self.signature = self.signature.without(name)
 
     def _largest_smoothing(self) -> float:
-        """The largest amount that is taken, of some; all of it where none is, since that is no range but a fault."""
+        """The largest accepted amount of SMOOTHINGS; 1 if all are rejected, because that is a fault and no limit."""
         if "label_smoothing" not in self.signature.options:
             return 1.0
         problem, first = problem_of(self.dtype), None
@@ -180,7 +192,7 @@ class Trial(Calls):
         return 1.0
 
     def _changes(self, problem: Problem, option: Mapping[str, Any]) -> bool:
-        """Whether passing an option makes a difference under any reduction; so it is where there is no answer."""
+        """Whether passing an option changes the loss under any reduction, or a call has no result."""
         for way in self.ways:
             plain, other = (self.answer(problem, {**way, **more}).loss for more in ({}, option))
             if plain is None or other is None or not _same(plain, other):
@@ -188,7 +200,7 @@ class Trial(Calls):
         return False
 
     def _sentinel(self, *, expendable: bool) -> int | None:
-        """What is ignored by default: where no signature says so, only what is observed to be accepted."""
+        """The label that is ignored by default. If the signature does not name it, it is tried."""
         sentinel = self.signature.default_ignore_index
         if sentinel is None or "ignore_index" not in self.signature.options:
             return None
@@ -200,7 +212,7 @@ class Trial(Calls):
         return sentinel
 
     def _spatial(self, *, distributions: bool) -> bool:
-        """Whether spatial dimensions are accepted, one and two of them."""
+        """Whether logits with one and with two spatial dimensions are accepted."""
         for shapes in SPATIAL:
             why = self.refusal([problem_of(self.dtype, shapes)])
             if why is not None:
@@ -208,45 +220,49 @@ class Trial(Calls):
         return self.kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
 
     def _last(self) -> bool:
-        """Whether a callable of distributions has its classes on the last axis instead of axis 1."""
+        """Whether a callable that takes target probabilities has its classes on the last axis instead of axis 1."""
         logits = logits_of((2, 3, 2), self.dtype)
         shares = np.moveaxis(np.eye(3)[[[0, 1], [2, 2]]], -1, 1).astype(self.dtype)
-        found, last = (
+        spatial, last = (
             self.answer(problem, self.ways[0]).loss
             for problem in ((logits, shares), (logits.reshape(-1, 2), shares.reshape(-1, 2)))
         )
-        return found is not None and last is not None and np.isclose(found.mean(), last.mean(), rtol=0.02, atol=1e-3)
+        if spatial is None or last is None:
+            return False
+        return bool(np.isclose(spatial.mean(), last.mean(), rtol=0.02, atol=1e-3))
 
     def _takes_masks(self) -> bool:
-        """Whether a share of zero on a logit of -inf counts nothing."""
+        """Whether a target probability of zero at a logit of -inf adds nothing to the loss."""
         answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self.ways[0])
         nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
         why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
         return self.kept("infinite logits", why)
 
     def _labels(self, ranks: list[Shapes], *, large: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Dtypes of labels that are accepted with logits of every rank and size, and those that are with some only.
+        """Dtypes of labels that are accepted with logits of all ranks and sizes, and those that are with some of them.
 
-        ``large``: also with more classes than bytes tell apart.
+        Args:
+            ranks: Shapes of logits and labels.
+            large: Whether to try also more classes than 8-bit labels can represent.
         """
         refused: dict[str, str | None] = {}
         partly: dict[str, str] = {}
-        # How many classes are taken at all is no matter of the labels.
+        # A callable may also have a limit for the number of classes, whatever the dtype of labels.
         many = [BEYOND] if large and self.refusal([problem_of(self.dtype, BEYOND)]) is None else []
         for name in INTEGERS:
-            found = [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
+            tried = [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in ranks]
             beyond = [shapes for shapes in many if np.iinfo(name).max < shapes[0][1]]
-            if any(why is None for _, why in found):
-                found += [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
-            reasons = [f"{why} for logits {shape}" for shape, why in found if why is not None]
-            if 0 < len(reasons) < len(found):
+            if any(why is None for _, why in tried):
+                tried += [(shapes[0], self.refusal([problem_of(self.dtype, shapes, name)])) for shapes in beyond]
+            reasons = [f"{why} for logits {shape}" for shape, why in tried if why is not None]
+            if 0 < len(reasons) < len(tried):
                 partly[name] = reasons[0]
             else:
-                refused[name] = found[0][1]
+                refused[name] = tried[0][1]
         claimed = self._accepted("labels", refused, "int64")
         return claimed, tuple(name for name, why in partly.items() if not self.kept(f"labels {name}", why))
 
 
 def _same(loss: Any, other: Any) -> bool:
-    """Whether two losses are there, and equal."""
+    """Whether both calls returned a loss, and the losses are equal."""
     return loss is not None and other is not None and np.array_equal(loss, other, equal_nan=True)

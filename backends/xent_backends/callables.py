@@ -1,8 +1,8 @@
-"""A bare callable with the signature of ``torch.nn.functional.cross_entropy``, made fit to be judged.
+"""Adapts a callable with a signature like that of ``torch.nn.functional.cross_entropy`` to the interface of backends.
 
-Its options are read off the signature (``callable_signature``), and all else that it claims is tried; what it refuses
-is left out and said (``callable_trial``). A class is a layer: it is built from the options and then called. A callable
-that refuses class indices but takes distributions is given the distribution that has all on the class.
+Its options are read from the signature (``callable_signature``), and trial calls determine what else it supports
+(``callable_trial``). A class is a layer, which is instantiated with the options and then called. A callable that
+rejects class indices but takes target probabilities gets one-hot rows.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ from xent_conformance.interface import Capabilities
 
 @dataclass(frozen=True)
 class Derivatives:
-    """How a framework differentiates; None: it does not.
+    """The functions by which a framework differentiates; each is None if there is none.
 
-    ``vjp`` and ``hvp`` differentiate a loss once and twice, as ``cross_entropy_vjp`` and ``cross_entropy_hvp`` of a
-    backend do; ``pullback(function, cotangent, logits)`` is the gradient of a function of logits alone.
+    Attributes:
+        vjp: Gradients of a loss, which is its first argument; then as ``cross_entropy_vjp`` of a backend.
+        hvp: Second derivatives of a loss, likewise as ``cross_entropy_hvp``.
+        pullback: ``pullback(function, cotangent, logits)`` is the gradient of a function of logits.
     """
 
     vjp: Callable[..., Any] | None = None
@@ -47,10 +49,16 @@ class Derivatives:
 
 @dataclass(frozen=True)
 class Plugged:
-    """A callable made fit: ``call`` takes what the suite passes, ``setup`` and ``expression`` are its script's.
+    """A callable adapted to the interface.
 
-    ``form`` is the function that it is (see ``callable_forms``).
-    ``second_order``: it has been differentiated twice. ``tried`` is what the trial came to, for ``plugged``.
+    Attributes:
+        form: The function that it is (see ``callable_forms``).
+        call: The callable with the parameters of that function in an adapter.
+        capabilities: What it claims.
+        second_order: Whether it can be differentiated twice.
+        setup: Lines at the beginning of a script that calls it.
+        expression: The expression for ``call`` in that script.
+        tried: The result of the trial, pickled, for the argument of ``plugged``.
     """
 
     form: str
@@ -63,13 +71,21 @@ class Plugged:
 
     @property
     def differentiable(self) -> bool:
-        """Whether gradients have not been refused."""
+        """Whether it has gradients."""
         return GRADIENT not in dict(self.capabilities.left_out)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What the trial of a callable came to. ``distributions``: that is all it takes, class indices are converted."""
+    """The result of the trial of a callable.
+
+    Attributes:
+        form: Which function it is.
+        signature: The options that it takes.
+        distributions: Whether it takes only target probabilities, so that class indices have to be converted.
+        capabilities: What it claims.
+        second_order: Whether it can be differentiated twice.
+    """
 
     form: Form
     signature: Signature
@@ -80,10 +96,13 @@ class Tried:
 
 @dataclass(frozen=True)
 class Arrays:
-    """The arrays of a framework: ``convert`` makes them of NumPy's, ``back`` the other way round.
+    """Conversions of a framework's arrays.
 
-    ``one_hot`` of logits and class indices is the distributions of the rows, shaped and typed like the logits; scripts
-    print it.
+    Attributes:
+        convert: Makes an array of the framework from a NumPy array.
+        back: Makes a NumPy array from an array of the framework.
+        one_hot: One-hot rows for logits and class indices, with the shape and dtype of the logits. Its source is part
+            of scripts.
     """
 
     convert: Callable[[npt.NDArray[Any]], Any]
@@ -91,8 +110,8 @@ class Arrays:
     one_hot: Callable[[Any, Any], Any]
 
     def distributions(self, logits: Any, target: Any) -> Any:
-        """The target, as distributions if it is class indices; raises as ``validation`` does."""
-        # Every framework spells them so; probabilities may be traced, and then have no numbers.
+        """The target if it has probabilities, or else one-hot rows; raises what ``validation`` does for bad labels."""
+        # All frameworks have "float" in the names of these dtypes. Arrays that are being traced have no values.
         if "float" in str(target.dtype):
             return target
         labels = self.back(target)
@@ -113,13 +132,19 @@ def plugged(
     tried: bytes | None = None,
     form: str | None = None,
 ) -> Plugged:
-    """A callable with what it claims, by signature and by trial. Logits dtypes that the user names go untried.
+    """Adapt a callable, and determine its claims.
 
-    ``tried`` is what an earlier trial of the same callable came to: it is not tried again then. Each new process of a
-    backend makes it anew, and a trial takes ten times as long as all else that it does.
-
-    Where an invalid label would end more than its call, as on a GPU, it is not ``expendable``, and nothing is tried
-    with one. ``check`` is called before each call and after it. ``form`` is what the user says that it is.
+    Args:
+        function: The callable, or a class of layers.
+        spec: How the user named it, such as "torch:package.function".
+        arrays: Conversions of the framework's arrays.
+        dtypes: Dtypes of logits that the user has declared, which are not tried; None to try all.
+        derivatives: How the framework differentiates.
+        expendable: Whether an invalid label affects no more than its own call; if not, as on a GPU, none is tried.
+        check: Called before and after each call.
+        tried: The result of an earlier trial of the same callable, to avoid another one: every new worker process makes
+            the backend again, and the trial would take most of the time for that.
+        form: The function that the user declares it to be.
     """
     layer = inspect.isclass(function)
     known: Tried | None = None if tried is None else pickle.loads(tried)  # noqa: S301 - of this backend's own process
@@ -162,13 +187,13 @@ def plugged(
 
 
 def logits_dtypes(tried: bytes) -> tuple[str, ...]:
-    """Dtypes of logits that an earlier trial came to, as ``Plugged.tried`` has it."""
+    """The dtypes of logits in the result of an earlier trial, as in ``Plugged.tried``."""
     known: Tried = pickle.loads(tried)  # noqa: S301 - of this backend's own process
     return known.capabilities.logits_dtypes
 
 
 def _spread(plain: Callable[..., Any], arrays: Arrays) -> Callable[..., Any]:
-    """A callable of distributions, as one of class indices."""
+    """A callable that takes target probabilities, as one that also takes class indices."""
 
     def spread(logits: Any, target: Any, **options: Any) -> Any:
         return plain(logits, arrays.distributions(logits, target), **options)
@@ -186,7 +211,7 @@ def _tried(
     *,
     expendable: bool,
 ) -> Tried:
-    """What a trial comes to: of the callable as it is, or given distributions where it takes nothing else."""
+    """Try a callable: as it is, or with class indices converted if it takes only target probabilities."""
     trial = Trial(plain, found, arrays.convert, arrays.back)
     refused = trial.distributions_only()
     if refused is not None:
@@ -211,7 +236,7 @@ def _tried(
 
 
 def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays: Arrays) -> str | None:
-    """Why second derivatives are refused; None: they are not. A fused kernel usually has none, and says so."""
+    """Why second derivatives are rejected, or None. Fused kernels usually do not have them, and raise an exception."""
     first = None
     for reduction in reversed(capabilities.reductions):
         shapes = (2, 3), (2,) if reduction == "none" else (), (2, 3)
@@ -225,10 +250,13 @@ def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays:
 
 
 def _script(access: tuple[str, str], tried: Tried, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
-    """Setup and expression of a script's callable; ``one_hot`` is how distributions are made of labels, where it must.
+    """The setup lines and the expression for a callable in a script.
 
-    ``access``: the lines by which a script gets at the callable, and what it calls it there. A callable that takes all
-    that the suite passes stands for itself.
+    Args:
+        access: Lines that import or define the callable, and its name there.
+        tried: The result of its trial.
+        one_hot: Source of the conversion of class indices, if they have to be converted.
+        layer: Whether it is a class.
     """
     (line, dotted), signature, form = access, tried.signature, tried.form
     plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
@@ -247,13 +275,16 @@ def _script(access: tuple[str, str], tried: Tried, one_hot: str | None, *, layer
 
 
 def _access(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
-    """How a script gets at a callable, and what it calls it: by its import path, or as an object by its definition."""
+    """Lines of a script that import or define a callable, and its name there.
+
+    A spec without a module is that of an object of this process, whose definition is printed.
+    """
     _, _, name = spec.partition(":")
     return (definition(function, name), name) if name.isidentifier() else import_line(spec)
 
 
 def backend_name(spec: str) -> str:
-    """The spec with every character that a backend's name cannot have replaced by a hyphen."""
+    """A spec as the name of a backend: characters that names cannot have are replaced by hyphens."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", spec)
 
 

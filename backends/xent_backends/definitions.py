@@ -1,7 +1,7 @@
-"""The definition of a function as text, with what it needs, for scripts that cannot import it.
+"""The source of a function and of everything that it uses, for scripts that cannot import it.
 
-A function of a notebook has no module that a script could import. Its source is printed, after that of the functions,
-classes, modules and plain values that it uses.
+A script cannot import a function that is defined in a notebook. It therefore contains the source of the function, after
+lines that define or import the functions, classes, modules and plain values that it uses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-#: Types whose values are written as they are.
+#: Types whose values are written as literals.
 PLAIN = (bool, int, float, str, bytes, type(None))
 
 
@@ -21,19 +21,22 @@ class _UnknownError(Exception):
 
 
 def definition(function: Callable[..., Any], name: str) -> str:
-    """Lines that define a function under its name; where they cannot be had, lines that ask for them and raise."""
+    """Source that defines a function under a name.
+
+    If that cannot be printed, source that raises NotImplementedError with a message that asks for the definition.
+    """
     try:
         if inspect.isfunction(function) and function.__name__ == name:
             return "\n".join(_defined(function, set()))
     except (_UnknownError, OSError, TypeError, ValueError):
-        # The lines below say so.
+        # The message below says so.
         pass
     ask = f"define {name} here: what was judged is an object whose definition could not be printed"
     return f"raise NotImplementedError({ask!r})"
 
 
 def _defined(function: FunctionType, seen: set[str]) -> Iterator[str]:
-    """The lines that define a function, after those of what it uses."""
+    """Lines that define a function, after lines for the names that it uses."""
     used = inspect.getclosurevars(function)
     for name, value in sorted({**used.globals, **used.nonlocals}.items()):
         if name in seen or name == function.__name__:
@@ -47,7 +50,7 @@ def _defined(function: FunctionType, seen: set[str]) -> Iterator[str]:
 
 
 def _named(name: str, value: object, seen: set[str]) -> Iterator[str]:
-    """The lines that give a name its value."""
+    """Lines that define or import a name."""
     if isinstance(value, ModuleType):
         yield f"import {value.__name__} as {name}"
     elif type(value) in PLAIN:

@@ -1,4 +1,4 @@
-"""The border between NumPy arrays and JAX arrays, and the settings that JAX needs before it computes."""
+"""Conversion between NumPy arrays and JAX arrays, and the settings that JAX needs before it computes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from jax import Array
 
 from xent_conformance.interface import BackendUnavailableError
 
-#: What a script runs first, and how it turns NumPy into JAX and back.
+#: The first lines of a script, and the expressions that convert arrays to JAX and back.
 SETUP = 'import jax\nimport jax.numpy as jnp\n\njax.config.update("jax_enable_x64", True)'
 ARRAY = "jnp.asarray({array}, dtype='{dtype}')"
-#: The same for what is judged without 64 bits.
+#: The first lines of a script for backends that are judged without jax_enable_x64.
 NARROW_SETUP = "import jax\nimport jax.numpy as jnp"
 RESULT = "np.asarray({value}).astype(np.float64)"
 
@@ -36,7 +36,7 @@ def configure() -> None:
 
 @contextmanager
 def settings_kept() -> Iterator[None]:
-    """While it is entered, what ``configure`` sets holds; afterwards JAX is as it was."""
+    """Restore at the end of the block what ``configure`` sets."""
     limited, wide = "NPROC" in os.environ, bool(jax.config.read("jax_enable_x64"))  # type: ignore[no-untyped-call]
     try:
         yield
@@ -47,15 +47,15 @@ def settings_kept() -> Iterator[None]:
 
 
 def bits(*, wide: bool) -> AbstractContextManager[object]:
-    """While it is entered, JAX has float64 and int64 in this thread or, not ``wide``, makes 32 bits of them."""
-    # Where it was before JAX 0.8.
+    """Inside the block, jax_enable_x64 is on (``wide``) or off in this thread."""
+    # Before JAX 0.8 it was in jax.experimental.
     switch = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
     entered: AbstractContextManager[object] = switch(wide)
     return entered
 
 
 def platform(device: str | None = None) -> str:
-    """Name of the platform that a device name stands for, JAX's default for None. Raises BackendUnavailableError."""
+    """The platform of a device, or of JAX's default device for None. Raises BackendUnavailableError without it."""
     try:
         return str(jax.devices(device)[0].platform)
     except RuntimeError as error:

@@ -213,11 +213,11 @@ def _checked(
 
 
 def _chosen(losses: jax_cross_entropy.Losses, reduction: str = "mean", **_: Any) -> Array:
-    """Of the rows' losses and their total, what the reduction asks for."""
+    """The losses of the rows for the reduction "none", or else their total."""
     return losses[0] if reduction == "none" else losses[1]
 
 
-#: While it is entered, what a factory sets in JAX holds; afterwards JAX is as it was.
+#: Restores the settings of JAX that a factory changes.
 settings_kept = jax_arrays.settings_kept
 
 

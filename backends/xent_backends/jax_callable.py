@@ -1,4 +1,4 @@
-"""Any callable on JAX arrays as a backend. It runs as it is: one that wants to be compiled compiles itself."""
+"""Any callable on JAX arrays as a backend. It is called as it is, without ``jax.jit`` around it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from xent_backends.source_text import joined, one_line, plain_source
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
 
 Loss = Callable[..., Array]
-#: Dtypes of labels that JAX has with 64 bits only.
+#: Dtypes of labels that JAX has only while jax_enable_x64 is on.
 WIDE_LABELS = ("int64", "uint64")
 
 
 def linear_vjp(
     function: Loss, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
 ) -> tuple[Array, Array, Array, Array | None]:
-    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
+    """Loss and gradients of hidden, weight and bias (None without a bias) of a loss with a linear map."""
     inputs = (hidden, weight) if bias is None else (hidden, weight, bias)
     loss, pull = jax.vjp(lambda h, w, b=None: function(h, w, b, target, **options), *inputs)
     # The loss of narrow inputs may be float32.
@@ -45,8 +45,15 @@ def pullback(function: Loss, cotangent: Array, logits: Array) -> Array:
 class JaxArrays:
     """A function on JAX arrays.
 
-    ``expression`` is how a script spells it after ``setup``; ``tried`` see ``callables``. ``libraries`` are the
-    distributions that it is from, where that is not JAX.
+    Attributes:
+        name: The backend's name.
+        capabilities: What it claims.
+        device: The platform that it computes on.
+        function: The function.
+        setup: Lines at the beginning of a script that calls it.
+        expression: The expression for it in that script.
+        tried: The result of the trial of a callable (see ``callables``).
+        libraries: Names of the distributions that it belongs to, if that is not JAX.
     """
 
     name: str
@@ -71,7 +78,7 @@ class JaxArrays:
             return array_of(array, self.device)
 
     def mode(self) -> AbstractContextManager[object]:
-        """With 64 bits only where float64 is claimed: they change what an implementation computes on the way."""
+        """jax_enable_x64, on if float64 is claimed: it also changes the dtypes of intermediate results."""
         return jax_arrays.bits(wide="float64" in self.capabilities.logits_dtypes)
 
     def asnumpy(self, array: Any) -> npt.NDArray[Any]:
@@ -114,7 +121,7 @@ class JaxDifferentiable(JaxCallable):
         upstream: str = "leaf",
         **options: Any,
     ) -> Vjp:
-        """Loss and gradients. ``repeats`` pulls back through one function several times; JAX has no leaves."""
+        """Loss and gradients. ``repeats`` calls the same pullback repeatedly; ``upstream`` has no meaning in JAX."""
         del upstream
         with self.mode():
             return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
@@ -131,7 +138,7 @@ class JaxTwiceDifferentiable(JaxDifferentiable):
     """A loss on JAX arrays whose gradient can be differentiated in turn."""
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
-        """Second derivative times a vector, by reverse over reverse: custom rules rarely have a forward mode."""
+        """Second derivative times a vector, by reverse over reverse, because few custom rules have a forward mode."""
         with self.mode():
             return hvp(self.function, vector, cotangent, logits, target, **options)
 
@@ -168,7 +175,7 @@ def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: 
 
 
 def one_hot(logits: Array, target: Array) -> Array:
-    """The distributions of class indices, shaped and typed like the logits."""
+    """One-hot rows of class indices, in the shape and dtype of the logits."""
     axis = 0 if logits.ndim == 1 else 1
     return jax.nn.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
 
@@ -194,11 +201,11 @@ def callable_backend(
 
     made = found(dtypes, wide=claimed is None or "float64" in claimed)
     if claimed is None and "float64" not in made.capabilities.logits_dtypes:
-        # With 64 bits it may have refused the others too.
+        # The callable may have rejected the other dtypes only because jax_enable_x64 was on.
         made = _narrower(made, found)
     capabilities = made.capabilities
     wide = "float64" in capabilities.logits_dtypes
-    # Every new shape costs a compilation, of the callable or of each operation in it.
+    # JAX compiles for every new shape: the callable, or each operation in it.
     capabilities = replace(capabilities if wide else _without_64_bits(capabilities), static_shapes=True)
     differentiable = JaxTwiceDifferentiable if made.second_order else JaxDifferentiable
     kind: Any = differentiable if gradient else JaxCallable
@@ -218,10 +225,15 @@ def library_loss(
     setup: str,
     static: tuple[str, ...],
 ) -> JaxTwiceDifferentiable:
-    """A loss of some library on JAX arrays as the backend ``name``: compiled, with gradients and their derivatives.
+    """A backend for a library's loss on JAX arrays: compiled, with first and second derivatives.
 
-    ``function`` calls the library; scripts print it behind ``setup``, the lines that it needs. ``libraries`` are
-    distributions, the one under test first; ``static`` are the options that are part of a compiled program.
+    Args:
+        name: The backend's name.
+        function: Calls the library. Its source is part of scripts.
+        capabilities: What it claims.
+        libraries: Names of the distributions, the one under test first.
+        setup: The lines that the source of ``function`` needs.
+        static: Names of the options that are static arguments of ``jax.jit``.
     """
     jax_arrays.configure()
     compiled = jax.jit(function, static_argnames=static)
@@ -234,7 +246,7 @@ def library_loss(
 
 
 def _narrower(wide: callables.Plugged, found: Callable[..., callables.Plugged]) -> callables.Plugged:
-    """The callable tried again without 64 bits. Why it refuses float64 with them is what is said of it."""
+    """The callable, tried again without jax_enable_x64; its reason for rejecting float64 is that of the first trial."""
     made = found(None, wide=False)
     own = next((why for what, why in wide.capabilities.left_out if what.startswith("logits ")), None)
     pairs = made.capabilities.left_out
@@ -243,7 +255,7 @@ def _narrower(wide: callables.Plugged, found: Callable[..., callables.Plugged]) 
 
 
 def _without_64_bits(claims: Capabilities) -> Capabilities:
-    """Claims without labels of 64 bits: JAX makes 32 bits of them before anybody sees them."""
+    """The claims without 64-bit labels, which JAX converts to 32 bits before the callable gets them."""
     labels = tuple(name for name in claims.target_dtypes if not name.endswith("64")) or ("int32",)
     return replace(
         claims, target_dtypes=labels, tolerated_target_dtypes=(*claims.tolerated_target_dtypes, *WIDE_LABELS)
@@ -251,7 +263,7 @@ def _without_64_bits(claims: Capabilities) -> Capabilities:
 
 
 def array_of(array: npt.NDArray[np.generic], device: str) -> Array:
-    """A JAX array with the array's values. Raises TypeError for float64 where JAX would make float32 of it."""
+    """A JAX array with the array's values. Raises TypeError if JAX would convert float64 to float32."""
     made = jax_arrays.array_of(array, device)
     if array.dtype == np.float64 and made.dtype != np.float64:
         raise TypeError("JAX has no float64 while jax_enable_x64 is off")

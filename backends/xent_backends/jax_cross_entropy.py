@@ -40,10 +40,11 @@ def operands(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[ArrayLike, ...]:
-    """What the programs below take beside the logits.
+    """The arguments of the functions below after the logits.
 
-    Shares of the classes, their weights, which rows are ignored, whether the shares stand for class indices, smoothing,
-    whether to divide.
+    Returns:
+        Target probabilities, class weights, mask of ignored rows, whether the target was class indices, the smoothing,
+        and whether to divide by the mean's divisor.
     """
     axis, shares, indexed = class_axis(logits), target, target.ndim < logits.ndim
     ignored = np.zeros(logits.shape[:axis] + logits.shape[axis + 1 :], bool)
@@ -56,14 +57,14 @@ def operands(
 
 
 def cotangents(cotangent: Array, logits: Array, reduction: str) -> tuple[ArrayLike, ArrayLike]:
-    """The cotangent of a loss as those of the rows' losses and of their total, one of them zero."""
+    """The cotangents of the losses of the rows and of their total, of which one is zero."""
     axis, zero = class_axis(logits), np.zeros((), logits.dtype)
     rows = np.zeros(logits.shape[:axis] + logits.shape[axis + 1 :], logits.dtype)
     return (cotangent, zero) if reduction == "none" else (rows, cotangent)
 
 
 def divisor_of(mean_divisor: Array, divide: ArrayLike) -> Array:
-    """What a sum over the rows is divided by: nan for a mean over nothing, 1 for a sum."""
+    """The divisor of the sum over the rows: 1 without ``divide``, and nan in place of zero."""
     return jnp.where(divide, jnp.where(mean_divisor == 0, jnp.nan, mean_divisor), 1)
 
 

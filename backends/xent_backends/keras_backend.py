@@ -25,7 +25,7 @@ CAPABILITIES = Capabilities(
     target_dtypes=INTEGERS,
     probability_targets=True,
     ignore_index=True,
-    # A loss converts what it is given to its own dtype, whatever it is.
+    # Keras converts inputs of any dtype to that of the loss, without checking them.
     validation="adapter",
     # A mean of rows that are all ignored is zero: Keras divides by ``divide_no_nan``, and does not document it.
     conventions=Conventions(
@@ -105,12 +105,12 @@ def on_numpy() -> Backend:
 
 
 def _chosen(framework: str) -> str:
-    """The lines of a script that choose a framework."""
+    """Lines of a script that select Keras's framework."""
     return f'import os\n\nos.environ["KERAS_BACKEND"] = "{framework}"'
 
 
 def _choose(framework: str) -> None:
-    """Import Keras on a framework; BackendUnavailableError where it is there already on another."""
+    """Import Keras with a framework. Raises BackendUnavailableError if it is imported already, with another one."""
     os.environ["KERAS_BACKEND"] = framework
     import keras
 

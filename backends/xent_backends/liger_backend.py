@@ -1,7 +1,7 @@
 """Adapter for Liger Kernel: its Triton kernel of cross-entropy, run by Triton's interpreter on the CPU.
 
-The interpreter does the kernel's arithmetic with NumPy, a block at a time: what is judged are the formulas, the masks
-and the bookkeeping, not what a GPU's compiler makes of them.
+The interpreter does the kernel's arithmetic with NumPy, a block at a time. So the formulas, masks and indices of the
+kernel are judged, but not its compilation for a GPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from xent_backends.missing import unavailable
 from xent_conformance.interface import Capabilities, Precision
 
-# Read when Triton is loaded.
+# Triton reads this variable when it is imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
 
 try:

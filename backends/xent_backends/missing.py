@@ -1,4 +1,4 @@
-"""What to say where a framework is missing."""
+"""The error for a framework that is not installed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from xent_conformance.interface import BackendUnavailableError
 def unavailable(extra: str, error: ImportError) -> BackendUnavailableError:
     """The error for a framework that cannot be imported, with the command that installs it for this interpreter.
 
-    The command has what the package's ``extra`` stands for, and not its name: so it works wherever this package was
-    installed from, an index or a clone.
+    The command lists the requirements of the package's ``extra`` and not its name, so that it also works if this
+    package was installed from a clone.
     """
     needed = [Requirement(text) for text in requires("xent-conformance") or ()]
     names = [f"{r.name}{r.specifier}" for r in needed if r.marker and r.marker.evaluate({"extra": extra})]

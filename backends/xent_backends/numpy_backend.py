@@ -52,13 +52,13 @@ class NumpyArrays:
     function: Callable[..., AnyArray]
     setup: str
     expression: str
-    #: What its trial came to (see ``callables``).
+    #: The result of its trial (see ``callables``).
     tried: bytes | None = None
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
 
     def mode(self) -> AbstractContextManager[object]:
-        """Nothing has to be set around a call."""
+        """A context manager for calls, which does nothing."""
         return nullcontext()
 
     def reproducer(self) -> ReproducerParts:
@@ -110,7 +110,7 @@ class NumpyBackend:
         upstream: str = "leaf",
         **options: Any,
     ) -> Vjp:
-        """Loss and gradients through the function form. There is no graph: ``repeats`` and ``upstream`` are idle."""
+        """Loss and gradients through the function form. There is no graph: ``repeats`` and ``upstream`` are ignored."""
         del repeats, upstream
         return Vjp(*numpy_cross_entropy.cross_entropy_vjp(cotangent, logits, target, **options))
 
@@ -208,7 +208,7 @@ def backend() -> NumpyBackend:
 
 
 def one_hot(logits: AnyArray, target: AnyArray) -> AnyArray:
-    """The distributions of class indices, shaped and typed like the logits."""
+    """One-hot rows of class indices, in the shape and dtype of the logits."""
     axis = 0 if logits.ndim == 1 else 1
     shares = np.zeros_like(logits)
     np.put_along_axis(shares, np.expand_dims(target, axis).astype(np.int64), 1, axis)
@@ -225,10 +225,12 @@ def from_callable(
     tried: bytes | None = None,
     form: str | None = None,
 ) -> NumpyArrays:
-    """A backend from any callable with the signature of F.cross_entropy, on NumPy arrays (see ``callables``).
+    """A backend from any callable with a signature like that of F.cross_entropy, on NumPy arrays (see ``callables``).
 
-    ``form`` says that it is another function, which is recognised otherwise.
-    NumPy has no autograd: such a backend has values only, whatever ``gradient`` says.
+    It has no gradients, whatever ``gradient`` is, because NumPy does not differentiate.
+
+    Raises:
+        BackendUnavailableError: The device is not the CPU.
     """
     del gradient
     if device != "cpu":

@@ -189,7 +189,7 @@ class CrossEntropyLoss:
 
 
 def _labels_alone(target: AnyArray, label_smoothing: float) -> bool:
-    """Whether the loss of a row is that of one class; smoothing that is no number is refused by ``normal_form``."""
+    """Whether the loss of a row depends on one class only; ``normal_form`` rejects smoothing that is not a number."""
     return not validation.has_probabilities(target) and label_smoothing == 0 and not isinstance(label_smoothing, bool)
 
 

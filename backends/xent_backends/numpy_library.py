@@ -22,7 +22,10 @@ Gradients = Callable[..., tuple[AnyArray, AnyArray]]
 
 @dataclass(frozen=True)
 class NumpyLoss(CallableBackend):
-    """Values only. ``checked``: what ``validation.check_indices`` refuses, the library would take as it comes."""
+    """A loss without gradients. If ``checked``, calls are first checked by ``validation.check_indices``.
+
+    That is for libraries that accept invalid calls without checking them.
+    """
 
     checked: bool = False
 
@@ -40,7 +43,7 @@ class NumpyLoss(CallableBackend):
 
 @dataclass(frozen=True)
 class NumpyDifferentiable(NumpyLoss):
-    """Values and gradients: ``gradients(cotangent, logits, target, **options)`` returns the loss and the gradient."""
+    """A loss with ``gradients(cotangent, logits, target, **options)``, which returns the loss and the gradient."""
 
     gradients: Gradients | None = None
 
@@ -61,7 +64,7 @@ class NumpyDifferentiable(NumpyLoss):
         return Vjp(*self.gradients(cotangent, logits, target, **options))
 
     def reproducer(self) -> ReproducerParts:
-        """A script in the library's own words, printed from the functions that the adapter runs."""
+        """A script that calls the library, made from the source of the adapter's functions."""
         assert self.gradients is not None
         parts = super().reproducer()
         accepted = "cotangent, logits, target, upstream='leaf', **options"
@@ -80,10 +83,16 @@ def library_loss(
     gradients: Gradients | None = None,
     checked: bool = False,
 ) -> NumpyLoss:
-    """A loss of some library on NumPy arrays as the backend ``name``.
+    """A backend for a library's loss on NumPy arrays.
 
-    ``function``, and ``gradients`` where there are any, call the library; scripts print them behind ``setup``, the
-    imports that they need. ``libraries`` are distributions, the one under test first. ``checked``: see ``NumpyLoss``.
+    Args:
+        name: The backend's name.
+        function: Calls the library. Its source is part of scripts.
+        capabilities: What it claims.
+        libraries: Names of the distributions, the one under test first.
+        setup: The imports that the source of the functions needs.
+        gradients: Calls the library for loss and gradient; None without gradients.
+        checked: Whether to check calls before (see ``NumpyLoss``).
     """
     versions = {library: version(library) for library in libraries} | {"numpy": np.__version__}
     given = (name, capabilities, function, f"{setup}\n\n\n{plain_source(function)}", function.__name__)

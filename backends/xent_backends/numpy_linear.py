@@ -28,7 +28,7 @@ def linear_cross_entropy(
 def linear_cross_entropy_vjp(
     cotangent: AnyArray, hidden: AnyArray, weight: AnyArray, bias: AnyArray | None, target: AnyArray, **options: Any
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray | None]:
-    """Loss and gradients of hidden, weight and bias, None without one, for a cotangent of the loss's shape."""
+    """Loss and gradients of hidden, weight and bias (None without a bias), for a cotangent of the loss's shape."""
     loss, gradient, _ = cross_entropy_vjp(cotangent, _logits(hidden, weight, bias), target, **options)
     of_hidden, of_weight = gradient @ weight.astype(np.float64), gradient.T @ hidden.astype(np.float64)
     of_bias = None if bias is None else gradient.sum(axis=0).astype(bias.dtype)
@@ -36,7 +36,7 @@ def linear_cross_entropy_vjp(
 
 
 def _logits(hidden: AnyArray, weight: AnyArray, bias: AnyArray | None) -> npt.NDArray[np.float64]:
-    """Logits (N, C) in float64. Raises TypeError for what is not floating-point, ValueError for other shapes."""
+    """Logits (N, C) in float64. Raises TypeError if an input is not floating-point, ValueError for wrong shapes."""
     validation.check_logits(hidden)
     with np.errstate(all="ignore"):
         logits: npt.NDArray[np.float64] = hidden.astype(np.float64) @ weight.astype(np.float64).T

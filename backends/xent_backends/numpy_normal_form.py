@@ -1,4 +1,4 @@
-"""The normal form that the NumPy implementation brings every call to: R rows by C classes, in float64.
+"""The normal form to which the NumPy implementation converts every call: R rows by C classes, in float64.
 
     loss_i = sum_j Q_ij (-log p_ij),        p = softmax(x)
 
@@ -35,7 +35,7 @@ class NormalForm:
     divisor: float
 
     def scaled(self, cotangent: AnyArray, row_gradients: F64Array) -> F64Array:
-        """The cotangent of the loss times each row's gradient, exactly zero on ignored rows whatever they hold."""
+        """The cotangent of the loss times each row's gradient; exactly zero on ignored rows, whatever their logits."""
         scale = cotangent.astype(np.float64).reshape(-1, 1) / self.divisor
         return np.where(self.ignored[:, None], 0.0, scale * row_gradients)
 
@@ -53,7 +53,7 @@ def normal_form(
     reduction: str,
     label_smoothing: float,
 ) -> NormalForm:
-    """Check a call and bring it to its normal form."""
+    """Check a call and convert it to its normal form. Raises what ``validation.check_call`` does."""
     validation.check_call(logits, target, weight, ignore_index, reduction, label_smoothing)
     x = by_row(logits)
     classes = x.shape[1]
@@ -69,7 +69,7 @@ def normal_form(
     smoothed = (1 - label_smoothing) * shares + label_smoothing / classes
     coefficients = np.where(counted, weights * smoothed, 0.0)
     log_probs = log_softmax_rows(x)
-    # A class outside the sum adds nothing, even where its logit is -inf; inside it, 0 * inf is nan as in PyTorch.
+    # A class that is not in the sum adds nothing, even if its logit is -inf. In the sum, 0 * inf is nan, as in PyTorch.
     terms = np.where(counted, finite_product(coefficients, -log_probs, x), 0.0)
     losses = np.asarray(np.sum(terms, axis=-1))
     return NormalForm(log_probs, coefficients, losses, ignored, divisor(row_weights, ignored, reduction))
@@ -89,7 +89,7 @@ def log_softmax_rows(x: F64Array) -> F64Array:
 
 
 def finite_product(coefficients: F64Array, surprise: F64Array, x: F64Array) -> F64Array:
-    """Coefficient times -log p, where a zero coefficient beats an infinity that is only overflow.
+    """Coefficient times -log p; zero for a zero coefficient if -log p is infinite only by overflow.
 
     -log p of finite logits is finite, but exceeds float64 for logits of 1.7e308 and -1.7e308.
     """
@@ -111,9 +111,9 @@ def class_weights(weight: AnyArray | None, classes: int) -> F64Array:
 
 
 def divisor(row_weights: F64Array, ignored: BoolArray, reduction: str) -> float:
-    """What the sum over the rows is divided by: for the mean the weights of the rows that count, else 1.
+    """The divisor of the sum over the rows: for the mean the sum of the weights of rows that are not ignored, else 1.
 
-    nan where those weights cancel or there is no row: neither loss nor gradient has a value then.
+    nan if that sum is zero, because neither loss nor gradient is then defined.
     """
     if reduction != "mean":
         return 1.0

@@ -1,7 +1,7 @@
-"""Source text of the adapters' own functions, for scripts that run without this suite.
+"""The source of the adapters' own functions, for scripts that run without this suite.
 
-A reproducer must do what the adapter did. It is therefore printed from the very functions the adapter calls, which are
-written in the library's plain vocabulary, with their annotations and docstrings taken off.
+A script must do the same as the adapter. It therefore contains the source of the functions that the adapter calls,
+without annotations and docstrings; these functions use nothing but the library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 @cache
 def plain_source(function: Callable[..., Any]) -> str:
-    """Source of a function without decorators, annotations and docstring."""
+    """The source of a function, without decorators, annotations and docstring. Raises TypeError for anything else."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):

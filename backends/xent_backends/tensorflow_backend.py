@@ -94,9 +94,15 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TensorflowLoss:
-    """A loss on eager tensors, with gradients by a tape; scripts print it behind ``setup``.
+    """A loss on eager tensors, with gradients by a tape.
 
-    ``libraries`` are the distributions it is from, where that is not TensorFlow.
+    Attributes:
+        name: The backend's name.
+        capabilities: What it claims.
+        device: Always "cpu".
+        libraries: Names of the distributions that it belongs to, if that is not TensorFlow.
+        function: The loss. Its source is part of scripts.
+        setup: The lines that the source needs.
     """
 
     name: str = "tensorflow"
@@ -140,7 +146,7 @@ class TensorflowLoss:
         return Vjp(*gradients(self.function, cotangent, logits, target, repeats=repeats, scale=scale, **options))
 
     def reproducer(self) -> ReproducerParts:
-        """A script in the library's own words, printed from the functions that the adapter runs."""
+        """A script that calls the library, made from the source of the adapter's functions."""
         name = self.function.__name__
         call = f"def cross_entropy(logits, target, **options):\n    return {name}(logits, target, **options)"
         calls = {
@@ -199,7 +205,7 @@ _VJP = """def cross_entropy_vjp(cotangent, logits, target, upstream='leaf', **op
 
 
 def _check(logits: Tensor, target: Tensor, reduction: str = "mean") -> None:
-    """What TensorFlow does not do itself: reductions, and distributions that it would broadcast."""
+    """Check what TensorFlow does not: the reduction, and the shape of distributions, which it would broadcast."""
     validation.check_reduction(reduction)
     if target.dtype.is_floating and target.shape != logits.shape:
         raise ValueError(
@@ -211,10 +217,14 @@ def _check(logits: Tensor, target: Tensor, reduction: str = "mean") -> None:
 def library_loss(
     name: str, function: Loss, capabilities: Capabilities, *, libraries: tuple[str, ...], setup: str
 ) -> TensorflowLoss:
-    """A loss of some library on eager tensors as the backend ``name``, on one thread of the CPU.
+    """A backend for a library's loss on eager tensors, on one thread of the CPU.
 
-    ``function`` calls the library and is called ``loss``, as scripts do; they print it behind ``setup``, the lines that
-    it needs. ``libraries`` are distributions, the one under test first.
+    Args:
+        name: The backend's name.
+        function: Calls the library; its name must be ``loss``, by which scripts call it. Its source is part of them.
+        capabilities: What it claims.
+        libraries: Names of the distributions, the one under test first.
+        setup: The lines that the source of ``function`` needs.
     """
     _configure()
     return TensorflowLoss(name, capabilities, libraries=libraries, function=function, setup=setup)
@@ -227,7 +237,7 @@ def backend() -> TensorflowBackend:
 
 
 def _configure() -> None:
-    """The CPU, on one thread."""
+    """Use the CPU with one thread."""
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

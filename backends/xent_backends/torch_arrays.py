@@ -1,4 +1,4 @@
-"""The border between NumPy arrays and torch tensors: same values, same dtype, same strides."""
+"""Conversion between NumPy arrays and torch tensors, with the same values, dtypes and strides."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-#: Formats that NumPy gets from ml_dtypes cross the border as integers of the same width.
+#: Formats that NumPy gets from ml_dtypes are converted as integers of the same width.
 _CARRIERS: dict[int, npt.DTypeLike] = {1: np.uint8, 2: np.int16}
 
 
-#: Bytes of a storage beside a tensor that are brought back with it.
+#: Most bytes of a storage outside a tensor that are converted together with it.
 AROUND = 4096
 
 
@@ -83,14 +83,14 @@ def numpy_of(tensor: Any) -> npt.NDArray[Any]:
 
 
 def _view_of(memory: Tensor, array: npt.NDArray[Any], base: npt.NDArray[np.uint8], name: str) -> Tensor:
-    """The tensor that lies in a memory where the array lies in its own."""
+    """The tensor with the same position in a memory that the array has in its own."""
     start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0] if array.size else 0
     steps = [step // array.itemsize for step in array.strides]
     return memory.view(getattr(torch, name)).as_strided(array.shape, steps, start // array.itemsize)
 
 
 def _little_around(tensor: Tensor) -> bool:
-    """Whether a tensor fills its storage but for a little: what surrounds it may then be looked at too."""
+    """Whether a tensor fills almost all of its storage, so that the rest of it can be examined as well."""
     return tensor.untyped_storage().nbytes() <= tensor.numel() * tensor.element_size() + AROUND
 
 

@@ -1,4 +1,4 @@
-"""Adapter for PyTorch: ``F.cross_entropy``, ``nn.CrossEntropyLoss``, what they are made of, and any callable."""
+"""Adapter for PyTorch: ``F.cross_entropy``, ``nn.CrossEntropyLoss``, their components, and any callable."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class TorchWithLinear(TorchBackend):
 
 _TORCH = TorchWithLinear if torch_linear.AVAILABLE else TorchBackend
 
-#: What is to be imported before processes are forked.
+#: Imported before workers are forked.
 preload = torch_linear.load_compiler
 
 
@@ -220,7 +220,7 @@ def from_callable(
     return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)  # type: ignore[no-any-return]
 
 
-#: While it is entered, what a factory sets in torch holds; afterwards torch is as it was.
+#: Restores the settings of torch that a factory changes.
 settings_kept = torch_state.defaults_kept
 
 
@@ -238,5 +238,5 @@ def _check_device(device: str) -> None:
 
 
 def _use_one_thread() -> None:
-    """One compute thread for each backend: the suite runs several workers side by side."""
+    """Set one compute thread, because the suite runs several workers at the same time."""
     torch.set_num_threads(1)

@@ -18,7 +18,7 @@ from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
 
-#: What a script in plain torch begins with.
+#: The first lines of a script in plain torch.
 SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F"
 
 
@@ -26,8 +26,15 @@ SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as 
 class TorchArrays:
     """A function on torch tensors.
 
-    ``expression`` is how a script spells ``function`` once it has run ``setup``; ``tried`` see ``callables``.
-    ``libraries`` are the distributions that it is from, where that is not torch.
+    Attributes:
+        name: The backend's name.
+        capabilities: What it claims.
+        device: The device that it computes on.
+        function: The function.
+        setup: Lines at the beginning of a script that calls it.
+        expression: The expression for it in that script.
+        tried: The result of the trial of a callable (see ``callables``).
+        libraries: Names of the distributions that it belongs to, if that is not torch.
     """
 
     name: str
@@ -58,11 +65,11 @@ class TorchArrays:
         return numpy_of(array)
 
     def mode(self) -> AbstractContextManager[object]:
-        """Nothing has to be set around a call."""
+        """A context manager for calls, which does nothing."""
         return nullcontext()
 
     def surroundings(self) -> Mapping[str, object]:
-        """What torch keeps for all its users."""
+        """The global settings of torch."""
         return torch_state.surroundings()
 
     def reproducer(self) -> ReproducerParts:
@@ -136,10 +143,15 @@ def library_loss(
     setup: str = "",
     twice: bool = True,
 ) -> TorchDifferentiable:
-    """A loss of some library on torch tensors as the backend ``name``, on one thread of the CPU.
+    """A backend for a library's loss on torch tensors, on one thread of the CPU.
 
-    ``function`` calls the library; scripts print it behind ``setup``, the imports that it needs. ``libraries`` are
-    distributions, the one under test first. Not ``twice``: second derivatives are not claimed.
+    Args:
+        name: The backend's name.
+        function: Calls the library. Its source is part of scripts.
+        capabilities: What it claims.
+        libraries: Names of the distributions, the one under test first.
+        setup: The imports that the source of ``function`` needs.
+        twice: Whether second derivatives are claimed.
     """
     torch.set_num_threads(1)
     kind = TorchTwiceDifferentiable if twice else TorchDifferentiable

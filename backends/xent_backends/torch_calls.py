@@ -1,8 +1,7 @@
-"""What the torch adapter calls, in plain torch.
+"""The functions of the torch adapter, in plain torch.
 
-The functions take the loss as their first argument, so that ``F.cross_entropy``, the module and a user's own kernel go
-through the same code. Reproducers print these functions as they stand (see ``source_text``), which is why they use
-nothing but torch.
+Their first argument is the loss, so that ``F.cross_entropy``, the module and a user's own kernel are called by the same
+code. The source of these functions is part of scripts (see ``source_text``), so they use nothing but torch.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 Loss = Callable[..., Tensor]
 
-# The first gradient in a process imports it, and sympy with it, which takes longer than all else that a short-lived
-# process does. Imported here, it is there already in a process that is forked.
+# The first gradient in a process imports this module, and sympy with it, which takes longer than everything else that a
+# short-lived worker does. Imported here, it is loaded once, before workers are forked.
 with suppress(ImportError):
     import_module("torch.fx.experimental.symbolic_shapes")
 
@@ -40,7 +39,7 @@ def nll_loss(log_probs: Tensor, target: Tensor, **options: Any) -> Tensor:
 
 
 def one_hot(logits: Tensor, target: Tensor) -> Tensor:
-    """The distributions of class indices, shaped and typed like the logits."""
+    """One-hot rows of class indices, in the shape and dtype of the logits."""
     axis = 0 if logits.ndim == 1 else 1
     return F.one_hot(target.long(), logits.shape[axis]).movedim(-1, axis).to(logits.dtype)
 
@@ -60,10 +59,10 @@ def vjp(
     upstream: str = "leaf",
     **options: Any,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Loss, gradient of the logits and of probability targets, None for class indices.
+    """Loss, gradient of the logits, and gradient of probability targets (None for class indices).
 
-    Backward runs ``repeats`` times on one graph and the last pass counts. With ``upstream="scaled"`` the loss sees
-    x = 2 * leaf for leaf = logits / 2; the gradient at x is half of the leaf's, exactly.
+    Backward runs ``repeats`` times on one graph; the last result is returned. With ``upstream="scaled"`` the logits are
+    not a leaf of the graph but 2 * leaf, with leaf = logits / 2; their gradient is exactly half of the leaf's.
     """
     scale = 2 if upstream == "scaled" else 1
     leaf = (logits / scale).detach() if upstream == "scaled" else logits.detach()
@@ -75,7 +74,7 @@ def vjp(
         inputs.append(target)
     loss = function(x, target, **options)
     for _ in range(repeats):
-        # A kernel need not differentiate its targets; logits without a gradient are torch's own error.
+        # A kernel need not differentiate its targets. Without them, torch raises if the logits have no gradient.
         grads = torch.autograd.grad(loss, inputs, cotangent, retain_graph=repeats > 1, allow_unused=len(inputs) > 1)
     return loss.detach(), grads[0] / scale, grads[1] if len(grads) > 1 else None
 

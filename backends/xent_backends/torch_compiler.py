@@ -1,7 +1,8 @@
-"""Callables compiled by ``torch.compile``: what is judged is what was compiled, never what torch falls back to.
+"""Ensures that a callable compiled by ``torch.compile`` is judged as compiled code.
 
-After some recompilations, eight by default, torch gives up on a function without an error: it runs uncompiled from then
-on, or as a program made for something else. Shapes, dtypes and options as varied as ours get there at once.
+After eight recompilations by default, torch stops to compile a function, without an error: from then on it runs
+uncompiled. The shapes, dtypes and options of a run would reach that limit at once, so it is raised; if it is reached
+anyway, the call fails.
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-#: Recompilations that are allowed, of one function and in all: more than any run needs.
+#: The new limit for recompilations of one function and of all: more than any run needs.
 ENOUGH = 1 << 20
-#: The two limits by their names in torch, from 2.7 on and before.
+#: Names of the two limits in torch: from version 2.7 on, and before.
 LIMITS = (("recompile_limit", "cache_size_limit"), ("accumulated_recompile_limit", "accumulated_cache_size_limit"))
-#: What a reason for not compiling has in it where such a limit was reached.
+#: One of these is in torch's reason for not compiling if a limit was reached.
 REACHED = ("recompile limit", "recompile_limit", "cache_size_limit")
 
 
 class UncompiledError(RuntimeError):
-    """A compiled function ran uncompiled: what it returned says nothing of what the compiler makes of it."""
+    """A compiled function ran uncompiled, so its result says nothing about the compiled code."""
 
 
 def check() -> None:
-    """Before a call and after it: raise torch's limits, and UncompiledError where one has been reached all the same.
+    """Raise torch's limits for recompilations. To be called before and after each call.
 
-    A function can have a limit of its own. What has not been imported has compiled nothing.
+    Raises:
+        UncompiledError: A limit has been reached. This is still possible because a function can have its own limit.
     """
+    # If torch's compiler has not been imported, nothing has been compiled.
     config = sys.modules.get("torch._dynamo.config")
     if config is None:
         return
@@ -41,12 +44,17 @@ def check() -> None:
 
 
 def compiled_frames() -> int:
-    """Frames that torch has compiled in this process."""
+    """The number of Python frames that torch has compiled in this process."""
     return int(_counters().get("frames", {}).get("ok", 0))
 
 
 def not_compiled(function: Any, before: int) -> str | None:
-    """Why nothing was compiled of a function, given the frames before it was called; None: it was, or need not be."""
+    """Why a call of a compiled function compiled nothing; None if it did, or if the function is not a compiled one.
+
+    Args:
+        function: The function.
+        before: The number of compiled frames before the call.
+    """
     meant = hasattr(function, "_torchdynamo_orig_callable") or hasattr(function, "_orig_mod")
     if not meant or compiled_frames() > before:
         return None
@@ -60,7 +68,7 @@ def _counters() -> Any:
 
 
 def _reasons() -> list[str]:
-    """Why something was not compiled, in torch's words."""
+    """Torch's reasons for not compiling."""
     return [str(reason) for reason in _counters().get("unimplemented", {})]
 
 

@@ -1,4 +1,4 @@
-"""What the torch adapter calls for the loss with a linear map fused in, in plain torch (see ``torch_calls``)."""
+"""The functions of the torch adapter for the loss with a fused linear map, in plain torch (see ``torch_calls``)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AVAILABLE = hasattr(F, "linear_cross_entropy")
 
 
 def load_compiler() -> None:
-    """Import what torch itself imports in the first chunked loss, and what sets an environment variable then."""
+    """Import what torch would import, and set an environment variable by, in the first chunked loss."""
     if AVAILABLE:
         import_module("torch._dynamo")
 
@@ -39,7 +39,7 @@ def linear_vjp(
     target: Tensor,
     **options: Any,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Loss and gradients of hidden, weight and bias, None without one, of any loss of a linear map."""
+    """Loss and gradients of hidden, weight and bias (None without a bias) of a loss with a linear map."""
     inputs = [x.detach().requires_grad_() for x in (hidden, weight, bias) if x is not None]
     loss = function(inputs[0], inputs[1], None if bias is None else inputs[2], target, **options)
     # The loss of narrow inputs may be float32.
@@ -50,5 +50,5 @@ def linear_vjp(
 def linear_cross_entropy_vjp(
     cotangent: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, **options: Any
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Loss and gradients of hidden, weight and bias, None without one."""
+    """Loss and gradients of hidden, weight and bias (None without a bias)."""
     return linear_vjp(linear_cross_entropy, cotangent, hidden, weight, bias, target, **options)

@@ -1,4 +1,4 @@
-"""What torch keeps for all its users: looking at it, and leaving it as it was."""
+"""Global settings of torch: reading and restoring them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _flushes() -> bool:
     return bool(torch.tensor(5e-324, dtype=torch.float64, device="cpu") * 1 == 0)
 
 
-#: Names of the parts, how to look at each, and how to put it back.
+#: For each setting its name, a function that reads it, and a function that sets it.
 PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch default device": (_default_device, _set_default_device),
     "torch default dtype": (torch.get_default_dtype, torch.set_default_dtype),
@@ -70,13 +70,16 @@ PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 
 
 def surroundings() -> Mapping[str, object]:
-    """The state of torch by the names of its parts."""
+    """The global settings of torch by name."""
     return {name: look() for name, (look, _) in PARTS.items()}
 
 
 @contextmanager
 def defaults_kept() -> Iterator[None]:
-    """Calls that are not judged leave torch as it was, so that those that are judged show what they change."""
+    """Restore torch's settings at the end of the block.
+
+    Used for trial calls: if they changed a setting, the same change by a judged call would go unnoticed.
+    """
     before = surroundings()
     try:
         yield

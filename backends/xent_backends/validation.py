@@ -1,7 +1,7 @@
-"""Checks of a call before anything is computed, for implementations whose library accepts what it should not.
+"""Checks of the arguments of a call, for implementations whose library accepts invalid ones.
 
-Used by the NumPy implementation and by the JAX adapter. Every function returns nothing of interest or raises, and every
-message names the offending value and what was expected:
+The functions ``check_*`` return nothing; they raise an exception whose message has the wrong value and the expected
+ones:
 
 TypeError
     a dtype that is not supported, or an option of the wrong type;
