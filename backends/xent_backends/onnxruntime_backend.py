@@ -38,7 +38,7 @@ CAPABILITIES = Capabilities(
     weight=True,
     ignore_index=True,
     spatial=True,
-    # A reduction that does not exist, and shapes that broadcast, are taken as they come.
+    # Neither the reduction nor shapes that can be broadcast are checked.
     validation="adapter",
     conventions=Conventions(invalid_label="undefined", documentation={"invalid_label": _OPERATOR}),
 )

@@ -44,7 +44,7 @@ CAPABILITIES = Capabilities(
     label_smoothing=True,
     unbatched=True,
     spatial=True,
-    # Optax checks the dtypes; shapes that broadcast, and its smoothing, it takes as they come.
+    # Optax checks the dtypes, but neither the amount of smoothing nor shapes that can be broadcast.
     validation="adapter",
     static_shapes=True,
     # Integer labels: logsumexp(x) - x_t with every operation rounded to the dtype of the logits; sums are float32.

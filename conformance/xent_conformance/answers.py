@@ -1,4 +1,4 @@
-"""Who disagrees: the smallest problem of each cause, put to all other backends of the run."""
+"""The answers of the other backends of a run to the smallest problem of each cause, which show who disagrees."""
 
 from __future__ import annotations
 
@@ -31,17 +31,26 @@ from xent_conformance.records.lines import AnswerLine, Failure, VerdictLine
 from xent_conformance.records.status import FAILING
 from xent_conformance.requirements.registry import Requirement, load
 
-#: Causes whose problems are asked about, and seconds after which no other is: each may end processes.
+#: Most causes whose problems are given to other backends, and seconds after which no further one is. There are limits
+#: because a problem may crash a backend.
 MOST, SECONDS = 50, 60.0
 #: Longest text of an answer or a reason.
 LONGEST = 200
 
 
 def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[VerdictLine]:
-    """The verdicts that have the smallest failure of a cause, with the answers of the other backends to it."""
+    """Collect the answers of the other backends.
+
+    Args:
+        lines: All verdicts of the run.
+        opened: Its open backends.
+
+    Returns:
+        Those of the verdicts that have the smallest failure of a cause, with the answers in that failure.
+    """
     others = {one.description.name: one for one in opened}
     failing = {line.cell: line for line in lines if line.status in FAILING and line.failures}
-    if len(others) < 2 or not failing:  # noqa: PLR2004 - nobody to ask
+    if len(others) < 2 or not failing:  # noqa: PLR2004 - there is no other backend
         return []
     changed: dict[tuple[str, str, str], VerdictLine] = {}
     deadline = monotonic() + SECONDS
@@ -51,7 +60,7 @@ def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[Ver
             break
         shown = cause.shown
         if answers := tuple(_answers(shown, others)):
-            # What was grouped are the failures of the line as it was.
+            # The failure is one of the original line, which may have been changed by an earlier cause since.
             number = [f is shown.failure for f in shown.verdict.failures].index(True)
             line = changed.get(shown.verdict.cell, shown.verdict)
             failures = list(line.failures)
@@ -61,13 +70,13 @@ def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[Ver
 
 
 def _place(line: VerdictLine) -> tuple[str, str, int, str]:
-    """Where a verdict stands on the page, which shows the same failure of a cause only if the order is the same."""
+    """Sort key: the order of the page, so that the same failures are chosen to represent the causes."""
     order = FLOATING.index(line.dtype) if line.dtype in FLOATING else len(FLOATING)
     return line.requirement, line.backend, order, line.device
 
 
 def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]:
-    """What each other backend comes to; nothing where the problem is not all that it takes to fail."""
+    """The answer of each other backend; empty if the failure depends on more than the problem."""
     verdict, failure = shown.verdict, shown.failure
     requirement = load().get(verdict.requirement)
     if requirement is None or verdict.backend not in others or failure.intermittent or failure.calls_before:
@@ -78,7 +87,7 @@ def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]
         return
     dtype = problem.dtype if verdict.dtype not in FLOATING else verdict.dtype
     own = _subject(others[verdict.backend], dtype)
-    # A backend whose process has ended on it is not asked again.
+    # The failing backend is judged again, to see that the problem alone makes it fail; not after a crash or hang.
     if failure.kind != Lost.kind and not any(f.failed for f in findings(requirement, Trial(own, problem))):
         return
     for name, other in others.items():
@@ -88,26 +97,26 @@ def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]
 
 
 def _subject(one: Opened, dtype: str) -> Subject:
-    """A backend with a dtype, or with the first that it claims where the logits are not floating-point numbers."""
+    """A backend for a dtype, or for the first that it claims if the logits of the problem are not floating-point."""
     claimed = one.description.capabilities.logits_dtypes
     return Subject(one.description, one.executor, dtype if dtype in FLOATING else claimed[0])
 
 
 def _answer(requirement: Requirement, subject: Subject, failure: Failure, problem: Problem) -> AnswerLine:
-    """What one backend comes to on a problem that another one fails on, held to its own claims."""
-    asked = _as_claimed(requirement, subject, problem)
-    if isinstance(asked, str):
-        return AnswerLine(backend=subject.name, outcome="not-applicable", reason=asked)
-    trial = _Seen(subject, asked)
+    """The answer of one backend to a problem on which another one fails, judged by its own claims and conventions."""
+    within = _as_claimed(requirement, subject, problem)
+    if isinstance(within, str):
+        return AnswerLine(backend=subject.name, outcome="not-applicable", reason=within)
+    trial = _RecordingTrial(subject, within)
     try:
-        found = [f for f in findings(requirement, trial) if not isinstance(f, Declined)]
+        made = [f for f in findings(requirement, trial) if not isinstance(f, Declined)]
     except Exception as error:  # noqa: BLE001 - outside the oracle's domain under another convention
         return AnswerLine(backend=subject.name, outcome="not-applicable", reason=f"cannot be judged: {error}")
     got = trial.value(failure)
-    if wrong := [f for f in found if f.failed]:
+    if wrong := [f for f in made if f.failed]:
         worst = max(wrong, key=lambda f: f.ratio)
         return AnswerLine(backend=subject.name, outcome="differs", got=_given(worst, got), reason=worst.message)
-    if not any(f.exercised for f in found):
+    if not any(f.exercised for f in made):
         return AnswerLine(backend=subject.name, outcome="not-applicable", got=got, reason="nothing can be compared")
     own = not trial.expects_the_same(failure, got)
     return AnswerLine(backend=subject.name, outcome="own-convention" if own else "agrees", got=got)
@@ -118,19 +127,19 @@ def _given(worst: Finding, got: float | str | None) -> float | str | None:
 
 
 def _as_claimed(requirement: Requirement, subject: Subject, problem: Problem) -> Problem | str:
-    """A problem as a backend takes it, or why it does not apply to that."""
+    """A problem changed to be within a backend's claims, or the reason for which that is not possible."""
     foreign = requirement.source.foreign_labels
     if (reason := next(_not_claimed(requirement, subject, problem, foreign=foreign), None)) is not None:
         return reason
-    asked = _ignoring_the_same(problem, subject.capabilities)
-    if asked is None:
+    same = _ignoring_the_same(problem, subject.capabilities)
+    if same is None:
         return f"{subject.name} does not ignore the same rows"
-    within = asked if foreign else subject.within_claims(asked)
+    within = same if foreign else subject.within_claims(same)
     return f"{subject.name} does not claim so many classes, or so much smoothing" if within is None else within
 
 
 def _not_claimed(requirement: Requirement, subject: Subject, problem: Problem, *, foreign: bool) -> Iterator[str]:
-    """Why a problem does not apply to a backend: what it does not claim."""
+    """The reasons for which a problem does not apply to a backend."""
     claims, labels = subject.capabilities, problem.target.dtype.name
     without = f"{subject.name} does not claim"
     if problem.dtype in FLOATING and problem.dtype not in claims.logits_dtypes:
@@ -139,7 +148,7 @@ def _not_claimed(requirement: Requirement, subject: Subject, problem: Problem, *
         yield reason
     if unclaimed := subject.unclaimed(problem):
         yield f"{without} {', '.join(sorted(unclaimed))}"
-    # Any other reduction is what its requirement is about.
+    # A reduction that does not exist must be rejected by every backend.
     if problem.reduction in REDUCTIONS and problem.reduction not in claims.reductions:
         yield f"{without} reduction={problem.reduction!r}"
     if not (foreign or problem.has_probabilities or labels in ("int64", *claims.target_dtypes)):
@@ -149,40 +158,40 @@ def _not_claimed(requirement: Requirement, subject: Subject, problem: Problem, *
 
 
 def _ignoring_the_same(problem: Problem, claims: Capabilities) -> Problem | None:
-    """A problem for a backend that may ignore another class by default, with the same rows ignored; None: it cannot."""
-    asked = problem.with_(sentinel=claims.default_ignore_index)
-    if np.array_equal(asked.ignored(), problem.ignored()):
-        return asked
-    return asked.with_(ignore_index=problem.sentinel) if claims.ignore_index and problem.sentinel is not None else None
+    """A problem with the same ignored rows for a backend with another default ignore_index; None if not possible."""
+    same = problem.with_(sentinel=claims.default_ignore_index)
+    if np.array_equal(same.ignored(), problem.ignored()):
+        return same
+    return same.with_(ignore_index=problem.sentinel) if claims.ignore_index and problem.sentinel is not None else None
 
 
-class _Seen(Trial):
-    """A trial that remembers what was compared, and what calls came to."""
+class _RecordingTrial(Trial):
+    """A trial that records the results that were compared, and the outcomes of calls."""
 
     def __init__(self, subject: Subject, problem: Problem) -> None:
-        """Of one problem, outside any stream."""
+        """Nothing is recorded yet."""
         super().__init__(subject, problem)
         self._compared: list[tuple[str, npt.NDArray[Any], Exact]] = []
-        self._came_to: list[tuple[Invocation, Outcome]] = []
+        self._made: list[tuple[Invocation, Outcome]] = []
 
     def outcome(self, call: Invocation) -> Outcome:
-        """Outcome of a call."""
+        """The outcome of a call."""
         outcome = super().outcome(call)
-        self._came_to.append((call, outcome))
+        self._made.append((call, outcome))
         return outcome
 
     def compare(self, quantity: str, observed: npt.NDArray[Any], exact: Exact, *more: Any, **details: Any) -> Compared:
-        """A result beside the exact answer."""
+        """A result compared with the exact answer."""
         self._compared.append((quantity, np.asarray(observed, np.float64), exact))
         return super().compare(quantity, observed, exact, *more, **details)
 
     def value(self, failure: Failure) -> float | str | None:
-        """What it has where the failing backend is wrong; None: that cannot be said as one number."""
+        """The value at the place where the failing backend is wrong, or the exception; None if there is no number."""
         index = tuple(failure.index or ())
         for quantity, observed, exact in self._compared:
             if quantity == failure.quantity and _within(index, observed.shape) and observed.shape == exact.value.shape:
                 return float(observed[index])
-        for call, outcome in self._came_to:
+        for call, outcome in self._made:
             if call.method != failure.call:
                 continue
             if outcome.raised is not None:
@@ -195,7 +204,7 @@ class _Seen(Trial):
         return None
 
     def expects_the_same(self, failure: Failure, got: float | str | None) -> bool:
-        """Whether what is right for the failing backend is right for this one too, as far as can be said."""
+        """Whether the answer that is required of the failing backend is required of this one too; True if unknown."""
         index = tuple(failure.index or ())
         if isinstance(failure.expected, str):
             holds = CONDITIONS.get(failure.expected)
@@ -211,7 +220,7 @@ def _within(index: Sequence[int], shape: Sequence[int]) -> bool:
     return len(index) == len(shape) and all(i < length for i, length in zip(index, shape, strict=True))
 
 
-#: What conventions ask for in words, as a record has them where it has no number.
+#: Conditions that conventions require, by the words that a record has in place of an expected number.
 CONDITIONS: dict[str, Callable[[float], bool]] = {
     "nan": math.isnan,
     "zero": lambda got: got == 0,

@@ -13,7 +13,11 @@ from xent_conformance.records.strict_json import OddFileError, parsed, read_byte
 
 
 def load(records: Sequence[Path | Record] | Path) -> list[Record]:
-    """Records, of which some may be read already; raises RecordError for one that is none, and for no record at all."""
+    """Read records; those that are read already are returned as they are.
+
+    Raises:
+        RecordError: A file is not a record, or there is no record.
+    """
     given = [records] if isinstance(records, Path) else list(records)
     if not given:
         raise RecordError("no record was given")

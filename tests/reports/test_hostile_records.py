@@ -57,7 +57,7 @@ def many(field: str, count: int, make: Callable[[int], Any]) -> Callable[[list[A
 
 HOSTILE: dict[str, tuple[Callable[[list[Any]], str], str]] = {
     "a header key twice": (spliced(1, '"suite"', '"suite": "9", "suite"'), ":1: the key 'suite' occurs twice"),
-    "a verdict key twice": (spliced(2, '"status"', '"status": "pass", "status"'), ":2: the key 'status' is there"),
+    "a verdict key twice": (spliced(2, '"status"', '"status": "pass", "status"'), ":2: the key 'status' occurs"),
     "a problem key twice": (spliced(2, '"dtype": "int64"', '"dtype": "x", "dtype": "y"'), ":2: the key 'dtype'"),
     "a bare nan": (spliced(3, '"ratio": 0.5', '"ratio": NaN'), ":3: not JSON .NaN is not a number"),
     "a bare infinity": (spliced(3, '"ratio": 0.5', '"ratio": -Infinity'), ":3: not JSON .-Infinity is not a number"),

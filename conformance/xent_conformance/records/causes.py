@@ -1,8 +1,7 @@
-"""Causes: the failures of a record that are the same fault, shown as one.
+"""The causes of a record's failures: all failures that are the same fault are one cause.
 
-Two failures may be the same fault where they have the same signature: the kind of finding, and for an exception its
-type and place. Whether they are is decided by their situations, what their witnesses cannot fail without
-(``grouping.py``).
+``grouping.py`` decides which failures are the same fault, by their signatures (kind of finding, type and place of an
+exception) and their situations (the facts that their problems need in order to fail).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.situations import described, listed
 from xent_conformance.records.status import FAILING, Level, Status
 
-#: Kinds by how bad they are: a process that ended and memory that was written come before wrong numbers.
+#: Kinds of findings that are worse than wrong numbers, worst first.
 WORST_FIRST = ("lost", "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
 #: Statuses that say nothing about a dtype.
 NOT_JUDGED = (Status.NOT_APPLICABLE, Status.VACUOUS, Status.ERROR)
@@ -24,9 +23,11 @@ NOT_JUDGED = (Status.NOT_APPLICABLE, Status.VACUOUS, Status.ERROR)
 
 @dataclass(frozen=True)
 class Cause:
-    """A fault and all failures that it explains; the first of them is the one to show.
+    """A fault.
 
-    ``judged`` are the dtypes that its requirements were judged for.
+    Attributes:
+        instances: The failures that it explains; the first one represents them.
+        judged: The dtypes for which its requirements were judged.
     """
 
     instances: tuple[Instance, ...]
@@ -34,7 +35,7 @@ class Cause:
 
     @property
     def shown(self) -> Instance:
-        """The failure that stands for all."""
+        """The failure that represents all."""
         return self.instances[0]
 
     @property
@@ -44,7 +45,7 @@ class Cause:
 
     @property
     def situation(self) -> str:
-        """What it takes for it to show, in words, with the dtypes where it is not seen in all that were judged."""
+        """Its situation in words, with the dtypes unless it occurs in all that were judged."""
         if any(instance.signature[1] == AS_FLOAT32 for instance in self.instances):
             return "in float64, as accurate as float32"
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
@@ -59,26 +60,30 @@ class Cause:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """Dtypes that it was seen with."""
+        """The dtypes in which it occurs."""
         return tuple(sorted({i.verdict.dtype for i in self.instances}))
 
     @property
     def summary(self) -> str:
-        """The cause in one line: when, what, and which requirements it breaks."""
+        """The cause in one line: its situation, the message, and the requirements that it breaks."""
         return f"{self.situation}: {self.shown.failure.message} (breaks {', '.join(self.requirements)})"
 
     @property
     def badness(self) -> tuple[int, bool, int, tuple[str, ...]]:
-        """Sorts the worst first: what ends a process or writes memory, broken MUSTs, many requirements."""
+        """Sort key, worst first: crashes and memory errors, violated MUSTs, many requirements."""
         kinds = [WORST_FIRST.index(i.failure.kind) for i in self.instances if i.failure.kind in WORST_FIRST]
         must = any(i.verdict.level is Level.MUST for i in self.instances)
         return min(kinds, default=len(WORST_FIRST)), not must, -len(self.requirements), self.requirements
 
 
 def causes(verdicts: Iterable[VerdictLine]) -> list[Cause]:
-    """The causes of all failures of some verdicts, the worst first.
+    """Group the failures of verdicts by cause.
 
-    Verdicts without failures say which dtypes a cause was looked for in.
+    Args:
+        verdicts: All verdicts of a record. Those that pass determine the dtypes in which a cause does not occur.
+
+    Returns:
+        The causes, worst first.
     """
     instances, judged = list[Instance](), dict[tuple[str, str], list[str]]()
     for verdict in verdicts:
@@ -91,11 +96,11 @@ def causes(verdicts: Iterable[VerdictLine]) -> list[Cause]:
         cells = dict.fromkeys((i.verdict.backend, i.verdict.requirement) for i in members)
         return tuple(dict.fromkeys(dtype for cell in cells for dtype in judged.get(cell, ())))
 
-    found = [Cause(members, dtypes(members)) for members in grouped(instances)]
-    return sorted(found, key=lambda cause: cause.badness)
+    every = [Cause(members, dtypes(members)) for members in grouped(instances)]
+    return sorted(every, key=lambda cause: cause.badness)
 
 
-def counted(found: Sequence[Cause]) -> str:
-    """How many causes break how many requirements."""
-    broken = len({name for cause in found for name in cause.requirements})
-    return f"{len(found)} cause{'s' * (len(found) != 1)}, {broken} requirement{'s' * (broken != 1)}"
+def counted(every: Sequence[Cause]) -> str:
+    """The numbers of causes and of the requirements that they break, in words."""
+    broken = len({name for cause in every for name in cause.requirements})
+    return f"{len(every)} cause{'s' * (len(every) != 1)}, {broken} requirement{'s' * (broken != 1)}"
