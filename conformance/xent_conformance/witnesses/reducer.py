@@ -1,36 +1,43 @@
-"""Reducing a failing problem to one that a person can read.
+"""Reduces a failing problem to one that a person can read.
 
 It works on the concrete problem: it drops rows and classes, neutralises options, and moves values towards small
-integers. A change is kept if the requirement still fails. The number of tries is limited and not the time, so that a
-witness does not depend on how busy the machine is; if each failure costs a process, the smallest problems are tried
-first.
+integers (see ``simplifications``). A change is retained if the requirement still fails. The number of tries is limited
+and not the time, so that a witness does not depend on how busy the machine is; if each failure costs a process, the
+smallest problems are tried first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice, product
+from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
-from xent_conformance.calling.guarded import laid_out_like
-from xent_conformance.formats import is_floating, rounded
-from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
+from xent_conformance.problem import Problem
+from xent_conformance.subproblems import keep_rows
+from xent_conformance.witnesses.simplifications import (
+    SMALL,
+    Places,
+    fewer_classes,
+    fewer_places,
+    neutral_except,
+    number_arrays,
+    places_not_neutral,
+    places_on,
+    plainer,
+    row_axes,
+    simpler_elements,
+    simpler_whole,
+    smaller_squares,
+    smallest,
+)
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
 LIMIT_STATIC_SHAPES = 80
-#: Rows and arrays up to this size are simplified element by element.
-SMALL = 48
 #: From a larger array, no span smaller than one of this many parts is removed at once.
 FINEST = 64
-#: The neutral value of an array's elements, where that is not zero.
-PLAIN = {"weight": 1.0, "cotangent": 1.0}
-
-Places = npt.NDArray[np.intp]
 
 
 class Reducer:
@@ -61,24 +68,24 @@ class Reducer:
         if row is not None:
             self._try(keep_rows(self.best, np.array([row])))
         if self._costly:
-            any(self._try(candidate) for candidate in islice(_smallest(self.best), self._limit // 4))
+            any(self._try(candidate) for candidate in islice(smallest(self.best), self._limit // 4))
         while True:
             before = self.best
-            self._exhaust(_plainer)
-            for name in _numbers(self.best):
-                self._try(_plain_but_at(self.best, np.array([], dtype=np.intp), name))
-            for axis in _row_axes(self.best):
-                self._thin_out(partial(_places, axis=axis), partial(_fewer_places, axis=axis))
-            self._thin_out(lambda problem: np.arange(problem.classes), _fewer_classes)
-            self._exhaust(_smaller_squares)
-            self._exhaust(_plainer)
-            names = _numbers(self.best)
+            self._exhaust(plainer)
+            for name in number_arrays(self.best):
+                self._try(neutral_except(self.best, np.array([], dtype=np.intp), name))
+            for axis in row_axes(self.best):
+                self._thin_out(partial(places_on, axis=axis), partial(fewer_places, axis=axis))
+            self._thin_out(lambda problem: np.arange(problem.classes), fewer_classes)
+            self._exhaust(smaller_squares)
+            self._exhaust(plainer)
+            names = number_arrays(self.best)
             for name in names:
-                self._exhaust(partial(_simpler_whole, name=name))
+                self._exhaust(partial(simpler_whole, name=name))
             for name in names:
-                self._thin_out(partial(_odd_places, name=name), partial(_plain_but_at, name=name), to_none=True)
+                self._thin_out(partial(places_not_neutral, name=name), partial(neutral_except, name=name), to_none=True)
             for name in names:
-                self._exhaust(partial(_simpler_elements, name=name))
+                self._exhaust(partial(simpler_elements, name=name))
             if self.best is before or self.tries >= self._limit:
                 return self.best
 
@@ -138,169 +145,3 @@ class Reducer:
             return False
         self.best = candidate
         return True
-
-
-def _smallest(problem: Problem) -> Iterator[Problem | None]:
-    """The first few rows and classes, the smallest problems first: each plain, and otherwise unchanged."""
-    for rows, classes in sorted(product(_sizes(problem.rows), _sizes(problem.classes)), key=np.prod):
-        few = keep_rows(problem, np.arange(rows))
-        few = None if few is None else keep_classes(few, np.arange(classes))
-        yield None if few is None else _plain(few)
-        yield few
-
-
-def _sizes(size: int) -> list[int]:
-    """Sizes up to one, each about twice the last."""
-    return sorted({1, 2, 3, *(1 << power for power in range(2, size.bit_length())), size} & {*range(1, size + 1)})
-
-
-def _plain(problem: Problem) -> Problem:
-    """The problem with zeros and no options: labels of the first class, and a sum instead of a mean."""
-    target = problem.target if is_floating(problem.target.dtype) else np.zeros_like(problem.target)
-    cotangent = None if problem.cotangent is None else np.ones_like(problem.cotangent)
-    changes = {"logits": np.zeros_like(problem.logits), "target": target, "cotangent": cotangent}
-    reduction = "sum" if problem.reduction == "mean" else problem.reduction
-    return problem.with_(**changes, reduction=reduction, weight=None, ignore_index=None, label_smoothing=0.0)
-
-
-def _plainer(problem: Problem) -> Iterator[Problem | None]:
-    """One option fewer, or a plainer layout."""
-    if any(not a.flags.c_contiguous for a in problem.arrays().values()):
-        yield problem.with_(**{k: np.ascontiguousarray(a).reshape(a.shape) for k, a in problem.arrays().items()})
-    if problem.logits.ndim not in (0, 2):
-        yield keep_rows(problem, np.arange(problem.rows))
-    if problem.weight is not None:
-        yield problem.with_(weight=None)
-        yield _with_weight(problem, np.ones(problem.classes))
-    if problem.label_smoothing:
-        yield problem.with_(label_smoothing=0.0)
-        yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None
-    if problem.ignore_index is not None:
-        yield _ignoring_by_default(problem)
-    if problem.reduction == "mean":
-        yield problem.with_(reduction="sum")
-    cotangent = problem.cotangent
-    if cotangent is not None and not (cotangent.astype(np.float64) == 1).all():
-        yield problem.with_(cotangent=np.ones_like(cotangent))
-
-
-def _row_axes(problem: Problem) -> list[int]:
-    """The axes of the rows: one for (N, C), several for spatial logits."""
-    return [axis for axis in range(problem.logits.ndim) if axis != problem.class_axis]
-
-
-def _places(problem: Problem, axis: int) -> Places:
-    return np.arange(problem.logits.shape[axis])
-
-
-def _fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
-    """Some of the rows, or of the positions along one of their axes, with the layout unchanged."""
-    return _laid_out_as_before(problem, keep_places(problem, axis, places))
-
-
-def _fewer_classes(problem: Problem, classes: Places) -> Problem | None:
-    return _laid_out_as_before(problem, keep_classes(problem, classes))
-
-
-def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | None:
-    """A smaller problem with each array in its original layout."""
-    if fewer is None:
-        return None
-    before = problem.arrays()
-    return fewer.with_(**{name: laid_out_like(before[name], array) for name, array in fewer.arrays().items()})
-
-
-def _smaller_squares(problem: Problem) -> Iterator[Problem | None]:
-    """Where there are as many rows as classes one of each fewer."""
-    if problem.logits.ndim == MATRIX and problem.rows == problem.classes > MATRIX:
-        for place in range(problem.rows):
-            others = np.delete(np.arange(problem.rows), place)
-            fewer = _fewer_places(problem, others, axis=0)
-            yield None if fewer is None else _fewer_classes(fewer, others)
-
-
-def _numbers(problem: Problem) -> list[str]:
-    """Names of the arrays of floating-point numbers."""
-    return [name for name, array in problem.arrays().items() if is_floating(array.dtype)]
-
-
-def _simpler_whole(problem: Problem, name: str) -> Iterator[Problem | None]:
-    """Steps of a whole array towards small integers."""
-    values = getattr(problem, name).astype(np.float64)
-    # Near the largest number rounding and differences overflow.
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = [np.round(values), np.round(values, 1), np.trunc(values / 2), values - values.reshape(-1)[:1].sum()]
-    plain = np.full_like(values, PLAIN.get(name, 0.0))
-    for step in (plain, *(np.where(np.isfinite(step), step, values) for step in steps)):
-        yield _changed(problem, name, step)
-
-
-def _odd_places(problem: Problem, name: str) -> Places:
-    """Positions of the elements that do not have the neutral value."""
-    return np.flatnonzero(getattr(problem, name).astype(np.float64).reshape(-1) != PLAIN.get(name, 0.0))
-
-
-def _plain_but_at(problem: Problem, places: Places, name: str) -> Problem | None:
-    """The neutral value for all elements except those at some positions."""
-    values = getattr(problem, name).astype(np.float64)
-    step = np.full(values.size, PLAIN.get(name, 0.0))
-    step[places] = values.reshape(-1)[places]
-    return _changed(problem, name, step.reshape(values.shape))
-
-
-def _simpler_elements(problem: Problem, name: str) -> Iterator[Problem | None]:
-    """Single elements as small round numbers, if only few are not neutral."""
-    values = getattr(problem, name).astype(np.float64)
-    odd = _odd_places(problem, name)
-    for place in odd if len(odd) <= SMALL else ():
-        for simpler in _simpler_numbers(values.reshape(-1)[place]):
-            step = values.reshape(-1).copy()
-            step[place] = simpler
-            yield _changed(problem, name, step.reshape(values.shape))
-
-
-def _simpler_numbers(number: float) -> Iterator[float]:
-    sign = -1.0 if number < 0 else 1.0
-    for candidate in (1.0, 2.0, 10.0, 20.0, 100.0, 1000.0):
-        if candidate < abs(number):
-            yield sign * candidate
-    if np.isfinite(number) and number != np.round(number):
-        yield float(np.round(number))
-        yield float(np.round(number, 1))
-
-
-def _changed(problem: Problem, name: str, step: npt.NDArray[np.float64]) -> Problem | None:
-    """The problem with other values; None if, rounded to the dtype, they are the same or no simpler."""
-    array: AnyArray = getattr(problem, name)
-    values, plain = array.astype(np.float64), PLAIN.get(name, 0.0)
-    new = rounded(step, array.dtype.name) + 0.0  # no negative zero
-    if np.array_equal(new, values, equal_nan=True) or _complexity(new, plain) >= _complexity(values, plain):
-        return None
-    return problem.with_(**{name: laid_out_like(array, array_of(new, array.dtype.name))})
-
-
-def _complexity(values: npt.NDArray[np.float64], plain: float) -> float:
-    """Number of digits to write the values: the neutral value costs nothing, integers little, others much."""
-    finite = values[np.isfinite(values) & (values != plain)]
-    digits = np.log10(1 + np.abs(finite)) + 1
-    with np.errstate(over="ignore"):
-        odd = (finite != np.round(finite, 1)) * 6.0 + (finite != np.round(finite)) * 2.0
-    return float(digits.sum() + odd.sum() + 3.0 * (~np.isfinite(values)).sum())
-
-
-def _ignoring_by_default(problem: Problem) -> Problem | None:
-    """The same rows ignored without passing the option; None if the backend has no default sentinel."""
-    ignored = problem.ignored()
-    if not ignored.any():
-        return problem.with_(ignore_index=None)
-    if problem.sentinel is None or not np.can_cast(np.min_scalar_type(problem.sentinel), problem.target.dtype):
-        return None
-    target = np.where(ignored.reshape(problem.target.shape), problem.sentinel, problem.target)
-    return problem.with_(ignore_index=None, target=target.astype(problem.target.dtype))
-
-
-def _with_weight(problem: Problem, weight: npt.NDArray[np.float64]) -> Problem | None:
-    assert problem.weight is not None
-    if problem.weight.dtype.kind == "c" or np.array_equal(problem.weight.astype(np.float64), weight):
-        return None
-    return problem.with_(weight=array_of(weight, problem.weight.dtype.name))

@@ -1,4 +1,4 @@
-"""From a failing problem to a small one that is within the backend's claims and fails in the same way."""
+"""Reduces a failing problem to a small one that is within the backend's claims and fails in the same way."""
 
 from __future__ import annotations
 
