@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.bounds import Bounds, class_sum, error_model, mean_error, overflow
+from xent_conformance.bounds import Bounds, class_sum, error_model, gradients, mean_error, overflow
 from xent_conformance.bounds.error_model import ErrorModel
 
 SHARES = ("test_bounds.test_correct_implementations_reach_the_measured_share_of_each_bound",)
@@ -23,9 +23,9 @@ WHOLE = {
     "the row losses": (Bounds.row_losses, "return np.asarray("),
     "the sum": (Bounds.loss, "return np.asarray(tolerance)"),
     "the mean": (Bounds.loss, "return np.asarray((tolerance / divisor"),
-    "the gradient of the logits": (Bounds.grad_logits, "return np.asarray(np.where(judged"),
-    "the gradient of the targets": (Bounds.grad_target, "return np.asarray("),
-    "the second derivative": (Bounds.hessian_times, "return np.asarray("),
+    "the gradient of the logits": (gradients.of_logits, "return np.asarray(np.where(judged"),
+    "the gradient of the targets": (gradients.of_target, "return np.asarray("),
+    "the second derivative": (gradients.hessian_times, "return np.asarray("),
     "a log-probability": (Bounds.log_probability_error, "return np.asarray("),
     "the class sum": (class_sum.log_sum_error, "return np.asarray("),
     "a sum over the batch": (ErrorModel.batch, "return (height + 1)"),
@@ -48,7 +48,7 @@ TERMS = [
     ("the stored softmax", Bounds.softmax, " + model.u_narrow", "", SHARES),
     ("underflow of softmax", Bounds.softmax, " + model.eta", "", SHARES),
     ("roundings of the shares in the loss", Bounds.row_losses, "self.roundings * model.u_o * (q * self.nlp).sum(axis=1)", "0", SHARES),
-    ("the sum of the row's terms", Bounds.row_losses, "self._class_height() *", "0 *", SHARES),
+    ("the sum of the row's terms", Bounds.row_losses, "self.class_height *", "0 *", SHARES),
     ("underflow of summands", Bounds.row_losses, "self.problem.classes * model.eta", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
     ("underflow of the shares", Bounds.row_losses, "model.eta * self._underflowing_shares()", "0.0", ("test_bounds.test_a_share_too_small_for_its_format_is_off_by_an_absolute_amount",)),
     ("underflow of the loss", Bounds.row_losses, "model.eta * (2 + self.roundings) * (1 + self.mass)", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
@@ -58,18 +58,18 @@ TERMS = [
     ("cancellation of the divisor", Bounds.divisor_error, "* float(magnitudes.sum() / total)", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
     ("a divisor lost to cancellation", Bounds.divisor_error, "if error <= WORST_DIVISOR_ERROR else math.inf", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
     ("cancellation of smoothed targets", Bounds.shares, "np.abs(weighted) + np.abs(shares - weighted)", "np.abs(shares)", ("test_bounds.test_negative_probabilities_that_smoothing_cancels_keep_their_rounding",)),
-    ("the stored log-probability of a gradient", Bounds.grad_logits, "_expm1(self.stored_error)", "0", SHARES),
-    ("roundings of the gradient", Bounds.grad_logits, "relative * np.abs(self.answer.grad_logits.value)", "0", SHARES),
-    ("the product with the cotangent", Bounds.grad_logits, "model.u_o * self._scaled_by_the_cotangent()", "0", ("test_bounds.test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent",)),
-    ("overflow of the second derivative", Bounds.hessian_times, "scaled >= self.limit", "scaled < 0", ("test_bounds.test_a_second_derivative_that_overflows_on_the_way_is_not_judged",)),
-    ("underflow of the gradient", Bounds.grad_logits, "model.eta * (4 + 2 * mass + self.roundings) * np.maximum(1.0, scale)", "0", SHARES),
-    ("the scale", Bounds.grad_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
-    ("the scale of the gradient of targets", Bounds.grad_target, "scale * error", "error", SHARES),
-    ("underflow of the gradient of targets", Bounds.grad_target, "4 * model.eta * (np.maximum(1.0, scale) + self.nlp)", "0", ("test_bounds.test_a_gradient_of_targets_that_underflows_may_be_zero",)),
-    ("the errors of p in the second derivative", Bounds.hessian_times, "2 * relative + height", "height", SHARES),
-    ("the roundings of the second derivative", Bounds.hessian_times, "2 * relative + height", "2 * relative", SHARES),
-    ("underflow of the second derivative", Bounds.hessian_times, "model.eta * (2 + size + mean + np.abs(self._scale())[:, None] + scale * places)", "0", SHARES),
-    ("the divisor of the second derivative", Bounds.hessian_times, " + centred * common", "", SHARES),
+    ("the stored log-probability of a gradient", gradients.of_logits, "expm1(bounds.stored_error)", "0", SHARES),
+    ("roundings of the gradient", gradients.of_logits, "relative * np.abs(bounds.answer.grad_logits.value)", "0", SHARES),
+    ("the product with the cotangent", gradients.of_logits, "model.u_o * _scaled_by_the_cotangent(bounds)", "0", ("test_bounds.test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent",)),
+    ("overflow of the second derivative", gradients.hessian_times, "scaled >= bounds.limit", "scaled < 0", ("test_bounds.test_a_second_derivative_that_overflows_on_the_way_is_not_judged",)),
+    ("underflow of the gradient", gradients.of_logits, "model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)", "0", SHARES),
+    ("the scale", gradients.of_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
+    ("the scale of the gradient of targets", gradients.of_target, "scale * error", "error", SHARES),
+    ("underflow of the gradient of targets", gradients.of_target, "4 * model.eta * (np.maximum(1.0, scale) + bounds.nlp)", "0", ("test_bounds.test_a_gradient_of_targets_that_underflows_may_be_zero",)),
+    ("the errors of p in the second derivative", gradients.hessian_times, "2 * relative + height", "height", SHARES),
+    ("the roundings of the second derivative", gradients.hessian_times, "2 * relative + height", "2 * relative", SHARES),
+    ("underflow of the second derivative", gradients.hessian_times, "model.eta * (2 + size + mean + np.abs(_scale(bounds))[:, None] + scale * places)", "0", SHARES),
+    ("the divisor of the second derivative", gradients.hessian_times, " + centred * common", "", SHARES),
     ("the largest number", Bounds.limit, "(1 - 64 * self.model.u_o)", "2", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
     ("overflow of log-probabilities", overflow.of_loss, "rows >= bounds.limit", "rows > np.inf", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
     ("overflow of the sum", overflow.of_loss, "sums >= bounds.limit_of_sums", "False", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored", "test_bounds.test_a_batch_sum_in_float32_overflows_where_bfloat16_does")),

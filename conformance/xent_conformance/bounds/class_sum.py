@@ -55,3 +55,8 @@ def _height(parts: PlainParts, model: ErrorModel) -> F64Array:
     dominated = (1 + math.ceil(math.log2(classes))) * np.maximum(effective, 0.0)
     height = np.minimum(np.minimum(model.classes(classes), parts.worst_tree), dominated)
     return np.asarray(height / max(1.0 - model.u_a * (classes - 1), 1e-6))
+
+
+def expm1(values: F64Array) -> F64Array:
+    """exp(x) - 1 without overflow: larger values are replaced by LARGE."""
+    return np.asarray(np.expm1(np.minimum(values, LARGE)))

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.bounds import overflow
-from xent_conformance.bounds.class_sum import LARGE, log_sum_error
+from xent_conformance.bounds import gradients, overflow
+from xent_conformance.bounds.class_sum import expm1, log_sum_error
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.formats import format_named
 from xent_conformance.oracle import Answer
@@ -98,7 +98,7 @@ class Bounds:
     def softmax(self) -> F64Array:
         """Tolerance of softmax, (rows, C)."""
         model = self.model
-        relative = _expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
+        relative = expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
         return np.asarray(self.parts.p * relative + model.eta)
 
     @cached_property
@@ -107,7 +107,7 @@ class Bounds:
         model, q = self.model, self.shares
         tolerance = (q * self.stored_error).sum(axis=1) + self.roundings * model.u_o * (q * self.nlp).sum(axis=1)
         if self.mixed:
-            tolerance = tolerance + self._class_height() * (q * self._summand_error()).sum(axis=1)
+            tolerance = tolerance + self.class_height * (q * self._summand_error()).sum(axis=1)
             # Each of the summands may underflow.
             tolerance = tolerance + np.where(self.mass > 0, self.problem.classes * model.eta, 0.0)
             tolerance = tolerance + model.eta * self._underflowing_shares()
@@ -151,78 +151,26 @@ class Bounds:
     @cached_property
     def grad_logits(self) -> F64Array:
         """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
-        model, q, mass = self.model, self.shares, self.mass[:, None]
-        p = self.parts.p
-        scale = np.abs(self._scale())[:, None]
-        natural = p * mass + q
-        with np.errstate(over="ignore", invalid="ignore"):
-            core = p * mass * (_expm1(self.stored_error) + (model.k_exp + 1) * model.u_i) + 2 * model.u_i * natural
-            if self.mixed:
-                core = core + (self._class_height() + 1) * model.u_a * p * mass + self.roundings * model.u_o * natural
-                core = core + self._gradient_roundings() * model.u_o * natural
-            relative = self._gradient_relative_error() + model.u_o * self._scaled_by_the_cotangent()
-            tolerance = scale * core + relative * np.abs(self.answer.grad_logits.value)
-            # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
-            # multiplies; the stored result.
-            tolerance = tolerance + model.eta * (4 + 2 * mass + self.roundings) * np.maximum(1.0, scale)
-            if self.mixed:
-                # Each of the summands of S, before or after it is scaled.
-                lost = self.problem.classes * model.eta * np.maximum(1.0, scale)
-                tolerance = tolerance + (1 + self.roundings) * p * np.minimum(lost, scale * mass)
-        if self.divides_by_zero and self.answer.any_row_left:
-            return np.full_like(tolerance, math.inf)
-        judged = np.isfinite(np.asarray(self.answer.row_losses).astype(np.float64))[:, None]
-        return np.asarray(np.where(judged, np.where(mass > 0, tolerance, 0.0), math.inf))
+        return gradients.of_logits(self)
 
     @cached_property
     def grad_target(self) -> F64Array:
         """Tolerance of the gradient of probability targets, (rows, C)."""
-        model = self.model
-        weight = np.abs(self.problem.class_weights())
-        scale = np.abs(self._scale())[:, None] * weight
-        # One product; with smoothing also 1 - eps, its product, and one more if they are applied separately.
-        error = self.stored_error + (1 + 3 * bool(self.problem.label_smoothing)) * model.u_o * self.nlp
-        with np.errstate(invalid="ignore"):
-            tolerance = scale * error + self._gradient_relative_error() * np.abs(self.answer.grad_target.value)
-        # A product that underflows before it is multiplied by a log-probability, and the products that it scales.
-        tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + self.nlp)
-        return np.asarray(np.where(self.parts.defined & (not self.divides_by_zero), tolerance, math.inf))
+        return gradients.of_target(self)
 
     @cached_property
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
         """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
-        product = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights()) * self.nlp
-        return np.asarray((product >= self.limit) | np.any(self.overflows))
+        return gradients.target_overflows(self)
 
     @cached_property
     def grad_target_undefined(self) -> npt.NDArray[np.bool_]:
         """Where such a product is then multiplied by zero, (rows, C): nan where 0 * inf is evaluated."""
-        factor = np.abs(self._scale())[:, None] * np.abs(self.problem.class_weights())
-        nothing = factor * (1 - self.problem.label_smoothing) == 0
-        evaluated = self.answer.conventions.zero_times_infinity == "nan"
-        return np.asarray(nothing & self.grad_target_overflows & evaluated)
+        return gradients.target_undefined(self)
 
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
-        model, p, size = self.model, self.parts.p, np.abs(vector)
-        relative = _expm1(self.stored_error) + (model.k_exp + 1) * model.u_i
-        mean = (p * size).sum(axis=1, keepdims=True)
-        # Besides the sum over the classes, these intermediate results may be stored: p twice, p v, <p, v>, v - <p, v>,
-        # the product of the two, S with the roundings of Q, and the product with S.
-        height = model.classes(self.problem.classes) * model.u_a + (8 + self.roundings) * model.u_o
-        inner = (size + mean) * (2 * relative + height)
-        inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
-        scale = (np.abs(self._scale()) * self.mass)[:, None]
-        centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
-        common = self._gradient_relative_error()
-        tolerance = scale * p * (inner * (1 + common) + centred * common)
-        # These may underflow: the result, the product of G and S, p, p v in each place, and the product of the two.
-        places = 1 + size + mean + p * self.problem.classes
-        tolerance = tolerance + model.eta * (2 + size + mean + np.abs(self._scale())[:, None] + scale * places)
-        # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
-        scaled = np.abs(self._scale())[:, None] * np.maximum(self.mass[:, None], 1) * size.max(axis=1, keepdims=True)
-        tolerance = np.where(scaled >= self.limit, math.inf, tolerance)
-        return np.asarray(np.where(self.mass[:, None] > 0, tolerance, 0.0))
+        return gradients.hessian_times(self, vector)
 
     @cached_property
     def overflows(self) -> np.bool_ | npt.NDArray[np.bool_]:
@@ -272,11 +220,9 @@ class Bounds:
         values = np.asarray(self.answer.row_losses).astype(np.float64)
         return np.asarray(np.where(np.isfinite(values), values, 0.0))
 
-    def _scale(self) -> F64Array:
-        scale = np.asarray(self.answer.scale).astype(np.float64)
-        return np.asarray(np.where(np.isfinite(scale), scale, 0.0))
-
-    def _class_height(self) -> int:
+    @property
+    def class_height(self) -> int:
+        """Height of the summation tree over the classes, with the roundings of the terms of a row's sum."""
         return self.model.classes(self.problem.classes) + 3
 
     def _underflowing_shares(self) -> F64Array:
@@ -298,23 +244,3 @@ class Bounds:
             return self.nlp * model.u_a
         logits = np.abs(np.nan_to_num(self.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
         return np.maximum(self.nlp, logits + self.parts.log_sum_exp) * max(model.u_i, model.u_a)
-
-    def _gradient_roundings(self) -> int:
-        return 1 + (self.problem.weight is not None) + 2 * (self.problem.reduction == "mean")
-
-    def _scaled_by_the_cotangent(self) -> npt.NDArray[np.bool_]:
-        """Whether the product with the cotangent is rounded, (rows, 1) or (1, 1): not if that is a power of two.
-
-        The gradient of a row, p S - Q, may be stored before it is multiplied. ``_gradient_roundings`` counts one
-        rounding for the stored result, one for the product with the weight, and two for the mean (1 / divisor, and the
-        product with it). The cotangent adds one more product, and each product may be stored.
-        """
-        fractions, _ = np.frexp(self.problem.cotangents().reshape(-1, 1))
-        return np.asarray((fractions != 0) & (np.abs(fractions) != 0.5))  # noqa: PLR2004 - the fraction of powers of two
-
-    def _gradient_relative_error(self) -> float:
-        return self._gradient_roundings() * self.model.u_o + self.divisor_error
-
-
-def _expm1(values: F64Array) -> F64Array:
-    return np.asarray(np.expm1(np.minimum(values, LARGE)))
