@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xent_conformance.api import judge
     from xent_conformance.interface import BackendUnavailableError
-    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.loading.errors import BrokenBackendError, UsageError
     from xent_conformance.result import ConformanceError, Result
 
 __all__ = [
@@ -36,8 +36,8 @@ __version__ = "0.2.0"
 _MODULES = {
     "judge": "api",
     "BackendUnavailableError": "interface",
-    "BrokenBackendError": "loading.loader",
-    "UsageError": "loading.loader",
+    "BrokenBackendError": "loading.errors",
+    "UsageError": "loading.errors",
     "ConformanceError": "result",
     "Result": "result",
 }

@@ -15,7 +15,7 @@ from xent_conformance.console import Console
 from xent_conformance.interface import Backend, BackendUnavailableError
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.mark import MARK
-from xent_conformance.loading.loader import BrokenBackendError, UsageError
+from xent_conformance.loading.errors import BrokenBackendError, UsageError
 from xent_conformance.loading.objects import NotImportableError, import_path, is_backend, name_of, of_object
 from xent_conformance.loading.sources import ReplacedError
 from xent_conformance.output import RECORD

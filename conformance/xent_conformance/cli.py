@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
     """Carry out a command; an error is one line. ``ready`` is called once the modules of all commands are imported."""
     from xent_conformance.cluster import ClusterError
-    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.loading.errors import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError
     from xent_conformance.verdicts.deviations import DeviationError
 

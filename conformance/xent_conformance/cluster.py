@@ -13,7 +13,7 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.errors import UsageError
 
 T = TypeVar("T")
 

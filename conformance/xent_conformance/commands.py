@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
 
     ``each`` is called with every verdict; the run stops if it returns a reason.
     """
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.remarks import remarks
     from xent_conformance.request import Request
     from xent_conformance.session import Session
@@ -103,7 +103,7 @@ def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
 
     Raises UsageError where there is no record, or where it is a record of other backends.
     """
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.records.record import UNEXPECTED, read
     from xent_conformance.requirements.registry import load
     from xent_conformance.selection import selected

@@ -52,7 +52,7 @@ def new(options: argparse.Namespace) -> int:
     """Write the example adapter."""
     from importlib.resources import files
 
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
 
     try:
         with options.file.open("x", encoding="utf-8") as file:
@@ -70,7 +70,7 @@ def vectors(options: argparse.Namespace) -> int:
     """Write test vectors."""
     from xent_conformance.judging.profiles import Settings
     from xent_conformance.loading.declared import declared, precision_in
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.precision import RECOMMENDED
     from xent_conformance.request import Request, names_in
     from xent_conformance.strategies import EVERYTHING

@@ -118,7 +118,9 @@ def coverage(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Time backends; returns 1 where the loss of a timed call is wrong, or no call could be timed."""
     from xent_conformance.interface import BackendUnavailableError
-    from xent_conformance.loading.loader import Narrowing, UsageError, load
+    from xent_conformance.loading.errors import UsageError
+    from xent_conformance.loading.imported import Narrowing
+    from xent_conformance.loading.loader import load
     from xent_conformance.request import Request, names_in
     from xent_conformance.speed.cells import Cell, half_of_memory, shape_of
     from xent_conformance.speed.measure import Measured, measured, table

@@ -32,7 +32,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
     Raises UsageError where it cannot be written, or where another run is writing there.
     """
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
 
     try:
         there = folder.exists()
@@ -58,7 +58,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
 
 def check_file(path: Path) -> None:
     """Raise UsageError for a file that cannot be written. It is not created."""
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
 
     there = os.path.lexists(path)
     try:

@@ -21,7 +21,7 @@ def report(options: argparse.Namespace) -> int:
 
 def _records(paths: Sequence[Path]) -> list[Path]:
     """The record files among ``paths``, and those in the folders among them; raises UsageError where there are none."""
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
 
     found: list[Path] = []
     for path in paths:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xent_conformance.isolation import CALL_SECONDS
 
 if TYPE_CHECKING:
-    from xent_conformance.loading.loader import Narrowing
+    from xent_conformance.loading.imported import Narrowing
 
 #: Largest timeout of a call, in seconds: eleven days.
 LONGEST = 10**6
@@ -91,7 +91,8 @@ class Request:
         """Check the values."""
         from xent_conformance.formats import FLOATING
         from xent_conformance.loading.declared import claims_in, conventions_in, precision_in
-        from xent_conformance.loading.loader import UsageError, is_callable
+        from xent_conformance.loading.errors import UsageError
+        from xent_conformance.loading.loader import is_callable
         from xent_conformance.requirements.registry import load
         from xent_conformance.selection import selected
         from xent_conformance.suggestions import instead, quoted
@@ -123,7 +124,7 @@ class Request:
     @property
     def narrowing(self) -> Narrowing:
         """The options that are about callables."""
-        from xent_conformance.loading.loader import Narrowing
+        from xent_conformance.loading.imported import Narrowing
 
         return Narrowing(self.dtypes or None, self.gradient, self.device, self.convention, self.claim, self.precision)
 
@@ -149,7 +150,7 @@ def add_options(add: Callable[..., Any], prefix: str = "") -> None:
 def check_profile(name: str) -> None:
     """Raise UsageError for an unknown profile."""
     from xent_conformance.judging.profiles import PROFILES
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.suggestions import instead
 
     if name not in PROFILES:

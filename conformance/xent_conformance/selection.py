@@ -17,7 +17,7 @@ def selected(patterns: Sequence[str], requirements: Iterable[Requirement]) -> li
 
     Raises UsageError for a pattern that matches none, suggesting similar names.
     """
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
 
     candidates = list(requirements)
     if unknown := [p for p in patterns if not any(_matches(r, p) for r in candidates)]:

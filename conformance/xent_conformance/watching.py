@@ -33,7 +33,7 @@ def watch(options: argparse.Namespace) -> int:
     What failed is judged first, and nothing else while some of it still fails; a run stops when a file changes. Raises
     UsageError if the file does not exist, and for wrong options.
     """
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.request import Request
 
     file = Path(options.file if options.file.endswith(".py") else options.file.rpartition(":")[0])
@@ -96,7 +96,7 @@ def _judged(options: argparse.Namespace, known: Known, files: _Files) -> int:
 
 def _one_run(options: argparse.Namespace, only: list[str], known: Known, files: _Files) -> int:
     """Run until done or until a file changes; returns the exit code. A broken adapter does not end the watching."""
-    from xent_conformance.loading.loader import BrokenBackendError, UsageError
+    from xent_conformance.loading.errors import BrokenBackendError, UsageError
     from xent_conformance.verdicts.deviations import DeviationError
 
     def note(line: VerdictLine) -> str | None:

@@ -11,7 +11,8 @@ pytest.importorskip("torch._dynamo", reason="this torch has no compiler")
 from xent_conformance import cli, commands  # noqa: E402
 from xent_conformance.calling.calls import forward  # noqa: E402
 from xent_conformance.calling.execution import LocalExecutor  # noqa: E402
-from xent_conformance.loading.loader import Narrowing, load  # noqa: E402
+from xent_conformance.loading.imported import Narrowing  # noqa: E402
+from xent_conformance.loading.loader import load  # noqa: E402
 from xent_conformance.problem import Problem  # noqa: E402
 
 #: What is compiled returns one more than it should, so that it can be told from what is not.

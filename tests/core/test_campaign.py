@@ -21,7 +21,7 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.interface import Precision
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.errors import UsageError
 from xent_conformance.strategies import EVERYTHING
 
 #: One implementation of each tier that differs for a dtype; the command runs all of them on all.

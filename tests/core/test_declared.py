@@ -5,7 +5,7 @@ import pytest
 from xent_conformance.conventions import BEHAVIOUR, COMMAND_LINE, Conventions
 from xent_conformance.interface import Capabilities, Precision
 from xent_conformance.loading.declared import CLAIMS, claims_in, declared
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 
 
 def test_a_declaration_stands_above_what_was_tried():

@@ -15,7 +15,7 @@ from xent_conformance.calling.calls import CRASH, TIMEOUT, forward
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.mark import marked
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
 
 
@@ -162,7 +162,7 @@ def children(number):
 RUN = """import os, sys, time
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 executor = IsolatedExecutor("numpy", Narrowing(), Limits())
 executor.open()
 print(executor._processes._server.pid, executor._worker._process.pid, flush=True)

@@ -18,7 +18,7 @@ from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kill_twins import comparable, replaced
 from xent_conformance.detection.kills import Corpus, kills
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.errors import UsageError
 from xent_conformance.requirements.registry import Level, grouped, load
 
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}

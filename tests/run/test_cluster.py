@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from xent_conformance.cluster import Cluster
 from xent_conformance.detection import kill_tasks
 from xent_conformance.distribution import Elsewhere
-from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.errors import UsageError
 from xent_conformance.request import Request
 from xent_conformance.running import run
 

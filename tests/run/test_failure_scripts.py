@@ -19,7 +19,8 @@ from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.description import Origin
-from xent_conformance.loading.loader import Narrowing, load
+from xent_conformance.loading.imported import Narrowing
+from xent_conformance.loading.loader import load
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.tally import Failing

@@ -10,7 +10,7 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.smoke import first_call, plain_problems
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from xent_conformance.calling.calls import forward
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
 from xent_conformance.records.record import Status, read
 from xent_conformance.request import Request

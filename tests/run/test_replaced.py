@@ -6,7 +6,8 @@ import pytest
 
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading.loader import Narrowing, load
+from xent_conformance.loading.imported import Narrowing
+from xent_conformance.loading.loader import load
 from xent_conformance.loading.sources import ReplacedError
 
 SHORT = ("--profile", "quick", "--only", "purity.repeatable,layout.square-loss,identities.worked-example")

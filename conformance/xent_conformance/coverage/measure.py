@@ -30,7 +30,7 @@ from xent_conformance.judging.subject import (
     Subject,
 )
 from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import UsageError
+from xent_conformance.loading.errors import UsageError
 from xent_conformance.loading.loader import load as load_backend
 from xent_conformance.problem import Problem
 from xent_conformance.request import Request

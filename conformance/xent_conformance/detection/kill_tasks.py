@@ -21,7 +21,8 @@ from xent_conformance.cluster import Cluster
 from xent_conformance.detection.kill_search import families, search
 from xent_conformance.detection.kills import Mutant
 from xent_conformance.judging.profiles import PROFILES, Settings
-from xent_conformance.loading.loader import UsageError, catalogue_in
+from xent_conformance.loading.errors import UsageError
+from xent_conformance.loading.loader import catalogue_in
 from xent_conformance.requirements.registry import Level, Requirement, grouped, load
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.suggestions import instead, quoted

@@ -11,7 +11,7 @@ from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
 from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import BrokenBackendError
+from xent_conformance.loading.errors import BrokenBackendError
 from xent_conformance.problem import Problem, array_of
 
 

@@ -10,119 +10,29 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xent_conformance.calling.exceptions import message_of
 from xent_conformance.calling.surroundings import restored
-from xent_conformance.interface import Backend, BackendUnavailableError, CrossEntropy, FusedLinear
-from xent_conformance.loading.claims import complaint
+from xent_conformance.interface import Backend
 from xent_conformance.loading.declared import declared, form_in
-from xent_conformance.loading.description import Description, Origin, describe
-from xent_conformance.loading.sources import FILE, sources_of
+from xent_conformance.loading.description import Description
+from xent_conformance.loading.errors import NoBackendError, UsageError, guarded
+from xent_conformance.loading.imported import DEFAULTS, Imported, Narrowing
+from xent_conformance.loading.sources import FILE
 from xent_conformance.suggestions import instead
 
 BACKENDS = "xent_conformance.backends"
 CALLABLES = "xent_conformance.callables"
 
 
-class UsageError(Exception):
-    """Something that was requested does not exist or cannot be done; exit code 2."""
-
-
-class NoBackendError(UsageError):
-    """An existing file without a backend in it. In a run with other backends it counts as a broken adapter."""
-
-
-class BrokenBackendError(Exception):
-    """The adapter does not work; the message says where it failed. Exit code 3."""
-
-
-@dataclass(frozen=True)
-class Narrowing:
-    """The options for callables.
-
-    Attributes:
-        dtypes: The dtypes of logits to judge; None for all that the callable takes.
-        gradient: Whether to judge gradients.
-        device: The device to compute on.
-        conventions: Declarations as on the command line (see ``declared``), such as "mean-divisor=all_rows".
-        claims: Likewise, such as "no-weight".
-        precision: Likewise, such as "internals=native".
-    """
-
-    dtypes: tuple[str, ...] | None = None
-    gradient: bool = True
-    device: str = "cpu"
-    conventions: tuple[str, ...] = ()
-    claims: tuple[str, ...] = ()
-    precision: tuple[str, ...] = ()
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The same as options of the command line, without the dtypes."""
-        words = [] if self.device == "cpu" else ["--device", self.device]
-        words += [] if self.gradient else ["--no-gradient"]
-        texts = {"--convention": self.conventions, "--claim": self.claims, "--precision": self.precision}
-        return (*words, *(word for option, given in texts.items() for text in given for word in (option, text)))
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A backend whose modules are imported, but which is not made yet, because making it may use a device.
-
-    Attributes:
-        spec: Its name on the command line.
-        make: Makes the backend, from the result of an earlier trial if there is one.
-        place: Kind, place and attribute of its ``Origin``.
-        folder: Contains the folder ``deviations`` with a file named after the backend.
-        modules: Names of the modules that define it.
-        library: The name of that file if it is not the backend's: that of a library with an adapter in this repository.
-        options: The options of the command line for it.
-        settings_kept: A context manager that restores the framework's settings, which making the backend may change.
-    """
-
-    spec: str
-    make: Callable[[bytes | None], Backend]
-    place: tuple[str, str, str]
-    folder: Path
-    modules: tuple[str, ...]
-    library: str | None = None
-    options: tuple[str, ...] = ()
-    settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
-
-    def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
-        """Make the backend and describe it.
-
-        Args:
-            scripts: Whether to include the parts of scripts in the description.
-            tried: The result of the trial of the same callable in an earlier process, to avoid another one.
-
-        Raises:
-            BrokenBackendError: Its name, claims or methods are wrong, or making it raises an exception.
-            BackendUnavailableError: Its device is missing.
-        """
-        backend = self.make(tried)
-        wrong = _guarded(self.spec, lambda: complaint(backend))
-        if wrong is not None:
-            raise BrokenBackendError(f"{self.spec}: {wrong}")
-        # The deviations listed for a library's fused linear map are specific to our adapter.
-        library = None if isinstance(backend, FusedLinear) and not isinstance(backend, CrossEntropy) else self.library
-        listed = self.folder / "deviations" / f"{library or backend.name}.toml"
-        origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
-        described = _guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
-        modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
-        return backend, replace(described, sources=_guarded(self.spec, lambda: sources_of(modules, described.versions)))
-
-
-def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Description]:
+def load(spec: str, narrowing: Narrowing = DEFAULTS) -> tuple[Backend, Description]:
     """Load a backend.
 
     Args:
@@ -145,7 +55,7 @@ def load(spec: str, narrowing: Narrowing = Narrowing()) -> tuple[Backend, Descri
     return imported(spec, narrowing).open()
 
 
-def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
+def imported(spec: str, narrowing: Narrowing = DEFAULTS) -> Imported:
     """Import the modules of a backend without making it; raises what :func:`load` does."""
     if is_file(spec):
         return _from_file(spec)
@@ -155,10 +65,10 @@ def imported(spec: str, narrowing: Narrowing = Narrowing()) -> Imported:
     point = _points(BACKENDS).get(spec)
     if point is None:
         raise UsageError(_unknown(spec))
-    found = _guarded(spec, point.load)
+    found = guarded(spec, point.load)
     module, _, attribute = point.value.partition(":")
     # Imports what the factories would otherwise import in every worker.
-    _guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
+    guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
     place = "entry point", module, attribute
     return Imported(spec, lambda _: _made(spec, found), place, _folder(sys.modules[module]), (module,))
 
@@ -181,10 +91,10 @@ def catalogue_in(folder: Path, function: str) -> list[Any]:
     """
     module = _file(str(folder / "catalogue.py"))
     sys.path.insert(0, str(folder.resolve().parent))
-    found = _guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
+    found = guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
     if not hasattr(found, function):
         raise UsageError(f"{module} has no {function}()")
-    return _guarded(str(module), lambda: list(getattr(found, function)()))  # type: ignore[no-any-return]
+    return guarded(str(module), lambda: list(getattr(found, function)()))  # type: ignore[no-any-return]
 
 
 def known() -> list[str]:
@@ -221,11 +131,11 @@ def _from_file(spec: str) -> Imported:
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        _guarded(spec, lambda: loader.exec_module(module))
+        guarded(spec, lambda: loader.exec_module(module))
     finally:
         with suppress(ValueError):
             sys.path.remove(str(path.parent))
-    if not _guarded(spec, lambda: hasattr(module, attribute)):
+    if not guarded(spec, lambda: hasattr(module, attribute)):
         raise NoBackendError(
             f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
             " `xent new my_backend.py` writes an example"
@@ -233,7 +143,7 @@ def _from_file(spec: str) -> Imported:
     place = "file", str(path), attribute
 
     def make(_: bytes | None) -> Backend:
-        return _made(spec, _guarded(spec, lambda: getattr(module, attribute)))
+        return _made(spec, guarded(spec, lambda: getattr(module, attribute)))
 
     return Imported(spec, make, place, path.parent, (name,))
 
@@ -251,7 +161,7 @@ def _file(name: str) -> Path:
 
 def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Imported:
     # Loaded first, so that a missing framework is reported rather than an import error of the function's module.
-    factory = _guarded(spec, _points(CALLABLES)[framework].load)
+    factory = guarded(spec, _points(CALLABLES)[framework].load)
     # Like the folder of a file; last, so that no module in it can shadow another one.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
@@ -270,7 +180,7 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
     points = _points(CALLABLES)
     if framework not in points:
         raise UsageError(f"unknown framework {framework!r}; {instead(framework, sorted(points))}")
-    factory = _guarded(spec, points[framework].load)
+    factory = guarded(spec, points[framework].load)
     details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
     if (form := form_in(narrowing.claims)) is not None:
         details["form"] = form
@@ -279,11 +189,11 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
         again = {} if tried is None else {"tried": tried}
         # The factory makes trial calls. State that they change must not hide changes by the judged calls.
         with restored():
-            made = _guarded(spec, lambda: factory(function, **details, **again))
+            made = guarded(spec, lambda: factory(function, **details, **again))
         changes = narrowing.conventions, narrowing.claims, narrowing.precision
-        return made if not any(changes) else _guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
+        return made if not any(changes) else guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
 
-    modules = _guarded(spec, lambda: _modules(function))
+    modules = guarded(spec, lambda: _modules(function))
     settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
     return Imported(
         spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=settings_kept
@@ -313,7 +223,7 @@ def _attribute(spec: str, path: str) -> Any:
             missing = True
         if missing:
             continue
-        found: Any = _guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+        found: Any = guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
         for part in parts[length:]:
             if not hasattr(found, part):
                 what = f"{name} has no {'.'.join(parts[length:])!r}"
@@ -332,26 +242,10 @@ def _modules(function: Any) -> tuple[str, ...]:
 
 def _made(spec: str, found: Any) -> Backend:
     """A backend object; if a factory is registered, what that returns."""
-    if _guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
-        found = _guarded(spec, found)
+    if guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
+        found = guarded(spec, found)
     backend: Backend = found
     return backend
-
-
-def _guarded(spec: str, step: Callable[[], Any]) -> Any:
-    """The result of a step of foreign code; its errors become BrokenBackendError with one line."""
-    try:
-        return step()
-    except (BackendUnavailableError, UsageError):
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        text = message_of(error).strip().split("\n")[0]
-        raise BrokenBackendError(
-            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
-        ) from error
 
 
 def _folder(module: ModuleType | None) -> Path:
