@@ -16,9 +16,11 @@ from faults.catalogue import WORKED, Fault
 from xent_conformance.calling.calls import CRASH, TIMEOUT, backward, differing, forward
 from xent_conformance.calling.turns import by_turns
 from xent_conformance.isolation.channel import LARGE
-from xent_conformance.isolation.executor import PARDONS, IsolatedExecutor
+from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
-from xent_conformance.loading.loader import BrokenBackendError, Narrowing
+from xent_conformance.isolation.requests import PARDONS
+from xent_conformance.loading.errors import BrokenBackendError
+from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
 from xent_conformance.records.record import Status, read
 from xent_conformance.session import Request, Session
@@ -162,7 +164,7 @@ def crashing(hostile):
 
 def test_after_a_hang_others_have_less_time_and_in_a_hurry_they_are_believed_at_once(hostile, monkeypatch):
     # On a busy machine a call that comes back may take long.
-    monkeypatch.setattr("xent_conformance.isolation.executor.LIMIT_AFTER_HANG", 1)
+    monkeypatch.setattr("xent_conformance.isolation.time_limits.LIMIT_AFTER_HANG", 1)
     path = hostile(code="time.sleep(3600)", when="target.tolist() == [1]")
     executor = IsolatedExecutor(path, Narrowing(), Limits(call=1.0))
     executor.open()

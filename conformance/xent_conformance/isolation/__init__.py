@@ -5,7 +5,9 @@
 ``fork_server``  the process that imports a backend, and from which workers are forked
 ``fork_client``  the run's side of the fork server
 ``process``      the run's side of one worker: exchanging messages, waiting for it, determining how it died
-``executor``     an :class:`~xent_conformance.calling.calls.Executor` that replaces workers that have died
+``time_limits``  how long a call may take, by the calls before
+``requests``     requests to a worker, which is replaced if it dies
+``executor``     an :class:`~xent_conformance.calling.calls.Executor` that sends calls as such requests
 """
 
 #: Default limit for a call in seconds. Defined here because importing this package is cheap.

@@ -68,7 +68,9 @@ def _imported(setup: dict[str, Any]) -> worker.Loading:
 
     import xent_conformance.calling.execution  # noqa: F401
     from xent_conformance.interface import BackendUnavailableError
-    from xent_conformance.loading.loader import BrokenBackendError, Imported, Narrowing, UsageError, imported
+    from xent_conformance.loading.errors import BrokenBackendError, UsageError
+    from xent_conformance.loading.imported import Imported, Narrowing
+    from xent_conformance.loading.loader import imported
 
     def refuse() -> Imported:
         raise wrong

@@ -19,7 +19,7 @@ from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.isolation.fork_client import PATIENCE, ForkClient
 from xent_conformance.loading.description import Description
-from xent_conformance.loading.loader import Narrowing
+from xent_conformance.loading.imported import Narrowing
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation.channel import Arena, Channel
 
 if TYPE_CHECKING:
-    from xent_conformance.loading.loader import Imported
+    from xent_conformance.loading.imported import Imported
 
 #: Makes this process the first that the kernel kills when memory runs out.
 OOM_SCORE = Path("/proc/self/oom_score_adj")
@@ -75,7 +75,7 @@ def _opened(
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.description import as_data
-    from xent_conformance.loading.loader import BrokenBackendError, NoBackendError, UsageError
+    from xent_conformance.loading.errors import BrokenBackendError, NoBackendError, UsageError
 
     here = os.getpid()
     try:
