@@ -30,12 +30,12 @@ from xent_conformance.calling.execution import DebuggerQuitError
 from xent_conformance.cluster import Cluster, ClusterError
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.executor import HandedOver
-from xent_conformance.loading.loader import BrokenBackendError, UsageError
+from xent_conformance.loading.errors import BrokenBackendError, UsageError
 from xent_conformance.loading.sources import ReplacedError
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
-from xent_conformance.scheduling import Schedule
-from xent_conformance.session import Group, Session
+from xent_conformance.scheduling import Group, Schedule
+from xent_conformance.session import Session
 from xent_conformance.verdicts.first import FirstFailure
 
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.distribution import serve; serve()"

@@ -17,7 +17,8 @@ from xent_conformance.request import Request, add_options
 
 if TYPE_CHECKING:
     from xent_conformance.requirements.registry import Requirement
-    from xent_conformance.session import Cell, Session
+    from xent_conformance.scheduling import Cell
+    from xent_conformance.session import Session
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 #: The record line of an item's verdict, as JSON text.
@@ -105,7 +106,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def session_of(config: pytest.Config) -> Session:
     """The session of a pytest run, opened when first asked for; raises pytest.UsageError for what cannot be opened."""
-    from xent_conformance.loading.loader import UsageError
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.session import Session
 
     if SESSION in config.stash:

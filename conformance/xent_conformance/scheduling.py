@@ -1,23 +1,49 @@
-"""Scheduling: the order of a run's groups, and which of them a process takes next."""
+"""The cells and groups of a run, the order of the groups, and which of them a process takes next."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xent_conformance.judging.profiles import EXEMPLARY
+from xent_conformance.judging.subject import Subject
+from xent_conformance.requirements.registry import Requirement
 from xent_conformance.strategies.streams import JOINT
-
-if TYPE_CHECKING:
-    from xent_conformance.session import Group
-
 
 #: The sources of problems that kill most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
 PLACE = Path(__file__).with_name("schedule.json")
+
+#: The dtype of a cell whose requirement is judged once for all dtypes.
+ALL_DTYPES = "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One requirement on a subject."""
+
+    subject: Subject
+
+    def id(self, requirement: Requirement) -> str:
+        """Parameter id: backend and dtype."""
+        name, _, dtype = self.key(requirement)
+        return f"{name}-{dtype}"
+
+    def key(self, requirement: Requirement) -> tuple[str, str, str]:
+        """Backend, requirement and dtype, as in :class:`~xent_conformance.records.lines.VerdictLine`."""
+        return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
+
+
+@dataclass(frozen=True)
+class Group:
+    """Requirements that are evaluated together on a subject: those whose problems come from the same source."""
+
+    subject: Subject
+    requirements: tuple[Requirement, ...]
 
 
 def in_order(groups: Sequence[Group]) -> list[Group]:

@@ -10,84 +10,48 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 from xent_conformance.answers import answered
 from xent_conformance.calling.compilations import Compilations
 from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
-from xent_conformance.interface import BackendUnavailableError
-from xent_conformance.isolation.executor import HandedOver, IsolatedExecutor
+from xent_conformance.isolation.executor import HandedOver
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import OPT_IN, Settings
-from xent_conformance.judging.smoke import first_call
 from xent_conformance.judging.subject import STRIDES, Subject
-from xent_conformance.loading.loader import BrokenBackendError, Imported, NoBackendError, UsageError
-from xent_conformance.opening import Opened, isolated, opened, taken_over
+from xent_conformance.loading.imported import Imported
+from xent_conformance.opening import OpenBackends, Opened
 from xent_conformance.records.lines import Header, VerdictLine
 from xent_conformance.records.record import Record, begun
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements
-from xent_conformance.scheduling import in_order
+from xent_conformance.scheduling import Cell, Group, in_order
 from xent_conformance.selection import selected
-from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
 from xent_conformance.verdicts.first import FirstFailure, first_failure
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.behind import Cause, cause_of
 from xent_conformance.witnesses.witness import verdict_line
 
-ALL_DTYPES = "all"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One requirement on a subject."""
-
-    subject: Subject
-
-    def id(self, requirement: Requirement) -> str:
-        """Parameter id: backend and dtype."""
-        name, _, dtype = self.key(requirement)
-        return f"{name}-{dtype}"
-
-    def key(self, requirement: Requirement) -> tuple[str, str, str]:
-        """Backend, requirement and dtype, as in :class:`~xent_conformance.records.lines.VerdictLine`."""
-        return self.subject.name, requirement.id, ALL_DTYPES if requirement.once else self.subject.dtype
-
-
-@dataclass(frozen=True)
-class Group:
-    """Requirements that are evaluated together on a subject: those whose problems come from the same source."""
-
-    subject: Subject
-    requirements: tuple[Requirement, ...]
-
 
 @dataclass
-class Session:
-    """The open backends of a run, and its verdicts so far.
+class Session(OpenBackends):
+    """A run: its open backends, and its verdicts so far.
 
-    ``unavailable`` and ``broken`` have the reason for each backend that is not judged: something is missing on this
-    machine, or the adapter does not work. ``earlier`` is the record of the run that is resumed, ``done`` the cells that
-    it has verdicts for.
+    Attributes:
+        earlier: The record of the run that is resumed.
+        done: The cells that it has verdicts for.
+        notice: Called with the name of a step that takes long.
+        announce: Called with the first failure, as soon as there is one.
     """
 
-    request: Request
-    opened: list[Opened] = field(default_factory=list)
-    unavailable: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
     earlier: Record | None = None
     done: frozenset[tuple[str, str, str]] = frozenset()
-    #: Backends that are objects of this process, by their spec in the request.
-    objects: Mapping[str, Imported] = field(default_factory=dict)
-    #: Called with the name of a step that takes long.
     notice: Callable[[str], object] = str
-    #: Is given the first failure, as soon as it shows.
     announce: Callable[[FirstFailure], object] = str
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
-    _deviations: dict[str, tuple[deviations.Deviation, ...]] = field(default_factory=dict)
     _announced: bool = False
     _compilations: dict[tuple[str, str], Compilations] = field(default_factory=dict)
 
@@ -102,105 +66,20 @@ class Session:
             RecordError: The record cannot be resumed.
         """
         session = cls(request, objects=objects or {})
-        here = request.backends if request.in_process else session.objects
-        executors = [None if spec in here else isolated(request, spec) for spec in request.backends]
-        started = [executor for executor in executors if executor is not None]
-        try:
-            for executor in started:
-                executor.start()
-            for spec, own in zip(request.backends, executors, strict=True):
-                session._add(spec, own)
+        with session.closed_by_errors():
+            session.open_all()
             if request.resume is not None:
                 session.earlier = begun(request.resume, session.header())
                 session.done = frozenset(line.cell for line in session.earlier.verdicts)
-        except BaseException:
-            for executor in started:
-                executor.close()
-            session.close()
-            raise
         return session
 
     @classmethod
     def take_over(cls, request: Request, handed: Sequence[HandedOver]) -> Session:
         """A session of backends that another process has opened; raises ReplacedError if a file has changed since."""
         session = cls(request)
-        try:
-            session.opened.extend(taken_over(request, one) for one in handed)
-            for one, earlier in zip(session.opened, handed, strict=True):
-                if isinstance(one.executor, IsolatedExecutor):
-                    one.executor.await_import()
-                if earlier.first is not None:
-                    # Every process begins with the same first call.
-                    one.executor.perform(earlier.first[0])
-                session._deviations[one.description.name] = _deviations_of(one)
-        except BaseException:
-            session.close()
-            raise
+        with session.closed_by_errors():
+            session.take_over_all(handed)
         return session
-
-    def hand_over(self) -> list[HandedOver]:
-        """What another process needs to judge the open backends; to be called once for each process."""
-        return [one.handed_over() for one in self.opened]
-
-    def _add(self, spec: str, executor: IsolatedExecutor | None) -> None:
-        try:
-            one = opened(self.request, spec, executor, self.objects.get(spec))
-        except BackendUnavailableError as error:
-            self.unavailable[spec] = str(error)
-            return
-        except NoBackendError as error:
-            if self.request.backends == (spec,):
-                raise
-            self.broken[spec] = str(error)
-            return
-        except BrokenBackendError as error:
-            self.broken[spec] = str(error)
-            return
-        self.opened.append(one)
-        name = one.description.name
-        if name in self._deviations:
-            raise UsageError(f"two backends with the name {name!r}")
-        try:
-            self._look_at(one)
-        except (BrokenBackendError, deviations.DeviationError) as error:
-            self.broken[spec] = str(error)
-            self.opened.pop().executor.close()
-
-    def _look_at(self, one: Opened) -> None:
-        """Make a first call of a backend, and read its deviations; raises BrokenBackendError or DeviationError."""
-        call = first_call(one.description, one.executor)
-        if isinstance(one.executor, IsolatedExecutor) and one.description.device != "cpu":
-            one.executor.canary = call
-        self._deviations[one.description.name] = _deviations_of(one)
-
-    def __enter__(self) -> Self:
-        """It is open already."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
-
-    def close(self) -> None:
-        """Close all backends."""
-        for one in self.opened:
-            one.executor.close()
-
-    @property
-    def left_out(self) -> list[str]:
-        """The reasons for the backends that are not judged, a line each."""
-        missing = [f"{spec} is not available: {reason}" for spec, reason in self.unavailable.items()]
-        return missing + list(self.broken.values())
-
-    @property
-    def not_forked(self) -> list[str]:
-        """Backends that every new process imports again because their process cannot be forked, with the reason."""
-        isolated = [(o.description.name, o.executor) for o in self.opened if isinstance(o.executor, IsolatedExecutor)]
-        return [
-            f"{name}: every new process imports it again, because {executor.obstacle}"
-            for name, executor in isolated
-            if executor.obstacle
-        ]
 
     @property
     def settings(self) -> Settings:
@@ -218,21 +97,21 @@ class Session:
         """The cells of one requirement."""
         if requirement.id not in {r.id for r in self.requirements()}:
             return []
-        found: list[Cell] = []
+        cells: list[Cell] = []
         for one in self.opened:
             dtypes = self._dtypes(one)
             chosen = dtypes[:1] if requirement.once else dtypes
-            found.extend(Cell(self._subject(one, dtype)) for dtype in chosen)
-        return [cell for cell in found if cell.key(requirement) not in self.done]
+            cells.extend(Cell(self._subject(one, dtype)) for dtype in chosen)
+        return [cell for cell in cells if cell.key(requirement) not in self.done]
 
     def groups(self) -> list[Group]:
         """All cells to be judged, in groups that share their problems, in the order of ``scheduling``."""
-        found: dict[Any, tuple[Subject, list[Requirement]]] = {}
+        by_source: dict[Any, tuple[Subject, list[Requirement]]] = {}
         for requirement in sorted(self.requirements(), key=_defined_at):
             for cell in self.cells(requirement):
                 key = (cell.subject.name, cell.subject.dtype, requirement.source, requirement.once)
-                found.setdefault(key, (cell.subject, []))[1].append(requirement)
-        groups = [Group(subject, tuple(sorted(judged, key=lambda r: r.id))) for subject, judged in found.values()]
+                by_source.setdefault(key, (cell.subject, []))[1].append(requirement)
+        groups = [Group(subject, tuple(sorted(judged, key=lambda r: r.id))) for subject, judged in by_source.values()]
         return in_order(groups)
 
     def group(self, backend: str, dtype: str, identifiers: Sequence[str]) -> Group:
@@ -289,13 +168,13 @@ class Session:
 
     def _evaluated(self, group: Group) -> dict[str, Verdict]:
         subject = group.subject
-        known = self._deviations.get(subject.name, ())
+        known = self.deviations.get(subject.name, ())
         about = subject.description.version, self._explained, self._announce
         with _quiet():
             return evaluate(subject, group.requirements, self.settings, known, *about)
 
     def _announce(self, requirement: Requirement, subject: Subject, finding: Finding) -> None:
-        """Say the first failure, and no other: those that come after it wait for their verdicts."""
+        """Announce the first failure of the run; later ones are shown with their verdicts."""
         if not self._announced and (failure := first_failure(requirement, subject, finding)) is not None:
             self._announced = True
             self.announce(failure)
@@ -309,7 +188,7 @@ class Session:
         self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing the failing problem")
 
     def answered(self, lines: Sequence[VerdictLine]) -> list[VerdictLine]:
-        """What is to be written in place of some verdicts of the run: with the answers of the other backends."""
+        """Some verdicts of the run with the answers of the other backends, to replace the written ones."""
         earlier = [] if self.earlier is None else self.earlier.verdicts
         with _quiet():
             return answered([*earlier, *lines], self.opened)
@@ -338,16 +217,6 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _deviations_of(one: Opened) -> tuple[deviations.Deviation, ...]:
-    """The known deviations of a backend; raises DeviationError."""
-    name, listed = one.description.name, one.description.deviations
-    entries = () if listed is None else deviations.read(listed)
-    for entry in entries:
-        if unknown := [r for r in entry.requirements if r not in load_requirements()]:
-            raise deviations.DeviationError(f"deviations of {name}: no requirement {', '.join(unknown)}")
-    return entries
 
 
 def _defined_at(requirement: Requirement) -> tuple[str, int]:

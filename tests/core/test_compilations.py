@@ -18,8 +18,7 @@ from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
-from xent_conformance.scheduling import Schedule, in_order
-from xent_conformance.session import Group
+from xent_conformance.scheduling import Group, Schedule, in_order
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT
 from xent_conformance.verdicts.evaluation import evaluate

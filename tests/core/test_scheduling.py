@@ -9,8 +9,7 @@ from xent_conformance.interface import Capabilities
 from xent_conformance.judging.profiles import OPT_IN
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import load
-from xent_conformance.scheduling import PLACE, Schedule, _measured, in_order
-from xent_conformance.session import Group
+from xent_conformance.scheduling import PLACE, Group, Schedule, _measured, in_order
 from xent_conformance.strategies.sources import SOURCES
 
 
