@@ -1,8 +1,8 @@
 """Records of libraries on one page, and in the README's table: ``python tools/published.py [--add RECORD ...]``.
 
 Each record in ``reports/published/libraries`` is of one implementation, made in an environment of its own. ``--add``
-copies records of `xent run` there, after a look at what must not be published; the page and the table are then made of
-all that are there.
+copies records of `xent run` to that folder, unless they contain paths of a machine; the page and the table are then
+made from all records in it.
 """
 
 from __future__ import annotations
@@ -21,38 +21,36 @@ from msgspec.structs import fields
 
 import xent_reports
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import GLYPHS, SEVERITY, Record, Status, read
+from xent_conformance.records.record import GLYPHS, Record, Status, read
+from xent_reports.model import worst
 
 ROOT = Path(__file__).parents[1]
 PLACE, README = ROOT / "reports/published/libraries", ROOT / "README.md"
 END = ".record.jsonl"
-#: Bytes of a record: the repository has many.
+#: Largest record in bytes, because the repository has many.
 MOST = 300_000
-#: Folders of a machine, and those that packages are installed in: a published file begins with the name of its package.
+#: Paths that show on which machine a record was made, and the folders of packages, which are removed from paths.
 FOLDERS = re.compile(r"/(?:tmp|root|home|work|opt|usr|Users)/[^\s\"']*")
 INSTALLED = re.compile(r"/[^\s\"']*/(?:site-packages|backends)/(?=\w)")
-#: The lines of the README between which the table stands.
+#: The lines of the README before and after the table.
 BEGINS, ENDS = "<!-- libraries -->\n", "<!-- /libraries -->\n"
-#: Elements of an input, and characters of a script, of which more are left out.
+#: Inputs with more elements, and scripts with more characters, are left out.
 LONG, LONG_SCRIPT = 1000, 6000
 #: Fields of a verdict that may be absent.
 OPTIONAL = {field.name for field in fields(VerdictLine) if not field.required}
-#: Statuses that are counted in a cell; where there is none of them, all that applies passes.
+#: Statuses that a cell of the table counts.
 COUNTED = (Status.ERROR, Status.CRASH, Status.TIMEOUT, Status.FAIL, Status.WEAK, Status.DEVIATION)
 JUDGED = (Status.PASS, Status.OBSERVED, *COUNTED)
 
 
 def name_of(record: Record) -> str:
-    """The implementation that a record is of; raises ValueError unless it is one."""
+    """The implementation of a record; raises ValueError unless there is exactly one."""
     (one,) = record.header.backends
     return one.name
 
 
 def shortened(text: str) -> str:
-    """A record without what its readers take for granted: fields at their defaults, folders of installed packages.
-
-    Inputs and scripts that are long are left out.
-    """
+    """The text of a record without fields at their defaults, folders of packages, and long inputs and scripts."""
     lines = []
     for line in INSTALLED.sub("", text).splitlines():
         data = json.loads(line)
@@ -61,13 +59,13 @@ def shortened(text: str) -> str:
         for deviation in data.get("deviations", ()):
             # Its script is among the findings.
             deviation["witness"] = None
-        told = {k: v for k, v in data.items() if v not in (0, None, []) or k not in OPTIONAL}
-        lines.append(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+        needed = {k: v for k, v in data.items() if v not in (0, None, []) or k not in OPTIONAL}
+        lines.append(json.dumps(needed, ensure_ascii=False, separators=(",", ":")))
     return "\n".join(lines) + "\n"
 
 
 def _shorten(failure: dict[str, Any]) -> None:
-    """Leave out what is long in a failure."""
+    """Leave out long inputs and scripts of a failure."""
     arrays = (failure["problem"][name] for name in ("logits", "target", "weight", "cotangent"))
     for array in arrays:
         if array is not None and len(array.get("values") or ()) > LONG:
@@ -77,7 +75,7 @@ def _shorten(failure: dict[str, Any]) -> None:
 
 
 def complaint(path: Path) -> str | None:
-    """Why a record is not to be published; None: it is."""
+    """Why a record must not be published, or None if it may be."""
     text = path.read_text("utf-8")
     if len(text.encode()) > MOST:
         return f"{len(text.encode()):,} bytes, more than {MOST:,}"
@@ -90,7 +88,7 @@ def complaint(path: Path) -> str | None:
 
 
 def published() -> list[Record]:
-    """All records that are there, by implementation."""
+    """All published records, sorted by implementation."""
     return sorted((read(path) for path in PLACE.glob(f"*{END}")), key=name_of)
 
 
@@ -112,18 +110,17 @@ def table(records: Sequence[Record]) -> str:
 
 
 def cell(verdicts: Sequence[VerdictLine]) -> str:
-    """The requirements of a family by what they came to in their worst dtype: counts of what is not as it should be."""
-    worst: dict[str, Status] = {}
+    """The numbers of a family's requirements that are not met, by their worst dtype."""
+    by_requirement: dict[str, list[VerdictLine]] = {}
     for verdict in verdicts:
-        before = worst.get(verdict.requirement, verdict.status)
-        worst[verdict.requirement] = min(before, verdict.status, key=SEVERITY.index)
-    statuses = list(worst.values())
+        by_requirement.setdefault(verdict.requirement, []).append(verdict)
+    statuses = [one.status for same in by_requirement.values() if (one := worst(same)) is not None]
     counted = [f"{GLYPHS[s][0]} {statuses.count(s)}" for s in COUNTED if s in statuses]
     return " ".join(counted) or ("✓" if any(s in JUDGED for s in statuses) else "–")
 
 
 def section(records: Sequence[Record]) -> str:
-    """What stands in the README: the table, and what its signs mean."""
+    """The section of the README: the table and its legend."""
     signs = ", ".join(f"{GLYPHS[s][0]} {GLYPHS[s][1]}" for s in (Status.DEVIATION, Status.WEAK, Status.FAIL))
     return (
         f"{table(records)}\n"
@@ -133,7 +130,7 @@ def section(records: Sequence[Record]) -> str:
 
 
 def with_table(readme: str, records: Sequence[Record]) -> str:
-    """The README with the table of these records; raises ValueError where it has no place for it."""
+    """The README with the table of these records; raises ValueError if the lines around the table are missing."""
     before, begins, rest = readme.partition(BEGINS)
     _, ends, after = rest.partition(ENDS)
     if not begins or not ends:
@@ -142,7 +139,7 @@ def with_table(readme: str, records: Sequence[Record]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Add records, and make page and table anew; returns the exit code."""
+    """Add records, and write the page and the table; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python tools/published.py", description=__doc__)
     parser.add_argument("--add", metavar="RECORD", nargs="+", type=Path, default=[], help="publish these records too")
     given = parser.parse_args(arguments).add
