@@ -1,5 +1,6 @@
 """What users install, and that the documents say what is true."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import xent_conformance
 from xent_conformance.requirements.registry import load
 from xent_conformance.spec import specification
 
@@ -43,6 +45,32 @@ def test_the_wheel_holds_exactly_the_three_packages(wheel):
     ):
         assert needed in names
     assert not [name for name in names if "screenshot" in name or name.endswith(".png")]
+
+
+def test_the_description_of_the_wheel_is_the_readme(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    (name,) = (name for name in names if name.endswith("/METADATA"))
+    head, _, description = zipfile.ZipFile(wheel).read(name).decode("utf-8").partition("\n\n")
+    assert description == (ROOT / "README.md").read_text("utf-8")
+    assert "Description-Content-Type: text/markdown" in head
+    # No host of the repository is known in it: see the next test.
+    assert "Project-URL" not in head
+
+
+def test_a_release_has_no_relative_link(monkeypatch):
+    pytest.importorskip("hatchling", reason="hatchling is not installed")
+    monkeypatch.syspath_prepend(ROOT)
+    hook = importlib.import_module("hatch_build")
+    monkeypatch.setenv(hook.VARIABLE, "https://example.org/xent/")
+    metadata = {}
+    hook.CustomMetadataHook(str(ROOT), {}).update(metadata)
+    written, text = (ROOT / "README.md").read_text("utf-8"), metadata["readme"]["text"]
+    place = f"v{xent_conformance.__version__}/reports/published"
+    first = f"](https://example.org/xent/raw/{place}/report.png)](https://example.org/xent/blob/{place})"
+    assert first in text
+    assert re.sub(r"https://example\.org/xent/(raw|blob)/v[^/]+/", "", text) == written
+    assert re.findall(r"\]\((?!https?:|#)[^)]*\)", text) == []
+    assert all(url.startswith("https://example.org/xent") for url in metadata["urls"].values())
 
 
 def test_the_wheel_runs_outside_of_the_repository(wheel, tmp_path):
