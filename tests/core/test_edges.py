@@ -32,6 +32,7 @@ def failing(fails):
         (lambda p: p.rows > 2, ["several rows"], ("more than 2 rows",)),
         (lambda p: p.rows % 2, ["several rows"], ("just 3 rows",)),
         (lambda p: p.rows > 1, ["several rows"], ()),
+        (lambda p: p.classes > 64, ["more than 4 classes", "more than 64 classes"], ()),
     ],
 )
 def test_an_edge_is_said_where_one_less_passes(fails, situation, said):
@@ -46,6 +47,7 @@ def test_a_measured_size_is_said_instead_of_the_fixed_ones():
     assert described(("more than 4 classes", "more than 100 classes", "more than 128 classes")) == (
         "with more than 128 classes"
     )
+    assert described(("more than 4 classes", "more than 4 classes")) == "with more than 4 classes"
     assert described(("several rows", "just 9 rows")) == "with 9 rows, not one more or one fewer"
 
 

@@ -39,7 +39,8 @@ def edges(problem: Problem, situation: Iterable[str], shown: Callable[[Problem],
     many = any(fact.endswith(" rows") and fact.startswith(("more", "several")) for fact in given)
     if many and problem.rows > FEW_ROWS and problem.logits.ndim == MATRIX:
         sizes += _edge("rows", problem.rows, _other_rows, problem, shown)
-    return tuple(sizes)
+    # A size at one of the fixed numbers is the same fact as one of the situation.
+    return tuple(size for size in sizes if size not in given)
 
 
 def _edge(

@@ -141,7 +141,8 @@ def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
 
 def phrases(situation: Sequence[str]) -> list[str]:
     """The facts of a situation in words, without those that others of them imply."""
-    return [phrase for name in situation if name not in implied(situation) and (phrase := fact(name).phrase)]
+    named = dict.fromkeys(situation)
+    return [phrase for name in named if name not in implied(situation) and (phrase := fact(name).phrase)]
 
 
 def listed(names: Sequence[str]) -> str:
