@@ -53,10 +53,13 @@ def diff(options: argparse.Namespace) -> int:
 def deviations(options: argparse.Namespace) -> int:
     """Draft known deviations from the failures of a record."""
     from xent_conformance.drafting import as_toml, drafts
+    from xent_conformance.loading.errors import UsageError
     from xent_conformance.records.record import read
     from xent_conformance.request import Request
     from xent_conformance.session import Session
 
+    if not options.record.exists():
+        raise UsageError(f"no record {options.record}: `xent run {options.backend}` writes one")
     record = read(options.record)
     with Session.open(Request((options.backend,))) as session:
         for line in session.left_out:

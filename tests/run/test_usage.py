@@ -106,7 +106,7 @@ def test_an_adapter_that_returns_nothing_usable_is_broken_not_wrong(xent, adapte
         (["numpy", "--only", "accuracy,accuracy.los"], "unknown requirement accuracy.los"),
         (["numpy", "--output", "/proc/nope"], "cannot write"),
         (["numpy", "-n", "0"], "-n"),
-        (["numpy", "-n", "1.5"], "expected a positive integer, not '1.5'"),
+        (["numpy", "-n", "1.5"], "expected a positive integer or 'auto', not '1.5'"),
         (["./" + "a" * 5000 + ".py"], "no file"),
         (["~nobody-of-this-name/a.py"], "no file"),
         (["numpy", "--output", "a" * 300], "cannot write"),

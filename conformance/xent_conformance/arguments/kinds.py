@@ -65,9 +65,22 @@ def above_zero(text: str) -> float:
     return value
 
 
+def integer(text: str) -> int:
+    """An integer of any sign."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an integer, not {text!r}") from None
+
+
 def workers(text: str) -> int | str:
     """A number of processes, or AUTO."""
-    return AUTO if text == AUTO else positive(text)
+    if text == AUTO:
+        return AUTO
+    try:
+        return positive(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"expected a positive integer or {AUTO!r}, not {text!r}") from None
 
 
 def folder(text: str) -> Path:

@@ -13,6 +13,7 @@ from xent_conformance.arguments.kinds import (
     add_dtypes,
     add_profile,
     folder,
+    integer,
     positive,
     sentence,
 )
@@ -87,7 +88,7 @@ def add_coverage(add: Add) -> None:
     )
     coverage.add_argument("backend", metavar="BACKEND", help="the backend whose claims are used, as for `xent run`")
     add_profile(coverage)
-    coverage.add_argument("--seed", type=int, default=0, metavar="N", help="the first seed (default: 0)")
+    coverage.add_argument("--seed", type=integer, default=0, metavar="N", help="the first seed (default: 0)")
     coverage.add_argument("--seeds", type=positive, default=1, metavar="N", help="number of seeds (default: 1)")
     add_dtypes(coverage)
     coverage.add_argument("--output", type=Path, metavar="FILE", help="also write the result as JSON")
@@ -108,7 +109,7 @@ def add_vectors(add: Add) -> None:
         help="an empty folder (default: ./xent-vectors)",
     )
     add_profile(vectors, "quick")
-    vectors.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the problems (default: 0)")
+    vectors.add_argument("--seed", type=integer, default=0, metavar="N", help="seed of the problems (default: 0)")
     add_dtypes(vectors)
     for flag, metavar, what in (
         ("--claim", "CLAIM", "what problems may contain, such as no-spatial or finite-logits-only; repeatable"),

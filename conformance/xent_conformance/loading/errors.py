@@ -40,8 +40,15 @@ def guarded(spec: str, step: Callable[[], Any]) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
         text = message_of(error).strip().split("\n")[0]
         raise BrokenBackendError(
-            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
+            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({_place_of(error)})"
         ) from error
+
+
+def _place_of(error: BaseException) -> str:
+    """File and line where an exception was raised, or of the text that is not valid Python."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{error.filename}:{error.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"

@@ -109,6 +109,8 @@ def _points(group: str) -> Mapping[str, EntryPoint]:
 def _unknown(spec: str) -> str:
     frameworks = sorted(_points(CALLABLES))
     prefix, colon, _ = spec.partition(":")
+    if colon and prefix in frameworks:
+        return f"{spec!r} names no function: a callable is given as {prefix}:package.function"
     if colon:
         given_for = f"callables can be given for {', '.join(frameworks)}"
         return f"unknown framework {prefix!r} in {spec!r}; {instead(prefix, frameworks, given_for)}"
@@ -230,7 +232,9 @@ def _attribute(spec: str, path: str) -> Any:
                 raise UsageError("; ".join(filter(None, (what, instead(part, dir(found), otherwise="")))))
             found = getattr(found, part)
         return found
-    raise UsageError(f"no module for {path!r}: expected package.function, importable from here")
+    if len(parts) == 1:
+        raise UsageError(f"{spec!r} names no function in a module: a callable is given as {spec}.function")
+    raise UsageError(f"no module {parts[0]!r} for {path!r}; it must be installed, or be in the working directory")
 
 
 def _modules(function: Any) -> tuple[str, ...]:
