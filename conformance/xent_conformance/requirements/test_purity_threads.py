@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
 from xent_conformance.judging.subject import DETERMINISM, Subject
 from xent_conformance.judging.trial import Trial
@@ -92,7 +93,7 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
 )
 def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
     """If arrays are overwritten in place after a call, loss and gradients of a later call with them are bitwise the
-    same as with new arrays of the same content.
+    same as with new arrays of the same content and memory layout.
     """
     caller, other = trial.subject.caller, trial.related(_overwritten(trial.problem))
     for before, call in zip(calls_of(trial), calls_of(other), strict=True):
@@ -106,11 +107,15 @@ def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
 
 
 def _overwritten(problem: Problem) -> Problem:
-    """A problem of the same shapes, dtypes and options with other numbers in every argument."""
+    """A problem of the same shapes, dtypes, layouts and options with other numbers in every argument.
+
+    In another layout sums may be rounded otherwise.
+    """
     changed = reordered_rows(problem, np.arange(problem.rows)[::-1])
     halved = array_of(np.clip(changed.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
     weight = None if problem.weight is None else np.ascontiguousarray(problem.weight[::-1])
-    return changed.with_(logits=halved, weight=weight)
+    arrays = changed.with_(logits=halved, weight=weight).arrays()
+    return changed.with_(**{name: laid_out_like(problem.arrays()[name], array) for name, array in arrays.items()})
 
 
 def _other_calls(subject: Subject) -> Iterator[list[Problem]]:
