@@ -6,7 +6,7 @@ import pytest
 from xent_conformance.causes.variants import WITHOUT
 from xent_conformance.records.causes import causes
 from xent_conformance.records.lines import ArrayLine, ExceptionLine, Failure, ProblemLine, VerdictLine
-from xent_conformance.records.situations import ALWAYS, FACTS, FAINT, described, fact
+from xent_conformance.records.situations import ALWAYS, FACTS, FAINT, UNKNOWN, described, fact
 from xent_conformance.records.status import Level, Status
 
 SMALL = ArrayLine(dtype="float32", shape=(1, 2), values=(0.0, 1.0))
@@ -55,6 +55,15 @@ def test_one_situation_is_one_cause_whatever_it_breaks():
     (cause,) = causes(lines)
     assert (cause.requirements, cause.dtypes) == (("a", "b", "c"), ("x", "y"))
     assert cause.situation == "with label smoothing and class weights"
+
+
+def test_a_cause_is_said_by_a_failure_whose_numbers_are_known_to_matter():
+    """A requirement about equal logits cannot say whether other ones would do."""
+    unknown = verdict("a", failure(undecided=("no smoothing", "tied largest logits")))
+    (cause,) = causes([unknown, verdict("b", failure("particular logits", "tied largest logits"))])
+    assert (cause.requirements, cause.situation) == (("a", "b"), "with tied largest logits")
+    (alone,) = causes([unknown])
+    assert alone.situation == UNKNOWN
 
 
 def test_two_situations_are_two_causes_also_in_one_verdict():

@@ -39,6 +39,19 @@ def test_an_edge_is_said_where_one_less_passes(fails, situation, said):
     assert edges(WIDE, situation, failing(fails)) == said
 
 
+def test_a_size_that_shows_only_with_the_logits_of_the_witness_is_no_edge():
+    """Labels from 128 on wrap around: that is seen where the class that they become has another logit."""
+    logits = np.zeros((1, 132), np.float32)
+    logits[0, 4] = -1
+
+    def fails(problem):
+        row, labels = problem.logits[0], problem.target
+        return bool((row[labels] != row[labels.astype(np.int8).astype(int) % problem.classes]).any())
+
+    assert fails(Problem(logits, np.array([128])))
+    assert edges(Problem(logits, np.array([128])), ["more than 4 classes"], failing(fails)) == ()
+
+
 def test_what_cannot_be_judged_is_no_edge():
     assert edges(WIDE, ["more than 4 classes"], lambda _: Shown.UNCLEAR) == ()
 
@@ -53,6 +66,7 @@ def test_a_measured_size_is_said_instead_of_the_fixed_ones():
 
 def test_where_nothing_is_known_to_be_needed_any_input_is_not_claimed():
     assert described((), ("spatial",)) == UNKNOWN
+    assert described((), ("no smoothing", "tied largest logits")) == UNKNOWN
     assert described((), ("no smoothing", "reduction none")) == described(()) == ALWAYS
 
 

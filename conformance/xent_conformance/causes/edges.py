@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.causes.diagnosis import Shown
+from xent_conformance.causes.numbers import ordinary
 from xent_conformance.problem import Problem
 from xent_conformance.subproblems import MATRIX, keep_classes, keep_rows
 
@@ -50,11 +51,19 @@ def _edge(
     problem: Problem,
     shown: Callable[[Problem], Shown],
 ) -> list[str]:
-    fewer = _seen(others(problem, -1), shown)
+    fewer = _seen(_and_ordinary(others(problem, -1)), shown)
     if fewer != {Shown.PASSES}:
         return []
-    more = _seen(others(problem, 1), shown)
+    more = _seen(_and_ordinary(others(problem, 1)), shown)
     return [f"just {size} {what}" if more == {Shown.PASSES} else f"more than {size - 1} {what}"]
+
+
+def _and_ordinary(variants: Iterable[Problem | None]) -> Iterator[Problem | None]:
+    """Variants, and each with ordinary logits: those of the witness may show the fault at its own size only."""
+    for variant in variants:
+        yield variant
+        if variant is not None:
+            yield next(ordinary(variant), None)
 
 
 def _seen(variants: Iterable[Problem | None], shown: Callable[[Problem], Shown]) -> set[Shown]:

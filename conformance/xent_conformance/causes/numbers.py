@@ -56,7 +56,7 @@ def with_finite_rows(problem: Problem, rows: npt.NDArray[np.bool_]) -> Problem:
     return _with_logits(problem, np.where(replaced, ordinary, logits)) if replaced.any() else problem
 
 
-def _particular(problem: Problem) -> Iterator[Problem]:
+def ordinary(problem: Problem) -> Iterator[Problem]:
     """With ordinary logits, from three seeds."""
     for seed in range(3):
         values = np.random.default_rng(seed).normal(size=(problem.rows, problem.classes)) * 2
@@ -124,7 +124,7 @@ def _with_weights(problem: Problem, weights: F64Array) -> Problem:
 
 #: Facts about numbers, each with the function that makes variants without it.
 WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
-    PARTICULAR: _particular,
+    PARTICULAR: ordinary,
     "large logits": _small,
     "a row far from zero": _near_zero,
     "tied largest logits": _untied,

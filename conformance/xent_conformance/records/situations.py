@@ -38,6 +38,15 @@ class Fact(NamedTuple):
 FINE, FAINT = Weight.FINE, Weight.FAINT
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
+#: Facts about numbers that a whole requirement may be about: then no variant decides whether they are needed.
+SPECIAL_NUMBERS = (
+    "large logits",
+    "a row far from zero",
+    "tied largest logits",
+    "masked logits",
+    "logits that are nan",
+    "logits of infinity",
+)
 #: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
 SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
 FACTS = {
@@ -136,7 +145,12 @@ def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
     """
     if words := phrases(situation):
         return f"with {listed(words)}"
-    return UNKNOWN if any(fact(name).weight is Weight.MAJOR for name in undecided) else ALWAYS
+    return UNKNOWN if any(map(must_be_said, undecided)) else ALWAYS
+
+
+def must_be_said(name: str) -> bool:
+    """Whether a situation in which this fact is undecided cannot be called "any input"."""
+    return name in SPECIAL_NUMBERS or fact(name).weight is Weight.MAJOR
 
 
 def phrases(situation: Sequence[str]) -> list[str]:
