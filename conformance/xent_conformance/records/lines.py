@@ -291,4 +291,3 @@ class Footer(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag=
 
 
 Line = Header | VerdictLine | Footer
-KINDS: dict[str, type[Line]] = {"header": Header, "verdict": VerdictLine, "footer": Footer}

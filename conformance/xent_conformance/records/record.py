@@ -7,18 +7,20 @@ from them. A file without a footer is truncated: the run did not reach its end.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeVar
 
+import msgspec
 from msgspec.structs import asdict
 
 from xent_conformance.loading.sources import changed
 from xent_conformance.records import version1
 from xent_conformance.records.consistency import Consistency
-from xent_conformance.records.lines import KINDS, SCHEMA_VERSION, Footer, Header, Line, VerdictLine
+from xent_conformance.records.lines import SCHEMA_VERSION, Footer, Header, Line, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
 from xent_conformance.records.status import GLYPHS, SEVERITY, UNEXPECTED, Level, Status
 from xent_conformance.records.strict_json import MAX_VALUES, OddFileError, opened, parsed, values_in
@@ -39,6 +41,8 @@ __all__ = [
     "read",
     "text_of",
 ]
+
+_Line = TypeVar("_Line", bound=msgspec.Struct)
 
 #: Longest line that is read, in bytes. A verdict with its problem is far shorter.
 MAX_LINE = 4 << 20
@@ -200,31 +204,54 @@ def begun(path: Path, header: Header) -> Record:
 def read(path: Path) -> Record:
     """Read a record, of this schema version or an earlier one.
 
-    Raises RecordError, naming file and line, for anything else than one.
+    Args:
+        path: The file.
+
+    Raises:
+        RecordError: It is not a record, or damaged; the message names file and line.
     """
-    record: Record | None = None
-    for place, data in enumerate(_lines(path), start=1):
-        if record is None:
-            version = _version(path, data)
-        elif record.footer is not None:
-            raise RecordError(f"{path}:{place}: a line after the footer")
-        elif data.get("kind") not in ("verdict", "footer"):
-            raise RecordError(f"{path}:{place}: unknown kind of line {brief(data.get('kind'))}")
-        try:
-            line = from_data(version1.upgraded(data) if version == 1 else data, KINDS[data["kind"]])
-            if isinstance(line, Header):
-                record, consistency = Record(path, line, version=version), Consistency(line)
-            elif isinstance(line, VerdictLine) and record is not None:
-                consistency.verdict(line)
-                record.verdicts.append(line)
-            elif isinstance(line, Footer) and record is not None:
-                consistency.footer(line)
-                record.footer = line
-        except ValueError as error:
-            raise RecordError(f"{path}:{place}: damaged: {brief(error)}") from error
-    if record is None:
+    with closing(_lines(path)) as lines:
+        return _read(path, enumerate(lines, start=1))
+
+
+def _read(path: Path, lines: Iterator[tuple[int, dict[str, Any]]]) -> Record:
+    """The record on some numbered lines."""
+    place, head = next(lines, (0, None))
+    if head is None:
         raise RecordError(f"{path}: empty, no header line")
+    version = _version(path, head)
+    with _named_by_place(path, place):
+        header = _typed(head, version, Header)
+        consistency = Consistency(header)
+    record = Record(path, header, version=version)
+    for place, data in lines:
+        if record.footer is not None:
+            raise RecordError(f"{path}:{place}: a line after the footer")
+        kind = data.get("kind")
+        if kind not in ("verdict", "footer"):
+            raise RecordError(f"{path}:{place}: unknown kind of line {brief(kind)}")
+        with _named_by_place(path, place):
+            if kind == "verdict":
+                record.verdicts.append(verdict := _typed(data, version, VerdictLine))
+                consistency.verdict(verdict)
+            else:
+                record.footer = _typed(data, version, Footer)
+                consistency.footer(record.footer)
     return record
+
+
+def _typed(data: dict[str, Any], version: int, kind: type[_Line]) -> _Line:
+    """A line of a schema version as an object of this version; raises ValueError for one that does not fit."""
+    return from_data(version1.upgraded(data) if version == 1 else data, kind)
+
+
+@contextmanager
+def _named_by_place(path: Path, place: int) -> Iterator[None]:
+    """Turn a ValueError into a RecordError that names file and line."""
+    try:
+        yield
+    except ValueError as error:
+        raise RecordError(f"{path}:{place}: damaged: {brief(error)}") from error
 
 
 def _version(path: Path, data: dict[str, Any]) -> int:
@@ -244,7 +271,7 @@ def brief(content: object) -> str:
     return shown if len(shown) <= MAX_MESSAGE else f"{shown[:60]} … {shown[60 - MAX_MESSAGE :]}"
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Generator[dict[str, Any]]:
     """The parsed lines. An incomplete last line is dropped: the record then has no footer, and counts as truncated."""
     try:
         with opened(path, MAX_BYTES) as file:
