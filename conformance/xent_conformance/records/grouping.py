@@ -160,9 +160,9 @@ def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures that occur every time, in the cause's most frequent situation, of a MUST requirement, without
-    an undecided fact that would have to be said, with a small problem, and about the call itself rather than another
-    call compared with it.
+    In this order: failures that occur every time, in the cause's most frequent situation, of a MUST requirement,
+    without an undecided fact that a report would have to mention, with a small problem, and about the call itself
+    rather than another call compared with it.
     """
     majors = Counter(_except(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_except(i.needed, Weight.FAINT) for i in members)
