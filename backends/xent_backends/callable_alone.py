@@ -15,7 +15,7 @@ from xent_backends.callable_batches import FLAT, SPATIAL, UNBATCHED, Shapes, log
 from xent_backends.callable_compilation import cost_of
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form
-from xent_backends.callable_signature import Signature
+from xent_backends.callable_signature import EXTRAS, Signature
 from xent_backends.callable_trial import Trial
 from xent_backends.validation import FLOATING
 from xent_conformance.interface import Capabilities
@@ -62,7 +62,7 @@ def alone(
         claims = _of_softmax(function, form, convert, back, dtypes, pullback)
         return signature, replace(claims, left_out=(no_loss_of_logits, *claims.left_out))
     linear = form.name == "linear_cross_entropy"
-    without = ("weight",) if linear else ("label_smoothing",)
+    without = ("weight" if linear else "label_smoothing", *EXTRAS)
     required = tuple((name, value) for name, value in signature.required if name not in without)
     signature = replace(signature.without(*without), required=required)
     taken = partial(_identity, function, convert) if linear else function

@@ -4,18 +4,28 @@ A parameter named ``weight``, ``ignore_index``, ``label_smoothing`` or ``reducti
 An option without a default is always passed, with a neutral value if it is not used. Options that only ``**kwargs``
 takes, and those of a callable whose signature Python cannot read, are claimed if a trial shows that they have an
 effect.
+
+Options of language models have several names. They are claimed if the signature names one, with a default that has no
+effect, and a trial shows that another value has one.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
 OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
+#: Names of the options of language models in libraries, the suite's own first.
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "divisor": ("divisor", "num_items_in_batch", "n_items"),
+    "lse_square_scale": ("lse_square_scale", "z_loss_weight", "z_loss"),
+    "logit_scale": ("logit_scale", "logit_scaling"),
+    "softcap": ("softcap", "logit_softcapping", "logit_softcap", "final_logit_softcapping"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Signature:
         required: The options without a default, with their neutral values.
         unnamed: Those of the options that the signature does not name.
         only_reduction: The reduction that a callable without the option ``reduction`` computes.
+        renamed: Options that the callable knows by another name, with that name.
     """
 
     options: frozenset[str]
@@ -35,6 +46,7 @@ class Signature:
     required: tuple[tuple[str, Any], ...] = ()
     unnamed: frozenset[str] = frozenset()
     only_reduction: str = "mean"
+    renamed: tuple[tuple[str, str], ...] = ()
 
     def without(self, *options: str) -> Signature:
         """The signature without some of the options."""
@@ -49,7 +61,8 @@ class Signature:
         given = {**dict(self.required), **options}
         if "reduction" not in self.options and given.get("reduction") == self.only_reduction:
             del given["reduction"]
-        return given
+        names = dict(self.renamed)
+        return {names.get(name, name): value for name, value in given.items()}
 
 
 #: Values of required options that are not used.
@@ -78,4 +91,23 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     # If ignore_index is required, our own default is passed in every call, so that label is ignored by default.
     sentinel = dict(required).get("ignore_index", sentinel)
     default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
-    return Signature(options, default, required, options.difference(by_keyword))
+    extras = _extras(by_keyword)
+    renamed = tuple((option, name) for option, name in extras.items() if option != name)
+    unnamed = options.difference(by_keyword)
+    return Signature(options.union(extras), default, required, unnamed, renamed=renamed)
+
+
+def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
+    """Options of language models that a callable has, each with its name for it."""
+    found = {}
+    for option, names in EXTRAS.items():
+        there = (name for name in names if name in parameters and _is_off(option, parameters[name].default))
+        if (name := next(there, None)) is not None:
+            found[option] = name
+    return found
+
+
+def _is_off(option: str, default: Any) -> bool:
+    """Whether a default does nothing: None, zero, and of a scale one."""
+    neutral = (0, 1) if option == "logit_scale" else (0,)
+    return default is None or (type(default) in (int, float) and default in neutral)

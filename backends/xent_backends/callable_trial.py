@@ -29,11 +29,21 @@ from xent_backends.callable_batches import (
 )
 from xent_backends.callable_calls import Calls
 from xent_backends.callable_compilation import cost_of
+from xent_backends.callable_signature import EXTRAS
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
 
 #: Values of options that change the loss of ``FLAT``, whatever the reduction.
-EFFECTIVE: Mapping[str, Any] = {"weight": np.array([1.0, 2.0, 4.0]), "ignore_index": 1, "label_smoothing": 0.5}
+EFFECTIVE: Mapping[str, Any] = {
+    "weight": np.array([1.0, 2.0, 4.0]),
+    "ignore_index": 1,
+    "label_smoothing": 0.5,
+    "divisor": 8.0,
+    "lse_square_scale": 0.5,
+    "logit_scale": 2.0,
+    # Below the logits of the batch, so that a clamp shows too.
+    "softcap": 0.5,
+}
 #: Amounts of smoothing to try, in this order: some callables reject 1.
 SMOOTHINGS = (1.0, 0.99, 0.9, EFFECTIVE["label_smoothing"])
 #: The rows of a batch are repeated this many times to distinguish a sum from a mean.
@@ -91,6 +101,10 @@ class Trial(Calls):
             ignore_index="ignore_index" in options,
             default_ignore_index=sentinel,
             label_smoothing="label_smoothing" in options,
+            divisor="divisor" in options,
+            lse_square_scale="lse_square_scale" in options,
+            logit_scale="logit_scale" in options,
+            softcap="softcap" in options,
             max_label_smoothing=smoothing,
             min_classes=2 if several else 1,
             reductions=reductions,
@@ -170,7 +184,8 @@ class Trial(Calls):
         for name, value in EFFECTIVE.items():
             if name not in self.signature.options:
                 continue
-            unnamed, option = name in self.signature.unnamed, {name: value}
+            # What such a name stands for in a library is not said as plainly as with the others.
+            unnamed, option = name in self.signature.unnamed or name in EXTRAS, {name: value}
             why = self.refusal([problem], option, Exception if unnamed else NotImplementedError)
             if why is None and unnamed and not self._changes(problem, option):
                 why = NO_EFFECT

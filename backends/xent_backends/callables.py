@@ -260,9 +260,12 @@ def _script(access: tuple[str, str], tried: Tried, one_hot: str | None, *, layer
     """
     (line, dotted), signature, form = access, tried.signature, tried.form
     plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
-    if plain and not (layer or one_hot or signature.required) and "reduction" in signature.options:
+    same = not (layer or one_hot or signature.required or signature.renamed)
+    if plain and same and "reduction" in signature.options:
         return line, dotted
     options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
+    if signature.renamed:
+        options = f"{{{dict(signature.renamed)}.get(k, k): v for k, v in {options}.items()}}"
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
     definition = definition_of(dotted, form, f"**{options}", layer=layer)

@@ -33,6 +33,8 @@ CAPABILITIES = Capabilities(
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,
     label_smoothing=True,
+    lse_square_scale=True,
+    softcap=True,
     # "Here we use a trick to store X_ptr gradient in X_ptr so we can save memory".
     overwrites_logits=True,
     # max + log(sum) - x_t; losses of rows are stored in the dtype of the logits before they are added.

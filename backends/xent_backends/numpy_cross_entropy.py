@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.numpy_extras import NONE, Extras
 from xent_backends.numpy_labels import label_call, label_gradient, label_losses
 from xent_backends.numpy_normal_form import (
     by_row,
@@ -110,17 +111,25 @@ def cross_entropy(
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
+    *,
+    divisor: float | None = None,
+    lse_square_scale: float = 0.0,
+    logit_scale: float = 1.0,
+    softcap: float | None = None,
 ) -> AnyArray:
     """Loss in the dtype of the logits: the rows' shape for "none", () for "sum" and "mean".
+
+    The options after the asterisk are those of ``numpy_extras``.
 
     >>> cross_entropy(np.zeros((2, 4), np.float32), np.array([0, 3]))
     array(1.3862944, dtype=float32)
     """
+    extras = Extras(divisor, lse_square_scale, logit_scale, softcap)
     with np.errstate(all="ignore"):
-        if _labels_alone(target, label_smoothing):
+        if extras == NONE and _labels_alone(target, label_smoothing):
             call = label_call(logits, target, weight, ignore_index, reduction)
             return reduced(label_losses(call), call.divisor, reduction, logits)
-        form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing)
+        form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing, extras)
         return reduced(form.losses, form.divisor, reduction, logits)
 
 
@@ -132,20 +141,26 @@ def cross_entropy_vjp(
     ignore_index: int = DEFAULT_IGNORE_INDEX,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
+    *,
+    divisor: float | None = None,
+    lse_square_scale: float = 0.0,
+    logit_scale: float = 1.0,
+    softcap: float | None = None,
 ) -> Gradients:
     """Loss and gradients for a cotangent of the loss's shape."""
     _check_cotangent(cotangent, logits, reduction)
+    extras = Extras(divisor, lse_square_scale, logit_scale, softcap)
     with np.errstate(all="ignore"):
-        if _labels_alone(target, label_smoothing):
+        if extras == NONE and _labels_alone(target, label_smoothing):
             call = label_call(logits, target, weight, ignore_index, reduction)
             losses, rows = label_gradient(call, cotangent)
             return Gradients(reduced(losses, call.divisor, reduction, logits), restored(rows, logits), None)
-        form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing)
+        form = normal_form(logits, target, weight, ignore_index, reduction, label_smoothing, extras)
         loss = reduced(form.losses, form.divisor, reduction, logits)
-        gradient = form.scaled(cotangent, np.exp(form.log_probs) * form.mass - form.coefficients)
+        gradient = form.scaled(cotangent, form.row_gradients)
         grad_target = None
         if validation.has_probabilities(target):
-            x = by_row(logits)
+            x = extras.mapped(by_row(logits))
             shares = np.broadcast_to((1 - label_smoothing) * class_weights(weight, x.shape[1]), x.shape)
             grad_target = restored(form.scaled(cotangent, finite_product(shares, -form.log_probs, x)), logits)
         return Gradients(loss, restored(gradient, logits), grad_target)

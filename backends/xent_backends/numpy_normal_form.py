@@ -11,13 +11,14 @@ The functions here expect ``np.errstate`` to be set by their caller: infinities 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
+from xent_backends.numpy_extras import NONE, Extras
 
 AnyArray = npt.NDArray[Any]
 F64Array = npt.NDArray[np.float64]
@@ -26,18 +27,30 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class NormalForm:
-    """One call: log-probabilities and coefficients Q (R, C), losses (R,), which rows are ignored (R,), the divisor."""
+    """One call: log-probabilities and coefficients Q (R, C), losses (R,), which rows are ignored (R,), the divisor.
+
+    ``z_slope`` (R, 1) is the derivative of the z-loss with respect to logsumexp, ``slope`` that of the logits which the
+    loss sees with respect to those given.
+    """
 
     log_probs: F64Array
     coefficients: F64Array
     losses: F64Array
     ignored: BoolArray
     divisor: float
+    z_slope: F64Array | float = 0.0
+    slope: F64Array | float | None = None
 
     def scaled(self, cotangent: AnyArray, row_gradients: F64Array) -> F64Array:
         """The cotangent of the loss times each row's gradient; exactly zero on ignored rows, whatever their logits."""
         scale = cotangent.astype(np.float64).reshape(-1, 1) / self.divisor
         return np.where(self.ignored[:, None], 0.0, scale * row_gradients)
+
+    @property
+    def row_gradients(self) -> F64Array:
+        """The gradient of each row's loss, (R, C)."""
+        gradients = np.exp(self.log_probs) * (self.mass + self.z_slope) - self.coefficients
+        return gradients if self.slope is None else np.asarray(gradients * self.slope)
 
     @property
     def mass(self) -> F64Array:
@@ -52,10 +65,13 @@ def normal_form(
     ignore_index: int,
     reduction: str,
     label_smoothing: float,
+    extras: Extras = NONE,
 ) -> NormalForm:
     """Check a call and convert it to its normal form. Raises what ``validation.check_call`` does."""
     validation.check_call(logits, target, weight, ignore_index, reduction, label_smoothing)
-    x = by_row(logits)
+    extras.check(reduction)
+    given = by_row(logits)
+    x = extras.mapped(given)
     classes = x.shape[1]
     weights = class_weights(weight, classes)
     if validation.has_probabilities(target):
@@ -72,7 +88,19 @@ def normal_form(
     # A class that is not in the sum adds nothing, even if its logit is -inf. In the sum, 0 * inf is nan, as in PyTorch.
     terms = np.where(counted, finite_product(coefficients, -log_probs, x), 0.0)
     losses = np.asarray(np.sum(terms, axis=-1))
-    return NormalForm(log_probs, coefficients, losses, ignored, divisor(row_weights, ignored, reduction))
+    total = divisor(row_weights, ignored, reduction) if extras.divisor is None else float(extras.divisor)
+    form = NormalForm(log_probs, coefficients, losses, ignored, total)
+    return form if extras == NONE else _with_extras(form, given, x, extras)
+
+
+def _with_extras(form: NormalForm, given: F64Array, x: F64Array, extras: Extras) -> NormalForm:
+    """The normal form with the z-loss, and the slope of the logits x with respect to those given."""
+    z_slope, losses = np.zeros((len(x), 1)), form.losses
+    if extras.lse_square_scale:
+        log_sum_exp = log_sum_exp_rows(x)
+        squares = np.where(form.ignored, 0.0, extras.lse_square_scale * log_sum_exp[:, 0] ** 2)
+        z_slope, losses = 2 * extras.lse_square_scale * log_sum_exp, losses + squares
+    return replace(form, losses=losses, z_slope=z_slope, slope=extras.slope(given) if extras.maps else None)
 
 
 def log_softmax_rows(x: F64Array) -> F64Array:
@@ -81,11 +109,24 @@ def log_softmax_rows(x: F64Array) -> F64Array:
     Subtracting the maximum before anything else makes the result independent of a common offset; leaving the
     maximum's own exponential, 1, out of the sum keeps the small losses of confident rows.
     """
+    _, shifted, log_sum = _partition(x)
+    return np.asarray(shifted - log_sum)
+
+
+def log_sum_exp_rows(x: F64Array) -> F64Array:
+    """Logarithm of the sum of exponentials of each row of (R, C), as (R, 1)."""
+    largest, _, log_sum = _partition(x)
+    return np.asarray(largest + log_sum)
+
+
+def _partition(x: F64Array) -> tuple[F64Array, F64Array, F64Array]:
+    """The maximum m of each row (R, 1), x - m (R, C), and the logarithm of the sum of exponentials of those (R, 1)."""
     top = (np.arange(len(x)), np.argmax(x, axis=-1))
-    shifted = x - x[top][:, None]
+    largest = x[top][:, None]
+    shifted = x - largest
     others = np.exp(shifted)
     others[top] -= 1.0  # 0, or nan where the row has no maximum to subtract
-    return np.asarray(shifted - np.log1p(np.sum(others, axis=-1, keepdims=True)))
+    return largest, shifted, np.log1p(np.sum(others, axis=-1, keepdims=True))
 
 
 def finite_product(coefficients: F64Array, surprise: F64Array, x: F64Array) -> F64Array:

@@ -26,17 +26,20 @@ CAPABILITIES = Capabilities(
     tolerated_target_dtypes=("uint8",),
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,
+    divisor=True,
     reductions=("sum", "mean"),
     conventions=Conventions(output_dtype="float32", documentation={"output_dtype": _UPCAST}),
     left_out=(("logits float64", "they are narrowed to float32"),),
 )
 
 
-def loss(logits: Tensor, target: Tensor, reduction: str = "mean", **options: Any) -> Tensor:
-    """The mean, or the sum: what is divided by a number of tokens of one."""
+def loss(
+    logits: Tensor, target: Tensor, reduction: str = "mean", divisor: float | None = None, **options: Any
+) -> Tensor:
+    """The mean, of the number of tokens that is given, or the sum: what is divided by a number of tokens of one."""
     if reduction not in ("sum", "mean"):
         raise ValueError(f"reduction must be sum or mean, got {reduction!r}")
-    items = 1 if reduction == "sum" else None
+    items = 1 if reduction == "sum" else divisor
     value: Tensor = ForCausalLMLoss(
         logits, None, logits.shape[-1], num_items_in_batch=items, shift_labels=target, **options
     )

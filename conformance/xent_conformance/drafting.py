@@ -18,7 +18,7 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.opening import Opened
-from xent_conformance.problem import Problem
+from xent_conformance.problem import EXTRAS, Problem
 from xent_conformance.problem_data import from_literals, to_data, traits
 from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
@@ -150,6 +150,7 @@ def _literals(line: ProblemLine) -> dict[str, Any]:
         witness["ignore_index"] = line.ignore_index
     if line.label_smoothing:
         witness["label_smoothing"] = line.label_smoothing
+    witness |= {name: getattr(line, name) for name, neutral in EXTRAS.items() if getattr(line, name) != neutral}
     if line.cotangent is not None and any(value != 1 for value in line.cotangent.values or ()):
         witness["cotangent"] = _nested(line.cotangent)
     return witness

@@ -13,7 +13,12 @@ unbatched logits. Losses are in nats.
 
 ``options`` are ``weight`` (C,), ``ignore_index`` (int), ``reduction`` ("none", "sum" or "mean") and ``label_smoothing``
 (float in [0, 1]). An option that is not claimed is never passed; a claimed option is passed unless it has its neutral
-value; ``reduction`` is always passed.
+value; ``reduction`` is always passed. Losses of language models take four more, each a claim of its own:
+
+- ``divisor`` (a positive number): the mean divides the sum of the losses by this number;
+- ``lse_square_scale`` (positive): each row that is not ignored adds that times the square of its logsumexp, the z-loss;
+- ``logit_scale`` (positive): the logits are multiplied by it first;
+- ``softcap`` (positive, c): c tanh(x / c) takes the place of each logit x, after any scale.
 
 Example:
     A complete backend::
@@ -133,6 +138,12 @@ class Capabilities:
     #: The class index that is ignored when ``ignore_index`` is not passed; None if there is none.
     default_ignore_index: int | None = None
     label_smoothing: bool = False
+    #: ``divisor``, passed with the reduction "mean" only.
+    divisor: bool = False
+    #: ``lse_square_scale``, never passed with class weights to a mean whose divisor is not given.
+    lse_square_scale: bool = False
+    logit_scale: bool = False
+    softcap: bool = False
     reductions: tuple[str, ...] = ("none", "sum", "mean")
     #: Logits of shape (C,) with a scalar target.
     unbatched: bool = False

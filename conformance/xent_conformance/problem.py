@@ -18,6 +18,9 @@ from xent_conformance.formats import Format, dtype_of, format_of, is_floating, n
 AnyArray = npt.NDArray[np.generic]
 F64Array = npt.NDArray[np.float64]
 
+#: Options that losses of language models take, at their neutral values.
+EXTRAS: dict[str, float | None] = {"divisor": None, "lse_square_scale": 0.0, "logit_scale": 1.0, "softcap": None}
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -25,7 +28,8 @@ class Problem:
 
     Logits are (C,), (N, C) or (N, C, d1, ..., dk); the target has class indices in the shape of the rows, or
     probabilities in the shape of the logits. ``ignore_index`` None means that the option is not passed; ``sentinel`` is
-    then the class index that the backend ignores by default, None if there is none.
+    then the class index that the backend ignores by default, None if there is none. The last four fields are options of
+    language models (SPEC.md, 1.6); ``divisor`` has no meaning but for "mean".
 
     Example:
         >>> import numpy as np
@@ -45,6 +49,10 @@ class Problem:
     label_smoothing: float = 0.0
     cotangent: AnyArray | None = None
     sentinel: int | None = None
+    divisor: float | None = None
+    lse_square_scale: float = 0.0
+    logit_scale: float = 1.0
+    softcap: float | None = None
 
     @property
     def format(self) -> Format:
@@ -127,7 +135,25 @@ class Problem:
             options["ignore_index"] = self.ignore_index
         if self.label_smoothing:
             options["label_smoothing"] = self.label_smoothing
-        return options
+        return {**options, **self.extras}
+
+    @property
+    def extras(self) -> dict[str, float]:
+        """The options of language models that are passed: those that are not at their neutral value."""
+        given = {name: getattr(self, name) for name, neutral in EXTRAS.items() if getattr(self, name) != neutral}
+        if self.reduction != "mean":
+            given.pop("divisor", None)
+        return given
+
+    @property
+    def maps_logits(self) -> bool:
+        """Whether the logits are scaled or capped before anything else."""
+        return self.logit_scale != EXTRAS["logit_scale"] or self.softcap is not None
+
+    @property
+    def logit_map(self) -> tuple[float, float | None]:
+        """The scale and the cap of the logits: problems with the same logits and these have the same softmax."""
+        return self.logit_scale, self.softcap
 
     def with_(self, **changes: Any) -> Problem:
         """A copy with some fields changed."""

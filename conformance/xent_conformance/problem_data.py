@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.formats import INTEGER, dtype_of, is_floating, name_of
-from xent_conformance.problem import AnyArray, Problem
+from xent_conformance.problem import EXTRAS, AnyArray, Problem
 
 #: Most values that are written out if there is a recipe to give instead: about 64 kB of text.
 MOST_VALUES = 8000
@@ -36,12 +36,14 @@ def to_data(problem: Problem, recipe: str | None = None) -> dict[str, Any]:
         "reduction": problem.reduction,
         "label_smoothing": problem.label_smoothing,
         "sentinel": problem.sentinel,
+        **problem.extras,
     }
 
 
 def from_data(data: Mapping[str, Any]) -> Problem:
     """The inverse of ``to_data``, strides and all; raises ValueError where a recipe stands for values."""
     given: dict[str, Any] = {name: data[name] for name in ("ignore_index", "reduction", "label_smoothing", "sentinel")}
+    given.update((name, data.get(name, neutral)) for name, neutral in EXTRAS.items())
     for name in ("logits", "target", "weight", "cotangent"):
         given[name] = None if data[name] is None else _array_of(data[name])
     return Problem(**given)
@@ -57,7 +59,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     describe a problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
-    known |= {"logits_dtype", "target_dtype"}
+    known |= {"logits_dtype", "target_dtype", *EXTRAS}
     if extra := set(data) - known:
         raise ValueError(f"unknown keys {sorted(extra)}")
     target = _literal_array(data["target"])
@@ -89,6 +91,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
         reduction=reduction,
         label_smoothing=float(data.get("label_smoothing", 0.0)),
         sentinel=sentinel,
+        **{name: float(data[name]) for name in EXTRAS if name in data},
     )
 
 
@@ -198,6 +201,10 @@ def traits(problem: Problem) -> set[str]:
         "many-classes": problem.classes > MANY,
         "many-rows": problem.rows > MANY,
         "empty-batch": problem.rows == 0,
+        "divisor": "divisor" in problem.extras,
+        "z-loss": "lse_square_scale" in problem.extras,
+        "logit-scale": "logit_scale" in problem.extras,
+        "softcap": "softcap" in problem.extras,
         f"reduction-{problem.reduction}": True,
     }
     return {name for name, holds in facts.items() if holds}
@@ -226,6 +233,10 @@ TRAITS: Iterable[str] = (
     "many-classes",
     "many-rows",
     "empty-batch",
+    "divisor",
+    "z-loss",
+    "logit-scale",
+    "softcap",
     "reduction-none",
     "reduction-sum",
     "reduction-mean",

@@ -14,6 +14,8 @@ from xent_reports.figures import element
 #: Arrays that do not fit the table and have more elements than this are described, not listed.
 _LISTED = 12
 _ARRAYS = ("logits", "target", "weight", "cotangent")
+#: Options that are not passed at these values, None for those that are not passed without one.
+_NEUTRAL = {"label_smoothing": 0, "divisor": None, "lse_square_scale": 0, "logit_scale": 1, "softcap": None}
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,9 @@ class Call:
     def facts(self) -> list[tuple[str, str]]:
         """The arguments of the call in words: each array's dtype and shape, each option's value."""
         arrays = [(name, self._described(name)) for name in _ARRAYS]
-        names = () if self.logits_only else ("reduction", "ignore_index", "label_smoothing")
+        names = () if self.logits_only else ("reduction", "ignore_index", *_NEUTRAL)
         options = [(name, getattr(self.content, name)) for name in names]
-        written = [(k, element(v, "float64")) for k, v in options if v is not None and (k, v) != ("label_smoothing", 0)]
+        written = [(k, element(v, "float64")) for k, v in options if v is not None and _NEUTRAL.get(k) != v]
         return [fact for fact in arrays if fact[1]] + written
 
     def _described(self, name: str) -> str:

@@ -29,6 +29,7 @@ def drawn():
     subject = Subject.of(NumpyTwin(), "float32")
     yield from (trial.problem for trial in trials(subject, JOINT, Settings("quick")))
     yield RICH
+    yield RICH.with_(weight=None, divisor=3.0, lse_square_scale=0.1, logit_scale=2.0, softcap=5.0)
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
     for odd in (np.nan, np.inf, -np.inf):

@@ -54,6 +54,10 @@ class Correct(NumpyTwin):
         maximum, log_sum = self.log_sum_exp(x)
         return (x - maximum) - log_sum if self.precision.form == "A" else x - (maximum + log_sum)
 
+    def stored(self, values: Array) -> Array:
+        """Values as they are read back from where they are stored: as they are."""
+        return values
+
     def log_softmax_rows(self, x: Array) -> Array:
         return self.log_probabilities(x)
 
@@ -107,25 +111,9 @@ class StoresResults(Correct):
         """Values as they are read back from a tensor of the logits' dtype."""
         return values.astype(self.dtype).astype(values.dtype)
 
-    def read(self, purpose: str, logits: Array, *arguments: Any, **options: Any) -> Call:
-        self.dtype = logits.dtype
-        return super().read(purpose, logits, *arguments, **options)
-
-    def softmax(self, logits: Array) -> Array:
-        self.dtype = logits.dtype
-        return super().softmax(logits)
-
-    def log_softmax(self, logits: Array) -> Array:
-        self.dtype = logits.dtype
-        return super().log_softmax(logits)
-
-    def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
-        self.dtype = logits.dtype
-        return super().softmax_vjp(cotangent, logits)
-
-    def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
-        self.dtype = logits.dtype
-        return super().log_softmax_vjp(cotangent, logits)
+    def by_row(self, array: Array) -> Array:
+        self.dtype = array.dtype
+        return super().by_row(array)
 
 
 class StoredSums(StoresResults):

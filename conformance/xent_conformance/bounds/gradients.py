@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.bounds import logit_map, z_loss
 from xent_conformance.bounds.class_sum import expm1
 from xent_conformance.problem import F64Array
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
 
 def of_logits(bounds: Bounds) -> F64Array:
     """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
+    mapped = _of_mapped_logits(bounds)
+    if not bounds.problem.maps_logits:
+        return mapped
+    # The gradient of the logits that the loss sees may be stored, and so is its product with their slope.
+    model, inner = bounds.model, np.abs(np.asarray(bounds.answer.grad_mapped).astype(np.float64))
+    slope = np.abs(np.asarray(bounds.answer.slope).astype(np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = logit_map.slope_error(bounds.problem, model)
+        tolerance = mapped * (slope + off) + inner * (off + 2 * model.u_o * slope)
+        tolerance = tolerance + model.eta * (2 + bounds.problem.logit_scale + inner)
+    tolerance = np.where(np.isnan(tolerance), math.inf, tolerance)
+    return np.asarray(np.where(mapped == 0, 0.0, tolerance))
+
+
+def _of_mapped_logits(bounds: Bounds) -> F64Array:
+    """The same for the logits after any scale and cap."""
     model, q, mass = bounds.model, bounds.shares, bounds.mass[:, None]
     p = bounds.parts.p
     scale = np.abs(_scale(bounds))[:, None]
@@ -26,8 +43,11 @@ def of_logits(bounds: Bounds) -> F64Array:
         if bounds.mixed:
             core = core + (bounds.class_height + 1) * model.u_a * p * mass + bounds.roundings * model.u_o * natural
             core = core + _roundings(bounds) * model.u_o * natural
+        if bounds.problem.lse_square_scale:
+            of_p = expm1(bounds.stored_error) + (model.k_exp + 1) * model.u_i
+            core = core + z_loss.gradient(bounds, of_p, natural)
         relative = _relative_error(bounds) + model.u_o * _scaled_by_the_cotangent(bounds)
-        tolerance = scale * core + relative * np.abs(bounds.answer.grad_logits.value)
+        tolerance = scale * core + relative * np.abs(np.asarray(bounds.answer.grad_mapped).astype(np.float64))
         # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
         # multiplies; the stored result.
         tolerance = tolerance + model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)
@@ -37,8 +57,11 @@ def of_logits(bounds: Bounds) -> F64Array:
             tolerance = tolerance + (1 + bounds.roundings) * p * np.minimum(lost, scale * mass)
     if bounds.divides_by_zero and bounds.answer.any_row_left:
         return np.full_like(tolerance, math.inf)
+    counted = ~bounds.answer.form.ignored[:, None]
     judged = np.isfinite(np.asarray(bounds.answer.row_losses).astype(np.float64))[:, None]
-    return np.asarray(np.where(judged, np.where(mass > 0, tolerance, 0.0), math.inf))
+    judged = judged & ~(logit_map.overflowing(bounds.parts)[:, None] & counted)
+    moved = counted if bounds.problem.lse_square_scale else mass > 0
+    return np.asarray(np.where(judged, np.where(moved, tolerance, 0.0), math.inf))
 
 
 def of_target(bounds: Bounds) -> F64Array:
@@ -52,7 +75,8 @@ def of_target(bounds: Bounds) -> F64Array:
         tolerance = scale * error + _relative_error(bounds) * np.abs(bounds.answer.grad_target.value)
     # A product that underflows before it is multiplied by a log-probability, and the products that it scales.
     tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + bounds.nlp)
-    return np.asarray(np.where(bounds.parts.defined & (not bounds.divides_by_zero), tolerance, math.inf))
+    judged = bounds.parts.defined & ~logit_map.overflowing(bounds.parts)[:, None]
+    return np.asarray(np.where(judged & (not bounds.divides_by_zero), tolerance, math.inf))
 
 
 def target_overflows(bounds: Bounds) -> npt.NDArray[np.bool_]:

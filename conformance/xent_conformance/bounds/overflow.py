@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from xent_conformance.bounds import z_loss
 from xent_conformance.problem import F64Array
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     rows = np.maximum(sizes.max(axis=1, initial=0.0), bounds.parts.log_sum_exp[:, 0] if bounds.model.form_b else 0.0)
     if bounds.mixed:
         rows = np.maximum(rows, sizes.sum(axis=1))
+    if problem.lse_square_scale:
+        rows = np.maximum(rows, z_loss.sizes(bounds))
     over: npt.NDArray[np.bool_] = rows >= bounds.limit
     if problem.reduction == "none":
         return over

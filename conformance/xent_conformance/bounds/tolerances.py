@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.bounds import gradients, overflow
+from xent_conformance.bounds import gradients, logit_map, overflow, z_loss
 from xent_conformance.bounds.class_sum import expm1, log_sum_error
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.formats import format_named
 from xent_conformance.oracle import Answer
+from xent_conformance.oracle.logit_map import mapped
 from xent_conformance.precision import Precision
 from xent_conformance.problem import F64Array
 
@@ -32,18 +33,19 @@ WORST_DIVISOR_ERROR = 0.25
 class Bounds:
     """Tolerances for every quantity of an answer under one precision, each computed when it is first used.
 
-    Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
+        Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
 
-    Example:
-        >>> import numpy as np
-        >>> from xent_conformance.bounds import Bounds
-        >>> from xent_conformance.conventions import Conventions
-        >>> from xent_conformance.oracle import Answer
-        >>> from xent_conformance.precision import Precision
-        >>> from xent_conformance.problem import Problem
-        >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
-        >>> f"{float(Bounds(answer, Precision()).loss):.1e}"
-        '7.2e-07'
+        Example:
+            >>> import numpy as np
+            >>> from xent_conformance.bounds import Bounds
+            >>> from xent_conformance.conventions import Conventions
+            >>> from xent_conformance.oracle import Answer
+    from xent_conformance.oracle.logit_map import mapped
+            >>> from xent_conformance.precision import Precision
+            >>> from xent_conformance.problem import Problem
+            >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
+            >>> f"{float(Bounds(answer, Precision()).loss):.1e}"
+            '7.2e-07'
     """
 
     def __init__(self, answer: Answer, precision: Precision) -> None:
@@ -52,6 +54,8 @@ class Bounds:
         self.problem = answer.problem
         self.model = ErrorModel(answer.problem.format, precision)
         self.parts = answer.plain_parts
+        if self.problem.maps_logits:
+            self.parts = logit_map.ChangedParts(self.parts, self.problem, self.model)
         self.nlp = self.parts.nlp
         options = self.problem
         self.mixed = bool(options.label_smoothing) or options.has_probabilities
@@ -82,6 +86,8 @@ class Bounds:
         model, parts = self.model, self.parts
         distance = np.maximum(parts.distance, parts.log_sum_exp) if model.form_b else parts.distance
         error = log_sum_error(parts, model) + model.u_i * (distance + self.nlp)
+        if isinstance(parts, logit_map.ChangedParts):
+            error = error + parts.shift
         return np.asarray(np.where(parts.defined, error * (1 + 8 * model.u_i), 0.0))
 
     @cached_property
@@ -115,7 +121,10 @@ class Bounds:
             # is stored, whose rounding is counted already.
             tolerance = tolerance + model.u_o * np.abs(self.row_values())
         tolerance = tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0)
-        return np.asarray(np.where(overflow.cancelling_rows(self), math.inf, tolerance))
+        if self.problem.lse_square_scale:
+            tolerance = tolerance + z_loss.row_losses(self)
+        lost = overflow.cancelling_rows(self) | (logit_map.overflowing(self.parts) & ~self.answer.form.ignored)
+        return np.asarray(np.where(lost, math.inf, tolerance))
 
     @cached_property
     def loss(self) -> F64Array:
@@ -124,7 +133,12 @@ class Bounds:
             return self.row_losses
         model = self.model
         values = np.abs(self.row_values()) + self.row_losses
+        if self.problem.lse_square_scale:
+            # It may be added up beside the rest, which may be negative.
+            values = values + 2 * z_loss.values(self)
         tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
+        if self.problem.lse_square_scale:
+            tolerance = tolerance + 4 * model.u_o * z_loss.values(self).sum()
         tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta
         if overflow.cancels(self):
             return np.asarray(math.inf)
@@ -242,5 +256,8 @@ class Bounds:
         model = self.model
         if not model.form_b:
             return self.nlp * model.u_a
-        logits = np.abs(np.nan_to_num(self.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
+        logits = self.problem.logits_by_row()
+        if self.problem.maps_logits:
+            logits = mapped(logits, *self.problem.logit_map)
+        logits = np.abs(np.nan_to_num(logits, nan=0.0, posinf=0.0, neginf=0.0))
         return np.maximum(self.nlp, logits + self.parts.log_sum_exp) * max(model.u_i, model.u_a)

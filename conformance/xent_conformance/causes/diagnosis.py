@@ -9,10 +9,10 @@ from enum import Enum
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.causes.facts import facts
 from xent_conformance.causes.variants import WITHOUT, variants
-from xent_conformance.problem import Problem
+from xent_conformance.problem import EXTRAS, Problem
 
 #: Values of the options of a call that are not passed.
-OPTIONS = {"weight": None, "ignore_index": None, "reduction": "mean", "label_smoothing": 0.0}
+OPTIONS = {"weight": None, "ignore_index": None, "reduction": "mean", "label_smoothing": 0.0, **EXTRAS}
 PLACES = {fact: place for place, fact in enumerate(WITHOUT)}
 
 

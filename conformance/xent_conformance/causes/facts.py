@@ -39,6 +39,7 @@ def _options(problem: Problem) -> Iterator[str]:
     yield "smoothing" if problem.label_smoothing else "no smoothing"
     if problem.label_smoothing == 1:
         yield "full smoothing"
+    yield from problem.extras
     cotangent = problem.cotangent
     if cotangent is not None and is_floating(cotangent.dtype) and (cotangent.astype(np.float64) != 1).any():
         yield "a cotangent other than ones"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import CLASSES, LOGITS, ROWS, facts
-from xent_conformance.problem import Problem, array_of
+from xent_conformance.problem import EXTRAS, Problem, array_of
 from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
@@ -185,6 +185,7 @@ WITHOUT: dict[str, Variants] = {
     "smoothing": _option(label_smoothing=0.0),
     "no smoothing": _option(label_smoothing=0.1),
     "full smoothing": _option(label_smoothing=0.5),
+    **{name: _option(**{name: neutral}) for name, neutral in EXTRAS.items()},
     "class weights": _option(weight=None),
     "no class weights": numbers.random_weights,
     "reduction none": _reduced("sum", "mean"),

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from xent_conformance.formats import dtype_of, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
-from xent_conformance.strategies.situations import CONFIDENT, COTANGENTS, EXTREME, LABEL_DTYPES, SIZES
+from xent_conformance.strategies.situations import CONFIDENT, COTANGENTS, EXTREME, LABEL_DTYPES, LANGUAGE_MODELS, SIZES
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
 #: Number of drawn problems of each stream for each dtype and seed.
-DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6, CONFIDENT: 12}
+DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6, CONFIDENT: 12, LANGUAGE_MODELS: 12}
 
 #: Classes and rows of the directed problems: one more than a power of two, so that sums are exact in no order.
 CLASSES = (3, 33, 257, 1025, 4097)

@@ -56,7 +56,8 @@ def compared(trial: Trial) -> Iterator[Compared]:
     def has(need: Need) -> bool:
         return need.met_by(trial.subject)
 
-    for need in (LOG_SOFTMAX, SOFTMAX) if not trial.problem.ignored().any() else ():
+    plain = not trial.problem.extras
+    for need in (LOG_SOFTMAX, SOFTMAX) if plain and not trial.problem.ignored().any() else ():
         if has(need):
             yield _one(trial, need.name, _primitive)
     if not has(CROSS_ENTROPY):
@@ -66,7 +67,7 @@ def compared(trial: Trial) -> Iterator[Compared]:
         yield _one(trial, "grad_logits", _grad_logits)
         if trial.problem.has_probabilities and has(PROBABILITY_TARGETS):
             yield _one(trial, "grad_target", _grad_target)
-    if has(SECOND_ORDER):
+    if plain and has(SECOND_ORDER):
         yield _one(trial, "hessian", _hessian)
 
 

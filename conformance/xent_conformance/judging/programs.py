@@ -81,6 +81,7 @@ def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
         ("ignore_index", problem.ignore_index),
         ("reduction", problem.reduction),
         ("label_smoothing", problem.label_smoothing),
+        *problem.extras.items(),
     )
 
 

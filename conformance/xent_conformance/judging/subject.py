@@ -101,14 +101,18 @@ class Subject:
         return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
     def takes(self, problem: Problem) -> bool:
-        """Whether the number of classes and the smoothing of a problem are within the claims.
+        """Whether the number of classes and the smoothing of a problem are within the claims, and it has one answer.
 
         No classes, and smoothing outside [0, 1], are invalid calls whatever is claimed, so they are taken.
         """
         claims, classes = self.capabilities, problem.classes
         if 0 < classes < claims.min_classes or classes > (claims.max_classes or classes):
             return False
-        return not claims.max_label_smoothing < problem.label_smoothing <= 1
+        if claims.max_label_smoothing < problem.label_smoothing <= 1:
+            return False
+        # Whether class weights are in the z-loss of a mean, and in what it is divided by, differs.
+        weighted_mean = problem.weight is not None and problem.reduction == "mean" and problem.divisor is None
+        return not (weighted_mean and problem.lse_square_scale)
 
     def within_claims(self, problem: Problem) -> Problem | None:
         """A drawn problem changed to be within this subject's claims; None if that is not possible."""
@@ -127,6 +131,7 @@ class Subject:
             "ignore_index": problem.ignore_index is not None,
             "unbatched": axes == 1,
             "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
+            **dict.fromkeys(problem.extras, True),
         }
         return {claim for claim, used in needed.items() if used and not getattr(self.capabilities, claim)}
 
@@ -191,6 +196,16 @@ LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))
 WEIGHT = Need("class weights", lambda s: s.capabilities.weight, "weight")
 PROBABILITY_TARGETS = Need("probability targets", lambda s: s.capabilities.probability_targets, "probability_targets")
 LABEL_SMOOTHING = Need("label_smoothing", lambda s: s.capabilities.label_smoothing, "label_smoothing")
+DIVISOR = Need("a divisor given by the caller", lambda s: s.capabilities.divisor, "divisor")
+Z_LOSS = Need("lse_square_scale", lambda s: s.capabilities.lse_square_scale, "lse_square_scale")
+LOGIT_SCALE = Need("logit_scale", lambda s: s.capabilities.logit_scale, "logit_scale")
+SOFTCAP = Need("softcap", lambda s: s.capabilities.softcap, "softcap")
+#: Options of language models, by name.
+EXTRA_NEEDS = {need.claim: need for need in (DIVISOR, Z_LOSS, LOGIT_SCALE, SOFTCAP)}
+TOGETHER = Need(
+    "two of divisor, lse_square_scale, logit_scale and softcap",
+    lambda s: sum(need.met_by(s) for need in EXTRA_NEEDS.values()) > 1,
+)
 FULL_SMOOTHING = Need("label_smoothing=1", lambda s: s.capabilities.max_label_smoothing == 1, "label_smoothing=1")
 DETERMINISM = Need("deterministic results", lambda s: s.capabilities.deterministic)
 IGNORING = Need(

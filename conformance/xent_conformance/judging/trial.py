@@ -69,7 +69,8 @@ class Trial:
         shared: Answer and bounds, shared with other trials of the same problem.
         recipe: The recipe that the problem was drawn from; None for other problems.
         example: Its number in its source.
-        like: Another trial. If that has the same array of logits, the exact softmax is computed only once for both.
+        like: Another trial. If that has the same array of logits, scaled and capped in the same way, the exact softmax
+            is computed only once for both.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Trial:
         self.shared: dict[Any, Any] = {} if shared is None else shared
         self.recipe = recipe
         self.example = example
-        self._like = like if like is not None and like.problem.logits is problem.logits else None
+        self._like = like if like is not None and _same_softmax(like.problem, problem) else None
         # The invocation is stored too: keys contain ids of arrays, which could be reused once they are freed.
         self._outcomes: dict[Any, tuple[Invocation, Outcome | LostError]] = {}
 
@@ -237,6 +238,10 @@ class Trial:
             form = WrongForm(quantity=name, calls=(call,), problem=self.problem, got=got, expected=expected)
             raise SpoiledError(form)
         return as_float64(array)
+
+
+def _same_softmax(first: Problem, second: Problem) -> bool:
+    return first.logits is second.logits and first.logit_map == second.logit_map
 
 
 def spoiling(outcome: Outcome, name: str, call: Invocation, problem: Problem) -> Finding | None:

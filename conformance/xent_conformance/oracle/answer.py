@@ -15,6 +15,7 @@ import numpy.typing as npt
 from xent_conformance.conventions import Conventions
 from xent_conformance.oracle.arithmetic import ARB, Arithmetic, arithmetic_for
 from xent_conformance.oracle.log1p_form import SoftmaxParts, softmax_parts
+from xent_conformance.oracle.logit_map import mapped, slope, slope_ball
 from xent_conformance.oracle.normal_form import NormalForm, normal_form, smoothing_shares
 from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.problem import F64Array, Problem
@@ -72,7 +73,11 @@ class Answer:
         self.problem = problem
         self.conventions = conventions
         self.arithmetic = arithmetic or arithmetic_for(problem.dtype)
-        if like is not None and (like.problem.logits is not problem.logits or like.arithmetic is not self.arithmetic):
+        if like is not None and (
+            like.problem.logits is not problem.logits
+            or like.problem.logit_map != problem.logit_map
+            or like.arithmetic is not self.arithmetic
+        ):
             raise ValueError("answers share a softmax only for the same array of logits, in the same arithmetic")
         self._like = like
 
@@ -85,8 +90,9 @@ class Answer:
         if self.arithmetic is ARB:
             from xent_conformance.oracle.arb import softmax_parts_arb
 
-            return softmax_parts_arb(logits)
-        return softmax_parts(self.arithmetic.array(logits))
+            return softmax_parts_arb(logits, *self.problem.logit_map)
+        x = self.arithmetic.array(logits)
+        return softmax_parts(mapped(x, *self.problem.logit_map) if self.problem.maps_logits else x)
 
     @cached_property
     def plain_parts(self) -> PlainParts:
@@ -109,10 +115,24 @@ class Answer:
         return self._exact(self.parts.p)
 
     @cached_property
+    def log_sum_exp(self) -> RealArray:
+        """Logarithm of the sum of exponentials of each row's logits, (rows,)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray((self.parts.m + self.parts.log_sum)[:, 0])
+
+    @cached_property
+    def z_losses(self) -> RealArray:
+        """What the square of the log-sum-exp adds to the loss of each row, (rows,): zero for ignored rows."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            square = self.arithmetic.number(self.problem.lse_square_scale) * self.log_sum_exp * self.log_sum_exp
+        return np.asarray(np.where(self.form.ignored, 0, square))
+
+    @cached_property
     def row_losses(self) -> RealArray:
         """Loss of each row, (rows,): zero for ignored rows, whatever their content."""
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.asarray(np.where(self.read, self.form.q * self.parts.nlp, 0).sum(axis=1))
+            losses = np.asarray(np.where(self.read, self.form.q * self.parts.nlp, 0).sum(axis=1))
+            return losses + self.z_losses if self.problem.lse_square_scale else losses
 
     @cached_property
     def loss(self) -> Exact:
@@ -133,14 +153,42 @@ class Answer:
 
     @cached_property
     def grad_logits(self) -> Exact:
-        """Gradient of the logits, (rows, C): G (p S - Q), computed as p (S - Q) - Q (1 - p)."""
+        """Gradient of the logits, (rows, C): that of the logits that the loss sees, times their own derivative."""
+        if not self.problem.maps_logits:
+            return self._exact(self.grad_mapped)
+        with np.errstate(invalid="ignore", over="ignore"):
+            gradient = np.asarray(self.grad_mapped * self.slope)
+        # Whatever they hold.
+        gradient[self.form.ignored] = self.grad_mapped[self.form.ignored]
+        return self._exact(gradient)
+
+    @cached_property
+    def grad_mapped(self) -> RealArray:
+        """Gradient of the logits after any scale and cap, (rows, C).
+
+        It is G (p S - Q), computed as p (S - Q) - Q (1 - p), and 2 G lse_square_scale logsumexp p.
+        """
         q = self.form.q
         with np.errstate(invalid="ignore", over="ignore"):
             plain = self.parts.p * (q.sum(axis=1, keepdims=True) - q) - q * self.parts.one_minus_p
+            if self.problem.lse_square_scale:
+                factor = self.arithmetic.number(2 * self.problem.lse_square_scale)
+                plain = plain + (factor * self.log_sum_exp)[:, None] * self.parts.p
             gradient = np.asarray(self.scale[:, None] * plain)
-        if self.any_row_left or self.problem.reduction != "mean" or self.conventions.all_ignored_gradient == "zero":
+        counted = self.any_row_left or self.problem.reduction != "mean" or self.problem.divisor is not None
+        if counted or self.conventions.all_ignored_gradient == "zero":
             gradient[self.form.ignored] = 0
-        return self._exact(gradient)
+        return gradient
+
+    @cached_property
+    def slope(self) -> RealArray:
+        """Derivative of each logit that the loss sees with respect to the logit that is given, (rows, C)."""
+        logits = self.problem.logits_by_row()
+        if self.arithmetic is not ARB:
+            return slope(self.arithmetic.array(logits), *self.problem.logit_map)
+        slopes = np.empty(logits.shape, dtype=object)
+        slopes.reshape(-1)[:] = [slope_ball(x, *self.problem.logit_map) for x in logits.reshape(-1).tolist()]
+        return slopes
 
     @cached_property
     def grad_target(self) -> Exact:
@@ -154,7 +202,12 @@ class Answer:
             return self._exact(np.asarray(self.scale[:, None] * slope))
 
     def hessian_times(self, vector: F64Array) -> Exact:
-        """Second derivative times a vector (rows, C): G S p (v - <p, v>), zero on ignored rows."""
+        """Second derivative times a vector (rows, C): G S p (v - <p, v>), zero on ignored rows.
+
+        Raises ValueError for options of language models that would add to it.
+        """
+        if self.problem.lse_square_scale or self.problem.maps_logits:
+            raise ValueError("second derivatives are of the loss without lse_square_scale, logit_scale and softcap")
         p, v = self.parts.p, self.arithmetic.array(vector)
         with np.errstate(invalid="ignore", over="ignore"):
             factor = (self.scale * self.form.q.sum(axis=1))[:, None]
@@ -188,6 +241,8 @@ class Answer:
         return Exact(*self.arithmetic.split(values))
 
     def _mean(self, total: Any) -> Any:
+        if self.problem.divisor is not None:
+            return total / self.form.divisor
         if not self.any_row_left:
             conventions = self.conventions
             choice = conventions.all_ignored_loss if self.problem.rows else conventions.empty_batch_loss

@@ -14,19 +14,20 @@ from flint import arb, ctx
 
 from xent_conformance.oracle.arithmetic import ARB_PRECISION
 from xent_conformance.oracle.log1p_form import RealArray, SoftmaxParts
+from xent_conformance.oracle.logit_map import mapped_ball
 
 #: Relative accuracy of every value, in bits.
 BITS = 70
 LAST_PRECISION = 1 << 15
 
 
-def softmax_parts_arb(logits: npt.NDArray[np.float64]) -> SoftmaxParts:
-    """Parts of logits (rows, C) without nan or +inf, as object arrays of arb."""
+def softmax_parts_arb(logits: npt.NDArray[np.float64], scale: float = 1.0, cap: float | None = None) -> SoftmaxParts:
+    """Parts of logits (rows, C), scaled and capped, without nan or +inf, as object arrays of arb."""
     shape = logits.shape
     wide: dict[str, RealArray] = {k: np.empty(shape, dtype=object) for k in ("d", "nlp", "p", "one_minus_p")}
     narrow: dict[str, RealArray] = {k: np.empty((shape[0], 1), dtype=object) for k in ("t", "log_sum", "m")}
     for i, row in enumerate(logits):
-        parts, inverse = _row(row)
+        parts, inverse = _row(row, scale, cap)
         for name, out in wide.items():
             out[i] = np.array(parts[name], dtype=object)[inverse]
         for name, out in narrow.items():
@@ -34,12 +35,12 @@ def softmax_parts_arb(logits: npt.NDArray[np.float64]) -> SoftmaxParts:
     return SoftmaxParts(**wide, **narrow)
 
 
-def _row(row: npt.NDArray[np.float64]) -> tuple[dict[str, Any], npt.NDArray[np.intp]]:
+def _row(row: npt.NDArray[np.float64], scale: float, cap: float | None) -> tuple[dict[str, Any], npt.NDArray[np.intp]]:
     values, inverse, counts = np.unique(row, return_inverse=True, return_counts=True)
     precision = ARB_PRECISION
     while True:
         ctx.prec = precision
-        parts = _row_at_precision(values, counts)
+        parts = _row_at_precision(values, counts, scale, cap)
         certain = all(_certain(v) for name in ("nlp", "p", "one_minus_p") for v in parts[name])
         if certain or precision >= LAST_PRECISION:
             ctx.prec = ARB_PRECISION
@@ -47,13 +48,16 @@ def _row(row: npt.NDArray[np.float64]) -> tuple[dict[str, Any], npt.NDArray[np.i
         precision *= 2
 
 
-def _row_at_precision(values: npt.NDArray[np.float64], counts: npt.NDArray[np.intp]) -> dict[str, Any]:
-    if not np.isfinite(values[-1]):
+def _row_at_precision(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.intp], scale: float, cap: float | None
+) -> dict[str, Any]:
+    if np.isnan(values[-1]) or (cap is None and np.isinf(values[-1])):
         undefined = [arb("nan")] * len(values)
         parts: dict[str, Any] = dict.fromkeys(("d", "nlp", "p", "one_minus_p"), undefined)
         return parts | dict.fromkeys(("m", "t", "log_sum"), arb("nan"))
-    top = arb(float(values[-1]))
-    d = [arb(float(v)) - top if np.isfinite(v) else None for v in values]
+    # Both maps grow with the logit. The difference of a ball to itself would not be exactly zero.
+    *below, top = [mapped_ball(float(v), scale, cap) for v in values]
+    d = [*(None if z is None else z - top for z in below), arb(0)]
     e = [arb(0) if x is None else x.exp() for x in d]
     others = [int(n) - (i == len(values) - 1) for i, n in enumerate(counts)]
     t = sum((x * n for x, n in zip(e, others, strict=True)), arb(0))

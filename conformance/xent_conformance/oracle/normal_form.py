@@ -23,7 +23,7 @@ RealArray = npt.NDArray[Any]
 
 
 class NormalForm(NamedTuple):
-    """Q (rows, C), the divisor of the mean, and its summands (rows,)."""
+    """Q (rows, C), the divisor of the mean, and its summands (rows,), or (1,) if the divisor is given."""
 
     q: RealArray
     divisor: Any
@@ -78,7 +78,9 @@ def _smoothed(problem: Problem, conventions: Conventions, target: RealArray, ari
 def _divisor_terms(
     problem: Problem, conventions: Conventions, weighted: RealArray, arithmetic: Arithmetic
 ) -> RealArray:
-    """The summands of the mean's divisor, (rows,)."""
+    """The summands of the mean's divisor, (rows,), or the divisor that is given, (1,)."""
+    if problem.divisor is not None:
+        return arithmetic.array(np.array([problem.divisor]))
     summed = (
         conventions.probability_divisor == "weighted"
         if problem.has_probabilities

@@ -13,15 +13,27 @@ F64Array = npt.NDArray[np.float64]
 
 
 class PlainParts:
-    """Arrays (rows, C), or (rows, 1) for t, log_sum and log_sum_exp. Bounds of several precisions share them."""
+    """Arrays (rows, C), or (rows, 1) for t, log_sum and log_sum_exp. Bounds of several precisions share them.
+
+    ``distance`` is max - x, ``defined`` and ``infinite`` say where nlp is finite and where it is infinite.
+    """
+
+    defined: npt.NDArray[np.bool_]
+    infinite: npt.NDArray[np.bool_]
+    nlp: F64Array
+    distance: F64Array
+    p: F64Array
+    t: F64Array
+    log_sum: F64Array
+    log_sum_exp: F64Array
 
     def __init__(self, parts: SoftmaxParts) -> None:
-        """``distance`` is max - x, ``defined`` and ``infinite`` say where nlp is finite and where it is infinite."""
+        """From the softmax in any arithmetic."""
         d, nlp = _float64(parts.d), _float64(parts.nlp)
-        self.defined: npt.NDArray[np.bool_] = np.isfinite(nlp)
-        self.infinite: npt.NDArray[np.bool_] = np.isinf(nlp)
-        self.nlp: F64Array = np.where(self.defined, nlp, 0.0)
-        self.distance: F64Array = np.where(np.isfinite(d), -d, 0.0)
+        self.defined = np.isfinite(nlp)
+        self.infinite = np.isinf(nlp)
+        self.nlp = np.where(self.defined, nlp, 0.0)
+        self.distance = np.where(np.isfinite(d), -d, 0.0)
         self.p = _finite(_float64(parts.p))
         self.t = _finite(_float64(parts.t))
         self.log_sum = _finite(_float64(parts.log_sum))

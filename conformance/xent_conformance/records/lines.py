@@ -165,6 +165,10 @@ class ProblemLine(msgspec.Struct, kw_only=True, frozen=True):
     reduction: str
     label_smoothing: Number = 0.0
     sentinel: int | None = None
+    divisor: Number | None = None
+    lse_square_scale: Number = 0.0
+    logit_scale: Number = 1.0
+    softcap: Number | None = None
 
 
 class ExceptionLine(msgspec.Struct, kw_only=True, frozen=True):

@@ -97,6 +97,8 @@ def _range(problem: Problem, share: float, room: float) -> tuple[float, float]:
 
 def _divisor(problem: Problem) -> float:
     """The magnitude of the mean's divisor."""
+    if problem.divisor is not None:
+        return problem.divisor
     if problem.has_probabilities:
         return float(problem.rows)
     return abs(float(problem.class_weights()[problem.labels()[~problem.ignored()]].sum()))

@@ -45,6 +45,7 @@ class Recipe:
     target_layout: str = ""
     seed: int = 0
     values: tuple[tuple[float, ...], ...] | None = None
+    options: tuple[tuple[str, float], ...] | None = None
 
     @classmethod
     def of(cls, chosen: Mapping[str, Any], seed: int, values: Any = None) -> Recipe:
@@ -78,14 +79,20 @@ class Recipe:
         like = np.empty((*shape[:1], classes, *shape[1:]) if shape else (classes,))
         arrange = _Arranger(like, shape, layout)
         weight = self._weight(rng, classes, dtype, capabilities)
+        reduction = self._claimed_reduction(weight, rows, dtype, capabilities)
+        extras = self._extras(reduction, capabilities)
+        if reduction == "mean" and "lse_square_scale" in extras and "divisor" not in extras:
+            # What such a mean of weighted rows is divided by differs.
+            weight = None
         problem = Problem(
             logits=arrange.wide(logits, dtype),
             target=replace(arrange, layout=beside).target(target, dtype),
             weight=weight,
             ignore_index=passed,
-            reduction=self._claimed_reduction(weight, rows, dtype, capabilities),
+            reduction=reduction,
             label_smoothing=min(self.label_smoothing, capabilities.max_label_smoothing * capabilities.label_smoothing),
             sentinel=capabilities.default_ignore_index,
+            **extras,
         )
         return problem.with_(cotangent=cotangent_of(problem, self.cotangent, rng))
 
@@ -98,12 +105,22 @@ class Recipe:
 
     def _claimed_reduction(self, weight: AnyArray | None, rows: int, dtype: str, capabilities: Capabilities) -> str:
         claimed = capabilities.reductions
-        chosen = self.reduction if self.reduction in claimed else claimed[self.seed % len(claimed)]
+        # Nothing else is divided.
+        wanted = "mean" if "divisor" in self._claimed_extras(capabilities) else self.reduction
+        chosen = wanted if wanted in claimed else claimed[self.seed % len(claimed)]
         heaviest = 1.0 if weight is None else float(np.abs(weight.astype(np.float64)).max())
         if chosen == "mean" and rows * max(1.0, heaviest) > format_named(dtype).max_finite / 2:
             # The divisor may exceed the format's range.
             return next((r for r in ("none", "sum") if r in claimed), chosen)
         return chosen
+
+    def _claimed_extras(self, capabilities: Capabilities) -> dict[str, float]:
+        return {name: value for name, value in self.options or () if getattr(capabilities, name)}
+
+    def _extras(self, reduction: str, capabilities: Capabilities) -> dict[str, Any]:
+        """The claimed options of language models."""
+        extras = self._claimed_extras(capabilities)
+        return {name: value for name, value in extras.items() if name != "divisor" or reduction == "mean"}
 
     def _logits(
         self, rng: np.random.Generator, rows: int, classes: int, dtype: str, capabilities: Capabilities

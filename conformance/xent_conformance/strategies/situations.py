@@ -220,6 +220,42 @@ LINEAR = Stream(
     },
     budget=0.1,
 )
+#: Options of language models, each alone, and several of them in one call; many tokens are ignored.
+LANGUAGE_MODELS = Stream(
+    "language models",
+    only={
+        **MORE,
+        "shape": {
+            # Where a single class or row hides nothing.
+            "small": [((4,), 3), ((5,), 5), ((8,), 10), ((2,), 7)],
+            "unbatched": [((), 5), ((), 33)],
+            "spatial": SHAPES["spatial"],
+            "block edge": ANY_SIZE["block edge"],
+            "many rows": [*SHAPES["many rows"], *[Sizes((2, 8), (255, 4096))] * 3],
+            "many classes": [*SHAPES["many classes"], *[Sizes((514, 16384), (2, 4))] * 2],
+        },
+        "target": {**INDEX, "probabilities": ["dense probabilities", "peaked probabilities", "one-hot probabilities"]},
+        "weight": {"none": ["none"], "positive": ["random", "powers of two"], "other": ["some zero", "negative"]},
+        "ignore": {"none": ["none"], "some": ["default", "outside", "tail", "first", "all"], "class": ["a target"]},
+        "label_smoothing": {"off": [0.0], "on": [0.1, 0.25, 0.9, 1.0]},
+        "options": {
+            "divisor": [(("divisor", value),) for value in (3.0, 12.5, 1000.0)],
+            "z-loss": [(("lse_square_scale", value),) for value in (1e-4, 0.01, 0.5)],
+            "logit scale": [(("logit_scale", value),) for value in (0.0625, 0.3, 1.7, 14.3)],
+            "softcap": [(("softcap", value),) for value in (1.5, 30.0, 50.0)],
+            "several": [
+                (("divisor", 7.0), ("lse_square_scale", 0.05)),
+                (("divisor", 9.0), ("softcap", 20.0)),
+                (("lse_square_scale", 0.1), ("softcap", 5.0)),
+                (("logit_scale", 2.5), ("softcap", 15.0)),
+                (("divisor", 40.0), ("lse_square_scale", 0.002), ("logit_scale", 0.7), ("softcap", 8.0)),
+            ],
+        },
+        "ignored_content": {"plain": ["plain"], "nan": ["nan", "infinite", "masked"]},
+        "cotangent": MENU["cotangent"],
+    },
+    budget=1.0,
+)
 #: One row of several is replaced by nan or infinities afterwards.
 SPOILED = Stream(
     "spoiled rows",

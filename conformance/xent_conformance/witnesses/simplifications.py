@@ -10,13 +10,15 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
-from xent_conformance.problem import AnyArray, Problem, array_of
+from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
 from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
 
 #: Arrays with at most this many elements that are not neutral are simplified element by element.
 SMALL = 48
 #: The neutral value of an array's elements, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
+#: A round value of each option of language models.
+ROUND = {"divisor": 2.0, "lse_square_scale": 1.0, "logit_scale": 2.0, "softcap": 1.0}
 
 Places = npt.NDArray[np.intp]
 
@@ -41,7 +43,7 @@ def _plain(problem: Problem) -> Problem:
     cotangent = None if problem.cotangent is None else np.ones_like(problem.cotangent)
     changes = {"logits": np.zeros_like(problem.logits), "target": target, "cotangent": cotangent}
     reduction = "sum" if problem.reduction == "mean" else problem.reduction
-    return problem.with_(**changes, reduction=reduction, weight=None, ignore_index=None, label_smoothing=0.0)
+    return problem.with_(**changes, reduction=reduction, weight=None, ignore_index=None, label_smoothing=0.0, **EXTRAS)
 
 
 def plainer(problem: Problem) -> Iterator[Problem | None]:
@@ -56,6 +58,9 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
     if problem.label_smoothing:
         yield problem.with_(label_smoothing=0.0)
         yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None
+    for name, value in problem.extras.items():
+        yield problem.with_(**{name: EXTRAS[name]})
+        yield problem.with_(**{name: ROUND[name]}) if value not in (ROUND[name], 1.0) else None
     if problem.ignore_index is not None:
         yield _ignoring_by_default(problem)
     if problem.reduction == "mean":
