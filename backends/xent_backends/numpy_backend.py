@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends import callables, numpy_cross_entropy, numpy_linear
+from xent_backends import callables, numpy_cross_entropy, numpy_functions, numpy_linear
 from xent_backends.callable_classes import class_of
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
@@ -148,6 +148,30 @@ class NumpyBackend:
         """Gradient of log_softmax."""
         return numpy_cross_entropy.log_softmax_vjp(cotangent, logits)
 
+    def logsumexp(self, logits: AnyArray) -> AnyArray:
+        """Logarithm of the sum of exponentials of each row."""
+        return numpy_functions.logsumexp(logits)
+
+    def logsumexp_vjp(self, cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+        """Gradient of logsumexp."""
+        return numpy_functions.logsumexp_vjp(cotangent, logits)
+
+    def token_log_probs(self, logits: AnyArray, target: AnyArray) -> AnyArray:
+        """Log-probability of each row's class index."""
+        return numpy_functions.token_log_probs(logits, target)
+
+    def token_log_probs_vjp(self, cotangent: AnyArray, logits: AnyArray, target: AnyArray) -> AnyArray:
+        """Gradient of these log-probabilities."""
+        return numpy_functions.token_log_probs_vjp(cotangent, logits, target)
+
+    def entropy(self, logits: AnyArray) -> AnyArray:
+        """Entropy of each row."""
+        return numpy_functions.entropy(logits)
+
+    def entropy_vjp(self, cotangent: AnyArray, logits: AnyArray) -> AnyArray:
+        """Gradient of the entropy."""
+        return numpy_functions.entropy_vjp(cotangent, logits)
+
     def nll_loss(self, log_probs: AnyArray, target: AnyArray, **options: Any) -> AnyArray:
         """Negative log-likelihood of class indices."""
         return numpy_cross_entropy.nll_loss(log_probs, target, **options)
@@ -172,7 +196,10 @@ class NumpyBackend:
 
     def reproducer(self) -> ReproducerParts:
         """A script that loads the implementation from this package, which needs NumPy and ml_dtypes only."""
-        setup = "import ml_dtypes\nimport numpy as np\nfrom xent_backends import numpy_cross_entropy, numpy_linear"
+        setup = (
+            "import ml_dtypes\nimport numpy as np\n"
+            "from xent_backends import numpy_cross_entropy, numpy_functions, numpy_linear"
+        )
         return ReproducerParts(setup, ARRAY, RESULT, {name: one_line(name, *call) for name, call in CALLS.items()})
 
 
@@ -202,6 +229,16 @@ CALLS: Mapping[str, tuple[str, str]] = {
     "log_softmax": ("logits", "numpy_cross_entropy.log_softmax(logits)"),
     "softmax_vjp": ("cotangent, logits", "numpy_cross_entropy.softmax_vjp(cotangent, logits)"),
     "log_softmax_vjp": ("cotangent, logits", "numpy_cross_entropy.log_softmax_vjp(cotangent, logits)"),
+    **{name: ("logits", f"numpy_functions.{name}(logits)") for name in ("logsumexp", "entropy")},
+    **{
+        name: ("cotangent, logits", f"numpy_functions.{name}(cotangent, logits)")
+        for name in ("logsumexp_vjp", "entropy_vjp")
+    },
+    "token_log_probs": ("logits, target", "numpy_functions.token_log_probs(logits, target)"),
+    "token_log_probs_vjp": (
+        "cotangent, logits, target",
+        "numpy_functions.token_log_probs_vjp(cotangent, logits, target)",
+    ),
     "nll_loss": ("log_probs, target, **options", "numpy_cross_entropy.nll_loss(log_probs, target, **options)"),
 }
 

@@ -1,8 +1,9 @@
 """The interface between the suite and an implementation under test.
 
 A backend is any object with ``name``, ``capabilities`` and at least one of the functions ``cross_entropy``,
-``linear_cross_entropy``, ``softmax``, ``log_softmax`` and ``nll_loss``; nothing needs to be subclassed. Each further
-function is a protocol of its own, and a backend that has the method claims that it works.
+``linear_cross_entropy``, ``softmax``, ``log_softmax``, ``nll_loss``, ``logsumexp``, ``token_log_probs`` and
+``entropy``; nothing needs to be subclassed. Each further function is a protocol of its own, and a backend that has the
+method claims that it works.
 
 Arrays are NumPy's (bfloat16 through ``ml_dtypes``). A backend that computes on arrays of its own also satisfies
 :class:`ArrayBridge`; the suite then converts every input with ``asarray`` and every result with ``asnumpy``.
@@ -54,12 +55,16 @@ from xent_conformance.protocols import (
     CrossEntropy,
     Described,
     Differentiable,
+    Entropy,
+    EntropyGradient,
     FusedLinear,
     FusedLinearGradient,
     LayerForm,
     LinearVjp,
     LogSoftmax,
     LogSoftmaxGradient,
+    LogSumExp,
+    LogSumExpGradient,
     NllLoss,
     Primitives,
     Reproducer,
@@ -68,6 +73,8 @@ from xent_conformance.protocols import (
     Softmax,
     SoftmaxGradient,
     Surroundings,
+    TokenLogProbs,
+    TokenLogProbsGradient,
     Vjp,
 )
 
@@ -81,12 +88,16 @@ __all__ = [
     "CrossEntropy",
     "Described",
     "Differentiable",
+    "Entropy",
+    "EntropyGradient",
     "FusedLinear",
     "FusedLinearGradient",
     "LayerForm",
     "LinearVjp",
     "LogSoftmax",
     "LogSoftmaxGradient",
+    "LogSumExp",
+    "LogSumExpGradient",
     "NllLoss",
     "Precision",
     "Primitives",
@@ -96,6 +107,8 @@ __all__ = [
     "Softmax",
     "SoftmaxGradient",
     "Surroundings",
+    "TokenLogProbs",
+    "TokenLogProbsGradient",
     "Vjp",
 ]
 

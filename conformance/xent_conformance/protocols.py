@@ -157,6 +157,57 @@ class LogSoftmaxGradient(Protocol):
 
 
 @runtime_checkable
+class LogSumExp(Protocol):
+    """The logarithm of the sum of exponentials of each row."""
+
+    def logsumexp(self, logits: Array) -> Array:
+        """Log sum_j exp(x_j) over the class axis, in the shape of the rows and the dtype of the logits."""
+
+
+@runtime_checkable
+class LogSumExpGradient(Protocol):
+    """Reverse-mode gradient of ``logsumexp``."""
+
+    def logsumexp_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of <logsumexp(logits), cotangent>, row by row g p; the cotangent has the shape of the rows."""
+
+
+@runtime_checkable
+class TokenLogProbs(Protocol):
+    """The log-probability of one class of each row, as policies and rewards are computed from."""
+
+    def token_log_probs(self, logits: Array, target: Array) -> Array:
+        """log_softmax of the logits at the class indices, which are all valid, in the shape of these."""
+
+
+@runtime_checkable
+class TokenLogProbsGradient(Protocol):
+    """Reverse-mode gradient of ``token_log_probs``."""
+
+    def token_log_probs_vjp(self, cotangent: Array, logits: Array, target: Array) -> Array:
+        """Gradient of <token_log_probs(logits, target), cotangent>, row by row g ([j = t] - p_j)."""
+
+
+@runtime_checkable
+class Entropy(Protocol):
+    """The entropy of the softmax of each row."""
+
+    def entropy(self, logits: Array) -> Array:
+        """-sum_j p_j log p_j in nats, in the shape of the rows and the dtype of the logits.
+
+        A class with p = 0, such as one with a logit of -inf, has no part in it.
+        """
+
+
+@runtime_checkable
+class EntropyGradient(Protocol):
+    """Reverse-mode gradient of ``entropy``."""
+
+    def entropy_vjp(self, cotangent: Array, logits: Array) -> Array:
+        """Gradient of <entropy(logits), cotangent>, row by row -g p (log p + entropy)."""
+
+
+@runtime_checkable
 class NllLoss(Protocol):
     """The loss of log-probabilities."""
 

@@ -27,7 +27,7 @@ FAMILIES = {
     "edges": "Edges",
     "conventions": "Conventions",
     "fused_linear": "Fused linear maps",
-    "language_model": "Options of language models",
+    "language_model": "Language models",
     "scale": "Scale",
 }
 #: Family to the numbered paragraphs of the semantics that define its terms.
@@ -48,7 +48,7 @@ SECTIONS = {
     "edges": ("1.1", "2.2", "2.3"),
     "conventions": ("2.1", "2.2", "2.3", "4.1", "4.2"),
     "fused_linear": ("3.5",),
-    "language_model": ("1.6", "2.5", "2.6", "3.6", "6.5"),
+    "language_model": ("1.6", "2.5", "2.6", "2.7", "3.6", "3.7", "6.5"),
     "scale": ("2.1", "3.1"),
 }
 

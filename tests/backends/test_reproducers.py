@@ -23,7 +23,7 @@ def adapter(request: pytest.FixtureRequest) -> Any:
     return getattr(importlib.import_module(f"xent_backends.{module}"), factory)()
 
 
-#: Arguments of each form: x logits, y labels, g a cotangent, w a linear map of three features.
+#: Arguments of each form: x logits, y labels and v valid ones, g a cotangent and r one of the rows, w a linear map.
 ARGUMENTS = {
     "cross_entropy": "xy",
     "cross_entropy_vjp": "gxy",
@@ -37,11 +37,19 @@ ARGUMENTS = {
     "softmax_vjp": "xx",
     "log_softmax_vjp": "xx",
     "nll_loss": "xy",
+    "logsumexp": "x",
+    "logsumexp_vjp": "rx",
+    "token_log_probs": "xv",
+    "token_log_probs_vjp": "rxv",
+    "entropy": "x",
+    "entropy_vjp": "rx",
 }
+#: Forms that take no options.
+PLAIN = ("softmax", "log_softmax", "logsumexp", "token_log_probs", "entropy")
 
 
 def _options(form: str) -> dict[str, Any]:
-    if form.removesuffix("_vjp") in ("softmax", "log_softmax"):
+    if form.removesuffix("_vjp") in PLAIN:
         return {}
     return {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
 
@@ -51,6 +59,8 @@ def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
     arrays = {
         "x": parts.array.format(array=LOGITS, dtype=dtype),
         "y": parts.array.format(array=LABELS, dtype="int64"),
+        "v": parts.array.format(array="np.array([0, 2, 1])", dtype="int64"),
+        "r": parts.array.format(array="np.array([1.0, -0.5, 2.0])", dtype=dtype),
         "g": parts.array.format(array="np.array(1.0)", dtype=dtype),
         "w": parts.array.format(array=f"{LOGITS}.T[::-1].copy()", dtype=dtype),
         "b": parts.array.format(array="np.array([1.0, 0.0, -2.0])", dtype=dtype),

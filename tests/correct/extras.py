@@ -1,4 +1,4 @@
-"""Options of language models for the correct implementations: in their arithmetic, and stored where they store."""
+"""Options and functions of language models for the correct implementations: in their arithmetic, stored as they do."""
 
 from __future__ import annotations
 
@@ -9,10 +9,32 @@ import numpy as np
 from correct.implementations import Correct
 from correct.sums import Array
 from mutants.numpy_extras import ExtendedCall, Extras
+from mutants.numpy_functions import Functions
 
 
-class CorrectExtras(Extras, Correct):
-    """The z-loss and its gradient from the implementation's own logsumexp."""
+class CorrectExtras(Extras, Functions, Correct):
+    """The z-loss, its gradient and the entropy from the implementation's own logsumexp."""
+
+    def logsumexp_rows(self, x: Array) -> Array:
+        maximum, log_sum = self.log_sum_exp(x)
+        return self.stored(maximum + log_sum)[:, 0]
+
+    def entropy_rows(self, x: Array) -> Array:
+        p = self.stored(self.softmax_rows(x))
+        if self.precision.form == "B":
+            finite = np.where(p == 0, 0, x)
+            mean = self.stored(self.added(self.stored(p * finite)).astype(x.dtype))
+            return self.stored(self.logsumexp_rows(x) - mean)
+        return self.stored(self.added(self.stored(p * self.surprise(x))).astype(x.dtype))
+
+    def entropy_gradient(self, x: Array) -> Array:
+        if self.precision.form == "A":
+            return self.stored(super().entropy_gradient(x))
+        # Through p log p, as autograd has it.
+        p, log_p = self.stored(self.softmax_rows(x)), -self.surprise(x)
+        slope = self.stored(np.where(p == 0, 0, -(log_p + 1)))
+        mean = self.stored(self.added(self.stored(p * slope))[:, None].astype(x.dtype))
+        return self.stored(p * self.stored(slope - mean))
 
     def lse(self, call: ExtendedCall) -> Array:
         maximum, log_sum = self.log_sum_exp(call.x)

@@ -247,6 +247,18 @@ def primitive_backward(name: str, cotangent: AnyArray, logits: AnyArray) -> Invo
     return Invocation(f"{name}_vjp", ("grad_logits",), {"cotangent": cotangent, "logits": logits})
 
 
+def of_rows(name: str, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
+    """The call of ``logsumexp`` or ``entropy``, or with class indices of ``token_log_probs``: a number for each row."""
+    inputs = {"logits": logits} if target is None else {"logits": logits, "target": target}
+    return Invocation(name, (name,), inputs)
+
+
+def of_rows_backward(name: str, cotangent: AnyArray, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
+    """The call for the gradient of one of these, for a cotangent of the shape of the rows."""
+    inputs = {"cotangent": cotangent, **of_rows(name, logits, target).inputs}
+    return Invocation(f"{name}_vjp", ("grad_logits",), inputs)
+
+
 def nll_loss(log_probs: AnyArray, problem: Problem) -> Invocation:
     """The call of the negative log-likelihood with the problem's options."""
     inputs = {"log_probs": log_probs, "target": problem.target}

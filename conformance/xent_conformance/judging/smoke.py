@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, primitive
+from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, of_rows, primitive
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
 from xent_conformance.loading.claims import FUNCTIONS
@@ -34,6 +34,8 @@ def plain_call(description: Description, problem: Problem) -> Invocation:
         return forward(problem)
     if function == "linear_cross_entropy":
         return linear(Factors(problem.logits, np.eye(problem.classes).astype(problem.logits.dtype), None), problem)
+    if function in ("token_log_probs", "logsumexp", "entropy"):
+        return of_rows(function, problem.logits, problem.target if function == "token_log_probs" else None)
     # nll_loss is defined for any numbers.
     return nll_loss(problem.logits, problem) if function == "nll_loss" else primitive(function, problem.logits)
 
@@ -62,7 +64,9 @@ def _wrong(description: Description, executor: Executor, call: Invocation, probl
     if outcome.trouble is not None:
         return f"{about} {outcome.trouble}"
     returned = outcome.arrays[result]
-    shape = (problem.row_shape if problem.reduction == "none" else ()) if call.options else problem.logits.shape
+    shape = problem.row_shape if problem.reduction == "none" else ()
+    if not call.options:
+        shape = problem.logits.shape if call.method in ("softmax", "log_softmax") else problem.row_shape
     wide = description.capabilities.conventions.output_dtype == "float32"
     if returned.shape != shape or returned.dtype.name not in ({problem.dtype, "float32"} if wide else {problem.dtype}):
         return f"{about} returned {returned.dtype.name} {returned.shape}, expected {problem.dtype} {shape}"

@@ -186,6 +186,14 @@ class Trial:
         """Gradient of softmax or log_softmax for a cotangent of the logits' shape, (rows, C)."""
         return self._rows(primitive_backward(name, cotangent, self.problem.logits), "grad_logits")
 
+    def of_rows(self, call: Invocation) -> F64Array:
+        """The result of a call with one number for each row, (rows,)."""
+        return self._array(call, call.results[0], self.problem.row_shape).reshape(-1)
+
+    def row_gradient(self, call: Invocation) -> F64Array:
+        """The gradient of such a call, (rows, C)."""
+        return self._rows(call, "grad_logits")
+
     @cached_property
     def nll_call(self) -> Invocation:
         """The call of nll_loss on the result of the backend's own log_softmax, unchanged.

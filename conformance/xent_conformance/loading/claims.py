@@ -14,7 +14,10 @@ from xent_conformance.interface import Backend, Capabilities, Precision
 
 REDUCTIONS = ("none", "sum", "mean")
 #: Methods of which each backend has at least one, in the order of preference for the first call.
-FUNCTIONS = ("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss")
+FUNCTIONS = (
+    *("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss"),
+    *("token_log_probs", "logsumexp", "entropy"),
+)
 #: Methods that need another one.
 DERIVATIVES = {
     "cross_entropy_vjp": "cross_entropy",
@@ -23,6 +26,9 @@ DERIVATIVES = {
     "linear_cross_entropy_vjp": "linear_cross_entropy",
     "softmax_vjp": "softmax",
     "log_softmax_vjp": "log_softmax",
+    "logsumexp_vjp": "logsumexp",
+    "token_log_probs_vjp": "token_log_probs",
+    "entropy_vjp": "entropy",
 }
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 #: A URL that a page can link to.

@@ -120,6 +120,35 @@ class Answer:
         with np.errstate(invalid="ignore"):
             return np.asarray((self.parts.m + self.parts.log_sum)[:, 0])
 
+    @property
+    def logsumexp(self) -> Exact:
+        """The same as a result, (rows,)."""
+        return self._exact(self.log_sum_exp)
+
+    def logsumexp_gradient(self, cotangents: F64Array) -> Exact:
+        """Gradient of <logsumexp, cotangents>, (rows, C), for cotangents (rows,): g p."""
+        with np.errstate(invalid="ignore"):
+            return self._exact(np.asarray(self.arithmetic.array(cotangents)[:, None] * self.parts.p))
+
+    @cached_property
+    def entropies(self) -> RealArray:
+        """-sum_j p_j log p_j of each row, (rows,): a class of probability zero has no part in it."""
+        p, nlp = self.parts.p, self.parts.nlp
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(p == 0, 0, p * nlp).sum(axis=1))
+
+    @property
+    def entropy(self) -> Exact:
+        """The same as a result, (rows,)."""
+        return self._exact(self.entropies)
+
+    def entropy_gradient(self, cotangents: F64Array) -> Exact:
+        """Gradient of <entropy, cotangents>, (rows, C), for cotangents (rows,): g p (nlp - entropy)."""
+        p, nlp = self.parts.p, self.parts.nlp
+        with np.errstate(invalid="ignore"):
+            slope = np.where(p == 0, 0, p * (nlp - self.entropies[:, None]))
+            return self._exact(np.asarray(self.arithmetic.array(cotangents)[:, None] * slope))
+
     @cached_property
     def z_losses(self) -> RealArray:
         """What the square of the log-sum-exp adds to the loss of each row, (rows,): zero for ignored rows."""

@@ -14,7 +14,15 @@ from xent_conformance.witnesses import literals
 from xent_conformance.witnesses.vocabulary import assigned
 
 #: Variables for results that would otherwise shadow the function that returns them.
-HIDING = {"softmax": "probabilities", "log_softmax": "log_probabilities"}
+HIDING = {
+    "softmax": "probabilities",
+    "log_softmax": "log_probabilities",
+    "logsumexp": "log_sums",
+    "token_log_probs": "of_tokens",
+    "entropy": "entropies",
+}
+#: Results with one number for each row.
+OF_ROWS = ("logsumexp", "token_log_probs", "entropy")
 #: Inputs with a class axis: the second, or the only one.
 WIDE = ("logits", "log_probs")
 
@@ -69,6 +77,8 @@ class CallText:
             return f"{value}.reshape(-1, 1)" if result == "grad_bias" else value
         if wide.ndim == 2:  # noqa: PLR2004 - rows and classes already
             return value
+        if result in OF_ROWS:
+            return f"{value}.reshape(-1)"
         if result == "loss":
             return f"{value}.reshape(-1)" if self.invocation.options.get("reduction") == "none" else value
         axis = min(1, wide.ndim - 1)
