@@ -7,6 +7,7 @@ import numpy as np
 from mutants.catalogue import mutant
 from mutants.numpy_extras import Extras
 
+IGNORED = ("language_model.ignored-rows",)
 DIVISOR, Z_LOSS = ("language_model.divisor",), ("language_model.z-loss",)
 SCALE, CAP = ("language_model.logit-scale",), ("language_model.softcap",)
 TOGETHER = ("language_model.options-together", "language_model.every-combination")
@@ -62,6 +63,27 @@ class LseSquareOfIgnoredRows(ExtrasTwin):
     def z_losses(self, call):
         finite = np.where(np.isfinite(self.lse(call)), self.lse(call), 0)
         return call.x.dtype.type(call.lse_square_scale) * finite[:, 0] ** 2
+
+
+@mutant(killed_by=IGNORED)
+class LseSquareTimesZero(ExtrasTwin):
+    """The z-loss of ignored rows is multiplied by zero, whatever it is."""
+
+    def z_losses(self, call):
+        square = call.x.dtype.type(call.lse_square_scale) * self.lse(call)[:, 0] ** 2
+        return square * (~call.ignored).astype(square.dtype)
+
+
+@mutant(killed_by=IGNORED)
+class SlopeOfIgnoredRows(ExtrasTwin):
+    """Ignored rows have a gradient of zero before it is multiplied by the derivative of the cap, which is nan there."""
+
+    def grad_logits(self, call, cotangents):
+        if call.softcap is None:
+            return super().grad_logits(call, cotangents)
+        slope = self.slope(call)
+        rows = self.scale(call, cotangents) * self.row_gradient(call) / np.where(slope == 0, 1, slope)
+        return self.restored(self.kept(call, rows) * slope, call)
 
 
 @mutant(link=_LIGER, killed_by=Z_LOSS)

@@ -59,7 +59,7 @@ def _entropy(bounds: Bounds, more: float) -> F64Array:
         underflow = model.eta * (2 + parts.p.shape[1] + size.max(axis=1, initial=0.0))
     if model.form_b:
         tolerance = tolerance + log_sum_exp_error(bounds)
-    return np.asarray(tolerance + underflow)
+    return _sound(bounds, tolerance + underflow)
 
 
 def relative_error(bounds: Bounds) -> F64Array:
@@ -78,4 +78,9 @@ def entropy_gradient(bounds: Bounds, cotangents: F64Array) -> F64Array:
     with np.errstate(over="ignore", invalid="ignore"):
         tolerance = g * p * (relative * np.abs(nlp - mean) + (1 + relative) * error)
         underflow = model.eta * (2 + g * (3 + nlp + mean))
-    return np.asarray(np.where(g > 0, tolerance + underflow, 0.0))
+    return _sound(bounds, np.where(g > 0, tolerance + underflow, 0.0))
+
+
+def _sound(bounds: Bounds, tolerance: F64Array) -> F64Array:
+    """Infinite where the error may exceed the range of the format: sums may have overflowed with either sign."""
+    return np.where(tolerance < bounds.limit, tolerance, np.inf)

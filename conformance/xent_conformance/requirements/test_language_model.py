@@ -13,7 +13,9 @@ from xent_conformance.judging.subject import (
     DIVISOR,
     EXTRA_NEEDS,
     GRADIENT,
+    IGNORING,
     LOGIT_SCALE,
+    NON_FINITE_LOGITS,
     SOFTCAP,
     TOGETHER,
     Z_LOSS,
@@ -28,6 +30,10 @@ from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.situations import LANGUAGE_MODELS
 from xent_conformance.strategies.sources import listed
 
+ANY = Need(
+    "one of divisor, lse_square_scale, logit_scale and softcap",
+    lambda s: any(need.met_by(s) for need in EXTRA_NEEDS.values()),
+)
 #: A value of each option with a large effect, none a power of two.
 VALUES = {"divisor": 7.0, "lse_square_scale": 0.3, "logit_scale": 1.3, "softcap": 2.5}
 _LIGER = "https://github.com/linkedin/Liger-Kernel/blob/main/src/liger_kernel/ops/cross_entropy.py"
@@ -153,16 +159,44 @@ LOGITS = ((1.0, -2.0, 0.5, 3.0), (0.0, 4.0, -1.0, 2.0), (-6.0, 1.0, 9.0, 2.0), (
     "language_model.every-combination",
     "every set of options of language models",
     source=every_combination,
-    needs=[
-        Need(
-            "one of divisor, lse_square_scale, logit_scale and softcap",
-            lambda s: any(n.met_by(s) for n in EXTRA_NEEDS.values()),
-        )
-    ],
+    needs=[ANY],
     references=[_LIGER],
 )
 def test_every_set_of_options_gives_its_loss_and_gradient(trial: Trial) -> Iterator[Finding]:
     """Loss and gradients are within their bounds for every set of divisor, lse_square_scale, logit_scale and softcap in
     every reduction, with ignored rows, smoothing and weights.
+    """
+    yield from _findings(trial)
+
+
+@listed("language models, ignored rows")
+def ignored_rows(subject: Subject) -> Iterator[Problem]:
+    """Rows that are ignored and hold nan or infinities, beside two that count, with each claimed option."""
+    claims = subject.capabilities
+    sentinel, passed = claims.default_ignore_index, {}
+    if sentinel is None:
+        sentinel, passed = -100, {"ignore_index": -100}
+    for name, need in EXTRA_NEEDS.items():
+        for reduction in claims.reductions if need.met_by(subject) else ():
+            if name != "divisor" or reduction == "mean":
+                rows = [LOGITS[0], *CONTENTS, LOGITS[1]]
+                labels = np.array([2, *(sentinel for _ in CONTENTS), 0])
+                yield problem_of(subject, rows, labels, reduction, **{name: VALUES[name]}, **passed)
+
+
+#: What ignored rows may hold.
+CONTENTS = ((np.nan,) * 4, (np.inf, 0.0, 1.0, 2.0), (-np.inf,) * 4, (0.0, -np.inf, np.nan, np.inf))
+
+
+@requirement(
+    "language_model.ignored-rows",
+    "what ignored rows hold, with options of language models",
+    source=ignored_rows,
+    needs=[ANY, IGNORING, NON_FINITE_LOGITS],
+    references=["https://github.com/linkedin/Liger-Kernel/pull/239"],
+)
+def test_ignored_rows_add_nothing_whatever_they_hold(trial: Trial) -> Iterator[Finding]:
+    """Ignored rows that hold nan or infinities add nothing to the loss, not even a z-loss, and their gradient is 0,
+    with each of the options.
     """
     yield from _findings(trial)

@@ -251,7 +251,6 @@ LANGUAGE_MODELS = Stream(
                 (("divisor", 40.0), ("lse_square_scale", 0.002), ("logit_scale", 0.7), ("softcap", 8.0)),
             ],
         },
-        "ignored_content": {"plain": ["plain"], "nan": ["nan", "infinite", "masked"]},
         "cotangent": MENU["cotangent"],
     },
     budget=1.0,
