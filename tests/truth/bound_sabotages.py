@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.bounds import Bounds, class_sum, error_model, gradients, mean_error, overflow
+from xent_conformance.bounds import Bounds, class_sum, error_model, gradients, logit_map, mean_error, overflow
 from xent_conformance.bounds.error_model import ErrorModel
 
 SHARES = ("test_bounds.test_correct_implementations_reach_the_measured_share_of_each_bound",)
 BATCH = ("test_bounds.test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree",)
 MEAN = ("test_mean_error.test_the_bound_of_the_mean_is_far_below_that_of_one_loss",)
+CHANGED = ("test_language_models.test_logits_within_their_error_change_log_probabilities_by_less_than_the_bound",)
+SLOPE = ("test_language_models.test_one_minus_the_square_of_tanh_is_within_its_error",)
 #: Bound to its function and the start of the expression that is the bound.
 WHOLE = {
     "log_softmax": (Bounds.log_softmax, "return self.log_probability_error"),
@@ -23,12 +25,13 @@ WHOLE = {
     "the row losses": (Bounds.row_losses, "return np.asarray("),
     "the sum": (Bounds.loss, "return np.asarray(tolerance)"),
     "the mean": (Bounds.loss, "return np.asarray((tolerance / divisor"),
-    "the gradient of the logits": (gradients.of_logits, "return np.asarray(np.where(judged"),
+    "the gradient of the logits": (gradients.of_mapped_logits, "return np.asarray(np.where(judged"),
     "the gradient of the targets": (gradients.of_target, "return np.asarray("),
     "the second derivative": (gradients.hessian_times, "return np.asarray("),
     "a log-probability": (Bounds.log_probability_error, "return np.asarray("),
     "the class sum": (class_sum.log_sum_error, "return np.asarray("),
     "a sum over the batch": (ErrorModel.batch, "return (height + 1)"),
+    "the slope of a cap": (logit_map.slope_error, "return np.asarray(scale"),
 }
 #: (name, function, old, new, tests that must fail): one term each.
 TERMS = [
@@ -58,12 +61,12 @@ TERMS = [
     ("cancellation of the divisor", Bounds.divisor_error, "* float(magnitudes.sum() / total)", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
     ("a divisor lost to cancellation", Bounds.divisor_error, "if error <= WORST_DIVISOR_ERROR else math.inf", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
     ("cancellation of smoothed targets", Bounds.shares, "np.abs(weighted) + np.abs(shares - weighted)", "np.abs(shares)", ("test_bounds.test_negative_probabilities_that_smoothing_cancels_keep_their_rounding",)),
-    ("the stored log-probability of a gradient", gradients.of_logits, "expm1(bounds.stored_error)", "0", SHARES),
-    ("roundings of the gradient", gradients.of_logits, "relative * np.abs(bounds.answer.grad_logits.value)", "0", SHARES),
-    ("the product with the cotangent", gradients.of_logits, "model.u_o * _scaled_by_the_cotangent(bounds)", "0", ("test_bounds.test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent",)),
+    ("the stored log-probability of a gradient", gradients.of_mapped_logits, "expm1(bounds.stored_error)", "0", SHARES),
+    ("roundings of the gradient", gradients.of_mapped_logits, "relative * np.abs(exact)", "0", SHARES),
+    ("the product with the cotangent", gradients.of_mapped_logits, "model.u_o * _scaled_by_the_cotangent(bounds)", "0", ("test_bounds.test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_cotangent",)),
     ("overflow of the second derivative", gradients.hessian_times, "scaled >= bounds.limit", "scaled < 0", ("test_bounds.test_a_second_derivative_that_overflows_on_the_way_is_not_judged",)),
-    ("underflow of the gradient", gradients.of_logits, "model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)", "0", SHARES),
-    ("the scale", gradients.of_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
+    ("underflow of the gradient", gradients.of_mapped_logits, "model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)", "0", SHARES),
+    ("the scale", gradients.of_mapped_logits, "scale * core", "core", ("test_bounds.test_bounds_of_gradients_grow_with_the_cotangent",)),
     ("the scale of the gradient of targets", gradients.of_target, "scale * error", "error", SHARES),
     ("underflow of the gradient of targets", gradients.of_target, "4 * model.eta * (np.maximum(1.0, scale) + bounds.nlp)", "0", ("test_bounds.test_a_gradient_of_targets_that_underflows_may_be_zero",)),
     ("the errors of p in the second derivative", gradients.hessian_times, "2 * relative + height", "height", SHARES),
@@ -75,6 +78,8 @@ TERMS = [
     ("overflow of the sum", overflow.of_loss, "sums >= bounds.limit_of_sums", "False", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored", "test_bounds.test_a_batch_sum_in_float32_overflows_where_bfloat16_does")),
     ("the largest number of a wide sum", Bounds.limit_of_sums, "return self.limit", "return np.inf", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
     ("a zero share of what overflows", overflow.without_share, "(shares == 0) & ", "(shares != 0) & ", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
+    ("the sum of logits with errors", logit_map.ChangedParts.__init__, "self.shift = error + self.shift_of_sum", "self.shift = error", CHANGED),
+    ("the distance of logits with errors", logit_map.ChangedParts.__init__, "parts.distance + error + np.maximum(of_top, 0.0)", "parts.distance", CHANGED),
     ("subnormal float16", error_model.underflow, "2 * fmt.unit_roundoff * fmt.smallest_normal", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
 ]  # fmt: skip
 
@@ -83,7 +88,7 @@ def wide_and_tight() -> Iterator[Sabotage]:
     for bound, (function, start) in WHOLE.items():
         for factor, word in ((10, "wide"), (0.1, "tight")):
             new = start.replace("return ", f"return {factor} * ", 1)
-            killers = BATCH if bound == "a sum over the batch" else SHARES
+            killers = {"a sum over the batch": BATCH, "the slope of a cap": SLOPE}.get(bound, SHARES)
             yield Sabotage(f"bounds: {bound} is ten times too {word}", function, start, new, killers)
 
 

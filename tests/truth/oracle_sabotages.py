@@ -26,6 +26,7 @@ TINY, TIES, DEGENERATE, DECLARED, NOTHING, DIVISORS = (
         "mean_divisors_differ_as_declared",
     )
 )
+OPTIONS = "test_language_models.test_loss_and_gradient_are_those_of_the_definition"
 SOFTMAX, ROW = log1p_form.softmax_parts, arb._row_at_precision
 
 #: (name, function, old, new, tests that must fail).
@@ -63,14 +64,18 @@ DEFECTS = [
     ("weights of zero have no mean", answer.Answer._mean, 'self.conventions.zero_weight_loss == "zero"', "False", (DECLARED,)),
     ("a share of zero reads its infinity", Answer.read, "return ~zero", "return np.ones_like(zero)", (DECLARED,)),
     ("an infinity without a share is not read", Answer.read, "np.broadcast_to(~self.form.ignored[:, None], zero.shape)", "~zero", (DEGENERATE,)),
-    ("the gradient has the wrong sign", Answer.grad_logits, "self.scale[:, None] * plain", "-self.scale[:, None] * plain", (FLOAT64,)),
-    ("the gradient forgets 1 - p", Answer.grad_logits, "- q * self.parts.one_minus_p", "- q", (FLOAT64,)),
-    ("the gradient is p - Q", Answer.grad_logits, "(q.sum(axis=1, keepdims=True) - q)", "(1 - q)", (FLOAT64,)),
-    ("the gradient of a mean of nothing is zero", Answer.grad_logits, 'self.conventions.all_ignored_gradient == "zero"', "True", (NOTHING,)),
+    ("the gradient has the wrong sign", Answer.grad_mapped, "self.scale[:, None] * plain", "-self.scale[:, None] * plain", (FLOAT64,)),
+    ("the gradient forgets 1 - p", Answer.grad_mapped, "- q * self.parts.one_minus_p", "- q", (FLOAT64,)),
+    ("the gradient is p - Q", Answer.grad_mapped, "(q.sum(axis=1, keepdims=True) - q)", "(1 - q)", (FLOAT64,)),
+    ("the gradient of a mean of nothing is zero", Answer.grad_mapped, 'self.conventions.all_ignored_gradient == "zero"', "True", (NOTHING,)),
     ("the gradient forgets the divisor", Answer.scale, 'if self.problem.reduction == "mean" else cotangent', "if False else cotangent", (FLOAT64,)),
     ("the cotangent is forgotten", Answer.scale, "self.problem.cotangents()", "np.ones_like(self.problem.cotangents())", (FLOAT64,)),
     ("the gradient of targets forgets smoothing", Answer.grad_target, "slope = keep * weighted", "slope = weighted", (FLOAT64,)),
     ("the gradient of targets forgets weights", Answer.grad_target, "self.parts.nlp * self.arithmetic.array(self.problem.class_weights())", "self.parts.nlp", (FLOAT64,)),
+    ("the z-loss has half its gradient", Answer.grad_mapped, "2 * self.problem.lse_square_scale", "self.problem.lse_square_scale", (OPTIONS,)),
+    ("ignored rows have a z-loss", Answer.z_losses, "np.where(self.form.ignored, 0, square)", "square", (OPTIONS,)),
+    ("a divisor is ignored", normal_form._divisor_terms, "if problem.divisor is not None", "if False", (OPTIONS,)),
+    ("capped logits have the gradient of others", Answer.grad_logits, "self.grad_mapped * self.slope", "self.grad_mapped * 1", (OPTIONS,)),
     ("the second derivative is not centred", Answer.hessian_times, "(v - (p * v).sum(axis=1, keepdims=True))", "v", (FLOAT64,)),
     ("the second derivative forgets the shares", Answer.hessian_times, "self.scale * self.form.q.sum(axis=1)", "self.scale", (FLOAT64,)),
 ]  # fmt: skip

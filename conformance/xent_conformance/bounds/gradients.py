@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def of_logits(bounds: Bounds) -> F64Array:
     """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
-    mapped = _of_mapped_logits(bounds)
+    mapped = of_mapped_logits(bounds)
     if not bounds.problem.maps_logits:
         return mapped
     # The gradient of the logits that the loss sees may be stored, and so is its product with their slope.
@@ -32,22 +32,23 @@ def of_logits(bounds: Bounds) -> F64Array:
     return np.asarray(np.where(mapped == 0, 0.0, tolerance))
 
 
-def _of_mapped_logits(bounds: Bounds) -> F64Array:
+def of_mapped_logits(bounds: Bounds) -> F64Array:
     """The same for the logits after any scale and cap."""
     model, q, mass = bounds.model, bounds.shares, bounds.mass[:, None]
     p = bounds.parts.p
     scale = np.abs(_scale(bounds))[:, None]
     natural = p * mass + q
     with np.errstate(over="ignore", invalid="ignore"):
-        core = p * mass * (expm1(bounds.stored_error) + (model.k_exp + 1) * model.u_i) + 2 * model.u_i * natural
+        of_p = expm1(bounds.stored_error) + (model.k_exp + 1) * model.u_i
+        core = p * mass * of_p + 2 * model.u_i * natural
         if bounds.mixed:
             core = core + (bounds.class_height + 1) * model.u_a * p * mass + bounds.roundings * model.u_o * natural
             core = core + _roundings(bounds) * model.u_o * natural
         if bounds.problem.lse_square_scale:
-            of_p = expm1(bounds.stored_error) + (model.k_exp + 1) * model.u_i
             core = core + z_loss.gradient(bounds, of_p, natural)
         relative = _relative_error(bounds) + model.u_o * _scaled_by_the_cotangent(bounds)
-        tolerance = scale * core + relative * np.abs(np.asarray(bounds.answer.grad_mapped).astype(np.float64))
+        exact = np.asarray(bounds.answer.grad_mapped).astype(np.float64)
+        tolerance = scale * core + relative * np.abs(exact)
         # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
         # multiplies; the stored result.
         tolerance = tolerance + model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)
