@@ -1,13 +1,20 @@
 """Failures of a record that are the same fault are one cause."""
 
 import msgspec
+import numpy as np
 import pytest
 
+from mutants.edges import NoClassesGivesZero
 from xent_conformance.causes.variants import WITHOUT
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
 from xent_conformance.records.causes import causes
 from xent_conformance.records.lines import ArrayLine, ExceptionLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.situations import ALWAYS, FACTS, FAINT, UNKNOWN, described, fact
 from xent_conformance.records.status import Level, Status
+from xent_conformance.requirements.registry import load
 
 SMALL = ArrayLine(dtype="float32", shape=(1, 2), values=(0.0, 1.0))
 LABEL = ArrayLine(dtype="int64", shape=(1,), values=(0,))
@@ -64,6 +71,15 @@ def test_a_cause_is_said_by_a_failure_whose_numbers_are_known_to_matter():
     assert (cause.requirements, cause.situation) == (("a", "b"), "with tied largest logits")
     (alone,) = causes([unknown])
     assert alone.situation == UNKNOWN
+
+
+def test_a_number_where_there_is_no_class_is_a_missing_check():
+    """It is not the same fault as other wrong numbers."""
+    requirement = load()["edges.labels-without-classes"]
+    trial = Trial(Subject.of(NoClassesGivesZero(), "float32"), Problem(np.zeros((1, 0), np.float32), np.array([0])))
+    (found,) = findings(requirement, trial)
+    assert (found.kind, found.failed) == ("accepted", True)
+    assert "loss is 0.0, expected an error or nan" in found.message
 
 
 def test_two_situations_are_two_causes_also_in_one_verdict():

@@ -15,7 +15,14 @@ from xent_conformance.judging.findings.effects import (
 )
 from xent_conformance.judging.findings.forms import Missing, NoResult, WrongForm
 from xent_conformance.judging.findings.lost import Lost
-from xent_conformance.judging.findings.numbers import Compared, Disagreement, Expected, WrongConvention, compare
+from xent_conformance.judging.findings.numbers import (
+    Compared,
+    Disagreement,
+    Expected,
+    NumberAccepted,
+    WrongConvention,
+    compare,
+)
 from xent_conformance.judging.findings.rejections import Accepted, Raised, WrongMessage
 from xent_conformance.judging.findings.repeats import NotReadAnew, NotRepeatable, NotThreadSafe
 
@@ -34,6 +41,7 @@ __all__ = [
     "NotReadAnew",
     "NotRepeatable",
     "NotThreadSafe",
+    "NumberAccepted",
     "Raised",
     "ResultChanged",
     "ResultIsInput",

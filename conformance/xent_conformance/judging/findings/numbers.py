@@ -237,7 +237,6 @@ class WrongConvention(Finding):
     """A value that is not what a convention requires: zero, nan, infinity, or a sign.
 
     ``index`` is that of a row or an element, () for all of them. ``because`` is the reason in the message.
-    ``or_error``: raising an exception would be right as well.
     """
 
     kind: ClassVar[str] = "wrong-value"
@@ -245,13 +244,11 @@ class WrongConvention(Finding):
     expected: Expected
     got: str
     because: str
-    or_error: bool = False
 
     @property
     def message(self) -> str:
         """The value, what it should be, and why."""
-        expected = f"an error or {self.expected}" if self.or_error else self.expected
-        return f"{self.quantity}{_place(self.index)} is {self.got}, expected {expected}: {self.because}"
+        return f"{self.quantity}{_place(self.index)} is {self.got}, expected {self.expected}: {self.because}"
 
     @property
     def signature(self) -> tuple[str, ...]:
@@ -266,16 +263,30 @@ class WrongConvention(Finding):
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The value and the convention."""
-        lines = [
+        return [
             calls[0].assignment,
             f"got = np.asarray({calls[0].rows(self.quantity)}{_place(self.index)})",
             f"print('{self.quantity}{_place(self.index)}: got', got.tolist(), 'expected {self.expected}')",
             f"wrong = not {CONVENTIONS[self.expected]}",
         ]
-        if not self.or_error:
-            return lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberAccepted(WrongConvention):
+    """A number where the call should have been rejected, or have returned what a convention requires."""
+
+    kind: ClassVar[str] = "accepted"
+
+    @property
+    def message(self) -> str:
+        """The value, what it may be instead, and why."""
+        place = f"{self.quantity}{_place(self.index)}"
+        return f"{place} is {self.got}, expected an error or {self.expected}: {self.because}"
+
+    def script(self, calls: Sequence[ScriptCall]) -> list[str]:
+        """The value and the convention; an exception is right as well."""
         caught = ["except Exception as error:", "    print('raised', error)", "    wrong = False"]
-        return ["try:", *(f"    {line}" for line in lines), *caught]
+        return ["try:", *(f"    {line}" for line in super().script(calls)), *caught]
 
 
 def _place(index: Sequence[int] | None) -> str:
