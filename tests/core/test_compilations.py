@@ -10,11 +10,14 @@ import pytest
 
 from xent_backends import numpy_cross_entropy
 from xent_backends.callable_compilation import cost_of
-from xent_backends.numpy_backend import from_callable
+from xent_backends.numpy_backend import NumpyBackend, from_callable
 from xent_conformance import judge
 from xent_conformance.calling.calls import forward
 from xent_conformance.calling.compilations import Compilations, NotCompiledError
+from xent_conformance.interface import Capabilities
+from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
+from xent_conformance.judging.programs import share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
@@ -184,6 +187,27 @@ def test_what_a_program_is_for(policy, change, anew):
     programs = Compilations(9, **policy)
     calls = forward(problem), forward(problem.with_(**change))
     assert (programs.program_of(calls[0]) != programs.program_of(calls[1])) is anew
+
+
+class WithoutOptions(NumpyBackend):
+    """A loss of class indices, compiled for every shape and reduction."""
+
+    capabilities = Capabilities(spatial=True, static_shapes=True, compile_seconds=1.0)
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_spatial_logits_are_among_the_few_programs_in_more_than_one_reduction(seed):
+    """A mean that divides by the images shows with spatial logits and a reduction only."""
+    subject = Subject.of(WithoutOptions(), "float32")
+    programs, source = Compilations(40), load()["accuracy.loss"].source
+    chosen = []
+    with programs.limited(share_of(source, programs)):
+        for trial in trials(replace(subject, compilations=programs), source, Settings("quick", seed=seed)):
+            programs.admit(forward(trial.problem))
+            chosen.append(trial.problem)
+    spatial = {p.reduction for p in chosen if p.logits.ndim > 2}
+    assert programs.left == 30
+    assert spatial >= {"mean", "sum"}
 
 
 def test_float32_gets_half_and_the_other_dtypes_share_the_rest():

@@ -75,6 +75,8 @@ def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
     """The properties of a problem that a compiled program may depend on."""
     return (
         ("logits", problem.logits.shape),
+        # Follows from the shape. Of new shapes, those come first whose rank was not combined with the other choices.
+        ("rank", problem.logits.ndim),
         ("target", (problem.target.dtype.name, problem.target.shape)),
         ("layout", problem.logits.flags.c_contiguous),
         ("weight", problem.weight is not None),
