@@ -25,15 +25,15 @@ DEFECTS = [
     ("the smallest ratio is kept", COUNT, "max(self.ratio, worst.ratio)", "min(self.ratio, worst.ratio)", (LARGEST,)),
     ("the first ratio is kept", COUNT, "max(self.ratio, worst.ratio)", "self.ratio", (LARGEST,)),
     ("the last ratio is kept", COUNT, "max(self.ratio, worst.ratio)", "worst.ratio", (LARGEST,)),
-    ("the last finding is the worst", COUNT, "max(found, key=lambda f: f.ratio)", "found[-1]", (LARGEST, FAILS)),
+    ("the last finding is the worst", COUNT, "max(findings, key=lambda f: f.ratio)", "findings[-1]", (LARGEST, FAILS)),
     ("the least of each quantity is kept", COUNT, "finding.ratio > best.ratio", "finding.ratio < best.ratio", (LARGEST, WORST)),
-    ("everything is exercised", COUNT, "any(f.exercised for f in found)", "bool(found)", (EXERCISED,)),
-    ("exercised is what all findings are", COUNT, "any(f.exercised for f in found)", "all(f.exercised for f in found)", (EXERCISED,)),
-    ("excused failures fail", COUNT, "if not found or excused", "if not found", (EXCUSED,)),
+    ("everything is exercised", COUNT, "any(f.exercised for f in findings)", "bool(findings)", (EXERCISED,)),
+    ("exercised is what all findings are", COUNT, "any(f.exercised for f in findings)", "all(f.exercised for f in findings)", (EXERCISED,)),
+    ("excused failures fail", COUNT, "if not findings or excused", "if not findings", (EXCUSED,)),
     ("excuses are not counted", COUNT, "self.excused += excused", "self.excused += 0", (EXCUSED,)),
     ("failures are not counted", COUNT, "self.failed += 1", "pass", (FAILS,)),
     ("every trial fails", COUNT, "if worst.failed", "if worst", (FAILS,)),
-    ("a bin has its last ratio", Tally._bin, "max(place.ratio, *(f.ratio for f in found))", "max(f.ratio for f in found)", (BINS,)),
+    ("a bin has its last ratio", Tally._bin, "max(place.ratio, *(f.ratio for f in compared))", "max(f.ratio for f in compared)", (BINS,)),
 ]  # fmt: skip
 
 

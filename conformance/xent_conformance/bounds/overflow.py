@@ -55,8 +55,8 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
         return np.zeros(len(bounds.mass), dtype=bool) if problem.reduction == "none" else np.bool_(False)
     shares = np.asarray(bounds.answer.form.q).astype(np.float64)
     rows = ((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1)
-    found = rows if problem.reduction == "none" else np.bool_(rows.any())
-    return found | of_loss(bounds) if problem.label_smoothing == 1 else found
+    undefined = rows if problem.reduction == "none" else np.bool_(rows.any())
+    return undefined | of_loss(bounds) if problem.label_smoothing == 1 else undefined
 
 
 def cancels(bounds: Bounds) -> bool:

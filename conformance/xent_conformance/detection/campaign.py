@@ -166,12 +166,12 @@ def entrants(folder: Path, specs: Sequence[str] = ()) -> list[Entrant]:
 
     Raises UsageError for a folder without one, and what loading a backend raises.
     """
-    found = [Entrant(backend) for backend in catalogue_in(folder, "all_correct")]
+    listed = [Entrant(backend) for backend in catalogue_in(folder, "all_correct")]
     for spec in specs:
         backend, description = load(spec)
         known = () if description.deviations is None else deviations.read(description.deviations)
-        found.append(Entrant(backend, known, description.version))
-    return found
+        listed.append(Entrant(backend, known, description.version))
+    return listed
 
 
 @cache
@@ -189,9 +189,9 @@ def table(campaign: Campaign) -> Iterator[str]:
     for name in dict.fromkeys(name for name, _, _ in campaign.entries):
         yield from ("", _row(name, FLOATING))
         for quantity in QUANTITIES:
-            found = [campaign.entries.get((name, quantity, dtype)) for dtype in FLOATING]
-            if any(found):
-                yield _row(f"  {quantity}", ["" if entry is None else _ratio(entry.ratio) for entry in found])
+            entries = [campaign.entries.get((name, quantity, dtype)) for dtype in FLOATING]
+            if any(entries):
+                yield _row(f"  {quantity}", ["" if entry is None else _ratio(entry.ratio) for entry in entries])
     yield from ("", _row("largest of all", FLOATING))
     largest = campaign.largest()
     for quantity in QUANTITIES:

@@ -57,24 +57,24 @@ class _Between:
         self.recent = executor.recent
 
     def perform(self, invocation: Invocation) -> Outcome:
-        found: Outcome = self._do("perform", invocation)
-        return found
+        result: Outcome = self._do("perform", invocation)
+        return result
 
     def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
-        found: tuple[Outcome, Outcome] = self._do("read_twice", invocation, other)
-        return found
+        result: tuple[Outcome, Outcome] = self._do("read_twice", invocation, other)
+        return result
 
     def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
-        found: Outcome | None = self._do("rewritten", invocation, other)
-        return found
+        result: Outcome | None = self._do("rewritten", invocation, other)
+        return result
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
-        found: list[list[Outcome]] = self._do("together", invocations, rounds)
-        return found
+        result: list[list[Outcome]] = self._do("together", invocations, rounds)
+        return result
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
-        found: tuple[Outcome, tuple[str, ...]] = self._do("disturbed", invocation)
-        return found
+        result: tuple[Outcome, tuple[str, ...]] = self._do("disturbed", invocation)
+        return result
 
     def renewed(self) -> bool:
         return False
@@ -135,8 +135,8 @@ class _RecordedTrial(Trial):
         steps = self._recorder.steps
         if call.key not in self._steps:
             length = len(steps)
-            found = super().outcome(call)
-            self._steps[call.key] = Step(None, (call,), found, steps[-1].ran)
+            made = super().outcome(call)
+            self._steps[call.key] = Step(None, (call,), made, steps[-1].ran)
             del steps[length:]
         steps.append(self._steps[call.key])
         outcome: Outcome = self._steps[call.key].result

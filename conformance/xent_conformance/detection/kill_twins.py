@@ -33,15 +33,15 @@ def replaced(backend: Backend, twin: Backend) -> frozenset[CodeType] | None:
     own, theirs = vars(backend), vars(twin)
     if any(own.get(name) != value for name, value in theirs.items() if name != "name"):
         return None
-    found = set()
+    functions = set()
     for kind in mro[: mro.index(type(twin))]:
         for name in vars(kind).keys() - PLAIN - {"__init__"}:
             function = getattr_static(type(twin), name, None)
             if name.startswith("__") or not isinstance(function, FunctionType | None):
                 return None
             if function is not None:
-                found.add(function.__code__)
-    return frozenset(found)
+                functions.add(function.__code__)
+    return frozenset(functions)
 
 
 def same(one: Any, two: Any) -> bool:

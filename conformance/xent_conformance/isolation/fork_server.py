@@ -123,9 +123,9 @@ def _has_handles() -> bool:
 
 def _descriptors() -> set[int]:
     """Numbers of the open descriptors."""
-    found = [*_DESCRIPTORS.iterdir()] if _DESCRIPTORS.is_dir() else []
+    entries = [*_DESCRIPTORS.iterdir()] if _DESCRIPTORS.is_dir() else []
     # The folder's own descriptor is closed again.
-    return {int(entry.name) for entry in found if entry.is_symlink()}
+    return {int(entry.name) for entry in entries if entry.is_symlink()}
 
 
 def _serve(

@@ -94,4 +94,4 @@ def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
 
 def fails(requirement: Requirement, trial: Trial) -> bool:
     """Whether a requirement fails on a drawn problem, or on one that it derives from that."""
-    return any(finding.failed for _, found in judge(requirement, trial) for finding in found)
+    return any(finding.failed for _, made in judge(requirement, trial) for finding in made)

@@ -168,11 +168,11 @@ def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = 
     )
 
 
-def _versions(found: Any) -> dict[str, str]:
+def _versions(versions: Any) -> dict[str, str]:
     """At most ``MOST`` names and versions; raises TypeError for anything but a mapping, which might be endless."""
-    if not isinstance(found, Mapping):
-        raise TypeError(f"versions must map names to versions, not be a {type(found).__name__}")
-    return {printable(str(k)): printable(str(v)) for k, v in islice(found.items(), MOST)}
+    if not isinstance(versions, Mapping):
+        raise TypeError(f"versions must map names to versions, not be a {type(versions).__name__}")
+    return {printable(str(k)): printable(str(v)) for k, v in islice(versions.items(), MOST)}
 
 
 def _usable(parts: ReproducerParts) -> ReproducerParts:

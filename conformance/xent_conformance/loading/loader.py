@@ -65,12 +65,12 @@ def imported(spec: str, narrowing: Narrowing = DEFAULTS) -> Imported:
     point = _points(BACKENDS).get(spec)
     if point is None:
         raise UsageError(_unknown(spec))
-    found = guarded(spec, point.load)
+    factory = guarded(spec, point.load)
     module, _, attribute = point.value.partition(":")
     # Imports what the factories would otherwise import in every worker.
     guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
     place = "entry point", module, attribute
-    return Imported(spec, lambda _: _made(spec, found), place, _folder(sys.modules[module]), (module,))
+    return Imported(spec, lambda _: _made(spec, factory), place, _folder(sys.modules[module]), (module,))
 
 
 def is_file(spec: str) -> bool:
@@ -91,10 +91,10 @@ def catalogue_in(folder: Path, function: str) -> list[Any]:
     """
     module = _file(str(folder / "catalogue.py"))
     sys.path.insert(0, str(folder.resolve().parent))
-    found = guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
-    if not hasattr(found, function):
+    catalogue = guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
+    if not hasattr(catalogue, function):
         raise UsageError(f"{module} has no {function}()")
-    return guarded(str(module), lambda: list(getattr(found, function)()))  # type: ignore[no-any-return]
+    return guarded(str(module), lambda: list(getattr(catalogue, function)()))  # type: ignore[no-any-return]
 
 
 def known() -> list[str]:
@@ -170,11 +170,11 @@ def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
-    found = from_function(function, framework, spec, narrowing)
+    backend = from_function(function, framework, spec, narrowing)
     # A framework's own function has the known deviations of that framework; those of others are beside their modules.
     own = path.partition(".")[0] == framework
     folder = _folder(inspect.getmodule(factory) if own else _module_in(path))
-    return replace(found, place=("callable", framework, path), folder=folder, library=framework if own else None)
+    return replace(backend, place=("callable", framework, path), folder=folder, library=framework if own else None)
 
 
 def from_function(function: Callable[..., Any], framework: str, spec: str, narrowing: Narrowing) -> Imported:
@@ -225,13 +225,13 @@ def _attribute(spec: str, path: str) -> Any:
             missing = True
         if missing:
             continue
-        found: Any = guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
+        thing: Any = guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
         for part in parts[length:]:
-            if not hasattr(found, part):
+            if not hasattr(thing, part):
                 what = f"{name} has no {'.'.join(parts[length:])!r}"
-                raise UsageError("; ".join(filter(None, (what, instead(part, dir(found), otherwise="")))))
-            found = getattr(found, part)
-        return found
+                raise UsageError("; ".join(filter(None, (what, instead(part, dir(thing), otherwise="")))))
+            thing = getattr(thing, part)
+        return thing
     if len(parts) == 1:
         raise UsageError(f"{spec!r} names no function in a module: a callable is given as {spec}.function")
     raise UsageError(f"no module {parts[0]!r} for {path!r}; it must be installed, or be in the working directory")
@@ -244,11 +244,11 @@ def _modules(function: Any) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _made(spec: str, found: Any) -> Backend:
+def _made(spec: str, thing: Any) -> Backend:
     """A backend object; if a factory is registered, what that returns."""
-    if guarded(spec, lambda: callable(found) and not hasattr(found, "capabilities")):
-        found = guarded(spec, found)
-    backend: Backend = found
+    if guarded(spec, lambda: callable(thing) and not hasattr(thing, "capabilities")):
+        thing = guarded(spec, thing)
+    backend: Backend = thing
     return backend
 
 

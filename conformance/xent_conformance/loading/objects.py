@@ -62,8 +62,8 @@ def of_object(thing: Any, framework: str | None, narrowing: Narrowing, name: str
             raise UsageError("framework is only for callables; an adapter converts arrays itself")
         return Imported(str(thing.name), lambda _: thing, (OBJECT, "", name), folder, (type(thing).__module__,))
     assert framework is not None
-    found = from_function(thing, framework, f"{framework}:{name}", narrowing)
-    return replace(found, place=(OBJECT, framework, name), folder=folder)
+    backend = from_function(thing, framework, f"{framework}:{name}", narrowing)
+    return replace(backend, place=(OBJECT, framework, name), folder=folder)
 
 
 def is_backend(thing: object) -> bool:
@@ -81,10 +81,10 @@ def name_of(thing: object) -> str:
 
 def _at(module: ModuleType, qualified: str) -> object:
     """The object at a dotted name of a module; None if there is none."""
-    found: object = module
+    thing: object = module
     for part in qualified.split("."):
-        found = getattr(found, part, None)
-    return found
+        thing = getattr(thing, part, None)
+    return thing
 
 
 def _is_on_path(module: ModuleType) -> bool:

@@ -49,12 +49,12 @@ def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, 
         package = name.partition(".")[0]
         return package in packages or (package != SUITE and near(file) and not _of_python(Path(file)))
 
-    found = {}
+    digests = {}
     for name, file in islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST):
         # A module in an archive, or a file that has been removed.
         with suppress(OSError):
-            found[name.removeprefix(FILE)] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    return found
+            digests[name.removeprefix(FILE)] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return digests
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -211,12 +211,12 @@ class _Judging:
             seconds=self.seconds + clock() - start,
         )
 
-    def _count(self, trial: Trial, found: Sequence[Finding]) -> None:
-        failed = [f for f in found if f.failed]
+    def _count(self, trial: Trial, made: Sequence[Finding]) -> None:
+        failed = [f for f in made if f.failed]
         excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
         if failed and not excused and not self.tally.failed:
             self.announce(self.requirement, self.subject, max(failed, key=lambda f: f.ratio))
-        self.tally.count(trial, found, excused=excused)
+        self.tally.count(trial, made, excused=excused)
         lost = None if excused else next((f for f in failed if isinstance(f, Lost)), None)
         if lost is not None:
             self.fate = self.fate or Status(lost.fate)

@@ -69,22 +69,22 @@ class Tally:
         """
         return sorted(self._kept.values(), key=unclear)
 
-    def count(self, trial: Trial, found: Sequence[Finding], *, excused: bool) -> None:
+    def count(self, trial: Trial, findings: Sequence[Finding], *, excused: bool) -> None:
         """Count the findings on one trial. Excused ones are no failures and do not enter the largest ratio."""
         self.examples += 1
-        self.declined = next((f.reason for f in found if isinstance(f, Declined)), self.declined)
-        found = [f for f in found if not isinstance(f, Declined)]
-        self.exercised += any(f.exercised for f in found)
+        self.declined = next((f.reason for f in findings if isinstance(f, Declined)), self.declined)
+        findings = [f for f in findings if not isinstance(f, Declined)]
+        self.exercised += any(f.exercised for f in findings)
         self.excused += excused
-        if not found or excused:
+        if not findings or excused:
             return
-        for finding in found:
+        for finding in findings:
             best = self.worst.get(finding.quantity)
             if best is None or finding.ratio > best.ratio:
                 self.worst[finding.quantity] = finding
-        worst = max(found, key=lambda f: f.ratio)
+        worst = max(findings, key=lambda f: f.ratio)
         self.ratio = worst.ratio if self.ratio is None else max(self.ratio, worst.ratio)
-        if compared := [f for f in found if isinstance(f, Compared)]:
+        if compared := [f for f in findings if isinstance(f, Compared)]:
             self._bin(trial.problem, compared)
         if worst.failed:
             self.failed += 1
@@ -97,12 +97,12 @@ class Tally:
             for power, b in sorted(self._bins.items())
         ]
 
-    def _bin(self, problem: Problem, found: Sequence[Finding]) -> None:
+    def _bin(self, problem: Problem, compared: Sequence[Finding]) -> None:
         power = max(problem.classes, 1).bit_length() - 1
         place = self._bins.setdefault(power, _Bin())
         place.count += 1
-        place.ratio = max(place.ratio, *(f.ratio for f in found))
-        place.ulp = max(place.ulp, *(f.ulp for f in found))
+        place.ratio = max(place.ratio, *(f.ratio for f in compared))
+        place.ulp = max(place.ulp, *(f.ulp for f in compared))
 
     def _keep(self, failing: Failing) -> None:
         """Store a failing trial, of similar ones the clearest, without the answers and outcomes computed for it."""

@@ -82,8 +82,8 @@ def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tu
     if requirement.cheaper is None or isinstance(failing.finding, Lost):
         return requirement, failing
     other = replace(requirement, check=requirement.cheaper, reducible=True)
-    found = [f for f in findings(other, Trial(subject, failing.trial.problem)) if f.failed]
-    worst = max(found, key=lambda f: f.ratio, default=None)
+    failed = [f for f in findings(other, Trial(subject, failing.trial.problem)) if f.failed]
+    worst = max(failed, key=lambda f: f.ratio, default=None)
     return (requirement, failing) if worst is None else (other, replace(failing, finding=worst))
 
 

@@ -60,7 +60,7 @@ def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
 def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
     """The entry of a record for a cause of a verdict's failures."""
     trial = cause.failing.trial
-    found = Found(
+    origin = Found(
         failing_examples=cause.explained,
         example=trial.example,
         recipe=None if trial.recipe is None else str(trial.recipe),
@@ -68,14 +68,14 @@ def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
         ratio=cause.failing.finding.ratio,
         tries=cause.witness.reductions,
     )
-    shown = failure(cause.requirement, verdict.subject, cause.witness, settings, found)
+    shown = failure(cause.requirement, verdict.subject, cause.witness, settings, origin)
     return replace(shown, situation=(*cause.needs.situation, *cause.needs.sizes), undecided=cause.needs.undecided)
 
 
 def failure(
-    requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, found: Found | None = None
+    requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, origin: Found | None = None
 ) -> Failure:
-    """The entry of a record for one failing problem; ``found`` is about the problem that it was reduced from."""
+    """The entry of a record for one failing problem; ``origin`` describes the problem that it was reduced from."""
     finding, again = witness.finding, _again(requirement, subject, settings)
     return Failure(
         kind=finding.kind,
@@ -85,11 +85,11 @@ def failure(
         ratio=finding.ratio,
         intermittent=witness.sometimes,
         calls_before=len(witness.before),
-        problem=from_data(to_data(finding.problem or witness.problem, found.recipe if found else None), ProblemLine),
+        problem=from_data(to_data(finding.problem or witness.problem, origin.recipe if origin else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
         reproducer=_script(requirement, subject, witness, again),
         command=again,
-        found=found,
+        found=origin,
         **finding.details(),
     )
 
