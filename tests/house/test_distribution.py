@@ -7,10 +7,12 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 import xent_conformance
+from xent_conformance.conventions import Conventions
 from xent_conformance.requirements.registry import load
 from xent_conformance.spec import specification
 
@@ -97,6 +99,16 @@ def test_the_wheel_runs_outside_of_the_repository(wheel, tmp_path):
 def test_spec_is_what_the_registry_says():
     written = (ROOT / "conformance" / "SPEC.md").read_text("utf-8")
     assert written == specification(load().values()), "run: xent list --spec > conformance/SPEC.md"
+
+
+def test_the_specification_has_every_convention_with_its_choices():
+    table = re.search(r"## 5\. Conventions(.*?)## 6", specification(load().values()), re.DOTALL)
+    rows = [line for line in table[1].splitlines() if line.startswith("| `")]
+    hints = get_type_hints(Conventions)
+    for name, default in Conventions().choices().items():
+        (row,) = (row for row in rows if f"`{name}`" in row)
+        assert default in row
+        assert all(choice in row for choice in get_args(hints[name]))
 
 
 def test_arrows_between_the_packages_point_one_way():
