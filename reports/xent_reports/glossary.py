@@ -33,6 +33,6 @@ GLOSSARY: dict[str, str] = {
     "worst-case precision tier": "the most precise kind of arithmetic that explains the error of every problem",
     "form A, form B": "loss as (x_target − max) − log(sum of exp), or as log-sum-exp − x_target, which loses digits to"
     " cancellation",
-    "convention": "a point on which respected frameworks differ; each backend is judged by its own choice",
-    "set aside": "problems in the situation of an established cause are left out, so that other causes can show",
+    "convention": "a point on which major frameworks differ; each backend is judged by its own choice",
+    "set aside": "a problem in the situation of a known cause is not reduced, so that other causes can show",
 }

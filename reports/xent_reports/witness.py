@@ -148,16 +148,16 @@ def _origin(origin: Found, set_aside: int) -> str:
         "" if origin.failing_examples is None else f"{counted(origin.failing_examples, 'problem')} failed",
         "" if origin.example is None else f"this is problem {origin.example}",
         "" if origin.tries is None else f"reduced in {counted(origin.tries, 'attempt')}",
-        "" if origin.logits_shape is None else f"from logits ({', '.join(map(str, origin.logits_shape))})",
+        "" if origin.logits_shape is None else f"from logits of shape {origin.logits_shape}",
         f"originally {ratio(origin.ratio)} times the bound"
         if origin.ratio is not None and math.isfinite(origin.ratio)
         else "",
     ]
-    said = ", ".join(part for part in parts if part)
-    remarks = [f"{said[:1].upper()}{said[1:]}."] if said else []
+    sentence = ", ".join(part for part in parts if part)
+    remarks = [f"{sentence[:1].upper()}{sentence[1:]}."] if sentence else []
     if set_aside:
-        was = "was" if set_aside == 1 else "were"
-        remarks.append(f"{counted(set_aside, 'problem')} in the situation of an established cause {was} set aside.")
+        problems = counted(set_aside, "further problem")
+        remarks.append(f"{problems} in the situation of a known cause {'was' if set_aside == 1 else 'were'} set aside.")
     return " ".join(remarks)
 
 
