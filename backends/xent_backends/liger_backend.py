@@ -34,7 +34,6 @@ CAPABILITIES = Capabilities(
     default_ignore_index=DEFAULT_IGNORE_INDEX,
     label_smoothing=True,
     lse_square_scale=True,
-    softcap=True,
     # "Here we use a trick to store X_ptr gradient in X_ptr so we can save memory".
     overwrites_logits=True,
     # max + log(sum) - x_t; losses of rows are stored in the dtype of the logits before they are added.
@@ -44,6 +43,7 @@ CAPABILITIES = Capabilities(
         ("logits float64", "the kernel computes in float32"),
         # Compiled, the kernel is given tensors.
         ("weight", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
+        ("softcap", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
     ),
 )
 

@@ -57,8 +57,10 @@ def _entropy(bounds: Bounds, more: float) -> F64Array:
         total = (parts.p * size).sum(axis=1)
         tolerance = own.sum(axis=1) + max(model.u_a, model.u_i) * height + 2 * model.u_o * total
         underflow = model.eta * (2 + parts.p.shape[1] + size.max(axis=1, initial=0.0))
-    if model.form_b:
-        tolerance = tolerance + log_sum_exp_error(bounds)
+        if model.form_b:
+            tolerance = tolerance + log_sum_exp_error(bounds)
+            # The mean logit overflows before it is taken away from logsumexp.
+            tolerance = np.where(total + tolerance >= bounds.limit, np.inf, tolerance)
     return _sound(bounds, tolerance + underflow)
 
 
