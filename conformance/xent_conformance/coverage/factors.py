@@ -7,17 +7,14 @@ level of a factor that its form of call has no argument for: a loss has no cotan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.problem import AnyArray, F64Array, Problem
+from xent_conformance.strategies.aspects import CLASSES, ROWS, band
 
-#: Bands of rows, classes and label positions, each with its first number.
-ROWS = {"1": 1, "2-8": 2, "9-64": 9, "65-1024": 65, "1025-8192": 1025, "8193-": 8193}
-CLASSES = {"1": 1, "2-8": 2, "9-64": 9, "65-512": 65, "513-4097": 513, "4098-": 4098}
+#: Bands of label positions, each with its first number.
 LABELS = {"first": 0, "1-127": 1, "128-4095": 128, "4096-": 4096}
 LAYOUTS = ("contiguous", "gaps", "permuted", "reversed", "repeated")
 #: Differences between the largest and the smallest logit of a row. Beyond RANGE, exp underflows in float32.
@@ -70,8 +67,8 @@ def levels_of(problem: Problem) -> tuple[set[Level], list[set[Level]]]:
     """
     whole = {
         ("dtype", problem.dtype),
-        ("rows", _band(problem.rows, ROWS)),
-        ("classes", _band(problem.classes, CLASSES)),
+        ("rows", band(problem.rows, ROWS)),
+        ("classes", band(problem.classes, CLASSES)),
         ("rank", FACTORS["rank"][min(problem.logits.ndim - 1, 3)]),
         ("logits layout", layout_of(problem.logits)),
         ("target layout", layout_of(problem.target)),
@@ -84,10 +81,6 @@ def levels_of(problem: Problem) -> tuple[set[Level], list[set[Level]]]:
     if problem.cotangent is not None:
         whole |= _of_cotangent(problem.cotangent)
     return whole, _kinds_of_rows(problem)
-
-
-def _band(size: int, bands: Mapping[str, int]) -> str:
-    return [name for name, first in bands.items() if size >= first][-1]
 
 
 def layout_of(array: AnyArray) -> str:

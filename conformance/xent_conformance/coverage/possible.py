@@ -8,14 +8,18 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.coverage.factors import CLASSES, FACTORS, LABELS, LAYOUTS, ROWS, WITHOUT, Level
+from xent_conformance.coverage.factors import FACTORS, LABELS, LAYOUTS, WITHOUT, Level
 from xent_conformance.interface import Capabilities
+from xent_conformance.strategies.aspects import CLASSES, ROWS
 
 #: Most logits of a problem in profiles other than that for large sizes: rows times classes.
-MOST = 2**18
+MOST = 2**17
 
 SOFT = FACTORS["target"][1:]
 SOME = ("default", "outside", "class")
+#: Calls of a single row.
+ALONE = (("rows", "1"), ("rank", "unbatched"))
+MANY = tuple(CLASSES)[4:]
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 
 Levels = tuple[str, Sequence[str]]
@@ -26,23 +30,28 @@ EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
     *(("target", SOFT, factor, FACTORS[factor]) for factor in ("label position", "label dtype", "ignored")),
     ("form", ("fused linear",), "target", SOFT),
     ("form", ("fused linear",), "rank", ("unbatched", "one more axis", "more axes")),
+    # A vector of labels has one axis.
+    ("form", ("fused linear",), "target layout", ("permuted",)),
     # A single row is ignored or not, and its label and its cotangent are one number each.
     ("rows", ("1",), "ignored", SOME),
     ("rows", ("1",), "cotangent", ("repeated", "varied", "strided")),
     ("rows", ("1",), "cotangent size", ("mixed",)),
+    # One axis has no order.
+    *((one, (level,), layout, ("permuted",)) for one, level in ALONE for layout in ("logits layout", "target layout")),
     ("rank", ("unbatched",), "rows", tuple(ROWS)[1:]),
     ("rank", ("unbatched",), "ignored", SOME),
     ("rank", ("unbatched",), "cotangent", ("repeated", "varied", "strided")),
     ("rank", ("unbatched",), "cotangent size", ("mixed",)),
-    ("rank", ("unbatched",), "logits layout", ("permuted",)),
     ("reduction", ("sum", "mean"), "cotangent", ("repeated", "varied", "strided")),
     ("reduction", ("sum", "mean"), "cotangent size", ("mixed",)),
-    ("cotangent size", ("mixed",), "cotangent", ("ones", "one number", "repeated")),
+    ("cotangent size", ("mixed",), "cotangent", ("ones", "one number")),
     ("cotangent size", ("tiny", "large"), "cotangent", ("ones",)),
     ("classes", ("1",), "logits", ("tied", "wide", "beyond exp", "masked", "narrow")),
     ("classes", ("1",), "target", ("distribution",)),
     ("classes", ("1",), "weight", ("some zero",)),
     ("classes", ("1",), "label position", ("last",)),
+    # Whoever ignores the only class ignores every row.
+    ("classes", ("1",), "ignored", ("class",)),
     ("label dtype", ("int8",), "label position", ("128-4095", "4096-")),
     ("label dtype", ("uint8",), "label position", ("4096-",)),
     ("label dtype", UNSIGNED, "ignored", ("default",)),
@@ -50,6 +59,7 @@ EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
     ("ignored", ("all",), "logits", FACTORS["logits"]),
 )
 VIEWS = LAYOUTS[1:]
+UNEQUAL = tuple(level for level in FACTORS["logits"] if level not in ("tied", "far from zero"))
 _SIZES = ("cotangent size", FACTORS["cotangent size"])
 _OF_LABELS: tuple[Levels, ...] = (
     ("target", ("labels",)),
@@ -57,6 +67,8 @@ _OF_LABELS: tuple[Levels, ...] = (
 )
 #: Triples of levels that no call has, although each pair of them is possible.
 EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
+    # What is repeated in a lone row are its classes.
+    *(((one, (level,)), ("logits layout", ("repeated",)), ("logits", UNEQUAL)) for one, level in ALONE),
     # Single numbers are contiguous, and vectors cannot be permuted.
     (("rows", ("1",)), ("classes", ("1",)), ("logits layout", VIEWS)),
     (("rows", ("1",)), ("classes", ("1",)), ("target layout", VIEWS)),
@@ -65,6 +77,15 @@ EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
     *((("rank", ("flat",)), of, ("target layout", ("permuted",))) for of in _OF_LABELS),
     # Repeated labels are equal: all of them are ignored, or none.
     (("rank", ("flat",)), ("target layout", ("repeated",)), ("ignored", SOME)),
+    (("form", ("fused linear",)), ("target layout", ("repeated",)), ("ignored", SOME)),
+    # One class, or one row, and one other axis.
+    *((("rank", ("flat",)), ("classes", ("1",)), (f, ("permuted",))) for f in ("logits layout", "target layout")),
+    # Cotangents that differ have an axis along which they are not repeated.
+    (("rank", ("flat",)), ("cotangent", ("repeated",)), ("cotangent size", ("mixed",))),
+    (("form", ("fused linear",)), ("cotangent", ("repeated",)), ("cotangent size", ("mixed",))),
+    # Beyond the last class there is no number in a byte, nor does it reach the last class.
+    (("label dtype", ("uint8",)), ("ignored", ("outside",)), ("classes", MANY)),
+    (("label dtype", ("int8", "uint8")), ("label position", ("last",)), ("classes", MANY)),
     # The size of a cotangent is that of its elements other than zero, and here its only element is zero.
     (("rows", ("1",)), ("cotangent", ("some zero",)), _SIZES),
     (("reduction", ("sum", "mean")), ("cotangent", ("some zero",)), _SIZES),
@@ -159,6 +180,12 @@ def _excluded() -> Iterator[tuple[Level, Level]]:
         yield from ((("form", form), (factor, level)) for factor in factors for level in FACTORS[factor])
     for rows, fewest in ROWS.items():
         yield from ((("rows", rows), ("classes", c)) for c, least in CLASSES.items() if fewest * least > MOST)
+    # A label needs as many classes.
+    yield from (
+        (("rows", rows), ("label position", label))
+        for (rows, fewest), (label, least) in product(ROWS.items(), LABELS.items())
+        if fewest * (least + 2) > MOST
+    )
     for (classes, _), high in zip(CLASSES.items(), [*list(CLASSES.values())[1:], None], strict=True):
         # A label of the last class has the level "last", not that of its band.
         yield from (

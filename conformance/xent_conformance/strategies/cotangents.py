@@ -13,45 +13,63 @@ from xent_conformance.strategies.layouts import laid_out
 #: Exponents of two between which a cotangent counts as usual.
 SMALL, LARGE = -10.0, 4.0
 #: The largest gradient that a cotangent may lead to, as a share of the largest finite number. It is smaller for "large"
-#: cotangents, because second derivatives sum over the classes.
-SHARES = {"largest": 0.6, "mixed": 0.6, "large": 0.6 / 16}
+#: and "uneven" cotangents, because second derivatives sum over the classes.
+SHARES = {"largest": 0.6, "mixed": 0.6, "large": 0.6 / 16, "uneven": 0.6 / 16, "summed": 0.6 / 256}
 #: Factor on the smallest cotangent that leaves room for products of small numbers.
-ROOM = {"less": 2.0**16}
+ROOM = {"less": 2.0**16, "uneven": 2.0**16, "summed": 2.0**16}
+#: Sizes of cotangents: large ones, small ones, and both in one array. "summed" is for sums over all rows.
+LARGE_ONLY, SMALL_ONLY, BOTH = ("large", "largest"), ("small", "less"), ("mixed", "uneven", "summed")
 #: Kinds of cotangents that are memory layouts.
 VIEWS = ("strided", "reversed", "same along one axis")
 
 
+def parts(kind: str) -> tuple[str, str]:
+    """What the numbers are like and where they lie, and their size: "" for usual ones.
+
+    >>> parts("large"), parts("strided"), parts("strided, large")
+    (('random', 'large'), ('strided', ''), ('strided', 'large'))
+    """
+    if kind in (*LARGE_ONLY, *SMALL_ONLY, *BOTH):
+        return "random", kind
+    form, _, size = kind.partition(", ")
+    return form, size
+
+
 def cotangent_of(problem: Problem, kind: str, rng: np.random.Generator) -> AnyArray:
     """A cotangent of one kind, in the shape and dtype of a problem's loss."""
+    form, size = parts(kind)
     if problem.reduction != "none":
-        return array_of(_values(problem, kind, rng, None), problem.dtype)
-    values = _values(problem, kind, rng, problem.rows)
-    if kind == "same":
+        return array_of(_values(problem, form, size, rng, None), problem.dtype)
+    values = _values(problem, form, size, rng, problem.rows)
+    if form == "same":
         return np.broadcast_to(array_of(values.reshape(-1)[:1].sum(), problem.dtype), problem.row_shape)
+    if form == "equal" and values.size:
+        values = np.full(values.shape, values[0])
     array = array_of(values.reshape(problem.row_shape), problem.dtype)
-    if kind == "same along one axis" and array.ndim:
+    if form == "same along one axis" and array.ndim:
         return np.broadcast_to(array[..., :1], array.shape)
-    return laid_out(array, kind) if kind in VIEWS else array
+    return laid_out(array, form) if form in VIEWS else array
 
 
-def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | None) -> F64Array:
+def _values(problem: Problem, form: str, size: str, rng: np.random.Generator, rows: int | None) -> F64Array:
     """Numbers for ``rows`` losses, None for a reduced loss: multiples of 1/4, which every format holds exactly.
 
-    The kind "random" has all digits of the format: round numbers would hide a conversion to a narrower one.
+    The form "random" has all digits of the format: round numbers would hide a conversion to a narrower one.
     """
-    size = () if rows is None else (rows,)
-    if kind in ("large", "largest", "small", "less", "mixed"):
-        return _of_any_size(problem, kind, rng, size)
-    values = np.asarray(rng.integers(-12, 13, size=size) / 4, dtype=np.float64)
-    if kind in ("random", *VIEWS):
-        values = values * (1 + rng.random() / 8)
-    if kind == "ones":
-        return np.ones(size)
-    if kind == "zeros":
-        return np.zeros(size)
-    if kind == "same" and rows is not None:
-        return np.full(size, 1.75)
-    if kind == "zero first" and rows:
+    shape = () if rows is None else (rows,)
+    if size:
+        values = _of_any_size(problem, size, rng, shape)
+    else:
+        values = np.asarray(rng.integers(-12, 13, size=shape) / 4, dtype=np.float64)
+        if form in ("random", *VIEWS):
+            values = values * (1 + rng.random() / 8)
+        if form == "ones":
+            return np.ones(shape)
+        if form == "zeros":
+            return np.zeros(shape)
+        if form in ("same", "equal") and rows is not None:
+            return np.full(shape, 1.75)
+    if form == "zero first" and rows:
         values[0] = 0.0
         return values
     return np.where(values == 0, 1.25, values)
@@ -59,9 +77,10 @@ def _values(problem: Problem, kind: str, rng: np.random.Generator, rows: int | N
 
 def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tuple[int, ...]) -> F64Array:
     """Numbers of both signs whose logarithms are uniform; every third is as large or as small as allowed."""
-    smallest, largest = _range(problem, SHARES.get(kind, 1.0), ROOM.get(kind, 1.0))
-    low = smallest if kind in ("small", "less", "mixed") else LARGE
-    high = SMALL if kind in ("small", "less") else largest
+    share = SHARES.get(kind, 1.0) / (max(1, problem.rows) if kind == "summed" else 1)
+    smallest, largest = _range(problem, share, ROOM.get(kind, 1.0))
+    low = LARGE if kind in LARGE_ONLY else smallest
+    high = SMALL if kind in SMALL_ONLY else largest
     if low >= high:
         return np.asarray(rng.choice([-1.25, 0.75, 2.5], size=size))
     exponents = rng.uniform(low, high, size=size)

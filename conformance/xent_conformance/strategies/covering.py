@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from itertools import combinations, islice
 
@@ -80,3 +80,40 @@ class _Missing:
         """Combinations that have occurred now, one of each tuple."""
         self.counts = self.counts - self.flags[places]
         self.flags[places] = False
+
+
+#: Levels of one factor that ``Combinations`` can tell apart.
+MOST_LEVELS = 10
+
+
+class Combinations:
+    """Which levels of any three factors have occurred together, for factors whose levels show only as they occur.
+
+    >>> seen = Combinations()
+    >>> rows = [("a", "x", "on"), ("a", "y", "on")]
+    >>> seen.take([rows[0]])
+    0
+    >>> seen.take(rows)  # the one with most that is new
+    1
+    """
+
+    def __init__(self) -> None:
+        """Nothing has occurred; ``met`` has a flag for each combination, once there is a row."""
+        self._numbers: list[dict[Hashable, int]] = []
+        self.met = np.zeros(0, dtype=bool)
+
+    def take(self, rows: Sequence[Sequence[Hashable]], worth: Sequence[float] | None = None) -> int:
+        """The index of the row with most combinations that have not occurred, times its worth; they have now."""
+        if not self._numbers:
+            self._numbers = [{} for _ in rows[0]]
+            self._threes = np.array(list(combinations(range(len(rows[0])), min(STRENGTH, len(rows[0])))))
+            self._steps = MOST_LEVELS ** np.arange(self._threes.shape[1])
+            size = int(MOST_LEVELS ** self._threes.shape[1])
+            self._starts = np.arange(len(self._threes)) * size
+            self.met = np.zeros(len(self._threes) * size, dtype=bool)
+        numbered = [[n.setdefault(v, len(n)) for n, v in zip(self._numbers, row, strict=True)] for row in rows]
+        places = np.array(numbered)[:, self._threes] @ self._steps + self._starts
+        counts = (~self.met[places]).sum(axis=1)
+        best = int(np.argmax(counts if worth is None else counts * worth))
+        self.met[places[best]] = True
+        return best

@@ -11,6 +11,7 @@ from typing import Any
 
 from xent_conformance.strategies.layouts import LAYOUTS, REPEATED
 from xent_conformance.strategies.logits import MIXED, REGIMES
+from xent_conformance.strategies.recipe import OR_WIDE
 from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes
 
 Menu = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -36,10 +37,13 @@ ANY_SIZE: dict[str, list[AnyShape]] = {
     "many classes": [
         *SHAPES["many classes"],
         *[Sizes((514, 4096), (1, 3))] * 3,
-        Sizes((4098, 16384)),
+        *[Sizes((4098, 16384), (1, 2))] * 2,
         Sizes((2, 6), (130, 4096)),
     ],
 }
+
+#: Logits that are drawn element by element: ties, which normally distributed numbers never have.
+ELEMENTS = (0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0)
 
 MENU: dict[str, dict[str, list[Any]]] = {
     "shape": {k: list(v) for k, v in SHAPES.items()},
@@ -84,9 +88,28 @@ MORE: dict[str, dict[str, list[Any]]] = {
     "target_layout": {"contiguous": ["contiguous"], "view": [*LAYOUTS[1:], REPEATED]},
     "cotangent": {
         **MENU["cotangent"],
-        "of any size": ["large", "largest", "small", "mixed"],
-        "view": ["strided", "reversed", "same along one axis"],
+        "of any size": [
+            *("large", "largest", "small", "mixed"),
+            *("zero first, mixed", "zero first, small", "equal, small", "same, large"),
+        ],
+        "view": [
+            *("strided", "reversed", "same along one axis", "equal"),
+            *("strided, large", "reversed, small", "strided, mixed", "same along one axis, mixed", "same, small"),
+        ],
     },
+    # Bytes have a stream of their own: a library that takes them in some calls only would fail all requirements.
+    "labels": {"64 bits": ["int64"], "fewer": [f"int32{OR_WIDE}", f"int16{OR_WIDE}"]},
+}
+#: Cotangents of any size and layout whose second derivatives neither overflow nor underflow.
+ROOMY: dict[str, list[Any]] = {
+    "of any size": [
+        *("large", "less", "uneven"),
+        *("zero first, uneven", "zero first, less", "equal, less", "same, large"),
+    ],
+    "view": [
+        *("strided", "reversed", "same along one axis", "equal"),
+        *("strided, large", "reversed, less", "strided, uneven", "same along one axis, uneven", "same, less"),
+    ],
 }
 
 assert {name for level in MENU["regime"].values() for name in level} <= {*REGIMES, MIXED}

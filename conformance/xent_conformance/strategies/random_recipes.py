@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 
-from xent_conformance.strategies.menu import Menu
+from xent_conformance.strategies.menu import ELEMENTS, Menu
 from xent_conformance.strategies.recipe import Recipe
 
 #: Built once: building and validating a strategy costs more than drawing from it.
 _SEEDS, _EIGHT = st.integers(0, 2**32 - 1), st.integers(0, 7)
-_ELEMENT = st.sampled_from((0.0, 1.0, -1.0, 2.0, 0.5, -4.0, 8.0, 30.0, -100.0))
+_ELEMENT = st.sampled_from(ELEMENTS)
 _VALUES = st.lists(st.tuples(_ELEMENT, _ELEMENT, _ELEMENT), min_size=1, max_size=4)
 
 

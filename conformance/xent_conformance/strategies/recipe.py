@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from xent_conformance.formats import dtype_of, format_named, rounded
 from xent_conformance.interface import Capabilities
@@ -24,6 +25,8 @@ from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, 
 
 #: What replaces -inf for backends that claim finite logits only.
 ALMOST_MASKED = -1e4
+#: Behind a dtype of labels: int64 if that is not claimed, and no other one.
+OR_WIDE = " or int64"
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,18 @@ class Recipe:
         classes = max(capabilities.min_classes, min(self.classes, capabilities.max_classes or self.classes))
         logits = self._logits(rng, rows, classes, dtype, capabilities)
         target, in_force, passed = self._target(rng, logits, dtype, capabilities)
-        layout = self.layout if shape or self.layout != REPEATED else "contiguous"
+        layout = self.layout
         beside = self.target_layout or layout
         if beside == REPEATED:
-            # All rows get the same label, or distribution, so none of its classes may be masked in another row.
-            beside = beside if shape and np.isfinite(logits).all() else "contiguous"
-            target = np.broadcast_to(target[:1], target.shape) if beside == REPEATED else target
+            repeated = _repeated(target, logits, shape)
+            beside = "contiguous" if repeated is None else beside
+            target = target if repeated is None else repeated
         if target.ndim == 1:
             if in_force is not None and self.layout != REPEATED:
                 _fill_ignored(logits, target == in_force, self.ignored_content)
-            target = target.astype(label_dtype(self.labels, target, passed, capabilities.target_dtypes, self.seed))
+            claimed = capabilities.target_dtypes
+            wanted = self._labels if self._labels in claimed or OR_WIDE not in self.labels else "int64"
+            target = target.astype(label_dtype(wanted, target, passed, claimed, self.seed))
         like = np.empty((*shape[:1], classes, *shape[1:]) if shape else (classes,))
         arrange = _Arranger(like, shape, layout)
         weight = self._weight(rng, classes, dtype, capabilities)
@@ -95,6 +100,11 @@ class Recipe:
             **extras,
         )
         return problem.with_(cotangent=cotangent_of(problem, self.cotangent, rng))
+
+    @property
+    def _labels(self) -> str:
+        """The dtype of labels that is wanted."""
+        return self.labels.removesuffix(OR_WIDE)
 
     def _claimed_shape(self, capabilities: Capabilities) -> tuple[int, ...]:
         if (self.row_shape == () and not capabilities.unbatched) or (
@@ -130,7 +140,9 @@ class Recipe:
         else:
             drawn = logits_rows(self.regime, rng, rows, classes, format_named(dtype))
         if self.layout == REPEATED:
-            drawn = np.broadcast_to(drawn[:1], drawn.shape)
+            # In a lone row it is the classes that are repeated.
+            first = np.where(np.isfinite(drawn), drawn, 0.0)[:, :1] if self.row_shape == () else drawn[:1]
+            drawn = np.broadcast_to(first, drawn.shape)
         if capabilities.finite_logits_only:
             drawn = np.where(np.isinf(drawn), ALMOST_MASKED, drawn)
         return rounded(drawn, dtype)
@@ -143,7 +155,7 @@ class Recipe:
             probabilities = rounded(PROBABILITIES[self.target](rng, logits), dtype)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
         labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
-        labels = labels % min(np.iinfo(self.labels).max + 1, logits.shape[1])
+        labels = labels % min(np.iinfo(self._labels).max + 1, logits.shape[1])
         finite = np.isfinite(logits[np.arange(len(labels)), labels])
         labels = np.where(finite, labels, logits.argmax(axis=1))
         default = capabilities.default_ignore_index
@@ -152,7 +164,7 @@ class Recipe:
             kind = "default"
         if not capabilities.ignore_index and default is None:
             kind = "none"
-        marked, sentinel = ignoring(kind, rng, labels, logits.shape[1])
+        marked, sentinel = ignoring(kind, rng, labels, logits.shape[1], self._labels)
         if sentinel is None:
             return labels, default, None
         if default is not None and (kind == "default" or not capabilities.ignore_index):
@@ -181,6 +193,24 @@ def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequ
         if name in claimed and all(np.iinfo(name).min <= value <= np.iinfo(name).max for value in used):
             return name
     return "int64"
+
+
+def _repeated(target: npt.NDArray[Any], logits: F64Array, shape: tuple[int, ...]) -> AnyArray | None:
+    """The target with that of the first index along axis 0 for every index; None if some rows have no common class.
+
+    Rows that share a label, or a distribution, may have different masked classes: those have no share of it.
+    """
+    if not shape or not target.size:
+        return None
+    first = target[: len(target) // shape[0]]
+    common = np.asarray(np.isfinite(logits).reshape(shape[0], len(first), -1).all(axis=0))
+    if not common.any(axis=1).all():
+        return None
+    if first.ndim > 1:
+        return np.resize(np.where(common, first, 0.0), target.shape)
+    within = (first >= 0) & (first < logits.shape[1])
+    masked = within & ~common[np.arange(len(first)), np.where(within, first, 0)]
+    return np.resize(np.where(masked, common.argmax(axis=1), first), target.shape)
 
 
 def _fill_ignored(logits: F64Array, ignored: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], content: str) -> None:

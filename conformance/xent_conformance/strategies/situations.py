@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from xent_conformance.strategies.logits import MIXED
-from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES
+from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, ROOMY, SHAPES
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
@@ -38,7 +38,7 @@ FORMS = Stream(
     only={
         **MORE,
         "shape": {**ANY_SIZE, "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4},
-        "cotangent": {**MORE["cotangent"], "of any size": ["large", "less"]},
+        "cotangent": {**MORE["cotangent"], **ROOMY},
     },
     budget=0.25,
 )
@@ -54,9 +54,18 @@ SIZES = Stream(
                 Sizes((32769, 65536), (1, 2), most=2**17),
                 Sizes((65537, 151936)),
             ],
-            "rows": [Sizes((1, 4), (130, 65536))],
-            "both": [Sizes((9, 1100), (9, 1100), most=2**14)],
-            "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3)],
+            "rows": [Sizes((1, 4), (130, 65536), axes=axes) for axes in (1, 1, 2, 3)],
+            "both": [
+                *[Sizes((9, 1100), (9, 1100), most=2**14)] * 6,
+                Sizes((513, 1100), (65, 130), most=2**16),
+                Sizes((65, 100), (1025, 1300), most=2**17),
+                Sizes((9, 12), (8193, 9000), most=2**17),
+                Sizes((4098, 7000), (9, 12), most=2**16),
+            ],
+            "channels": [
+                *[Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3, 2, 3)],
+                *[Sizes((514, 12000), (4, 16), axes=axes) for axes in (2, 3, 2, 3)],
+            ],
             "unbatched": [Sizes((34, 16384), axes=0)],
         },
         "ignore": NOT_ALL_IGNORED,
@@ -74,8 +83,11 @@ LABEL_DTYPES = Stream(
             # A single label that is always 0 tests nothing.
             "unbatched": [((), 2), ((), 5), ((), 33)],
             "unbatched, long": [Sizes((34, 4096), axes=0)] * 6,
-            "rows": [Sizes((1, 6), (66, 65536))],
-            "wide": [Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))],
+            "rows": [Sizes((1, 6), (66, 65536), axes=axes) for axes in (1, 1, 2, 3)],
+            "wide": [
+                *(Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))),
+                *(Sizes((4098, 12000), (2, 8), axes=axes) for axes in (2, 3)),
+            ],
             "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**15) for axes in (2, 3)],
         },
         "target": INDEX,
@@ -205,8 +217,8 @@ LINEAR = Stream(
     only={
         "shape": {
             **{level: SHAPES[level] for level in ("small", "block edge", "many rows")},
-            "many classes": [Sizes((514, 16384), (2, 4))] * 6,
-            "thousands of rows": [Sizes((2, 6), (255, 8192))] * 4,
+            "many classes": [*[Sizes((514, 16384), (2, 4))] * 5, Sizes((4098, 6000), (9, 16), most=2**16)],
+            "thousands of rows": [Sizes((2, 6), (255, 8192))] * 3 + [Sizes((1, 4), (8193, 16384))],
             "both": [Sizes((33, 1100), (33, 1024), most=2**15)],
         },
         "regime": {"grid": ["grid"]},
@@ -216,7 +228,18 @@ LINEAR = Stream(
         "layout": {"contiguous": ["contiguous"]},
         "target_layout": MORE["target_layout"],
         # Intermediate sums over rows and products with weights must not overflow.
-        "cotangent": {**MORE["cotangent"], "of any size": ["less"]},
+        "cotangent": {
+            **MORE["cotangent"],
+            "of any size": ["less", "summed", "zero first, summed", "same, less"],
+            "view": [
+                "strided",
+                "reversed",
+                "same along one axis",
+                "strided, summed",
+                "reversed, less",
+                "equal, summed",
+            ],
+        },
     },
     budget=0.1,
 )

@@ -1,27 +1,38 @@
 """Streams: endless sequences of recipes, one for each group of requirements about the same calls.
 
-The rows of a covering array come first, then random draws by Hypothesis. Each stream has its own seed, derived from the
-run's: different streams, and runs with different seeds, have different problems; all backends that do not compile for
-each shape have the same ones.
+The rows of a covering array come first, then recipes that fill what is left of it, then random draws by Hypothesis. Of
+the first two each is the best of a few candidates: the one with most combinations of three aspects that none before it
+has. Each stream has its own seed, derived from the run's: different streams, and runs with different seeds, have
+different problems; all backends that do not compile for each shape have the same ones.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from xent_conformance.strategies.covering import covering_array
-from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES, Menu
+from xent_conformance.strategies.aspects import aspects
+from xent_conformance.strategies.covering import Combinations, covering_array
+from xent_conformance.strategies.menu import ANY_SIZE, ELEMENTS, MENU, MORE, SHAPES, Menu
 from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.sizes import AnyShape, Sizes, fixed
 from xent_conformance.strategies.sources import Source
 
 #: With fewer recipes than these, none is drawn at random.
 FEW = 12
+#: Shares of the recipes that are rows of the covering array, and that are not drawn by Hypothesis.
+LISTED, CHOSEN = 0.6, 0.85
+#: The share of the recipes chosen to complete it whose logits are drawn element by element.
+BY_ELEMENT = 1 / 8
+#: Recipes of which one is chosen.
+CANDIDATES = 12
+#: Elements of a problem from which on it costs more than the rest of a call, so that it must be worth more.
+DEAR = 2**19
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +79,24 @@ def derived_seed(*parts: object) -> int:
 
 
 def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
-    """The first ``draw.count`` recipes of a stream: 60 % from the covering array, then random ones.
+    """The first ``draw.count`` recipes of a stream: most from the covering array and to complete it, then random ones.
 
     If ``draw.count`` is small, all are from the covering array, whose first rows cover most.
     """
     seed = derived_seed(draw.seed, stream.seed_key, dtype)
     menu = _pooled(stream.menu(), draw, dtype)
-    listed = draw.count if draw.count < FEW else round(draw.count * 0.6)
-    covering = _covering_recipes(menu, stream, np.random.default_rng(seed), listed)
-    if draw.count <= len(covering):
-        return covering
+    few = draw.count < FEW
+    rng, seen = np.random.default_rng(seed), Combinations()
+    found = _covering_recipes(menu, stream, rng, draw.count if few else round(draw.count * LISTED), seen)
+    chosen = draw.count if few else round(draw.count * CHOSEN)
+    every = {factor: [choice for choices in levels.values() for choice in choices] for factor, levels in menu.items()}
+    found += [_chosen(every, stream, rng, seen, by_element=BY_ELEMENT) for _ in range(chosen - len(found))]
+    if draw.count <= len(found):
+        return found
     # Importing Hypothesis takes longer than a quick run has to judge a requirement.
     from xent_conformance.strategies.random_recipes import random_recipes
 
-    return covering + random_recipes(menu, stream.fixed, seed, draw.count - len(covering))
+    return found + random_recipes(menu, stream.fixed, seed, draw.count - len(found))
 
 
 def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
@@ -117,27 +132,53 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
     return {**menu, "shape": shape_pool(shapes, draw.pool, draw.seed, dtype)}
 
 
-def _covering_recipes(menu: Menu, stream: Stream, rng: np.random.Generator, count: int) -> list[Recipe]:
+def _covering_recipes(
+    menu: Menu, stream: Stream, rng: np.random.Generator, count: int, seen: Combinations
+) -> list[Recipe]:
     # The order of levels depends on the seed, so that the first rows of the array differ between seeds.
     factors = {f: [list(levels.values())[i] for i in rng.permutation(len(levels))] for f, levels in menu.items()}
-    found = []
-    for row in covering_array(tuple(len(levels) for levels in factors.values()), count):
-        chosen = {}
-        for (factor, levels), level in zip(factors.items(), row, strict=True):
-            choices = levels[level]
-            chosen[factor] = choices[int(rng.integers(len(choices)))]
-        found.append(Recipe.of({**chosen, **stream.fixed}, int(rng.integers(2**32))))
-    return found
+    return [
+        _chosen({f: levels[level] for (f, levels), level in zip(factors.items(), row, strict=True)}, stream, rng, seen)
+        for row in covering_array(tuple(len(levels) for levels in factors.values()), count)
+    ]
+
+
+def _chosen(
+    choices: Mapping[str, Sequence[Any]],
+    stream: Stream,
+    rng: np.random.Generator,
+    seen: Combinations,
+    *,
+    by_element: float = 0.0,
+) -> Recipe:
+    """Of a few recipes with some of these choices the one with most that is new, for what it costs.
+
+    A share ``by_element`` has logits drawn element by element.
+    """
+    sizes = np.array([len(some) for some in choices.values()])
+    drawn = rng.integers(0, sizes, size=(CANDIDATES, len(sizes))).tolist()
+    seeds = rng.integers(2**32, size=CANDIDATES).tolist()
+    values = tuple(map(tuple, rng.choice(ELEMENTS, size=(3, 3)).tolist())) if rng.random() < by_element else None
+    candidates = [
+        Recipe.of(
+            {**{f: some[i] for (f, some), i in zip(choices.items(), row, strict=True)}, **stream.fixed}, seed, values
+        )
+        for row, seed in zip(drawn, seeds, strict=True)
+    ]
+    worth = [1 / (1 + math.prod(recipe.row_shape) * recipe.classes / DEAR) for recipe in candidates]
+    return candidates[seen.take([aspects(recipe) for recipe in candidates], worth)]
 
 
 #: All options jointly.
 JOINT = Stream("joint", only={"shape": ANY_SIZE, **MORE}, budget=0.66)
-#: Every problem has ignored rows, with content that would make any result that depends on it wrong.
+#: Every problem has ignored rows, with content that would make any result that depends on it wrong. Most often that is
+#: nan, which spreads through any arithmetic, and without smoothing, where a kernel reads one class of a row.
 IGNORED = Stream(
     "ignored content",
     only={
         "ignore": {"default": ["default"], "passed": ["outside", "tail", "first"], "class": ["a target"]},
-        "ignored_content": {"nan": ["nan"], "infinite": ["infinite"], "masked": ["masked"]},
+        "ignored_content": {"nan": ["nan"], "others": ["infinite", "masked", "nan"]},
+        "label_smoothing": {"off": [0.0], "any": [0.0, 0.1, 0.5, 1.0]},
         "target": {"random": ["random"], "extreme class": ["first", "last"]},
         "shape": {
             **{k: v for k, v in ANY_SIZE.items() if k not in ("unbatched", "many classes")},

@@ -80,14 +80,23 @@ WEIGHTS: dict[str, Callable[[np.random.Generator, int], F64Array] | None] = {
 }
 
 #: Values of ``ignore_index`` outside the range of classes in most problems. 255 fits into a byte.
-OUTSIDE = (-100, -1, -2, 255)
+OUTSIDE = (-100, -1, -2, 255, 2**16 - 1)
 
 
-def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) -> tuple[Labels, int | None]:
+def _outside(classes: int, limits: np.iinfo[np.signedinteger]) -> list[int]:
+    """Numbers outside the range of classes, within the limits of a dtype if there are any."""
+    outside = [number for number in OUTSIDE if not 0 <= number < classes]
+    return [number for number in outside if limits.min <= number <= limits.max] or outside
+
+
+def ignoring(
+    kind: str, rng: np.random.Generator, labels: Labels, classes: int, dtype: str = "int64"
+) -> tuple[Labels, int | None]:
     """Labels in which some rows are ignored according to ``kind``, and the class index that marks them (None: no row).
 
-    For the kind "default" the backend chooses that index; its rows are marked with -100 here. A single row is ignored
-    only half as often, because nothing else of such a problem could be judged.
+    A mark that is not a class is one that ``dtype`` can represent, if there is any. For the kind "default" the backend
+    chooses that index; its rows are marked with -100 here. A single row is ignored only half as often, because nothing
+    else of such a problem could be judged.
     """
     rows = len(labels)
     if kind == "none" or not rows:
@@ -99,7 +108,7 @@ def ignoring(kind: str, rng: np.random.Generator, labels: Labels, classes: int) 
         return labels, int(labels[rng.integers(rows)])
     if kind == "in range":
         return labels, int(rng.integers(classes))
-    sentinel = -100 if kind == "default" else int(rng.choice([s for s in OUTSIDE if not 0 <= s < classes]))
+    sentinel = -100 if kind == "default" else int(rng.choice(_outside(classes, np.iinfo(dtype))))
     marked = {
         "all": np.ones(rows, bool),
         "tail": np.arange(rows) >= rows - max(1, rows // 4),
