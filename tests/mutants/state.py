@@ -219,3 +219,34 @@ class EmptyBatchSpoilsTheNextCall(NumpyTwin):
         call = super().read(purpose, logits, target, **options)
         self.was_empty, self.empty = self.empty, not len(call.x)
         return call
+
+
+@mutant(killed_by=("purity.no-state",))
+class RejectedCallLeavesItsReduction(NumpyTwin):
+    """The reduction is set before a call is checked and taken back after it: what a rejected call leaves is used."""
+
+    pending = None
+
+    def read(self, purpose, logits, target, **options):
+        pending, self.pending = self.pending, options["reduction"]
+        call = super().read(purpose, logits, target, **options)
+        self.pending = None
+        return call if pending is None else replace(call, reduction=pending)
+
+
+@mutant(killed_by=("purity.no-state",))
+class WorkspaceOfALongerBatch(NumpyTwin):
+    """Row losses are added eight at a time from a workspace that only grows; what is beyond the last row is left."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._workspace = np.zeros(0)
+
+    def reduced(self, call, losses):
+        if call.reduction == "none" or not len(losses):
+            return super().reduced(call, losses)
+        rows = -(-len(losses) // 8) * 8
+        if rows > len(self._workspace):
+            self._workspace = np.zeros(rows)
+        self._workspace[: len(losses)] = losses
+        return super().reduced(call, self._workspace[:rows].astype(losses.dtype))

@@ -8,12 +8,12 @@ import numpy as np
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
-from xent_conformance.judging.subject import DETERMINISM, Subject
+from xent_conformance.judging.subject import CHECKS_LABELS, DETERMINISM
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.checks import calls_of
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import FREE_SHAPES, problem_of, reordered_rows
+from xent_conformance.requirements.twins import FREE_SHAPES, chosen_rows, problem_of, reordered_rows
 from xent_conformance.strategies.situations import BATCHED, BETWEEN
 from xent_conformance.strategies.streams import Stream
 
@@ -65,22 +65,29 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
-    """Calls of another shape and reduction do not change the result of an earlier call when it is repeated, bitwise;
-    neither do calls with an empty batch, or calls that are rejected.
+    """A call that is repeated gives bitwise the same after calls of another shape and reduction, in turn with one of
+    twice as many rows, after one with an empty batch, and right after one that is rejected.
     """
     caller, call = trial.subject.caller, calls_of(trial)[-1]
     first = caller.perform(call)
     if first.trouble:
         return
-    for problems in _other_calls(trial.subject):
+    for problems in _other_calls(trial):
         others = [calls_of(trial.related(problem))[-1] for problem in problems]
         for other in others:
             caller.perform(other)
-        second = caller.perform(call)
-        different = NotRepeatable.seen((call, *others), first, second)
+        different = NotRepeatable.seen((call, *others), first, caller.perform(call))
         if different is not None:
             yield different
             return
+    if FREE_SHAPES.met_by(trial.subject):
+        longer = calls_of(trial.related(_twice(trial.problem)))[-1]
+        before = caller.perform(longer)
+        for again, between, earlier in ((call, longer, first), (longer, call, before)):
+            different = NotRepeatable.seen((again, between), earlier, caller.perform(again))
+            if different is not None:
+                yield different
+                return
     yield Held(quantity="second call")
 
 
@@ -118,10 +125,19 @@ def _overwritten(problem: Problem) -> Problem:
     return changed.with_(**{name: laid_out_like(problem.arrays()[name], array) for name, array in arrays.items()})
 
 
-def _other_calls(subject: Subject) -> Iterator[list[Problem]]:
-    """Plain calls in every reduction; then separately one that is rejected and one without rows."""
+def _other_calls(trial: Trial) -> Iterator[list[Problem]]:
+    """Plain calls in every reduction; then one without rows, and each that is rejected, alone."""
+    subject, (logits, labels) = trial.subject, BETWEEN
     reductions = subject.capabilities.reductions
-    yield [problem_of(subject, *BETWEEN, reduction) for reduction in reductions]
+    yield [problem_of(subject, logits, labels, reduction) for reduction in reductions]
     if FREE_SHAPES.met_by(subject):
-        rejected = problem_of(subject, BETWEEN[0], BETWEEN[1][:1], reductions[0])
-        yield [rejected, problem_of(subject, np.zeros((0, 3)), np.zeros(0, dtype=np.int64), reductions[0])]
+        yield [problem_of(subject, np.zeros((0, 3)), np.zeros(0, dtype=np.int64), reductions[0])]
+        yield [problem_of(subject, logits, labels[:1], reductions[0])]
+    if CHECKS_LABELS.met_by(subject):
+        yield [problem_of(subject, logits, (labels[0], 7), reductions[-1])]
+
+
+def _twice(problem: Problem) -> Problem:
+    """Each row twice, the second time in reverse order."""
+    every = np.arange(problem.rows)
+    return chosen_rows(problem, np.concatenate([every, every[::-1]]))
