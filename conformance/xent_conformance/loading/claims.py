@@ -18,6 +18,8 @@ FUNCTIONS = (
     *("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss"),
     *("token_log_probs", "logsumexp", "entropy"),
 )
+#: Those that a bare callable can be.
+OF_CALLABLES = FUNCTIONS[:5]
 #: Methods that need another one.
 DERIVATIVES = {
     "cross_entropy_vjp": "cross_entropy",

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from xent_conformance.conventions import COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.interface import Capabilities, Precision
-from xent_conformance.loading.claims import FUNCTIONS
+from xent_conformance.loading.claims import OF_CALLABLES
 from xent_conformance.suggestions import instead
 
 _DEFAULTS = Capabilities()
@@ -71,8 +71,8 @@ def form_in(texts: Sequence[str]) -> str | None:
         name, _, value = (part.strip() for part in text.partition("="))
         if name == FORM:
             form = value.replace("-", "_")
-            if form not in FUNCTIONS:
-                raise ValueError(f"unknown form {value!r}; {instead(form, FUNCTIONS)}")
+            if form not in OF_CALLABLES:
+                raise ValueError(f"unknown form {value!r}; {instead(form, OF_CALLABLES)}")
     return form
 
 
