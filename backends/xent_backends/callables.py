@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,11 +22,11 @@ from xent_backends import validation
 from xent_backends.callable_alone import GRADIENT, alone
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
-from xent_backends.callable_forms import Form, called, definition_of, form_of
+from xent_backends.callable_forms import Form, called, form_of
+from xent_backends.callable_script import access_to, script_of
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
-from xent_backends.definitions import definition
-from xent_backends.source_text import joined, plain_source
+from xent_backends.source_text import plain_source
 from xent_backends.validation import INTEGERS
 from xent_conformance.interface import Capabilities
 
@@ -175,7 +174,7 @@ def plugged(
         return took(*given, **result.signature.accepted(options))
 
     shares = plain_source(arrays.one_hot) if result.distributions else None
-    script = _script(_access(spec, function), result, shares, layer=layer)
+    script = script_of(access_to(spec, function), result.form, result.signature, shares, layer=layer)
     return Plugged(
         what.name,
         call if what.is_loss else took,
@@ -249,53 +248,6 @@ def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays:
     return first
 
 
-def _script(access: tuple[str, str], tried: Tried, one_hot: str | None, *, layer: bool) -> tuple[str, str]:
-    """The setup lines and the expression for a callable in a script.
-
-    Args:
-        access: Lines that import or define the callable, and its name there.
-        tried: The result of its trial.
-        one_hot: Source of the conversion of class indices, if they have to be converted.
-        layer: Whether it is a class.
-    """
-    (line, dotted), signature, form = access, tried.signature, tried.form
-    plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
-    same = not (layer or one_hot or signature.required or signature.renamed)
-    if plain and same and "reduction" in signature.options:
-        return line, dotted
-    options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
-    if signature.renamed:
-        options = f"{{{dict(signature.renamed)}.get(k, k): v for k, v in {options}.items()}}"
-    if "reduction" not in signature.options:
-        options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
-    definition = definition_of(dotted, form, f"**{options}", layer=layer)
-    if one_hot is None:
-        return joined(line, definition), "plugged"
-    head, _, body = definition.partition("\n")
-    body = body.replace("(logits, target", "(logits, shares")
-    shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
-    return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
-
-
-def _access(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
-    """Lines of a script that import or define a callable, and its name there.
-
-    A spec without a module is that of an object of this process, whose definition is printed.
-    """
-    _, _, name = spec.partition(":")
-    return (definition(function, name), name) if name.isidentifier() else import_line(spec)
-
-
 def backend_name(spec: str) -> str:
     """A spec as the name of a backend: characters that names cannot have are replaced by hyphens."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", spec)
-
-
-def import_line(spec: str) -> tuple[str, str]:
-    """The line that imports the callable of a spec such as "torch:package.module.function", and its dotted name."""
-    dotted = spec.partition(":")[2] or spec
-    dotted = dotted.replace(":", ".")
-    parts = dotted.split(".")
-    loaded = (".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
-    module = next((name for name in loaded if name in sys.modules), ".".join(parts[:-1]) or dotted)
-    return f"import {module}", dotted

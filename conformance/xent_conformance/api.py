@@ -20,8 +20,9 @@ from xent_conformance.loading.objects import NotImportableError, import_path, is
 from xent_conformance.loading.sources import ReplacedError
 from xent_conformance.output import RECORD
 from xent_conformance.progress import Progress
-from xent_conformance.records.record import RecordWriter, read
+from xent_conformance.records.record import read
 from xent_conformance.records.status import exit_code
+from xent_conformance.records.writer import RecordWriter
 from xent_conformance.remarks import remarks
 from xent_conformance.request import Request, names_in
 from xent_conformance.result import Result

@@ -153,8 +153,8 @@ def _recorded(
 ) -> int:
     """Judge, show and record, to the end or until ``each`` returns a reason to stop; returns the exit code."""
     from xent_conformance.console import Console
-    from xent_conformance.records.record import RecordWriter
     from xent_conformance.records.status import exit_code
+    from xent_conformance.records.writer import RecordWriter
     from xent_conformance.running import run as verdicts
 
     start = time.perf_counter()

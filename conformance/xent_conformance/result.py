@@ -9,8 +9,9 @@ from pathlib import Path
 from xent_conformance.output import RECORD, output_folder, renderer
 from xent_conformance.records.causes import Cause, causes
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import Record, RecordWriter
+from xent_conformance.records.record import Record
 from xent_conformance.records.status import UNEXPECTED, Status, exit_code
+from xent_conformance.records.writer import RecordWriter
 
 
 class ConformanceError(AssertionError):

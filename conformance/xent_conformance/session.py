@@ -23,7 +23,8 @@ from xent_conformance.judging.subject import STRIDES, Subject
 from xent_conformance.loading.imported import Imported
 from xent_conformance.opening import OpenBackends, Opened
 from xent_conformance.records.lines import Header, VerdictLine
-from xent_conformance.records.record import Record, begun
+from xent_conformance.records.record import Record
+from xent_conformance.records.writer import begun
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.requirements.registry import load as load_requirements

@@ -13,7 +13,8 @@ from typing import TypeVar
 from msgspec.structs import fields, replace
 
 from xent_conformance.records.lines import BackendLine, Footer, Header, Line, RequirementLine, SourceLine, VerdictLine
-from xent_conformance.records.record import Record, RecordError, text_of
+from xent_conformance.records.record import Record, RecordError
+from xent_conformance.records.writer import text_of
 from xent_reports.files import load, write
 from xent_reports.joining import canonical, joined, sources
 

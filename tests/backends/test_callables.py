@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xent_backends import callable_signature, callables, numpy_cross_entropy
+from xent_backends import callable_script, callable_signature, callables, numpy_cross_entropy
 from xent_backends.numpy_backend import from_callable
 from xent_conformance.interface import BackendUnavailableError
 
@@ -94,9 +94,9 @@ def test_named_dtypes_are_claimed_untried() -> None:
 def test_name_and_import_come_from_the_spec() -> None:
     """The name is the spec without characters that a file name cannot have; scripts import the dotted path."""
     assert callables.backend_name("torch:my kernels.fused[0]") == "torch-my-kernels.fused-0-"
-    assert callables.import_line("torch:my_kernels.fused") == ("import my_kernels", "my_kernels.fused")
+    assert callable_script.import_line("torch:my_kernels.fused") == ("import my_kernels", "my_kernels.fused")
     spec = "numpy:xent_backends.numpy_cross_entropy.CrossEntropyLoss.vjp"
-    assert callables.import_line(spec)[0] == "import xent_backends.numpy_cross_entropy"
+    assert callable_script.import_line(spec)[0] == "import xent_backends.numpy_cross_entropy"
 
 
 def test_numpy_has_one_device() -> None:

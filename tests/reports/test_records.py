@@ -16,9 +16,10 @@ import records
 import xent_reports
 from xent_conformance.records.lines import Bin, Failure, Header, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
-from xent_conformance.records.record import RecordWriter, begun, read
+from xent_conformance.records.record import read
 from xent_conformance.records.schema import schema
 from xent_conformance.records.status import Status
+from xent_conformance.records.writer import RecordWriter, begun
 
 #: What suite 0.1.0 wrote on torch and on a callable that overwrites its logits, before schema version 2.
 VERSION1 = Path(__file__).with_name("version1.jsonl")

@@ -1,0 +1,62 @@
+"""A callable in a script: the lines that import or define it, and an expression with the interface's parameters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from xent_backends.callable_forms import Form, definition_of
+from xent_backends.callable_signature import Signature
+from xent_backends.definitions import definition
+from xent_backends.source_text import joined
+
+
+def script_of(
+    access: tuple[str, str], form: Form, signature: Signature, one_hot: str | None, *, layer: bool
+) -> tuple[str, str]:
+    """The setup lines and the expression for a callable in a script.
+
+    Args:
+        access: Lines that import or define the callable, and its name there.
+        form: Which function it is.
+        signature: The options that it takes.
+        one_hot: Source of the conversion of class indices, if they have to be converted.
+        layer: Whether it is a class.
+    """
+    line, dotted = access
+    plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
+    same = not (layer or one_hot or signature.required or signature.renamed)
+    if plain and same and "reduction" in signature.options:
+        return line, dotted
+    options = "options" if not signature.required else f"{{**{dict(signature.required)}, **options}}"
+    if signature.renamed:
+        options = f"{{{dict(signature.renamed)}.get(k, k): v for k, v in {options}.items()}}"
+    if "reduction" not in signature.options:
+        options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
+    definition = definition_of(dotted, form, f"**{options}", layer=layer)
+    if one_hot is None:
+        return joined(line, definition), "plugged"
+    head, _, body = definition.partition("\n")
+    body = body.replace("(logits, target", "(logits, shares")
+    shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
+    return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
+
+
+def access_to(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
+    """Lines of a script that import or define a callable, and its name there.
+
+    A spec without a module is that of an object of this process, whose definition is printed.
+    """
+    _, _, name = spec.partition(":")
+    return (definition(function, name), name) if name.isidentifier() else import_line(spec)
+
+
+def import_line(spec: str) -> tuple[str, str]:
+    """The line that imports the callable of a spec such as "torch:package.module.function", and its dotted name."""
+    dotted = spec.partition(":")[2] or spec
+    dotted = dotted.replace(":", ".")
+    parts = dotted.split(".")
+    loaded = (".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
+    module = next((name for name in loaded if name in sys.modules), ".".join(parts[:-1]) or dotted)
+    return f"import {module}", dotted
