@@ -19,7 +19,7 @@ from typing import Any
 from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
 OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
-#: Names of the options of language models in libraries, the suite's own first.
+#: The names of each option of language models in libraries; the first one is the suite's.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "divisor": ("divisor", "num_items_in_batch", "n_items"),
     "lse_square_scale": ("lse_square_scale", "z_loss_weight", "z_loss"),
@@ -98,16 +98,16 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 
 def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
-    """Options of language models that a callable has, each with its name for it."""
-    found = {}
+    """The options of language models that a callable has, with the callable's name for each."""
+    named = {}
     for option, names in EXTRAS.items():
-        there = (name for name in names if name in parameters and _is_off(option, parameters[name].default))
-        if (name := next(there, None)) is not None:
-            found[option] = name
-    return found
+        present = (name for name in names if name in parameters and _is_off(option, parameters[name].default))
+        if (name := next(present, None)) is not None:
+            named[option] = name
+    return named
 
 
 def _is_off(option: str, default: Any) -> bool:
-    """Whether a default does nothing: None, zero, and of a scale one."""
+    """Whether a default has no effect: None, zero, or for a scale one."""
     neutral = (0, 1) if option == "logit_scale" else (0,)
     return default is None or (type(default) in (int, float) and default in neutral)

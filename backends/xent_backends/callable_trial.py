@@ -41,7 +41,7 @@ EFFECTIVE: Mapping[str, Any] = {
     "divisor": 8.0,
     "lse_square_scale": 0.5,
     "logit_scale": 2.0,
-    # Below the logits of the batch, so that a clamp shows too.
+    # Smaller than some logits of the batch, so that a clamp has an effect as well.
     "softcap": 0.5,
 }
 #: Amounts of smoothing to try, in this order: some callables reject 1.
@@ -184,7 +184,7 @@ class Trial(Calls):
         for name, value in EFFECTIVE.items():
             if name not in self.signature.options:
                 continue
-            # What such a name stands for in a library is not said as plainly as with the others.
+            # The names of these options may mean something else in a library, so they are claimed only with an effect.
             unnamed, option = name in self.signature.unnamed or name in EXTRAS, {name: value}
             why = self.refusal([problem], option, Exception if unnamed else NotImplementedError)
             if why is None and unnamed and not self._changes(problem, option):

@@ -19,7 +19,7 @@ F64Array = npt.NDArray[np.float64]
 
 
 class Extras(NamedTuple):
-    """The options; the defaults change nothing."""
+    """The options of one call; the defaults have no effect."""
 
     divisor: float | None = None
     lse_square_scale: float = 0.0
@@ -27,7 +27,7 @@ class Extras(NamedTuple):
     softcap: float | None = None
 
     def check(self, reduction: str) -> None:
-        """Raises TypeError for what is not a number, ValueError for a number that is not positive and finite."""
+        """Raise TypeError for options that are not numbers, ValueError for numbers that are not positive and finite."""
         for name, value in self._asdict().items():
             if value is None or (name == "lse_square_scale" and value == 0):
                 continue
@@ -49,11 +49,14 @@ class Extras(NamedTuple):
         return scaled if self.softcap is None else self.softcap * np.tanh(scaled / self.softcap)
 
     def slope(self, x: F64Array) -> F64Array | float:
-        """Derivative of those: s, or s / cosh(s x / c)^2, which 1 - tanh^2 would round to zero for large x."""
+        """Derivative of the logits that the loss sees: s, or s / cosh(s x / c)^2.
+
+        The equal expression s (1 - tanh^2) would be rounded to zero for large x.
+        """
         if self.softcap is None:
             return self.logit_scale
         return np.asarray(self.logit_scale / np.cosh(x * self.logit_scale / self.softcap) ** 2)
 
 
-#: None of them.
+#: No option.
 NONE = Extras()

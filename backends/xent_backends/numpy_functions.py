@@ -1,10 +1,10 @@
-"""What language-model training calls beside the loss, in NumPy: logsumexp, log-probabilities of tokens, entropy.
+"""Functions that the training of language models uses in addition to the loss, in NumPy.
 
     logsumexp L_i = log sum_j exp(x_ij)        gradient  g_i p_ij
     log p_it of a class index t                          g_i ([j = t_i] - p_ij)
     entropy H_i = -sum_j p_ij log p_ij                   -g_i p_ij (log p_ij + H_i)
 
-All are computed in float64, by row, and rounded once. A class of probability zero has no part in the entropy.
+All are computed in float64, by row, and rounded once. A class of probability zero adds nothing to the entropy.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ F64Array = npt.NDArray[np.float64]
 
 
 def logsumexp(logits: AnyArray) -> AnyArray:
-    """In the shape of the rows and the dtype of the logits."""
+    """Logsumexp of each row, in the dtype of the logits."""
     validation.check_logits(logits)
     with np.errstate(all="ignore"):
         return _of_rows(log_sum_exp_rows(by_row(logits)), logits)
 
 
 def logsumexp_vjp(cotangent: AnyArray, logits: AnyArray) -> AnyArray:
-    """Gradient in the shape and dtype of the logits, for a cotangent in the shape of the rows."""
+    """Gradient of logsumexp in the shape and dtype of the logits, for a cotangent in the shape of the rows."""
     g = _cotangents(cotangent, logits)
     with np.errstate(all="ignore"):
         return restored(g * np.exp(log_softmax_rows(by_row(logits))), logits)
 
 
 def token_log_probs(logits: AnyArray, target: AnyArray) -> AnyArray:
-    """Log-probability of each row's class index, in the shape of these and the dtype of the logits."""
+    """Log-probability of each row's class index, in the dtype of the logits."""
     labels = _labels(logits, target)
     with np.errstate(all="ignore"):
         log_probs = log_softmax_rows(by_row(logits))
@@ -44,7 +44,7 @@ def token_log_probs(logits: AnyArray, target: AnyArray) -> AnyArray:
 
 
 def token_log_probs_vjp(cotangent: AnyArray, logits: AnyArray, target: AnyArray) -> AnyArray:
-    """Gradient in the shape and dtype of the logits, for a cotangent in the shape of the rows."""
+    """Gradient of the log-probabilities in the shape and dtype of the logits, for a cotangent in the shape of rows."""
     labels, g = _labels(logits, target), _cotangents(cotangent, logits)
     with np.errstate(all="ignore"):
         log_probs = log_softmax_rows(by_row(logits))
@@ -56,7 +56,7 @@ def token_log_probs_vjp(cotangent: AnyArray, logits: AnyArray, target: AnyArray)
 
 
 def entropy(logits: AnyArray) -> AnyArray:
-    """In nats, in the shape of the rows and the dtype of the logits."""
+    """Entropy of each row in nats, in the dtype of the logits."""
     validation.check_logits(logits)
     with np.errstate(all="ignore"):
         p, surprise = _distribution(logits)
@@ -64,7 +64,7 @@ def entropy(logits: AnyArray) -> AnyArray:
 
 
 def entropy_vjp(cotangent: AnyArray, logits: AnyArray) -> AnyArray:
-    """Gradient in the shape and dtype of the logits, for a cotangent in the shape of the rows."""
+    """Gradient of the entropy in the shape and dtype of the logits, for a cotangent in the shape of the rows."""
     g = _cotangents(cotangent, logits)
     with np.errstate(all="ignore"):
         p, surprise = _distribution(logits)
@@ -72,7 +72,7 @@ def entropy_vjp(cotangent: AnyArray, logits: AnyArray) -> AnyArray:
 
 
 def _distribution(logits: AnyArray) -> tuple[F64Array, F64Array]:
-    """P and -log p (R, C), where p is zero 0."""
+    """Probabilities p and -log p (R, C); 0 in place of -log p if p is zero."""
     log_probs = log_softmax_rows(by_row(logits))
     p = np.exp(log_probs)
     return p, np.where(p == 0, 0.0, -log_probs)
@@ -91,7 +91,7 @@ def _cotangents(cotangent: AnyArray, logits: AnyArray) -> F64Array:
 
 
 def _labels(logits: AnyArray, target: AnyArray) -> npt.NDArray[np.int64]:
-    """The class indices (R,). Raises as ``validation`` does."""
+    """The class indices (R,). Raises what ``validation`` does for invalid ones."""
     validation.check_logits(logits)
     if validation.has_probabilities(target):
         raise TypeError(f"the target must be class indices, got {target.dtype}")

@@ -1,4 +1,4 @@
-"""Errors of logits that are scaled and capped, z = s x or z = c tanh(s x / c), of what follows, and of dz / dx.
+"""Errors of scaled or capped logits z = s x or z = c tanh(s x / c), of their softmax, and of dz / dx.
 
 The scale and the cap are rounded to the format of the elementwise operations, and each operation is rounded. With
 y = s x / c, whose relative error is at most K_ARGUMENT u_i, and an error of tanh of K_TANH u_i,
@@ -49,7 +49,7 @@ class ChangedParts(PlainParts):
     """
 
     def __init__(self, parts: PlainParts, problem: Problem, model: ErrorModel) -> None:
-        """From the exact softmax."""
+        """Enlarge the parts of the exact softmax by the errors of the logits."""
         error = logit_error(problem, model)
         x = problem.logits_by_row()
         self.lost: npt.NDArray[np.bool_] = np.zeros(len(x), dtype=bool)
@@ -58,7 +58,7 @@ class ChangedParts(PlainParts):
             beyond = np.isfinite(x) & (np.abs(x) * problem.logit_scale >= largest)
             self.lost = np.asarray(beyond.any(axis=1))
         error = np.where(self.lost[:, None], 0.0, error)
-        # A class without a probability has no part in the sum, however uncertain its logit is.
+        # A class of probability zero adds nothing to the sum, however large the error of its logit is.
         seen = np.where(parts.p > 0, error, 0.0)
         most = seen.max(axis=1, keepdims=True, initial=0.0)
         with np.errstate(under="ignore"):
@@ -72,7 +72,7 @@ class ChangedParts(PlainParts):
         of_top = (error - parts.distance).max(axis=1, keepdims=True, initial=0.0)
         self.distance = np.where(parts.defined, parts.distance + error + np.maximum(of_top, 0.0), 0.0)
         self.p = np.minimum(1.0, parts.p * np.exp(np.minimum(self.shift, LARGE)))
-        # The rest of the sum may be as small as zero, and is a divisor where it matters.
+        # t may be as small as zero. It is only used as a divisor, so that zero is its worst value.
         self.t = np.zeros_like(parts.t)
         self.log_sum = parts.log_sum + self.shift_of_sum + most
         self.log_sum_exp = parts.log_sum_exp + self.shift_of_sum

@@ -1,4 +1,4 @@
-"""Errors of functions of the logits alone with one number for each row: logsumexp and entropy, and their gradients.
+"""Errors of functions of the logits that have one number for each row, logsumexp and entropy, and of their gradients.
 
 The entropy is sum_j p_j nlp_j, or logsumexp(x) - sum_j p_j x_j in form B. With the relative error r_j of p_j, the error
 E_j of a log-probability, and the magnitude M_j of what p_j multiplies, nlp_j or in form B |x_j| + |logsumexp(x)|,
@@ -42,7 +42,7 @@ def entropy(bounds: Bounds) -> F64Array:
 
 
 def _entropy(bounds: Bounds, more: float) -> F64Array:
-    """E_H, (rows,), where ``more`` is added to each log-probability."""
+    """E_H, (rows,), with ``more`` added to the magnitude of each log-probability."""
     model, parts = bounds.model, bounds.parts
     size = parts.nlp
     if model.form_b:
@@ -59,7 +59,7 @@ def _entropy(bounds: Bounds, more: float) -> F64Array:
         underflow = model.eta * (2 + parts.p.shape[1] + size.max(axis=1, initial=0.0))
         if model.form_b:
             tolerance = tolerance + log_sum_exp_error(bounds)
-            # The mean logit overflows before it is taken away from logsumexp.
+            # The mean logit may overflow before it is subtracted from logsumexp.
             tolerance = np.where(total + tolerance >= bounds.limit, np.inf, tolerance)
     return _sound(bounds, tolerance + underflow)
 
@@ -84,5 +84,5 @@ def entropy_gradient(bounds: Bounds, cotangents: F64Array) -> F64Array:
 
 
 def _sound(bounds: Bounds, tolerance: F64Array) -> F64Array:
-    """Infinite where the error may exceed the range of the format: sums may have overflowed with either sign."""
+    """The tolerance, or infinity if it exceeds the range of the format: sums may then overflow with either sign."""
     return np.where(tolerance < bounds.limit, tolerance, np.inf)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def log_sum_exp_error(bounds: Bounds) -> F64Array:
-    """E, (rows,)."""
+    """E, (rows,): error of the logsumexp of each row."""
     model, parts = bounds.model, bounds.parts
     error = log_sum_error(parts, model) + (model.u_i + model.u_lp) * parts.log_sum_exp
     if isinstance(parts, ChangedParts):
@@ -35,18 +35,18 @@ def log_sum_exp_error(bounds: Bounds) -> F64Array:
 
 
 def sizes(bounds: Bounds) -> F64Array:
-    """L^2 of the rows that are not ignored, (rows,): it is stored before it is scaled down."""
+    """The square L^2 of each row, (rows,), which is stored before it is scaled; 0 for ignored rows."""
     with np.errstate(over="ignore"):
         return np.where(bounds.answer.form.ignored, 0.0, bounds.parts.log_sum_exp[:, 0] ** 2)
 
 
 def values(bounds: Bounds) -> F64Array:
-    """S L^2 of the rows that are not ignored, (rows,)."""
+    """The z-loss s L^2 of each row, (rows,); 0 for ignored rows."""
     return bounds.problem.lse_square_scale * sizes(bounds)
 
 
 def row_losses(bounds: Bounds) -> F64Array:
-    """What the tolerance of each row's loss grows by, (rows,)."""
+    """The part of the tolerance of each row's loss that is due to the z-loss, (rows,)."""
     model, factor = bounds.model, bounds.problem.lse_square_scale
     size, error = bounds.parts.log_sum_exp[:, 0], log_sum_exp_error(bounds)
     with np.errstate(over="ignore"):
@@ -58,9 +58,12 @@ def row_losses(bounds: Bounds) -> F64Array:
 
 
 def gradient(bounds: Bounds, relative: F64Array, natural: F64Array) -> F64Array:
-    """What the tolerance of the gradient grows by before it is scaled, (rows, C).
+    """The part of the tolerance of the gradient that is due to the z-loss, before it is scaled, (rows, C).
 
-    ``relative`` is the relative error of p; ``natural`` is the size of the rest of the gradient.
+    Args:
+        bounds: The bounds of the problem.
+        relative: The relative error of p, (rows, C).
+        natural: The magnitude of the rest of the gradient, (rows, C).
     """
     model, p, factor = bounds.model, bounds.parts.p, 2 * bounds.problem.lse_square_scale
     size, error = bounds.parts.log_sum_exp, log_sum_exp_error(bounds)[:, None]

@@ -1,7 +1,7 @@
-"""Logits as the loss sees them where they are scaled or capped: z = s x, or z = c tanh(s x / c), and dz / dx.
+"""Scaled or capped logits z = s x, or z = c tanh(s x / c), and their derivative dz / dx.
 
-The functions work on arrays of floats in the arithmetic of their dtype, and those for balls on single ones, since the
-oracle raises their precision as it needs to. -inf and +inf become -c and c where there is a cap.
+There are functions for arrays of float64 or longdouble, and functions for single balls of arb, because the oracle
+repeats the computation of a row with more precision. A cap maps -inf and +inf to -c and c.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ RealArray = npt.NDArray[Any]
 
 
 def mapped(x: RealArray, scale: float, cap: float | None) -> RealArray:
-    """Z of logits in float64 or longdouble."""
+    """The logits z, in the dtype of the array x (float64 or longdouble)."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scaled = x * x.dtype.type(scale)
         if cap is None:
@@ -25,7 +25,7 @@ def mapped(x: RealArray, scale: float, cap: float | None) -> RealArray:
 
 
 def slope(x: RealArray, scale: float, cap: float | None) -> RealArray:
-    """Dz / dx of logits in float64 or longdouble: s, or s / cosh(s x / c)^2 without cancellation where it is small."""
+    """The derivative dz / dx in the dtype of x: s, or s / cosh(s x / c)^2, without cancellation if it is small."""
     factor = x.dtype.type(scale)
     if cap is None:
         return np.full_like(x, factor)
@@ -35,7 +35,7 @@ def slope(x: RealArray, scale: float, cap: float | None) -> RealArray:
 
 
 def mapped_ball(x: float, scale: float, cap: float | None) -> Any:
-    """Z of one logit as a ball of the precision in force; None for -inf that stays."""
+    """One logit z as a ball of the current precision; None for -inf without a cap."""
     from flint import arb
 
     if np.isneginf(x):
@@ -47,7 +47,7 @@ def mapped_ball(x: float, scale: float, cap: float | None) -> Any:
 
 
 def slope_ball(x: float, scale: float, cap: float | None) -> Any:
-    """Dz / dx of one logit as a ball of the precision in force."""
+    """The derivative dz / dx of one logit as a ball of the current precision."""
     from flint import arb
 
     if cap is None:
