@@ -138,7 +138,7 @@ class ScaleWithoutSlope(ExtrasTwin):
 
 
 @mutant(killed_by=SCALE)
-class ScaleIsATemperature(ExtrasTwin):
+class TemperatureForScale(ExtrasTwin):
     """The logits are divided by their scale."""
 
     def scaled(self, call, x):
@@ -166,7 +166,7 @@ class CapWithoutSlope(ExtrasTwin):
 
 
 @mutant(killed_by=CAP)
-class CapIsAClamp(ExtrasTwin):
+class ClampedLogits(ExtrasTwin):
     """The logits are clamped to the cap, without tanh."""
 
     def capped(self, call, x):

@@ -25,10 +25,7 @@ class ExtendedCall(Call):
 class Extras(NumpyTwin):
     """A divisor of the mean, the z-loss, a scale and a cap of the logits."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        claims = dict.fromkeys(("divisor", "lse_square_scale", "logit_scale", "softcap"), True)
-        self.capabilities = replace(self.capabilities, **claims)
+    claims = dict.fromkeys(("divisor", "lse_square_scale", "logit_scale", "softcap"), True)
 
     def read(
         self,

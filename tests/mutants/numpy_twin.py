@@ -8,6 +8,7 @@ It follows PyTorch. Half formats are computed in float32, float32 and float64 in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ class NumpyTwin(Rows):
     device = "cpu"
     #: What it declares of its arithmetic; a mutant may declare less.
     precision = Precision()
+    #: What it claims beside the rest.
+    claims: Mapping[str, Any] = {}
 
     def __init__(self, name: str = "numpy-twin", dtypes: tuple[str, ...] = FLOATING) -> None:
         self.name = name
@@ -37,6 +40,7 @@ class NumpyTwin(Rows):
             unbatched=True,
             spatial=True,
             precision=self.precision,
+            **self.claims,
         )
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
