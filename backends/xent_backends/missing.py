@@ -18,6 +18,12 @@ def unavailable(extra: str, error: ImportError) -> BackendUnavailableError:
     package was installed from a clone.
     """
     needed = [Requirement(text) for text in requires("xent-conformance") or ()]
-    names = [f"{r.name}{r.specifier}" for r in needed if r.marker and r.marker.evaluate({"extra": extra})]
-    command = shlex.join([sys.executable, "-m", "pip", "install", *names])
+    chosen = [r for r in needed if r.marker and r.marker.evaluate({"extra": extra})]
+    command = shlex.join([sys.executable, "-m", "pip", "install", *map(_named, chosen)])
     return BackendUnavailableError(f"{extra} cannot be imported ({error}); install it with: {command}")
+
+
+def _named(needed: Requirement) -> str:
+    """A requirement without its marker."""
+    extras = f"[{','.join(sorted(needed.extras))}]" if needed.extras else ""
+    return f"{needed.name}{extras}{needed.specifier}"

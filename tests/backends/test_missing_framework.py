@@ -25,6 +25,7 @@ PACKAGES = {
     "liger-interpreted": {"liger-kernel", "triton", "torch"},
     "timm": {"timm", "torch"},
     "segmentation-models-pytorch": {"segmentation-models-pytorch", "torch"},
+    "mlx": {"mlx"},
     "keras": {"keras"},
 }
 #: What of these is imported by another name than it is installed by.

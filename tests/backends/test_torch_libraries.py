@@ -1,4 +1,4 @@
-"""Adapters of libraries on torch tensors and of Keras: the closed form, in each framework that is installed."""
+"""Adapters of libraries with arrays of their own, on torch tensors and of Keras: the closed form, where installed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ NEEDED = {
     "transformers": "transformers",
     "liger-interpreted": "liger_kernel",
     "segmentation-models-pytorch": "segmentation_models_pytorch",
+    "mlx": "mlx",
     "keras-torch": "keras",
     "keras-numpy": "keras",
     "keras-jax": "keras",
