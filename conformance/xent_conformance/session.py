@@ -55,6 +55,8 @@ class Session(OpenBackends):
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _announced: bool = False
     _compilations: dict[tuple[str, str], Compilations] = field(default_factory=dict)
+    #: By backend and dtype, the causes of calls that did not return.
+    _lost: dict[tuple[str, str], list[Cause]] = field(default_factory=dict)
 
     @classmethod
     def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
@@ -183,7 +185,11 @@ class Session(OpenBackends):
     def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
         """The cause of a call that did not return."""
         self._note_reducing(requirement, subject)
-        return cause_of(requirement, subject, failing)
+        known = self._lost.setdefault((subject.name, subject.dtype), [])
+        cause = cause_of(requirement, subject, failing, elsewhere=known)
+        if cause.needs not in [other.needs for other in known]:
+            known.append(cause)
+        return cause
 
     def _note_reducing(self, requirement: Requirement, subject: Subject) -> None:
         self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing the failing problem")

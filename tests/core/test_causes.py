@@ -241,6 +241,15 @@ def test_a_small_witness_in_the_situation_itself_is_shown():
     assert cause.shown.verdict.requirement == "c"
 
 
+def test_a_witness_that_has_rows_and_says_at_which_size_the_failure_begins_is_shown():
+    empty, plain = failure("smoothing", size=0), failure("smoothing", size=2)
+    edge = failure("smoothing", "more than 64 classes", undecided=("labels",), size=65)
+    (cause,) = causes([verdict("a", empty), verdict("b", plain)])
+    assert cause.shown.verdict.requirement == "b"
+    (cause,) = causes([verdict("a", empty), verdict("b", plain), verdict("c", edge)])
+    assert cause.situation == "with label smoothing and more than 64 classes"
+
+
 def test_of_witnesses_of_one_size_one_of_the_call_itself_is_shown():
     about_another = msgspec.structs.replace(failure("smoothing"), message="loss is 1, expected 2 (in the other call)")
     (cause,) = causes([verdict("a", about_another), verdict("b", failure("smoothing", "no class weights"))])

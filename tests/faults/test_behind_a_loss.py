@@ -47,6 +47,30 @@ def test_a_wrong_number_is_named_behind_a_call_that_does_not_come_back(judged, e
     assert line.examples + line.set_aside >= judged("pass")["accuracy.loss"].examples
 
 
+@pytest.mark.parametrize(
+    ("when", "family"),
+    [("options.get('weight') is not None", "weights.scale"), ("True", "reduction.sum-of-rows")],
+    ids=["sometimes", "always"],
+)
+def test_a_call_that_does_not_come_back_is_reduced_once_for_all_requirements(tmp_path, when, family):
+    """Each further one has its own first crash, and that of the small problem."""
+    path = tmp_path / "hostile.py"
+    path.write_text(Fault("", "", "os.abort()", when=f"logits.shape != (2, 3) and {when}").source(), "utf-8")
+    only = ("accuracy.loss", "extremes.loss", "dtypes.index-dtypes-accepted", family)
+    with Session.open(Request((str(path),), profile="quick", only=only, dtypes=("float32",))) as session:
+        executor, costs, lines = session.opened[0].executor, [], []
+        for group in session.groups():
+            before = executor.restarts
+            lines += list(session.judged(group))
+            costs.append(executor.restarts - before)
+    assert {line.status for line in lines} == {Status.CRASH}
+    first, *others = costs
+    assert max(others) <= 4 < first
+    problems = [line.failures[0].problem for line in lines]
+    assert [problem for problem in problems if problem != problems[0]] == []
+    assert len({line.failures[0].situation for line in lines}) == 1
+
+
 def test_a_backend_that_ends_its_process_in_all_but_its_first_calls_costs_few_processes(judged):
     line = judged("if logits.shape != (2, 3): os.abort()")["accuracy.loss"]
     assert line.status is Status.CRASH

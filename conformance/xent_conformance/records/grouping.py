@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.instances import AS_FLOAT32, WRONG_NUMBER, Instance
-from xent_conformance.records.situations import Weight, fact, must_be_said
+from xent_conformance.records.situations import Weight, fact, is_size, must_be_said
 from xent_conformance.records.status import Level
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
@@ -160,14 +160,14 @@ def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures that occur every time, in the cause's most frequent situation, of a MUST requirement,
-    without an undecided fact that a report would have to mention, with a small problem, and about the call itself
-    rather than another call compared with it.
+    In this order: failures that occur every time, in the cause's most frequent situation, with at least one row, of a
+    MUST requirement, with a measured size at which the failure begins, without an undecided fact that a report would
+    have to mention, with a small problem, and about the call itself rather than another call compared with it.
     """
     majors = Counter(_except(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_except(i.needed, Weight.FAINT) for i in members)
 
-    def key(instance: Instance) -> tuple[bool, int, int, bool, bool, int, bool, int, int]:
+    def key(instance: Instance) -> tuple[bool | int, ...]:
         needed = _except(instance.needed, Weight.FAINT)
         frequency = majors[_except(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
@@ -176,7 +176,9 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         of_another_call = instance.failure.message.endswith(")")
         # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
         simplicity = size.bit_length() // MAGNITUDE, of_another_call, len(instance.needed), size
+        unmeasured = not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
-        return instance.failure.intermittent, -frequency[0], -frequency[1], optional, undecided, *simplicity
+        preference = not size, optional, unmeasured, undecided
+        return instance.failure.intermittent, -frequency[0], -frequency[1], *preference, *simplicity
 
     return tuple(sorted(members, key=key))

@@ -21,6 +21,7 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.records.situations import must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.lost import hurried
@@ -32,8 +33,8 @@ MOST, SET_ASIDE = 4, 1
 CLEARLY = 0.25
 #: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
-#: Most processes that variants of a call that crashes, or that hangs, may cost.
-RESTARTS = {CRASH: 3, TIMEOUT: 1}
+#: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
+RESTARTS = {CRASH: 8, TIMEOUT: 1}
 #: Most seconds that variants of such a call may take.
 SECONDS = 5.0
 
@@ -62,19 +63,52 @@ class Cause:
         """Whether its situation is known."""
         return bool(self.needs.situation)
 
+    @property
+    def always(self) -> bool:
+        """Whether it needs nothing special."""
+        return not self.established and not any(map(must_be_said, self.needs.undecided))
+
     def covers(self, problem: Problem) -> bool:
         """Whether a problem that has not been judged is in its situation; every problem is if that is not known."""
         return facts(problem).issuperset(self.needs.situation)
 
 
-def cause_of(requirement: Requirement, subject: Subject, failing: Failing, lost: Sequence[Cause] = ()) -> Cause:
+def cause_of(
+    requirement: Requirement,
+    subject: Subject,
+    failing: Failing,
+    lost: Sequence[Cause] = (),
+    elsewhere: Iterable[Cause] = (),
+) -> Cause:
     """Reduce a failing problem, and determine the facts that the small one needs to fail.
 
-    ``lost`` are causes whose calls do not return: no problem in their situation is tried.
+    ``lost`` are causes whose calls do not return: no problem in their situation is tried. ``elsewhere`` are such causes
+    of other requirements: where it is known what one of them needs, it explains the failure, and its witness fails this
+    requirement too, nothing is reduced.
     """
+    similar = [cause for cause in elsewhere if cause.explains(failing)]
+    always = any(cause.always for cause in similar)
+    for cause in similar:
+        if (always or cause.established) and (same := _as_elsewhere(cause, requirement, subject, failing)) is not None:
+            return same
     requirement, failing = _cheaper(requirement, subject, failing)
     witness = reduce(requirement, subject, failing)
     return Cause(requirement, failing, witness, _needed(requirement, subject, failing, witness, lost))
+
+
+def _as_elsewhere(cause: Cause, requirement: Requirement, subject: Subject, failing: Failing) -> Cause | None:
+    """The cause of a call that does not return, by the witness of another requirement: one process, not a dozen.
+
+    None if that witness does not fail this requirement in the same way.
+    """
+    problem = within_claims(requirement, subject, failing.trial.problem, cause.witness.problem)
+    if problem is None or not requirement.reducible:
+        return None
+    with hurried(subject.executor):
+        made = findings(requirement, Trial(subject, problem))
+    same = (f for f in made if f.failed and f.likeness == failing.finding.likeness)
+    finding = next(same, None)
+    return None if finding is None else Cause(requirement, failing, Witness(problem, finding), cause.needs)
 
 
 def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Requirement, Failing]:
@@ -181,5 +215,5 @@ def _needed(
 
     with hurried(executor) if lost else nullcontext():
         needed = needs(witness.problem, shown)
-        sizes = () if lost else edges(witness.problem, needed.situation, shown)
+        sizes = edges(witness.problem, needed.situation, shown)
     return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)), sizes=sizes)
