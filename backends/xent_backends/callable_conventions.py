@@ -7,7 +7,7 @@ choice is assumed, and the requirements report whether the callable meets it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
 from xent_conformance.interface import Capabilities
 
 Numbers = npt.NDArray[np.float64]
+Key = TypeVar("Key")
 #: Relative error of a mean in the narrowest format, at most; the means of different choices differ by more.
 TOLERANCE = 0.02
 
@@ -43,6 +44,7 @@ def conventions_seen(
         "zero_times_infinity": seen.zero_times_infinity(),
         "all_masked_row": seen.all_masked_row(),
         "infinite_row": seen.infinite_row(),
+        "smoothing_mass": seen.smoothing_mass(),
         "invalid_label": seen.invalid_label() if expendable else None,
     }
     if "mean" in claims.reductions:
@@ -123,6 +125,21 @@ class _Seen:
             return _if([at_target == 0, elsewhere == np.inf], "limit")
         return "not_finite"
 
+    def smoothing_mass(self) -> str | None:
+        """Whether smoothing spreads its mass over all classes or over the others, by a row with label 2."""
+        if not self.claims.label_smoothing:
+            return None
+        eps = min(0.5, self.claims.max_label_smoothing)
+        problem = np.array([[0, 1, 3]]).astype(self.trial.dtype), np.array([2])
+        loss = self._loss(problem, self.claims.reductions[0], label_smoothing=eps)
+        of_classes = _losses(problem[0])[0]
+        hard, others = of_classes[2], of_classes[:2]
+        expected = {
+            "all_classes": (1 - eps) * hard + eps * of_classes.mean(),
+            "other_classes": (1 - eps) * hard + eps * others.mean(),
+        }
+        return _nearest(loss, expected)
+
     def _row(self, logits: list[float], label: int) -> float | None:
         """The loss of one row; None if the call has no result, or if infinite logits are not claimed."""
         if self.claims.finite_logits_only:
@@ -189,7 +206,7 @@ def _if(conditions: Any, choice: str) -> str | None:
     return choice if all(conditions) else None
 
 
-def _nearest(value: Numbers | None, expected: Mapping[bool, float]) -> bool | None:
+def _nearest(value: Numbers | None, expected: Mapping[Key, float]) -> Key | None:
     """The key of the expected number that a loss is close to; None if it is close to neither."""
     if value is None or value.size != 1:
         return None

@@ -68,6 +68,25 @@ def test_a_callable_that_does_as_pytorch_differs_in_nothing() -> None:
     assert {"all_ignored_loss", "mean_divisor", "empty_batch_loss", "invalid_label"} <= conventions(right).basis.keys()
 
 
+def smoothed_over(classes: Any) -> Any:
+    """A loss whose smoothing spreads its mass over as many classes as a function says, the label's or not."""
+
+    def loss(logits: Any, target: Any, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:
+        every = np.arange(logits.shape[1]) == target[:, None]
+        share = label_smoothing / classes(logits.shape[1])
+        spread = np.where(every, 1 - label_smoothing, 0) + share * (~every if classes(2) == 1 else 1)
+        return right(logits, spread.astype(logits.dtype), reduction=reduction)
+
+    return loss
+
+
+def test_the_classes_that_smoothing_spreads_over_are_seen() -> None:
+    """A mass that is right by neither choice is judged by PyTorch's."""
+    assert "smoothing_mass" in conventions(right).basis
+    assert differing(smoothed_over(lambda count: count - 1))["smoothing_mass"] == "other_classes"
+    assert "smoothing_mass" not in conventions(smoothed_over(lambda count: count + 1)).basis
+
+
 def test_a_mean_over_one_row_at_least_is_zero_where_there_is_none() -> None:
     """Then nothing is ignored into nan: neither the loss of no rows nor that of ignored ones."""
     at_least_one = mean_over(lambda *problem: np.maximum(valid_rows(*problem), 1))
