@@ -177,7 +177,8 @@ def hvp(function: Loss, vector: Array, cotangent: Array, logits: Array, target: 
 def one_hot(logits: Array, target: Array) -> Array:
     """One-hot rows of class indices, in the shape and dtype of the logits."""
     axis = 0 if logits.ndim == 1 else 1
-    return jax.nn.one_hot(target, logits.shape[axis], axis=axis, dtype=logits.dtype)
+    # It counts the classes in the dtype of the labels.
+    return jax.nn.one_hot(target.astype(jnp.int32), logits.shape[axis], axis=axis, dtype=logits.dtype)
 
 
 def callable_backend(
