@@ -177,10 +177,8 @@ def _needed(
 
     For a stray read, the memory around the inputs matters and not the problem.
     """
-    known = isinstance(witness.finding, StrayRead)
-    if known or witness.sometimes or witness.before:
-        return Needs((), ())
-    if not requirement.reducible:
+    of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
+    if of_more or not requirement.reducible:
         return Needs((), tuple(sorted(facts(witness.problem))))
     limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
     executor, judged = subject.executor, 0
