@@ -122,7 +122,7 @@ def test_two_calls_under_way_share_no_memory(opened):
 
 def test_an_import_that_hangs_is_an_adapter_that_cannot_be_loaded(hostile):
     executor = IsolatedExecutor(hostile(before="import time\ntime.sleep(3600)"), Narrowing(), Limits(load=1.0))
-    with pytest.raises(BrokenBackendError, match="importing it did not return within 1 s"):
+    with pytest.raises(BrokenBackendError, match="importing it or trying a first call did not return within 1 s"):
         executor.open()
 
 

@@ -93,7 +93,9 @@ class Requests:
             raise BrokenBackendError(f"{self._spec} cannot be loaded: it {error}") from None
         except HungError as error:
             self.close()
-            raise BrokenBackendError(f"{self._spec} cannot be loaded: importing it {error}") from None
+            raise BrokenBackendError(
+                f"{self._spec} cannot be loaded: importing it or trying a first call {error}"
+            ) from None
         if kind != "description":
             self.close()
             raise REFUSALS.get(kind, BrokenBackendError)(content)
