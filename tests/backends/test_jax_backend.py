@@ -10,7 +10,7 @@ import pytest
 
 jax = pytest.importorskip("jax", reason="jax is not installed: pip install 'xent-conformance[jax]'")
 
-from xent_backends import jax_backend, jax_cross_entropy  # noqa: E402 - importorskip comes first
+from xent_backends import jax_backend, jax_callable, jax_cross_entropy  # noqa: E402 - importorskip comes first
 from xent_conformance.interface import (  # noqa: E402
     ArrayBridge,
     Backend,
@@ -163,3 +163,10 @@ def test_a_callable_is_differentiated_by_jax() -> None:
     np.testing.assert_allclose(got.cross_entropy_vjp(one(x), x, y).grad_logits, np.array([[-0.5, 0.5]]))
     with pytest.raises(BackendUnavailableError, match="warp"):
         jax_backend.from_callable(loss, spec="jax:losses.loss", device="warp")
+
+
+def test_one_hot_rows_of_narrow_labels_have_one_class() -> None:
+    """``jax.nn.one_hot`` counts the classes in the dtype of the labels: in 8 bits class 256 is class 0 too."""
+    shares = jax_callable.one_hot(jax.numpy.zeros((2, 260)), jax.numpy.array([0, 3], "int8"))
+    assert np.asarray(shares).argmax(axis=1).tolist() == [0, 3]
+    assert np.asarray(shares).sum(axis=1).tolist() == [1, 1]

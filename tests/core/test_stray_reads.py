@@ -13,7 +13,10 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.records.situations import UNKNOWN, described
 from xent_conformance.requirements.registry import load
+from xent_conformance.verdicts.tally import Tally
+from xent_conformance.witnesses.behind import causes
 
 LOGITS = np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]], dtype=np.float32)
 LABELS = np.array([0, 2])
@@ -71,6 +74,28 @@ def test_a_wrong_number_is_said_to_be_a_stray_read_where_one_of_its_rows_makes_o
     (worst,) = judged(ReadsBehind(), "accuracy.loss", logits=far, target=np.array([0, 0]), **summed)
     assert isinstance(worst, StrayRead)
     assert worst.problem.rows == 1
+
+
+class ReadsAsContiguous(NumpyBackend):
+    """Takes every row to begin where the one before ends."""
+
+    name = "reads-as-contiguous"
+    capabilities = Capabilities(default_ignore_index=-100, validation="adapter")
+
+    def cross_entropy(self, logits, target, **options):
+        strides = (logits.shape[1] * logits.itemsize, logits.itemsize)
+        return super().cross_entropy(as_strided(logits, logits.shape, strides), target, **options)
+
+
+def test_a_stray_read_of_a_strided_array_is_not_said_to_show_with_any_input():
+    """Its variants are not judged: what they show depends on memory."""
+    subject, requirement = Subject.of(ReadsAsContiguous(), "float32"), load()["accuracy.loss"]
+    strided = np.zeros((2, 6), dtype=np.float32)[:, ::2]
+    trial, tally = Trial(subject, Problem(strided, LABELS, reduction="none")), Tally()
+    tally.count(trial, findings(requirement, trial), excused=False)
+    (cause,) = causes(requirement, subject, tally.failing)
+    assert isinstance(cause.witness.finding, StrayRead)
+    assert described(cause.needs.situation, cause.needs.undecided) == UNKNOWN
 
 
 def test_a_wrong_number_without_a_stray_read_stays_what_it_is():
