@@ -32,6 +32,7 @@ def drawn():
     yield RICH.with_(weight=None, divisor=3.0, lse_square_scale=0.1, logit_scale=2.0, softcap=5.0)
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
+    yield Problem(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
@@ -41,6 +42,18 @@ def drawn():
 
 def fails_with(*needed):
     return lambda problem: Shown.FAILS if set(needed) <= facts(problem) else Shown.PASSES
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 3, 0), (0, 3, 2)])
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_batch_without_rows_is_named_where_one_with_a_row_passes(shape, shares):
+    logits = np.zeros(shape, np.float32)
+    target = logits if shares else np.zeros(shape[:1] + shape[2:], np.int64)
+    problem = Problem(logits, target, reduction="none", cotangent=np.zeros(shape[:1] + shape[2:], np.float32))
+    (variant,) = variants(problem, "no rows")
+    assert variant.rows
+    assert variant.cotangent.shape == variant.row_shape
+    assert "no rows" in needs(problem, fails_with("no rows")).situation
 
 
 def test_every_fact_is_taken_away_from_some_problem_that_has_it():

@@ -107,6 +107,8 @@ def _shape(problem: Problem) -> Iterator[str]:
     axes, classes, rows = problem.logits.ndim, problem.classes, problem.rows
     if axes != 2:  # noqa: PLR2004 - (N, C)
         yield "unbatched" if axes == 1 else "spatial"
+    if not rows:
+        yield "no rows"
     if classes == 1:
         yield "one class"
     if rows == classes > 1:

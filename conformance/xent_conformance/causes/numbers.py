@@ -42,6 +42,19 @@ def more_classes(problem: Problem) -> Iterator[Problem]:
     yield problem.with_(**changes)
 
 
+def one_row(problem: Problem) -> Iterator[Problem]:
+    """With a row of zeros, and a place along each axis of rows, where there is none."""
+    logits = np.zeros([max(1, length) for length in problem.logits.shape])
+    if logits.shape[problem.class_axis] == problem.classes:
+        rows = np.delete(logits.shape, problem.class_axis)
+        shares = np.full(logits.shape, 1 / problem.classes)
+        target = array_of(shares, problem.dtype) if problem.has_probabilities else np.zeros(rows, problem.target.dtype)
+        cotangent = problem.cotangent
+        if cotangent is not None and problem.reduction == "none":
+            cotangent = np.ones(rows, cotangent.dtype)
+        yield problem.with_(logits=array_of(logits, problem.dtype), target=target, cotangent=cotangent)
+
+
 def finite(problem: Problem) -> Iterator[Problem]:
     """With ordinary numbers for logits that are not finite."""
     if not np.isfinite(problem.logits_by_row()).all():
@@ -124,6 +137,7 @@ def _with_weights(problem: Problem, weights: F64Array) -> Problem:
 
 #: Facts about numbers, each with the function that makes variants without it.
 WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
+    "no rows": one_row,
     PARTICULAR: ordinary,
     "large logits": _small,
     "a row far from zero": _near_zero,

@@ -72,6 +72,7 @@ FACTS = {
     "spatial": Fact("spatial logits (N, C, d...)"),
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
+    "no rows": Fact("a batch without rows"),
     "one class": Fact("a single class", FINE),
     "as many rows as classes": Fact("as many rows as classes", FAINT, ("several rows",)),
     "several rows": Fact("more than one row", FAINT),
