@@ -18,6 +18,7 @@ from xent_conformance.formats import FLOATING
 from xent_conformance.header import described, header, not_judged
 from xent_conformance.isolation.executor import HandedOver
 from xent_conformance.judging.findings import Finding
+from xent_conformance.judging.pool import choose
 from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.subject import STRIDES, Subject
 from xent_conformance.loading.imported import Imported
@@ -26,7 +27,7 @@ from xent_conformance.records.lines import Header, VerdictLine
 from xent_conformance.records.record import Record
 from xent_conformance.records.writer import begun
 from xent_conformance.request import Request
-from xent_conformance.requirements.registry import Requirement
+from xent_conformance.requirements.registry import Requirement, grouped
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.scheduling import Cell, Group, in_order
 from xent_conformance.selection import selected
@@ -171,10 +172,19 @@ class Session(OpenBackends):
 
     def _evaluated(self, group: Group) -> dict[str, Verdict]:
         subject = group.subject
+        if subject.compilations is not None and not subject.compilations.pool:
+            self._choose_programs(subject)
         known = self.deviations.get(subject.name, ())
         about = subject.description.version, self._explained, self._announce
         with _quiet():
             return evaluate(subject, group.requirements, self.settings, known, *about)
+
+    def _choose_programs(self, subject: Subject) -> None:
+        """Choose the programs that all groups of a subject share."""
+        first = subject.dtype == subject.capabilities.logits_dtypes[0]
+        judged = (r for r in self.requirements() if (first or not r.once) and r.not_applicable(subject) is None)
+        with _quiet():
+            choose(subject, {source: len(some) for source, some in grouped(judged).items()}, self.settings)
 
     def _announce(self, requirement: Requirement, subject: Subject, finding: Finding) -> None:
         """Announce the first failure of the run; later ones are shown with their verdicts."""

@@ -152,6 +152,28 @@ def test_a_loss_that_ignores_an_option_is_found_all_the_same(wrong):
     assert subject.compilations.left >= 30
 
 
+def test_a_divisor_that_is_wrong_with_weights_and_smoothing_together_is_found_by_a_quick_run():
+    right = Compiled()
+
+    def loss(logits, target, weight=None, label_smoothing=0.0, reduction="mean", **options):
+        found = right(logits, target, weight=weight, label_smoothing=label_smoothing, reduction=reduction, **options)
+        wrong = weight is not None and 0 < label_smoothing < 1 and reduction == "mean"
+        return (found * 1.5).astype(found.dtype) if wrong else found
+
+    result = judge(adapter(loss), profile="quick", only=("accuracy.loss", "weights.*"), dtypes="float32")
+    assert "weights.loss" in {failure.requirement for failure in result.failures}
+
+
+def test_rejected_calls_cost_no_compilation():
+    call = forward(Problem(np.zeros((2, 3), np.float32), np.array([0, 1])))
+    programs = Compilations(5)
+    with programs.limited(1):
+        programs.admit(call)
+        programs.rejected(call)
+        programs.admit(call)
+    assert programs.left == 4
+
+
 def test_the_programs_of_a_limit_are_admitted_again_and_no_other():
     x, labels = np.zeros((2, 3), np.float32), np.array([0, 1])
     problem = Problem(x, labels)

@@ -185,7 +185,10 @@ class Caller:
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""
         self._remember(invocation)
-        return _returned(self.executor.perform(invocation), invocation)
+        outcome = self.executor.perform(invocation)
+        if self.compilations is not None and outcome.raised is not None:
+            self.compilations.rejected(invocation)
+        return _returned(outcome, invocation)
 
     def disturbed(self, invocation: Invocation) -> tuple[str, ...]:
         """The state of the process that a call has changed."""

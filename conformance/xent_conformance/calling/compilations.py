@@ -43,10 +43,13 @@ class Compilations:
     shapes: bool = True
     values: bool = True
     layouts: bool = False
+    #: The programs that the problems of all sources come from; empty: each source chooses its own.
+    pool: list[Hashable] = field(default_factory=list)
     chosen: set[Hashable] = field(default_factory=set)
     covered: set[Hashable] = field(default_factory=set)
     refused: bool = False
     _known: set[Hashable] = field(default_factory=set)
+    _counted: set[Hashable] = field(default_factory=set)
     _used: int = 0
     _room: int | None = None
 
@@ -80,7 +83,17 @@ class Compilations:
                     raise NotCompiledError
                 self._room -= 1
                 self._used += 1
+                self._counted.add(program)
             self._known.add(program)
+
+    def rejected(self, *calls: Invocation) -> None:
+        """Count calls no longer that were admitted and raised: no program was made for them."""
+        for program in map(self.program_of, calls):
+            if program in self._counted:
+                self._counted.remove(program)
+                self._known.remove(program)
+                self._used -= 1
+                self._room = None if self._room is None else self._room + 1
 
     def program_of(self, call: Invocation) -> Hashable:
         """A key that is equal for calls that can use the same program."""

@@ -11,12 +11,13 @@ from xent_conformance.calling.calls import LostError
 from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import Drawn, with_few_programs
+from xent_conformance.judging.programs import Drawn, settled, with_few_programs
 from xent_conformance.judging.stray_reads import explained
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.problem import Problem
 from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.situations import LABEL_DTYPES
 from xent_conformance.strategies.sources import Listed
 from xent_conformance.strategies.streams import Stream, recipes_of
 
@@ -30,14 +31,15 @@ def trials(subject: Subject, source: Source, settings: Settings) -> Iterator[Tri
 
     If the subject's compilations are limited, problems are chosen that need few of them (see ``programs``).
     """
-    within, programs = _within(subject, source, settings), subject.compilations
+    within, programs = problems_within(subject, source, settings), subject.compilations
     if programs is not None:
         within = with_few_programs(within, programs, settings.most(source))
     for drawn in within:
         yield Trial(subject, drawn.problem, recipe=drawn.recipe, example=drawn.example)
 
 
-def _within(subject: Subject, source: Source, settings: Settings) -> Iterator[Drawn]:
+def problems_within(subject: Subject, source: Source, settings: Settings) -> Iterator[Drawn]:
+    """The problems of a source that are within a subject's claims, with usual options if compilations are limited."""
     if isinstance(source, Stream):
         recipes = recipes_of(source, subject.dtype, settings.draw(source, subject))
         drawn: Iterator[tuple[Problem, Recipe | None]] = (
@@ -48,6 +50,8 @@ def _within(subject: Subject, source: Source, settings: Settings) -> Iterator[Dr
         drawn = ((problem, None) for problem in settings.share(source, subject))
     for example, (problem, recipe) in enumerate(drawn):
         within = problem if source.foreign_labels else subject.within_claims(problem)
+        if within is not None and recipe is not None and subject.compilations is not None:
+            within = settled(within, subject.compilations, subject.capabilities, labels=source is not LABEL_DTYPES)
         if within is not None:
             yield Drawn(example, within, recipe)
 

@@ -63,7 +63,7 @@ class Settings:
         static = subject.capabilities.static_shapes
         profile = PROFILES[self.profile]
         if subject.compilations is not None:
-            return Draw(self.seed, max(self.most(stream), CHOICE), profile.shapes if static else None)
+            return Draw(self.seed, max(self.most(stream), CHOICE), profile.shapes if static else None, shared=True)
         count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
 

@@ -1,8 +1,9 @@
 """Chooses the problems for a backend that compiles for each new shape or option, so that few compilations are needed.
 
-A run has a limited number of compilations for each dtype. The stream in which all options vary gets a quarter of them,
-every other source a share of the rest; otherwise a source has only problems for which a program is compiled already.
-New programs are chosen one after the other, each for the problem with the most pairs of choices not covered before.
+A run has a limited number of compilations for each dtype, and a pool of programs that is chosen beforehand (see
+``pool``). A source has the problems of the pool. If none of its problems is in the pool, or more than half of the
+compilations are left, it also has a share of these; new programs are then chosen one after the other, each for the
+problem with the most pairs of choices not covered before.
 """
 
 from __future__ import annotations
@@ -11,17 +12,25 @@ from collections.abc import Hashable, Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
+
 from xent_conformance.calling.compilations import Compilations
-from xent_conformance.problem import Problem
+from xent_conformance.interface import Capabilities
+from xent_conformance.judging.subject import labelled
+from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.sources import Source
 from xent_conformance.strategies.streams import JOINT, Stream
 
 #: The stream in which all options vary may use one of OF_ALL parts of the remaining compilations, any other stream one
 #: of OF_A_STREAM parts.
-OF_ALL, OF_A_STREAM = 4, 8
-#: New programs of a fixed list: one for a call, and one for the call that it is compared with.
-OF_A_LIST = 2
+OF_ALL, OF_A_STREAM = 4, 12
+#: New programs of a fixed list.
+OF_A_LIST = 1
+
+
+#: Values that options of problems of streams have where each value needs a program.
+SMOOTHING, CLASS, OUTSIDE = 0.5, 1, -1
 
 
 class Drawn(NamedTuple):
@@ -52,26 +61,79 @@ def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int)
     every = list(drawn)
     groups: dict[Hashable, list[Drawn]] = {}
     for one in every:
-        groups.setdefault(_choices(one.problem), []).append(one)
-    new = [key for key in groups if key not in programs.chosen]
+        groups.setdefault(choices_of(one.problem), []).append(one)
+    new = [key for key in groups if key not in programs.chosen and key not in programs.pool]
     given: set[int] = set()
-    while new and programs.room > 0 and len(given) < most:
-        best = max(new, key=lambda key: len(_pairs(key) - programs.covered))
+    pooled = [key for key in programs.pool if key in groups]
+    for key in pooled:
+        programs.chosen.add(key)
+        programs.covered |= pairs_of(key)
+        first = max(groups[key], key=lambda one: rows_that_count(one.problem))
+        given.add(first.example)
+        yield first
+    # Half of the compilations are left for calls that problems of the pool are compared with.
+    while new and programs.room > 0 and len(given) < most and (not pooled or 2 * programs.left > programs.most):
+        best = max(new, key=lambda key: len(pairs_of(key) - programs.covered))
         new.remove(best)
         programs.chosen.add(best)
-        programs.covered |= _pairs(best)
+        programs.covered |= pairs_of(best)
         given.add(groups[best][0].example)
         yield groups[best][0]
     programs.refused |= bool(new)
     for one in every:
         if len(given) >= most:
             return
-        if one.example not in given and _choices(one.problem) in programs.chosen:
+        if one.example not in given and choices_of(one.problem) in programs.chosen:
             given.add(one.example)
             yield one
 
 
-def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
+def rows_that_count(problem: Problem) -> int:
+    """The number of rows that are not ignored and whose label has a weight: a loss of others alone tells little."""
+    if problem.has_probabilities:
+        return problem.rows
+    labels = problem.labels()[~problem.ignored()]
+    return int(np.count_nonzero(problem.class_weights()[np.clip(labels, 0, problem.classes - 1)] > 0))
+
+
+def settled(problem: Problem, programs: Compilations, claims: Capabilities, *, labels: bool) -> Problem:
+    """The problem with the usual values of options and dtype of labels, so that problems of all streams share programs.
+
+    A smoothing between 0 and 1 becomes ``SMOOTHING``, a passed ``ignore_index`` that is a class ``CLASS``, any other
+    ``OUTSIDE``, and labels, unless the problem is about them, get the widest claimed dtype. What a problem is about
+    stays: which options it has, and which rows are ignored.
+    """
+    if not programs.values:
+        return problem
+    if 0 < problem.label_smoothing < 1:
+        problem = problem.with_(label_smoothing=min(SMOOTHING, claims.max_label_smoothing))
+    if problem.has_probabilities:
+        return problem
+    if labels:
+        wide = labelled(problem.with_(target=problem.target.astype(np.int64, order="K")), claims)
+        problem = problem if wide is None else wide
+    mark = problem.ignore_index
+    if mark is None or problem.target.dtype.kind == "u":
+        return problem
+    if not 0 <= mark < problem.classes:
+        moved = np.where(problem.target == mark, OUTSIDE, problem.target)
+        return _with_labels(problem, moved, OUTSIDE)
+    usual = min(CLASS, problem.classes - 1)
+    moved = np.where(problem.target == mark, usual, np.where(problem.target == usual, mark, problem.target))
+    changed = _with_labels(problem, moved, usual)
+    rows, judged = changed.logits_by_row(), ~changed.ignored()
+    finite = np.isfinite(rows[np.arange(len(rows)), np.clip(changed.labels(), 0, problem.classes - 1)])
+    return changed if finite[judged].all() else problem
+
+
+def _with_labels(problem: Problem, labels: AnyArray, mark: int) -> Problem:
+    """The problem with other labels, in the memory layout of the ones that it has, and another mark."""
+    target = np.array(problem.target, order="K")
+    target[...] = labels
+    return problem.with_(target=target, ignore_index=mark)
+
+
+def choices_of(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
     """The properties of a problem that a compiled program may depend on."""
     return (
         ("logits", problem.logits.shape),
@@ -87,8 +149,8 @@ def _choices(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
     )
 
 
-def _pairs(choices: Hashable) -> set[Hashable]:
-    """The pairs of choices of a problem; of numeric options only whether they are used."""
+def pairs_of(choices: Hashable) -> set[Hashable]:
+    """Pairs of choices, of numbers only whether there is one."""
     assert isinstance(choices, tuple)
     kinds = [
         (n, v is not None if n == "ignore_index" else bool(v) if n == "label_smoothing" else v) for n, v in choices

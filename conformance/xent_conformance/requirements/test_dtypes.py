@@ -48,7 +48,7 @@ BEYOND = 2**15 + 2
 _NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
 
 
-@listed("logits that are not floating-point")
+@listed("logits that are not floating-point", rejected=True)
 def _not_floating(subject: Subject) -> Iterable[Problem]:
     """Plain problems whose logits are not floating-point numbers, in every reduction."""
     values = np.array([[1, 0, 3], [2, 1, 0]])
@@ -62,7 +62,7 @@ def _ones(subject: Subject, reduction: str) -> np.ndarray[tuple[int, ...], np.dt
     return array_of(np.ones(2 if reduction == "none" else ()), subject.dtype)
 
 
-@listed("labels of unclaimed dtypes", foreign_labels=True)
+@listed("labels of unclaimed dtypes", foreign_labels=True, rejected=True)
 def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
     """Labels of dtypes that are not claimed: floating-point and bool always, integers where they are not claimed."""
     claims = subject.capabilities

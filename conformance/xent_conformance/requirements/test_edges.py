@@ -72,7 +72,7 @@ def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
         yield Held(quantity="grad_logits")
 
 
-@listed("labels without classes")
+@listed("labels without classes", rejected=True)
 def labels_without_classes(subject: Subject) -> Iterable[Problem]:
     """Rows with labels and logits without classes, in every rank and reduction."""
     claims = subject.capabilities

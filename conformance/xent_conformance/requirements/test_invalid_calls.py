@@ -112,7 +112,7 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
 ABORTS = Need("that invalid labels abort", lambda s: s.conventions.invalid_label == "abort")
 
 
-@listed("labels that abort")
+@listed("labels that abort", rejected=True)
 def _fatal(subject: Subject) -> Iterable[Problem]:
     """Only four problems and six calls, since each may cost a process, or the context of a device."""
     claims = subject.capabilities

@@ -32,7 +32,7 @@ def _labels(*shape: int) -> npt.NDArray[np.int64]:
     return np.resize(np.array([0, 1, 2]), shape).astype(np.int64)
 
 
-@listed("wrong shapes")
+@listed("wrong shapes", rejected=True)
 def wrong_shapes(subject: Subject) -> Iterable[Problem]:
     """Targets whose shape does not match the logits: too long, too short, of another rank or number of classes."""
     claims = subject.capabilities
@@ -97,7 +97,7 @@ def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding
     yield _rejected(trial, "target", shapes)
 
 
-@listed("wrong weights")
+@listed("wrong weights", rejected=True)
 def wrong_weights(subject: Subject) -> Iterable[Problem]:
     """Weights that are not one number for each class."""
     for reduction in subject.capabilities.reductions:
@@ -123,7 +123,7 @@ def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Findin
         yield _rejected(trial, "weight", wrong)
 
 
-@listed("unknown reductions")
+@listed("unknown reductions", rejected=True)
 def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     """Names that are not reductions."""
     plain = problem_of(subject, [[1.0, -0.5, 2.0], [0.0, 0.25, 1.0]], _labels(2), subject.capabilities.reductions[0])
@@ -146,7 +146,7 @@ def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
         yield _rejected(trial, "reduction", f"reduction={name!r}")
 
 
-@listed("smoothing out of range")
+@listed("smoothing out of range", rejected=True)
 def smoothing_out_of_range(subject: Subject) -> Iterable[Problem]:
     """Amounts of smoothing outside [0, 1], and nan."""
     for amount in (-0.1, -3.0, 1.5, 1.0000001, float("nan"), float("inf")):

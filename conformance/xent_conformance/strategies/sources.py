@@ -22,7 +22,7 @@ class Source:
     same name raises ValueError. ``foreign_labels``: the labels have dtypes that a backend does not claim, and are
     passed unchanged. ``in_a_row``: the calls on one problem are consecutive, without calls on other problems between
     them. ``looks_back``: its requirements examine the effects of earlier calls, so all other groups of the run come
-    first.
+    first. ``rejected``: its calls are to be rejected, before anything is compiled.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Source:
     foreign_labels: bool = False
     in_a_row: bool = False
     looks_back: bool = False
+    rejected: bool = False
 
     def __post_init__(self) -> None:
         """Register the source under its name."""
@@ -61,15 +62,11 @@ class Listed(Source):
         return super().definition(), self.listing.__module__, self.listing.__qualname__
 
 
-def listed(
-    name: str, *, foreign_labels: bool = False, in_a_row: bool = False, looks_back: bool = False
-) -> Callable[[Listing], Listed]:
-    """Turn a function that lists problems into a source.
+def listed(name: str, **more: bool) -> Callable[[Listing], Listed]:
+    """Turn a function that lists problems into a source; ``more`` are its further attributes.
 
     >>> @listed("one row of zeros")
     ... def zeros(subject):
     ...     yield Problem(np.zeros((1, 3), subject.dtype), np.array([0]))
     """
-    return lambda listing: Listed(
-        name, foreign_labels=foreign_labels, in_a_row=in_a_row, looks_back=looks_back, listing=listing
-    )
+    return lambda listing: Listed(name, **more, listing=listing)

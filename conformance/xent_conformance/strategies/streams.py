@@ -20,9 +20,11 @@ from xent_conformance.strategies.aspects import aspects
 from xent_conformance.strategies.covering import Combinations, covering_array
 from xent_conformance.strategies.menu import ANY_SIZE, ELEMENTS, MENU, MORE, SHAPES, Menu
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.sizes import AnyShape, Sizes, fixed
+from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes, fixed
 from xent_conformance.strategies.sources import Source
 
+#: The shape that most fixed lists of problems have: one program then serves streams and lists.
+SHARED: Shape = ((2,), 3)
 #: With fewer recipes than these, none is drawn at random.
 FEW = 12
 #: Shares of the recipes that are rows of the covering array, and that are not drawn by Hypothesis.
@@ -65,11 +67,15 @@ class Stream(Source):
 
 @dataclass(frozen=True)
 class Draw:
-    """What a run draws: the number of recipes, the seed, and the number of different shapes (None: no limit)."""
+    """What a run draws: the number of recipes, the seed, and the number of different shapes (None: no limit).
+
+    ``shared``: the first of the shapes is ``SHARED``.
+    """
 
     seed: int
     count: int
     pool: int | None = None
+    shared: bool = False
 
 
 def derived_seed(*parts: object) -> int:
@@ -129,7 +135,9 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
     if draw.pool is None:
         return menu
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
-    return {**menu, "shape": shape_pool(shapes, draw.pool, draw.seed, dtype)}
+    pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
+    first = next(iter(SHAPES))
+    return {**menu, "shape": {**pool, first: [SHARED]} if draw.shared and first in pool else pool}
 
 
 def _covering_recipes(
