@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,8 @@ def mutants(options: argparse.Namespace) -> int:
             progress.update(state, number, len(todo))
             notes.add(done)
             matrix.add([done])
-        write(matrix, options.output, baselines=baselines(mutants), streams=spent(matrix, options.profile))
+        compared = {name: asdict(baseline) for name, baseline in baselines(mutants).items()}
+        write(matrix, options.output, baselines=compared, streams=spent(matrix, options.profile))
     notes.path.unlink()
     return _summarised(matrix, options.output)
 

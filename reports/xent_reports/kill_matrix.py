@@ -23,6 +23,7 @@ MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
 NAMED = 3
 
 Examples = Annotated[int, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
 #: By requirement, the examples until a mutant is killed with each seed; None if it survives.
 Kills = dict[str, list[int | None]]
 
@@ -67,13 +68,21 @@ class RequirementEntry(msgspec.Struct):
     unique: list[str]
 
 
+class BaselineEntry(msgspec.Struct):
+    """A test in common use: the mutants it kills, and its seconds for all of them."""
+
+    kills: list[str]
+    seconds: Seconds
+
+
 class MatrixFile(msgspec.Struct):
-    """The file that ``xent mutants`` writes."""
+    """The file that ``xent mutants`` writes; ``seconds`` of one process for all mutants and seeds."""
 
     seeds: Annotated[list[int], Meta(min_length=1, max_length=MAX_SEEDS)]
     mutants: Annotated[list[MutantEntry], Meta(min_length=1, max_length=MAX_MUTANTS)]
     requirements: list[RequirementEntry]
-    baselines: Annotated[dict[str, list[str]], Meta(max_length=MAX_BASELINES)]
+    baselines: Annotated[dict[str, BaselineEntry], Meta(max_length=MAX_BASELINES)]
+    seconds: Seconds = 0.0
     streams: Annotated[list[Stream], Meta(max_length=MAX_MUTANTS)] = []
 
     def __post_init__(self) -> None:
@@ -86,7 +95,7 @@ class MatrixFile(msgspec.Struct):
                 if len(examples) != len(self.seeds) or not any(examples):
                     raise ValueError(f"{mutant.name}: kills by {identifier} are not one for each seed")
         unique = (name for requirement in self.requirements for name in requirement.unique)
-        killed = (name for listed in self.baselines.values() for name in listed)
+        killed = (name for baseline in self.baselines.values() for name in baseline.kills)
         if absent := {*unique, *killed, *(stream.hardest[0] for stream in self.streams)} - set(names):
             raise ValueError(f"it names mutants that are not there: {', '.join(sorted(absent))}")
 
@@ -119,7 +128,8 @@ class Mutant:
 class Row:
     """The kills of a requirement or baseline: how many, and the mutants that nothing else kills.
 
-    ``examples`` is the median over its mutants and seeds, ``first`` how many of them no other kills sooner.
+    ``examples`` is the median over its mutants and seeds, ``first`` how many of them no other kills sooner. A
+    baseline has ``seconds``, for all mutants.
     """
 
     name: str
@@ -128,6 +138,7 @@ class Row:
     unique: Sequence[str]
     examples: float | None = None
     first: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ class KillMatrix:
     requirements: Sequence[Row]
     baselines: Sequence[Row]
     streams: Sequence[Stream] = ()
+    seconds: float = 0.0
 
     @property
     def survivors(self) -> Sequence[Mutant]:
@@ -172,7 +184,7 @@ def read(path: Path) -> KillMatrix:
         data = from_data(content, MatrixFile)
     except ValueError as error:
         raise RecordError(f"{path}: not a kill matrix: {brief(error)}") from error
-    killed = {name: set(names) for name, names in data.baselines.items()}
+    killed = {name: set(baseline.kills) for name, baseline in data.baselines.items()}
     kills = {mutant.name: mutant.by_seed(len(data.seeds)) for mutant in data.mutants}
     mutants = [_mutant(m, kills[m.name], data.seeds, list(killed.values())) for m in data.mutants]
     firsts = _first_kills(kills.values(), len(data.seeds))
@@ -183,8 +195,9 @@ def read(path: Path) -> KillMatrix:
         median=statistics.median(firsts) if firsts else None,
         mutants=sorted(mutants, key=lambda m: m.name),
         requirements=sorted(rows, key=lambda r: (-r.kills, -len(r.unique), r.name)),
-        baselines=[Row(name, "baseline", len(names), ()) for name, names in killed.items()],
+        baselines=[Row(n, "baseline", len(killed[n]), (), seconds=b.seconds) for n, b in data.baselines.items()],
         streams=data.streams,
+        seconds=data.seconds,
     )
 
 

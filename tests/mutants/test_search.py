@@ -146,13 +146,18 @@ def command():
     return ["mutants", str(Path(__file__).parent), "--profile", "quick", "--seeds", "1", "--only", only, "--output"]
 
 
+def without_seconds(path):
+    matrix = json.loads(path.read_text("utf-8"))
+    assert matrix.pop("seconds") > 0
+    return matrix
+
+
 @pytest.mark.usefixtures("few")
 def test_two_processes_and_work_that_was_cut_off_give_the_same_matrix(command, tmp_path, monkeypatch):
     one, two, cut = (tmp_path / f"{name}.json" for name in ("one", "two", "cut"))
     assert cli.main([*command, str(one)]) == cli.main([*command, str(two), "-n", "2"])
-    assert one.read_bytes() == two.read_bytes()
-    killed = [mutant["kills"] for mutant in json.loads(one.read_text("utf-8"))["mutants"]]
-    assert all(killed)
+    assert (matrix := without_seconds(one)) == without_seconds(two)
+    assert all(mutant["kills"] for mutant in matrix["mutants"])
 
     carried_out, asked = kill_tasks.carried_out, []
 
@@ -168,7 +173,7 @@ def test_two_processes_and_work_that_was_cut_off_give_the_same_matrix(command, t
         file.write('{"task": {"sou')
     cli.main([*command, str(cut), "--resume"])
     assert asked[1] == asked[0] - 3
-    assert one.read_bytes() == cut.read_bytes()
+    assert matrix == without_seconds(cut)
     assert not list(tmp_path.glob("*.part"))
 
 

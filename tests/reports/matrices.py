@@ -18,6 +18,11 @@ def mutant(name: str, kills: dict[str, Sequence[int | None]], **changes: Any) ->
     return {**base, "kills": {k: list(v) for k, v in kills.items()}, **changes}
 
 
+def baseline(*kills: str, seconds: float = 2.0) -> dict[str, Any]:
+    """A baseline with the mutants that it kills."""
+    return {"kills": list(kills), "seconds": seconds}
+
+
 def matrix(mutants: Sequence[dict[str, Any]], seeds: int = 2, **changes: Any) -> dict[str, Any]:
     """A matrix over the requirements that kill anything."""
     found = sorted({r for m in mutants for r in m["kills"]})
@@ -29,7 +34,7 @@ def matrix(mutants: Sequence[dict[str, Any]], seeds: int = 2, **changes: Any) ->
         "survivors": [],
         "mutants": list(mutants),
         "requirements": [{"id": r, "level": "MUST", "kills": len(killers[r]), "unique": alone[r]} for r in found],
-        "baselines": {name: [] for name in BASELINES},
+        "baselines": {name: baseline() for name in BASELINES},
     }
     return {**base, **changes}
 
@@ -44,7 +49,7 @@ def large(mutants: int, requirements: Sequence[str], seeds: int = 10) -> dict[st
         link = f"https://github.com/pytorch/pytorch/issues/{number}" if number % 2 else ""
         made.append(mutant(f"mutant-with-a-telling-name-{number}", kills, bug=f"NUM-{number}", link=link))
     made[7]["kills"] = {}
-    baselines = {name: [m["name"] for m in made[:: 3 + n]] for n, name in enumerate(BASELINES)}
+    baselines = {name: baseline(*(m["name"] for m in made[:: 3 + n])) for n, name in enumerate(BASELINES)}
     return matrix(made, seeds, baselines=baselines)
 
 

@@ -141,7 +141,9 @@ def test_readers_refuse_what_multiplies(tmp_path: Path) -> None:
         RecordError, match=r"m\.json: not a kill matrix: Expected `array` of length <= 1000 - at `\$\.seeds`"
     ):
         kill_matrix.read(matrices.written(tmp_path / "m.json", wide))
-    many_baselines = matrices.matrix([matrices.mutant("m", {"a.x": [1, 1]})], baselines={str(i): [] for i in range(51)})
+    many_baselines = matrices.matrix(
+        [matrices.mutant("m", {"a.x": [1, 1]})], baselines={str(i): matrices.baseline() for i in range(51)}
+    )
     with pytest.raises(
         RecordError, match=r"m\.json: not a kill matrix: Expected `object` of length <= 50 - at `\$\.baselines`"
     ):

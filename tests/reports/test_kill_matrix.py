@@ -39,8 +39,11 @@ def small() -> dict[str, Any]:
     ]
     stream = {"name": "joint", "examples": 400, "pairs": 1, "median": 3.5, "most": 5, "needed": 13}
     streams = [{**stream, "hardest": ["naive", "a.x"]}]
-    baselines = {"four textbook identities": ["naive"], "bland allclose": []}
-    return matrices.matrix(mutants, baselines=baselines, streams=streams)
+    baselines = {
+        "four textbook identities": matrices.baseline("naive"),
+        "bland allclose": matrices.baseline(seconds=71.4),
+    }
+    return matrices.matrix(mutants, baselines=baselines, streams=streams, seconds=2400)
 
 
 def test_the_sentence_counts_those_killed_in_every_seed(tmp_path: Path, small: dict[str, Any]) -> None:
@@ -90,6 +93,9 @@ def test_baselines_stand_in_the_table_of_requirements(small: dict[str, Any], tmp
     assert "a.gone<td>MUST<td class=r>1<td class=r>33 %<td class=r>40<td class=r>1<td class=r>1<td>" in page
     assert page.count("✓ kills") == 1
     assert page.count("– survives") == 5
+    assert "33 %</b> killed by four textbook identities, in 2 s" in page
+    assert "0 %</b> killed by bland allclose, in 71 s" in page
+    assert "One process takes 1200 s for all requirements and mutants with one seed." in page
 
 
 def test_streams_show_how_many_examples_they_have_and_need(tmp_path: Path, small: dict[str, Any]) -> None:
@@ -163,7 +169,7 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a stream without its hardest pair": lambda d: d["streams"][0].update(hardest=["naive"]),
     "a stream whose hardest pair is not there": lambda d: d["streams"][0].update(hardest=["nobody", "a.x"]),
     "a stream of less than no example": lambda d: d["streams"][0].update(examples=-1),
-    "a baseline that kills what is not there": lambda d: d["baselines"].update({"x": ["nobody"]}),
+    "a baseline that kills what is not there": lambda d: d["baselines"].update({"x": matrices.baseline("nobody")}),
     "a unique kill of what is not there": lambda d: d["requirements"][0].update(unique=["nobody"]),
 }
 

@@ -21,7 +21,8 @@ SHORT = (",", ":")
 class Matrix:
     """Examples to the kill by mutant, requirement and seed; no entry if the mutant survived that seed.
 
-    ``twins`` has pairs of a correct twin and a requirement that fails on it, which is a false alarm.
+    ``twins`` has pairs of a correct twin and a requirement that fails on it, which is a false alarm. ``seconds`` is the
+    time of all tasks, added up over processes.
     """
 
     mutants: Sequence[Mutant]
@@ -29,6 +30,7 @@ class Matrix:
     seeds: Sequence[int]
     found: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
     twins: set[tuple[str, str]] = field(default_factory=set)
+    seconds: float = 0.0
 
     def add(self, results: Iterable[Done]) -> None:
         """Add the results of tasks, in any order."""
@@ -37,6 +39,7 @@ class Matrix:
             for mutant, requirement, examples in done.kills:
                 self.found.setdefault((mutant, requirement), {}).update(dict.fromkeys(seeds, examples))
             self.twins |= set(done.twins)
+            self.seconds += done.seconds
 
     def survivors(self) -> list[tuple[str, int]]:
         """Mutants and seeds in which no requirement killed them."""
@@ -80,6 +83,7 @@ class Matrix:
         unique = self.unique()
         return {
             "seeds": list(self.seeds),
+            "seconds": round(self.seconds),
             "median_examples_to_first_kill": statistics.median(self.first_kills()) if self.found else None,
             "survivors": [list(s) for s in self.survivors()],
             "mutants": [

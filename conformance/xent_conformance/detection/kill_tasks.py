@@ -8,6 +8,7 @@ that an interrupted measurement can be continued.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -47,11 +48,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """The result of a task: mutant, requirement and examples of each kill; twin and requirement of each false alarm."""
+    """The result of a task: mutant, requirement and examples of each kill; twin and requirement of each false alarm.
+
+    ``seconds`` is what the task took in its process.
+    """
 
     task: Task
     kills: list[tuple[str, str, int]]
     twins: list[tuple[str, str]]
+    seconds: float = 0.0
 
 
 @cache
@@ -97,8 +102,10 @@ def _length(group: Sequence[Requirement]) -> float:
 
 def done(plan: Plan, task: Task) -> Done:
     """Carry out a task."""
+    begun = time.perf_counter()
     result = search(_families(plan), judged()[task.source], Settings(plan.profile, task.seed or 0))
-    return Done(task, [(*pair, examples) for pair, examples in result.kills.items()], sorted(result.twins))
+    kills = [(*pair, examples) for pair, examples in result.kills.items()]
+    return Done(task, kills, sorted(result.twins), round(time.perf_counter() - begun, 1))
 
 
 @cache
@@ -154,4 +161,4 @@ class Notes:
 
 def _from_data(data: Mapping[str, Any]) -> Done:
     kills, twins = [tuple(k) for k in data["kills"]], [tuple(t) for t in data["twins"]]
-    return Done(Task(**data["task"]), kills, twins)
+    return Done(Task(**data["task"]), kills, twins, data.get("seconds", 0.0))
