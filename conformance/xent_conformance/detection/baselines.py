@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xent_conformance.detection.kills import Mutant
 
 #: The identities are tried on this many problems, with these tolerances.
-EXAMPLES = 100
+EXAMPLES = 20
 RTOL, ATOL = 1e-4, 1e-5
 #: Step of central differences in float32 with the smallest rounding error, and the tolerance of the comparison.
 STEP, DIFFERENCE_ATOL = 2.0**-6, 1e-2
