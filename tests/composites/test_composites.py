@@ -27,7 +27,7 @@ class UnbatchedMeanOfNothing(NumpyTwin):
 @pytest.mark.parametrize(
     "names",
     [
-        ("all-ignored-gradient-is-nan", "unbatched-gradient-not-divided"),
+        ("all-ignored-gradient-is-nan", "spatial-mean-over-batch"),
         ("mean-over-all-rows", "unknown-reduction-is-mean"),
         ("expanded-weight-read-as-dense", "ignored-targets-in-weighted-divisor"),
     ],

@@ -54,7 +54,7 @@ DEFECTS = [
     ("ignored rows keep their share", normal_form.normal_form, "q[ignored] = arithmetic.number(0)", "pass", (FLOAT64,)),
     ("weights are ignored", normal_form.normal_form, "q = q * weight", "q = q * 1", (FLOAT64,)),
     ("the divisor ignores weights", normal_form.normal_form, "target * weight, arithmetic)", "target, arithmetic)", (FLOAT64, DIVISORS)),
-    ("ignored rows count in the divisor", normal_form._divisor_terms, "else ~problem.ignored()", "else np.ones(problem.rows)", (ARB, DIVISORS)),
+    ("ignored rows count in the divisor", normal_form._divisor_terms, "else ~problem.ignored()", "else np.ones(problem.rows)", (FLOAT64, DIVISORS)),
     ("all rows are the valid ones", normal_form._divisor_terms, 'or conventions.mean_divisor == "all_rows"', "", (FLOAT64, DIVISORS)),
     ("probabilities are divided by their weights", normal_form._divisor_terms, 'conventions.probability_divisor == "weighted"', "True", (FLOAT64,)),
     ("probabilities are never smoothed", normal_form._smoothed, "not problem.label_smoothing", "problem.has_probabilities or not problem.label_smoothing", (FLOAT64,)),

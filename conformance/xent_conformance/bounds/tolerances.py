@@ -33,19 +33,18 @@ WORST_DIVISOR_ERROR = 0.25
 class Bounds:
     """Tolerances for every quantity of an answer under one precision, each computed when it is first used.
 
-        Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
+    Arrays are by row, as in :class:`~xent_conformance.oracle.Answer`.
 
-        Example:
-            >>> import numpy as np
-            >>> from xent_conformance.bounds import Bounds
-            >>> from xent_conformance.conventions import Conventions
-            >>> from xent_conformance.oracle import Answer
-    from xent_conformance.oracle.logit_map import mapped
-            >>> from xent_conformance.precision import Precision
-            >>> from xent_conformance.problem import Problem
-            >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
-            >>> f"{float(Bounds(answer, Precision()).loss):.1e}"
-            '7.2e-07'
+    Example:
+        >>> import numpy as np
+        >>> from xent_conformance.bounds import Bounds
+        >>> from xent_conformance.conventions import Conventions
+        >>> from xent_conformance.oracle import Answer
+        >>> from xent_conformance.precision import Precision
+        >>> from xent_conformance.problem import Problem
+        >>> answer = Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions())
+        >>> f"{float(Bounds(answer, Precision()).loss):.1e}"
+        '7.2e-07'
     """
 
     def __init__(self, answer: Answer, precision: Precision) -> None:

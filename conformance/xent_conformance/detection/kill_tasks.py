@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from multiprocessing import get_context
@@ -56,7 +56,7 @@ class Done:
     task: Task
     kills: list[tuple[str, str, int]]
     twins: list[tuple[str, str]]
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
 
 
 @cache

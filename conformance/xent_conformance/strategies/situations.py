@@ -81,7 +81,7 @@ LABEL_DTYPES = Stream(
         "shape": {
             **ANY_SIZE,
             # A single label that is always 0 tests nothing.
-            "unbatched": [((), 2), ((), 5), ((), 33)],
+            "unbatched": [((), 2), ((), 5), ((), 33)] * 2,
             "unbatched, long": [Sizes((34, 4096), axes=0)] * 6,
             "rows": [Sizes((1, 6), (66, 65536), axes=axes) for axes in (1, 1, 2, 3)],
             "wide": [

@@ -76,7 +76,7 @@ class NotRepeatable(_Repeated):
         return [
             *lines,
             "    second = answer()",
-            "    wrong = [a.tobytes() for a in first] != [a.tobytes() for a in second]",
+            "    wrong = [(a.shape, a.tobytes()) for a in first] != [(a.shape, a.tobytes()) for a in second]",
             "    if wrong:",
             "        break",
             "print(f'first\\n{first}\\nlater\\n{second}')",
@@ -103,7 +103,7 @@ class NotReadAnew(_Repeated):
         return [
             *lines,
             "got = answer_before()",
-            "wrong = [a.tobytes() for a in got] != [a.tobytes() for a in expected]",
+            "wrong = [(a.shape, a.tobytes()) for a in got] != [(a.shape, a.tobytes()) for a in expected]",
             "print(f'with arrays changed in place\\n{got}\\nwith new arrays of the same content\\n{expected}')",
         ]
 
@@ -128,10 +128,10 @@ class NotThreadSafe(_Repeated):
         return [
             *lines,
             f"answers = [{', '.join(f'answer_{number}' for number in range(len(calls)))}]",
-            "alone = [[a.tobytes() for a in answer()] for answer in answers]",
+            "alone = [[(a.shape, a.tobytes()) for a in answer()] for answer in answers]",
             "def differs(number):",
             "    answer, expected = answers[number], alone[number]",
-            f"    return any([a.tobytes() for a in answer()] != expected for _ in range({ROUNDS}))",
+            f"    return any([(a.shape, a.tobytes()) for a in answer()] != expected for _ in range({ROUNDS}))",
             "sys.setswitchinterval(1e-6)",
             "with ThreadPoolExecutor(len(answers)) as pool:",
             "    different = list(pool.map(differs, range(len(answers))))",
