@@ -196,7 +196,7 @@ class Session(OpenBackends):
         """The cause of a call that did not return."""
         self._note_reducing(requirement, subject)
         known = self._lost.setdefault((subject.name, subject.dtype), [])
-        cause = cause_of(requirement, subject, failing, elsewhere=known)
+        cause = cause_of(requirement, subject, failing, known=known)
         if cause.needs not in [other.needs for other in known]:
             known.append(cause)
         return cause

@@ -25,7 +25,7 @@ from xent_conformance.records.situations import must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.lost import hurried
-from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
+from xent_conformance.witnesses.reduction import Witness, reduce, same_failure, within_claims
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
@@ -78,25 +78,25 @@ def cause_of(
     subject: Subject,
     failing: Failing,
     lost: Sequence[Cause] = (),
-    elsewhere: Iterable[Cause] = (),
+    known: Iterable[Cause] = (),
 ) -> Cause:
     """Reduce a failing problem, and determine the facts that the small one needs to fail.
 
-    ``lost`` are causes whose calls do not return: no problem in their situation is tried. ``elsewhere`` are such causes
-    of other requirements: where it is known what one of them needs, it explains the failure, and its witness fails this
+    ``lost`` are causes whose calls do not return: no problem in their situation is tried. ``known`` are such causes of
+    other requirements: where it is known what one of them needs, it explains the failure, and its witness fails this
     requirement too, nothing is reduced.
     """
-    similar = [cause for cause in elsewhere if cause.explains(failing)]
+    similar = [cause for cause in known if cause.explains(failing)]
     always = any(cause.always for cause in similar)
     for cause in similar:
-        if (always or cause.established) and (same := _as_elsewhere(cause, requirement, subject, failing)) is not None:
+        if (always or cause.established) and (same := _by_witness_of(cause, requirement, subject, failing)) is not None:
             return same
     requirement, failing = _cheaper(requirement, subject, failing)
     witness = reduce(requirement, subject, failing)
     return Cause(requirement, failing, witness, _needed(requirement, subject, failing, witness, lost))
 
 
-def _as_elsewhere(cause: Cause, requirement: Requirement, subject: Subject, failing: Failing) -> Cause | None:
+def _by_witness_of(cause: Cause, requirement: Requirement, subject: Subject, failing: Failing) -> Cause | None:
     """The cause of a call that does not return, by the witness of another requirement: one process, not a dozen.
 
     None if that witness does not fail this requirement in the same way.
@@ -105,9 +105,7 @@ def _as_elsewhere(cause: Cause, requirement: Requirement, subject: Subject, fail
     if problem is None or not requirement.reducible:
         return None
     with hurried(subject.executor):
-        made = findings(requirement, Trial(subject, problem))
-    same = (f for f in made if f.failed and f.likeness == failing.finding.likeness)
-    finding = next(same, None)
+        finding = same_failure(requirement, subject, failing.finding, problem)
     return None if finding is None else Cause(requirement, failing, Witness(problem, finding), cause.needs)
 
 

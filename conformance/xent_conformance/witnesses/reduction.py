@@ -72,16 +72,7 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witn
     If the failure depends on earlier calls, these are part of the witness.
     """
     original, problem = failing.finding, failing.trial.problem
-
-    def worst(candidate: Problem) -> Finding | None:
-        """The same failure of another problem; None also for a problem that the suite cannot judge."""
-        try:
-            made = findings(requirement, Trial(subject, candidate))
-        except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
-            return None
-        same = [f for f in made if f.failed and f.likeness == original.likeness]
-        return max(same, key=lambda f: f.ratio, default=None)
-
+    worst = partial(same_failure, requirement, subject, original)
     witness = _reduced(requirement, subject, failing, worst)
     caller = subject.caller
     if isinstance(original, Lost) or not caller.executor.renewed():
@@ -94,6 +85,16 @@ def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witn
         if (shown := worst(candidate)) is not None:
             return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown))
     return _with_calls_before(witness, caller, failing, worst)
+
+
+def same_failure(requirement: Requirement, subject: Subject, original: Finding, candidate: Problem) -> Finding | None:
+    """The same failure of another problem; None also for a problem that the suite cannot judge."""
+    try:
+        made = findings(requirement, Trial(subject, candidate))
+    except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
+        return None
+    same = [f for f in made if f.failed and f.likeness == original.likeness]
+    return max(same, key=lambda f: f.ratio, default=None)
 
 
 def _with_calls_before(
