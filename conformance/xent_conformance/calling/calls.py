@@ -240,25 +240,17 @@ def second_order(vector: AnyArray, problem: Problem) -> Invocation:
     return Invocation("cross_entropy_hvp", ("product",), inputs, problem.options())
 
 
-def primitive(name: str, logits: AnyArray) -> Invocation:
-    """The call of ``softmax`` or ``log_softmax``."""
-    return Invocation(name, (name,), {"logits": logits})
-
-
-def primitive_backward(name: str, cotangent: AnyArray, logits: AnyArray) -> Invocation:
-    """The call for the gradient of ``softmax`` or ``log_softmax``, for a cotangent of the logits' shape."""
-    return Invocation(f"{name}_vjp", ("grad_logits",), {"cotangent": cotangent, "logits": logits})
-
-
-def of_rows(name: str, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
-    """The call of ``logsumexp`` or ``entropy``, or with class indices of ``token_log_probs``: a number for each row."""
+def primitive(name: str, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
+    """The call of a function of the logits: ``softmax``, ``log_softmax``, ``logsumexp``, ``entropy``, or with class
+    indices ``token_log_probs``.
+    """
     inputs = {"logits": logits} if target is None else {"logits": logits, "target": target}
     return Invocation(name, (name,), inputs)
 
 
-def of_rows_backward(name: str, cotangent: AnyArray, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
-    """The call for the gradient of one of these, for a cotangent of the shape of the rows."""
-    inputs = {"cotangent": cotangent, **of_rows(name, logits, target).inputs}
+def primitive_backward(name: str, cotangent: AnyArray, logits: AnyArray, target: AnyArray | None = None) -> Invocation:
+    """The call for the gradient of one of these, for a cotangent of the shape of its result."""
+    inputs = {"cotangent": cotangent, **primitive(name, logits, target).inputs}
     return Invocation(f"{name}_vjp", ("grad_logits",), inputs)
 
 

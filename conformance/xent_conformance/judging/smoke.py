@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, of_rows, primitive
+from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, primitive
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
 from xent_conformance.loading.claims import FUNCTIONS
@@ -34,10 +34,9 @@ def plain_call(description: Description, problem: Problem) -> Invocation:
         return forward(problem)
     if function == "linear_cross_entropy":
         return linear(Factors(problem.logits, np.eye(problem.classes).astype(problem.logits.dtype), None), problem)
-    if function in ("token_log_probs", "logsumexp", "entropy"):
-        return of_rows(function, problem.logits, problem.target if function == "token_log_probs" else None)
-    # nll_loss is defined for any numbers.
-    return nll_loss(problem.logits, problem) if function == "nll_loss" else primitive(function, problem.logits)
+    if function == "nll_loss":
+        return nll_loss(problem.logits, problem)  # defined for any numbers
+    return primitive(function, problem.logits, problem.target if function == "token_log_probs" else None)
 
 
 def first_call(description: Description, executor: Executor) -> Invocation:

@@ -21,7 +21,6 @@ from xent_conformance.calling.calls import (
     linear_backward,
     nll_loss,
     primitive,
-    primitive_backward,
     second_order,
 )
 from xent_conformance.judging.findings import (
@@ -182,16 +181,12 @@ class Trial:
         """Softmax or log_softmax, (rows, C)."""
         return self._rows(primitive(name, self.problem.logits), name)
 
-    def primitive_gradient(self, name: str, cotangent: AnyArray) -> F64Array:
-        """Gradient of softmax or log_softmax for a cotangent of the logits' shape, (rows, C)."""
-        return self._rows(primitive_backward(name, cotangent, self.problem.logits), "grad_logits")
-
     def of_rows(self, call: Invocation) -> F64Array:
         """The result of a call with one number for each row, (rows,)."""
         return self._array(call, call.results[0], self.problem.row_shape).reshape(-1)
 
-    def row_gradient(self, call: Invocation) -> F64Array:
-        """The gradient of such a call, (rows, C)."""
+    def primitive_gradient(self, call: Invocation) -> F64Array:
+        """The gradient of a function of the logits, (rows, C)."""
         return self._rows(call, "grad_logits")
 
     @cached_property

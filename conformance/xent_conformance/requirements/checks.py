@@ -11,8 +11,9 @@ from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention
 from xent_conformance.judging.subject import GRADIENT
 from xent_conformance.judging.trial import Trial
+from xent_conformance.oracle import Exact
 from xent_conformance.precision import Precision
-from xent_conformance.problem import F64Array, Problem, from_rows
+from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
 from xent_conformance.requirements.agreement import effect_of, primitive_of
 
 
@@ -58,10 +59,26 @@ def nll_finding(trial: Trial) -> Compared:
     return log_softmax if log_softmax.failed else finding
 
 
-def direction(problem: Problem) -> F64Array:
-    """Numbers of both signs and zeros that the dtype of the logits holds, (rows, C), to multiply a derivative with."""
+def function_gradient_finding(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> Finding:
+    """The gradient of a function of the logits alone, such as softmax, compared with the exact one."""
+    observed, effect = trial.primitive_gradient(call), effect_of(exact.value)
+    return trial.compare("grad_logits", observed, exact, bound, effect=effect, call=call)
+
+
+def likeliest(problem: Problem) -> AnyArray:
+    """The likeliest class of each row, in the shape of the rows: its loss is finite wherever one is."""
+    return np.asarray(np.argmax(problem.logits.astype(np.float64), axis=problem.class_axis))
+
+
+def of_both_signs(problem: Problem, shape: tuple[int, ...]) -> F64Array:
+    """Numbers of both signs and zeros that the dtype of the logits holds."""
     digits = np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73])
-    return np.resize(rounded(digits, problem.dtype), (problem.rows, problem.classes))
+    return np.resize(rounded(digits, problem.dtype), shape)
+
+
+def direction(problem: Problem) -> F64Array:
+    """Numbers to multiply a derivative with, (rows, C)."""
+    return of_both_signs(problem, (problem.rows, problem.classes))
 
 
 def product_bound(trial: Trial, along: F64Array) -> F64Array:

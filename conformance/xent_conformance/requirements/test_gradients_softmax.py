@@ -10,10 +10,8 @@ from xent_conformance.calling.calls import primitive_backward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import LOG_SOFTMAX_GRADIENT, SOFTMAX_GRADIENT
 from xent_conformance.judging.trial import Trial
-from xent_conformance.oracle import Exact
-from xent_conformance.problem import AnyArray, F64Array, Problem, by_row, from_rows
-from xent_conformance.requirements.agreement import effect_of
-from xent_conformance.requirements.checks import direction, product_bound
+from xent_conformance.problem import AnyArray, Problem, by_row, from_rows
+from xent_conformance.requirements.checks import direction, function_gradient_finding, likeliest, product_bound
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
 
@@ -34,13 +32,6 @@ def _unreduced(trial: Trial, target: AnyArray) -> Trial:
     return trial.related(Problem(logits, target, cotangent=ones, reduction="none"))
 
 
-def _beside(trial: Trial, name: str, cotangent: AnyArray, exact: Exact, bound: F64Array) -> Finding:
-    """The gradient of softmax or log_softmax compared with the exact one."""
-    observed, effect = trial.primitive_gradient(name, cotangent), effect_of(exact.value)
-    call = primitive_backward(name, cotangent, trial.problem.logits)
-    return trial.compare("grad_logits", observed, exact, bound, effect=effect, call=call)
-
-
 @requirement(
     "gradients.log-softmax",
     "gradient of log_softmax within its bound",
@@ -54,7 +45,8 @@ def test_gradient_of_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[F
     """
     for cotangent in cotangents(trial.problem):
         loss = _unreduced(trial, np.negative(cotangent))
-        yield _beside(trial, "log_softmax", cotangent, loss.answer.grad_logits, loss.bounds.grad_logits)
+        call = primitive_backward("log_softmax", cotangent, trial.problem.logits)
+        yield function_gradient_finding(trial, call, loss.answer.grad_logits, loss.bounds.grad_logits)
 
 
 @requirement(
@@ -69,9 +61,8 @@ def test_gradient_of_softmax_is_within_its_bound(trial: Trial) -> Iterator[Findi
     derivative of the loss times g, within its bound.
     """
     problem = trial.problem
-    # Of the likeliest class, whose loss is finite wherever one is.
-    likeliest = np.argmax(problem.logits.astype(np.float64), axis=problem.class_axis)
-    loss = _unreduced(trial, np.asarray(likeliest))
+    loss = _unreduced(trial, likeliest(problem))
     for cotangent in cotangents(problem):
         along = np.asarray(by_row(cotangent, problem.class_axis), dtype=np.float64)
-        yield _beside(trial, "softmax", cotangent, loss.answer.hessian_times(along), product_bound(loss, along))
+        call = primitive_backward("softmax", cotangent, problem.logits)
+        yield function_gradient_finding(trial, call, loss.answer.hessian_times(along), product_bound(loss, along))

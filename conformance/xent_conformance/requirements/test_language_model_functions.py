@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from xent_conformance.bounds import Bounds
 from xent_conformance.bounds import of_rows as bounds_of
-from xent_conformance.calling.calls import Invocation, of_rows, of_rows_backward
-from xent_conformance.formats import rounded
+from xent_conformance.calling.calls import primitive, primitive_backward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
     ENTROPY,
@@ -21,7 +21,7 @@ from xent_conformance.judging.subject import (
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
-from xent_conformance.requirements.agreement import effect_of
+from xent_conformance.requirements.checks import function_gradient_finding, likeliest, of_both_signs
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import FORMS
 
@@ -31,19 +31,18 @@ _LOG_PROBS = ["https://github.com/huggingface/trl/pull/2799"]
 
 def cotangents(problem: Problem) -> Iterator[AnyArray]:
     """Numbers of both signs for the rows, and ones as the gradient of a sum is: one number expanded."""
-    digits = rounded(np.array([1.0, -0.5, 0.3, -2.1, 0.0, 1.7, 0.73]), problem.dtype)
-    yield array_of(np.resize(digits, problem.rows).reshape(problem.row_shape), problem.dtype)
+    yield array_of(of_both_signs(problem, problem.row_shape), problem.dtype)
     yield np.broadcast_to(np.ones((), problem.logits.dtype), problem.row_shape)
 
 
-def _by_row(cotangent: AnyArray) -> F64Array:
-    return np.asarray(cotangent.astype(np.float64)).reshape(-1)
-
-
-def _gradient(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> Finding:
-    """The gradient of a function of rows compared with the exact one."""
-    observed, effect = trial.row_gradient(call), effect_of(exact.value)
-    return trial.compare("grad_logits", observed, exact, bound, effect=effect, call=call)
+def _gradients(
+    trial: Trial, name: str, exact: Callable[[F64Array], Exact], bound: Callable[[Bounds, F64Array], F64Array]
+) -> Iterator[Finding]:
+    """The gradient of a function of the logits for each cotangent, beside the exact one for these numbers (rows,)."""
+    for cotangent in cotangents(trial.problem):
+        g = np.asarray(cotangent.astype(np.float64)).reshape(-1)
+        call = primitive_backward(name, cotangent, trial.problem.logits)
+        yield function_gradient_finding(trial, call, exact(g), bound(trial.bounds, g))
 
 
 @requirement(
@@ -55,7 +54,7 @@ def _gradient(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> 
 )
 def test_logsumexp_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Logsumexp is log sum_j exp(x_j) for each row, in every rank, size and layout: large and small logits alike."""
-    call = of_rows("logsumexp", trial.problem.logits)
+    call = primitive("logsumexp", trial.problem.logits)
     bound = bounds_of.logsumexp(trial.bounds)
     yield trial.compare("logsumexp", trial.of_rows(call), trial.answer.logsumexp, bound, call=call)
 
@@ -69,11 +68,7 @@ def test_logsumexp_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
 )
 def test_gradient_of_logsumexp_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The gradient of logsumexp is g p for a cotangent g of the rows, dense or expanded."""
-    for cotangent in cotangents(trial.problem):
-        g = _by_row(cotangent)
-        call = of_rows_backward("logsumexp", cotangent, trial.problem.logits)
-        exact, bound = trial.answer.logsumexp_gradient(g), bounds_of.logsumexp_gradient(trial.bounds, g)
-        yield _gradient(trial, call, exact, bound)
+    yield from _gradients(trial, "logsumexp", trial.answer.logsumexp_gradient, bounds_of.logsumexp_gradient)
 
 
 @requirement(
@@ -87,7 +82,7 @@ def test_entropy_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The entropy of a row is -sum_j p_j log p_j, in which a class of probability 0 has no part, such as one with a
     logit of -inf.
     """
-    call = of_rows("entropy", trial.problem.logits)
+    call = primitive("entropy", trial.problem.logits)
     bound = bounds_of.entropy(trial.bounds)
     yield trial.compare("entropy", trial.of_rows(call), trial.answer.entropy, bound, call=call)
 
@@ -103,20 +98,15 @@ def test_gradient_of_the_entropy_is_within_its_bound(trial: Trial) -> Iterator[F
     """The gradient of the entropy H is -g p (log p + H) for a cotangent g of the rows, dense or expanded: 0 for a class
     of probability 0.
     """
-    for cotangent in cotangents(trial.problem):
-        g = _by_row(cotangent)
-        call = of_rows_backward("entropy", cotangent, trial.problem.logits)
-        bound = bounds_of.entropy_gradient(trial.bounds, g)
-        yield _gradient(trial, call, trial.answer.entropy_gradient(g), bound)
+    yield from _gradients(trial, "entropy", trial.answer.entropy_gradient, bounds_of.entropy_gradient)
 
 
 def _of_labels(trial: Trial, cotangent: AnyArray | None = None) -> Trial:
     """The losses of the rows for valid class indices: the problem's own, or else those of the likeliest classes."""
     problem = trial.problem
-    likeliest = np.argmax(problem.logits.astype(np.float64), axis=problem.class_axis)
-    target = np.asarray(likeliest)
+    target = likeliest(problem)
     if not problem.has_probabilities:
-        target = np.where(problem.ignored().reshape(problem.row_shape), likeliest, problem.target.astype(np.int64))
+        target = np.where(problem.ignored().reshape(problem.row_shape), target, problem.target.astype(np.int64))
     labelled = Problem(problem.logits, target, cotangent=cotangent, reduction="none")
     within = trial.subject.within_claims(labelled)
     return trial.related(labelled if within is None else within)
@@ -132,7 +122,7 @@ def _of_labels(trial: Trial, cotangent: AnyArray | None = None) -> Trial:
 def test_log_probabilities_of_tokens_are_within_their_bound(trial: Trial) -> Iterator[Finding]:
     """The log-probability of a row's class index is the negative of its loss, within the same bound."""
     loss = _of_labels(trial)
-    call = of_rows("token_log_probs", loss.problem.logits, loss.problem.target)
+    call = primitive("token_log_probs", loss.problem.logits, loss.problem.target)
     value, residual = loss.answer.loss
     excuses = loss.bounds.loss_excuses
     exact = Exact(-value, -np.asarray(residual))
@@ -152,5 +142,5 @@ def test_gradient_of_log_probabilities_of_tokens_is_within_its_bound(trial: Tria
     """
     for cotangent in cotangents(trial.problem):
         loss = _of_labels(trial, np.negative(cotangent))
-        call = of_rows_backward("token_log_probs", cotangent, loss.problem.logits, loss.problem.target)
-        yield _gradient(loss, call, loss.answer.grad_logits, loss.bounds.grad_logits)
+        call = primitive_backward("token_log_probs", cotangent, loss.problem.logits, loss.problem.target)
+        yield function_gradient_finding(loss, call, loss.answer.grad_logits, loss.bounds.grad_logits)
