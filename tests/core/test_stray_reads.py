@@ -1,5 +1,7 @@
 """Reads beside the inputs are seen by what lies there, and are one fault whatever they spoil."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
@@ -96,6 +98,29 @@ def test_a_stray_read_of_a_strided_array_is_not_said_to_show_with_any_input():
     (cause,) = causes(requirement, subject, tally.failing)
     assert isinstance(cause.witness.finding, StrayRead)
     assert described(cause.needs.situation, cause.needs.undecided) == UNKNOWN
+
+
+class CopiesFirst(ReadsBehind):
+    """Copies other arrays to memory that something else follows each time."""
+
+    name = "copies-first"
+
+    def __init__(self):
+        super().__init__()
+        self.behind = itertools.cycle([0, 2000])
+
+    def cross_entropy(self, logits, target, **options):
+        if not logits.flags.c_contiguous:
+            memory = np.full(logits.size + 1, next(self.behind), dtype=logits.dtype)
+            memory[:-1] = logits.reshape(-1)
+            logits = memory[:-1].reshape(logits.shape)
+        return super().cross_entropy(logits, target, **options)
+
+
+def test_a_repeated_call_that_differs_is_said_to_be_a_stray_read_where_one_of_its_rows_makes_one():
+    strided = np.repeat(LOGITS, 2, axis=1)[:, ::2]
+    found = judged(CopiesFirst(), "purity.arguments-read-anew", logits=strided)
+    assert [type(one) for one in found if one.failed] == [StrayRead]
 
 
 def test_a_wrong_number_without_a_stray_read_stays_what_it_is():

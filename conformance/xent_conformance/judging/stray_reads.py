@@ -16,7 +16,7 @@ from xent_conformance.judging.findings import (
     Compared,
     Disagreement,
     Finding,
-    NotRepeatable,
+    Repeated,
     StrayRead,
     WrongConvention,
 )
@@ -25,7 +25,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.subproblems import keep_rows
 
 #: Kinds of findings that a stray read may cause.
-SHOWN_BY = Compared | Disagreement | NotRepeatable | WrongConvention
+SHOWN_BY = Compared | Disagreement | Repeated | WrongConvention
 
 
 def explained(trial: Trial, finding: Finding) -> Finding:

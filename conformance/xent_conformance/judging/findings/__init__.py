@@ -24,7 +24,7 @@ from xent_conformance.judging.findings.numbers import (
     compare,
 )
 from xent_conformance.judging.findings.rejections import Accepted, Raised, WrongMessage
-from xent_conformance.judging.findings.repeats import NotReadAnew, NotRepeatable, NotThreadSafe
+from xent_conformance.judging.findings.repeats import NotReadAnew, NotRepeatable, NotThreadSafe, Repeated
 
 __all__ = [
     "Accepted",
@@ -43,6 +43,7 @@ __all__ = [
     "NotThreadSafe",
     "NumberAccepted",
     "Raised",
+    "Repeated",
     "ResultChanged",
     "ResultIsInput",
     "ScriptCall",

@@ -27,7 +27,7 @@ def _some(values: F64Array) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Repeated(Finding):
+class Repeated(Finding):
     """A result that differs bitwise when repeated; ``got`` and ``expected`` show some of the differing numbers."""
 
     kind: ClassVar[str] = "not-repeatable"
@@ -59,7 +59,7 @@ class _Repeated(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotRepeatable(_Repeated):
+class NotRepeatable(Repeated):
     """The first of ``calls`` returns something else after the others, or when it is simply repeated."""
 
     @property
@@ -84,7 +84,7 @@ class NotRepeatable(_Repeated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotReadAnew(_Repeated):
+class NotReadAnew(Repeated):
     """The first of ``calls`` returns something else with the arrays of the second, overwritten, than with new ones."""
 
     @property
@@ -109,7 +109,7 @@ class NotReadAnew(_Repeated):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotThreadSafe(_Repeated):
+class NotThreadSafe(Repeated):
     """The first of ``calls`` returns something else while the others run in other threads."""
 
     @property
