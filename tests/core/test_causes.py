@@ -136,6 +136,45 @@ def test_a_stray_read_that_comes_and_goes_is_that_stray_read_and_the_steady_one_
     assert second.requirements == ("other",)
 
 
+def test_reading_an_array_as_if_it_were_contiguous_is_one_cause():
+    """The wrong number is said, where that array is strided in every read; otherwise the read is the cause of it."""
+    wrong = verdict("wrong", failure("target not contiguous"))
+
+    def read(*undecided):
+        return verdict("read", failure(kind="stray-read", got="read outside: target", undecided=undecided))
+
+    for undecided, shown in ((("labels", "target not contiguous"), "wrong"), (("labels",), "read")):
+        (cause,) = causes([read(*undecided), wrong])
+        assert (cause.requirements, cause.shown.verdict.requirement) == (("read", "wrong"), shown)
+    assert len(causes([read("target not contiguous"), verdict("other", failure("logits not contiguous"))])) == 2
+
+
+def test_an_exception_after_other_calls_is_part_of_what_depends_on_them():
+    lines = [
+        verdict("state", failure(kind="not-repeatable")),
+        verdict("sometimes", failure(kind="raised", raised=raised(7), intermittent=True)),
+        verdict("always", failure(kind="raised", raised=raised(8))),
+    ]
+    assert grouped(*lines) == [{"state", "sometimes"}, {"always"}]
+    assert len(grouped(*lines[1:])) == 2
+
+
+def test_a_cache_by_address_is_no_stray_read_and_is_said_by_calls_one_after_the_other():
+    """A result that once changed with the memory around the inputs, of a backend that remembers earlier calls."""
+    once = verdict("once", failure(kind="stray-read", got="target", intermittent=True))
+    threads = verdict("threads", failure(kind="not-repeatable", size=1))
+    threads = msgspec.structs.replace(
+        threads,
+        failures=(
+            msgspec.structs.replace(threads.failures[0], message="loss is 1 while 3 others run in other threads"),
+        ),
+    )
+    after = verdict("after", failure(calls_before=5, size=9))
+    (cause,) = causes([once, threads, after])
+    assert cause.shown.verdict is after
+    assert len(causes([once])) == 1
+
+
 def test_what_is_computed_in_float32_is_one_cause_of_float64():
     """Whatever the witnesses need: their numbers are those of float32, near the exact ones."""
 

@@ -15,7 +15,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from xent_conformance.records.instances import AS_FLOAT32, WRONG_NUMBER, Instance
+from xent_conformance.records.instances import AS_FLOAT32, STATE, STRAY_READ, WRONG_NUMBER, Instance
+from xent_conformance.records.lines import Failure
 from xent_conformance.records.situations import Weight, fact, is_size, must_be_said
 from xent_conformance.records.status import Level
 
@@ -39,6 +40,10 @@ UNEXPLAINED = 0.1
 UNEXPLAINED_YET = 1e3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
+#: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
+READ = "read outside: "
+#: Part of the message of a result that differs while other calls run. Calls one after the other say more.
+IN_THREADS = " in other threads"
 #: The kind of failures in which a call has changed its inputs.
 OVERWRITTEN = "input-changed"
 
@@ -55,33 +60,60 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
     by_signature: dict[tuple[str, ...], list[Instance]] = {}
     given = list(instances)
     in_float32 = {instance.verdict.backend for instance in given if instance.signature[1] == AS_FLOAT32}
+    states = {instance.signature for instance in given if instance.signature[1] == STATE}
+    reads = {i.signature for i in given if i.signature[1] == STRAY_READ and not i.failure.intermittent}
     for instance in given:
         backend = instance.verdict.backend
         # A number of few bits may be one of float32 by chance; it is one if this backend computes others in float32.
         joins = instance.may_be_float32 and backend in in_float32
-        by_signature.setdefault((backend, AS_FLOAT32) if joins else instance.signature, []).append(instance)
+        signature = (backend, AS_FLOAT32) if joins else instance.signature
+        # Where earlier calls change results, what comes and goes is their consequence: an exception, or a result that
+        # once changed with the memory around the inputs.
+        unsteady = instance.failure.intermittent or instance.failure.calls_before
+        if unsteady and (backend, STATE) in states and signature not in reads:
+            signature = backend, STATE
+        by_signature.setdefault(signature, []).append(instance)
     return _with_consequences([group for same in by_signature.values() for group in _by_situation(same)])
 
 
 def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance, ...]]:
-    """Merge wrong numbers into the cause of overwritten inputs that has the same situation.
+    """Merge wrong numbers into the cause that they are a consequence of.
 
-    A call that overwrites its inputs gives wrong numbers as a consequence. Groups with an empty situation are not
-    merged: there an independent fault would have the same situation.
+    A call that overwrites its inputs gives wrong numbers in the same situation. Groups with an empty situation are not
+    merged: there an independent fault would have the same situation. A call that reads an array as if it were
+    contiguous gives wrong numbers with it, and reads outside its elements.
     """
-    overwrites = {
-        (group[0].verdict.backend, needed): group
-        for group in groups
-        if group[0].failure.kind == OVERWRITTEN and (needed := _except(group[0].needed, Weight.FAINT))
-    }
-    merged: dict[int, tuple[Instance, ...]] = {}
+    causes: dict[tuple[str, frozenset[str]], tuple[Instance, ...]] = {}
     for group in groups:
         first = group[0]
-        overwriting = overwrites.get((first.verdict.backend, _except(first.needed, Weight.FAINT)))
-        cause = overwriting if overwriting is not None and first.signature[1] == WRONG_NUMBER else group
-        merged[id(cause)] = merged.get(id(cause), ()) + group
-    # The overwritten input represents the cause, not its consequences, wherever it was in the order of groups.
-    return [tuple(sorted(group, key=lambda i: i.failure.kind != OVERWRITTEN)) for group in merged.values()]
+        if first.failure.kind == OVERWRITTEN and (needed := _except(first.needed, Weight.FAINT)):
+            causes[first.verdict.backend, needed] = group
+        elif first.failure.kind == STRAY_READ:
+            causes.setdefault((first.verdict.backend, frozenset([_strides_of(first.failure)])), group)
+    merged: dict[int, list[tuple[Instance, ...]]] = {}
+    for group in groups:
+        first = group[0]
+        behind = causes.get((first.verdict.backend, _except(first.needed, Weight.FAINT)))
+        cause = behind if behind is not None and first.signature[1] == WRONG_NUMBER else group
+        merged.setdefault(id(cause), []).append(group)
+    return [same[0] if len(same) == 1 else _consequences_last(sum(same, ())) for same in merged.values()]
+
+
+def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
+    """The group in an order that begins with its cause: the overwritten input, or the read outside an array.
+
+    If all reads are outside a strided array, that array and a wrong number say more than what lies beside its elements.
+    """
+    reads = [instance.failure for instance in group if instance.failure.kind == STRAY_READ]
+    strided = bool(reads) and all(_strides_of(read) in read.undecided for read in reads)
+    return tuple(
+        sorted(group, key=lambda i: (i.failure.kind != OVERWRITTEN, (i.failure.kind == STRAY_READ) == strided))
+    )
+
+
+def _strides_of(read: Failure) -> str:
+    """The fact that the array is strided that a call reads beside."""
+    return f"{str(read.got).removeprefix(READ)} not contiguous"
 
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
@@ -160,9 +192,10 @@ def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures that occur every time, in the cause's most frequent situation, with at least one row, of a
-    MUST requirement, with a measured size at which the failure begins, without an undecided fact that a report would
-    have to mention, with a small problem, and about the call itself rather than another call compared with it.
+    In this order: failures that occur every time, in calls one after the other rather than in threads, in the cause's
+    most frequent situation, with at least one row, of a MUST requirement, with a measured size at which the failure
+    begins, without an undecided fact that a report would have to mention, with a small problem, and about the call
+    itself rather than another call compared with it.
     """
     majors = Counter(_except(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(_except(i.needed, Weight.FAINT) for i in members)
@@ -174,11 +207,12 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         optional = instance.verdict.level is not Level.MUST
         # A message about another call ends with a note in brackets.
         of_another_call = instance.failure.message.endswith(")")
+        in_threads = IN_THREADS in instance.failure.message
         # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
         simplicity = size.bit_length() // MAGNITUDE, of_another_call, len(instance.needed), size
         unmeasured = not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         preference = not size, optional, unmeasured, undecided
-        return instance.failure.intermittent, -frequency[0], -frequency[1], *preference, *simplicity
+        return instance.failure.intermittent, in_threads, -frequency[0], -frequency[1], *preference, *simplicity
 
     return tuple(sorted(members, key=key))

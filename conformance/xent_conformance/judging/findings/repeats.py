@@ -65,7 +65,8 @@ class NotRepeatable(Repeated):
     @property
     def message(self) -> str:
         """Both results."""
-        between = f" after {len(self.calls) - 1} other calls" if len(self.calls) > 1 else " when it is called again"
+        others = len(self.calls) - 1
+        between = " when it is called again" if not others else f" after {others} other call{'s' * (others > 1)}"
         return f"{self.call} returns a different {self.quantity}{between}: {self.got}, first {self.expected}"
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
