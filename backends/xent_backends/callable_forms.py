@@ -4,6 +4,7 @@ The first of these that applies decides: the user's declaration, the signature, 
 batch. A callable for which none applies is taken to be cross_entropy.
 
     (hidden, weight, target, ...)    labels after two or more other arrays: linear_cross_entropy
+    (labels, logits, ...)            cross_entropy, with the labels first, as in Keras and TensorFlow
     softmax, log_softmax, nll_loss   by a name that contains these words, and nothing like "cross" or "entropy"
     (logits)                         softmax if all results are above 0, log_softmax otherwise
     (log_probs, target, ...)         nll_loss if the result is the negative input at the label
@@ -34,6 +35,10 @@ NAMES: tuple[tuple[str, str], ...] = (
 #: Pattern of the name of a linear_cross_entropy whose signature Python cannot read.
 LINEAR = r"linear.*(cross|entropy|xent|ce($|_|loss))"
 LABELS = frozenset(["target", "targets", "label", "labels", "y", "y_true", "tgt", "index", "indices"])
+#: Names of logits after labels. The labels come first only if both names say so.
+PREDICTIONS = frozenset(
+    ["logits", "logit", "y_pred", "y_hat", "pred", "preds", "prediction", "predictions", "output", "outputs", "scores"]
+)
 LOG_PROBS = frozenset(["log_probs", "logprobs", "log_prob", "logp", "lprobs", "log_probabilities", "log_p"])
 #: Keywords for the axis of the classes.
 AXES = ("dim", "axis")
@@ -47,7 +52,8 @@ class Form:
 
     Attributes:
         name: One of FORMS.
-        order: For a linear map, the order of its positional arrays: "hidden", "weight", "target", perhaps "bias".
+        order: For a linear map, the order of its positional arrays: "hidden", "weight", "target", perhaps "bias"; for
+            another loss "target", "logits" if its labels come first.
         bias: For a linear map, the keyword of its bias, if that is not positional.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
         basis: What has decided the name, as in "its signature".
@@ -97,7 +103,13 @@ def form_of(
     if name in ("softmax", "log_softmax"):
         options = _options(function) if layer else parameters
         return Form(name, axis=_axis(function, options, convert, layer=layer), basis=basis)
-    return Form(name, basis=basis)
+    return Form(name, order=_labels_first(parameters) if name == "cross_entropy" else (), basis=basis)
+
+
+def _labels_first(parameters: Mapping[str, inspect.Parameter] | None) -> tuple[str, ...]:
+    """The order of the arrays of a loss whose first parameter is named as labels and the second as logits."""
+    first, second, *_ = [*(_plain(name) for name in _positional(parameters or {})), "", ""]
+    return ("target", "logits") if first in LABELS and second in PREDICTIONS else ()
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
@@ -221,7 +233,8 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
     """The callable as a function with the parameters of the interface; ``definition_of`` is the same as text."""
 
     def loss(logits: Any, target: Any, **options: Any) -> Any:
-        return function(**options)(logits, target) if layer else function(logits, target, **options)
+        given = (target, logits) if form.order else (logits, target)
+        return function(**options)(*given) if layer else function(*given, **options)
 
     def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
         arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
@@ -248,7 +261,7 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
     given, more = {
         "linear_cross_entropy": (", ".join(form.order), "" if form.bias is None else f"{form.bias}=bias"),
         "nll_loss": ("log_probs, target", ""),
-    }.get(form.name, ("logits, target" if form.is_loss else "logits", ""))
+    }.get(form.name, (", ".join(form.order or ("logits", "target")) if form.is_loss else "logits", ""))
     parameters = {
         "linear_cross_entropy": "hidden, weight, bias, target, **options",
         "nll_loss": "log_probs, target, **options",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from keyword import iskeyword
+from pathlib import Path
 from typing import Any
 
 from xent_backends.callable_forms import Form, definition_of
@@ -25,7 +27,7 @@ def script_of(
         layer: Whether it is a class.
     """
     line, dotted = access
-    plain = form.name == "cross_entropy" or (form.is_loss and not form.order) or (not form.is_loss and not form.axis)
+    plain = not form.order and (form.is_loss or not form.axis)
     same = not (layer or one_hot or signature.required or signature.renamed)
     if plain and same and "reduction" in signature.options:
         return line, dotted
@@ -38,7 +40,7 @@ def script_of(
     if one_hot is None:
         return joined(line, definition), "plugged"
     head, _, body = definition.partition("\n")
-    body = body.replace("(logits, target", "(logits, shares")
+    body = body.replace("(logits, target", "(logits, shares").replace("(target, logits", "(shares, logits")
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
     return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
 
@@ -49,7 +51,22 @@ def access_to(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
     A spec without a module is that of an object of this process, whose definition is printed.
     """
     _, _, name = spec.partition(":")
+    path, in_file, attribute = name.rpartition(".py:")
+    if in_file:
+        return _in_file(Path(f"{path}.py"), attribute)
     return (definition(function, name), name) if name.isidentifier() else import_line(spec)
+
+
+def _in_file(path: Path, attribute: str) -> tuple[str, str]:
+    """Lines that import a file, and the expression for an object in it."""
+    name = path.stem
+    beside = f"import sys\nsys.path.insert(0, {str(path.parent)!r})"
+    if name.isidentifier() and not iskeyword(name) and name not in sys.modules and name not in sys.stdlib_module_names:
+        return f"{beside}\nimport {name}", f"{name}.{attribute}"
+    return (
+        f"{beside}\nimport runpy, types\nfile = types.SimpleNamespace(**runpy.run_path({str(path)!r}))",
+        f"file.{attribute}",
+    )
 
 
 def import_line(spec: str) -> tuple[str, str]:

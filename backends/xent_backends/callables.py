@@ -159,7 +159,8 @@ def plugged(
     if known is None:
         if what.name == "cross_entropy":
             spread = _spread(plain, arrays)
-            known = _tried(plain, spread, signature_of(function), arrays, dtypes, derivatives, expendable=expendable)
+            tried_as = _tried(plain, spread, signature_of(function), arrays, dtypes, derivatives, expendable=expendable)
+            known = replace(tried_as, form=what)
         else:
             signature, claims = alone(
                 *(plain, what, signature_of(function), arrays.convert, arrays.back, dtypes),
@@ -249,5 +250,10 @@ def _refusal_of_hvp(hvp: Callable[..., Any], capabilities: Capabilities, arrays:
 
 
 def backend_name(spec: str) -> str:
-    """A spec as the name of a backend: characters that names cannot have are replaced by hyphens."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", spec)
+    """A spec as the name of a backend: characters that names cannot have are replaced by hyphens.
+
+    A callable in a file is named as one of the module of that name would be.
+    """
+    framework, _, path = spec.partition(":")
+    *_, place = path.replace(".py:", ".").rpartition("/") if ".py:" in path else ("", path)
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{framework}:{place}")

@@ -99,6 +99,7 @@ class OpenBackends:
                 executor.start()
             for spec, own in zip(self.request.backends, executors, strict=True):
                 self._add(spec, own)
+            self._check_options()
         except BaseException:
             for executor in started:
                 executor.close()
@@ -127,6 +128,13 @@ class OpenBackends:
     def hand_over(self) -> list[HandedOver]:
         """What another process needs to judge the open backends; to be called once for each process."""
         return [one.handed_over() for one in self.opened]
+
+    def _check_options(self) -> None:
+        """Raise UsageError for options about callables if there is none: an object in a file may be an adapter."""
+        origins = [one.description.origin for one in self.opened]
+        every = len(origins) == len(self.request.backends)
+        if every and self.request.for_callables and all(o is not None and o.kind == "file" for o in origins):
+            raise UsageError(self.request.no_callable)
 
     def _add(self, spec: str, executor: IsolatedExecutor | None) -> None:
         try:

@@ -18,7 +18,7 @@ examples:
   xent run numpy torch jax                several side by side
   xent new my_backend.py                  write an adapter to start from ...
   xent run ./my_backend.py                ... and judge it
-  xent run torch:my_kernels.fused_loss    judge any callable with the signature of F.cross_entropy
+  xent run torch:./my_kernels.py:loss     judge any callable with the signature of F.cross_entropy
   xent run torch --only 'gradients.*'     some of the requirements
   xent explain accuracy.loss              what a requirement says, and why
 """

@@ -92,7 +92,7 @@ class Request:
         from xent_conformance.formats import FLOATING
         from xent_conformance.loading.declared import claims_in, conventions_in, precision_in
         from xent_conformance.loading.errors import UsageError
-        from xent_conformance.loading.loader import is_callable
+        from xent_conformance.loading.loader import may_be_callable
         from xent_conformance.requirements.registry import load
         from xent_conformance.selection import selected
         from xent_conformance.suggestions import instead, quoted
@@ -103,6 +103,18 @@ class Request:
         if unknown := [d for d in self.dtypes if d not in FLOATING]:
             raise UsageError(f"unknown dtypes {quoted(unknown)}; {instead(unknown[0], FLOATING)}")
         selected(self.only, load().values())
+        if self.for_callables and not any(map(may_be_callable, self.backends)):
+            raise UsageError(self.no_callable)
+        try:
+            conventions_in(self.convention)
+            claims_in(self.claim)
+            precision_in(self.precision)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    @property
+    def for_callables(self) -> list[str]:
+        """The given options that are only about callables."""
         given = {
             "--device": self.device != "cpu",
             "--no-gradient": not self.gradient,
@@ -110,16 +122,14 @@ class Request:
             "--claim": self.claim,
             "--precision": self.precision,
         }
-        named = [option for option, value in given.items() if value]
-        if named and not any(is_callable(spec) for spec in self.backends):
-            about = "is only for callables" if len(named) == 1 else "are only for callables"
-            raise UsageError(f"{' and '.join(named)} {about} such as torch:package.function; no backend is one")
-        try:
-            conventions_in(self.convention)
-            claims_in(self.claim)
-            precision_in(self.precision)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        return [option for option, value in given.items() if value]
+
+    @property
+    def no_callable(self) -> str:
+        """The message for these options if no backend is a callable."""
+        named = self.for_callables
+        about = "is only for callables" if len(named) == 1 else "are only for callables"
+        return f"{' and '.join(named)} {about} such as torch:package.function; no backend is one"
 
     @property
     def narrowing(self) -> Narrowing:

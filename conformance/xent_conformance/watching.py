@@ -34,11 +34,10 @@ def watch(options: argparse.Namespace) -> int:
     UsageError if the file does not exist, and for wrong options.
     """
     from xent_conformance.loading.errors import UsageError
+    from xent_conformance.loading.loader import file_in
     from xent_conformance.request import Request
 
-    file = Path(options.file if options.file.endswith(".py") else options.file.rpartition(":")[0])
-    if not file.is_file():
-        raise UsageError(f"no file {file}")
+    file = file_in(options.file)
     Request.of(options, (options.file,))
     if options.in_process:
         raise UsageError("--in-process cannot be used with watch: the file would be imported only once")

@@ -75,6 +75,26 @@ def test_labels_after_hidden_and_weight_are_a_fused_linear_map(function, bias):
     assert judged(backend, *LINEAR) == []
 
 
+def of_labels_first(labels, logits, reduction="mean"):
+    return F.cross_entropy(logits, labels, reduction=reduction)
+
+
+def of_one_hot_first(y_true, y_pred):
+    if y_true.shape != y_pred.shape:
+        raise ValueError(y_true.shape)
+    return F.cross_entropy(y_pred, y_true, reduction="none")
+
+
+@pytest.mark.parametrize("function", [of_labels_first, of_one_hot_first])
+def test_a_loss_that_takes_its_labels_first_gets_them_first(function):
+    backend = torch_of(function, dtypes=("float32",))
+    problem = PROBLEM.with_(reduction=backend.capabilities.reductions[0])
+    (found,) = findings(load()["accuracy.loss"], Trial(Subject.of(backend, "float32"), problem))
+    assert not found.failed
+    parts = backend.reproducer()
+    assert f"{function.__name__}({'shares' if function is of_one_hot_first else 'target'}, logits" in parts.setup
+
+
 def test_a_wrong_fused_linear_map_is_wrong_in_loss_and_gradients():
     assert judged(torch_of(fused_in_one_cotangent, dtypes=("float32",)), *LINEAR) == [*LINEAR]
 

@@ -45,7 +45,7 @@ def add_run(add: Add) -> None:
         nargs="+",
         metavar="BACKEND",
         help="a registered name (`xent list` prints them), a file ./my_backend.py[:name], or a callable"
-        " torch:package.function (jax:, numpy: likewise)",
+        " torch:package.function or torch:./my_kernels.py:function (jax:, numpy: likewise)",
     )
     _judging(run)
     run.add_argument("--resume", action="store_true", help="finish the run whose record is in the output folder")
@@ -81,6 +81,6 @@ def add_watch(add: Add) -> None:
     watch = add(
         "watch", help=what, description=f"{sentence(what)} {WATCHING}", epilog=f"{WATCH_EXAMPLES}\n{EXIT_CODES}"
     )
-    watch.add_argument("file", metavar="FILE", help="a file ./my_backend.py[:name]")
+    watch.add_argument("file", metavar="FILE", help="a file ./my_backend.py[:name], as for `xent run`")
     _judging(watch)
     watch.set_defaults(command=watching.watch)

@@ -3,33 +3,30 @@
 numpy, torch, jax ...            a registered name (entry point group ``xent_conformance.backends``)
 ./my_backend.py[:name]           a file that defines ``backend``, or ``name``
 torch:package.function           a callable with the signature of F.cross_entropy, on that framework's arrays
+torch:./my_kernels.py:function   the same in a file; "torch:" may be left out if the file imports no other framework
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
-from dataclasses import replace
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xent_conformance.calling.surroundings import restored
 from xent_conformance.interface import Backend
-from xent_conformance.loading.declared import declared, form_in
+from xent_conformance.loading import callables, files
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.errors import NoBackendError, UsageError, guarded
 from xent_conformance.loading.imported import DEFAULTS, Imported, Narrowing
-from xent_conformance.loading.sources import FILE
 from xent_conformance.suggestions import instead
 
 BACKENDS = "xent_conformance.backends"
-CALLABLES = "xent_conformance.callables"
+#: The name of the adapter in a file, unless another is given.
+DEFAULT = "backend"
 
 
 def load(spec: str, narrowing: Narrowing = DEFAULTS) -> tuple[Backend, Description]:
@@ -58,11 +55,12 @@ def load(spec: str, narrowing: Narrowing = DEFAULTS) -> tuple[Backend, Descripti
 def imported(spec: str, narrowing: Narrowing = DEFAULTS) -> Imported:
     """Import the modules of a backend without making it; raises what :func:`load` does."""
     if is_file(spec):
-        return _from_file(spec)
+        return _from_file(spec, narrowing)
     if is_callable(spec):
         framework, _, path = spec.partition(":")
-        return _from_callable(framework, path, spec, narrowing)
-    point = _points(BACKENDS).get(spec)
+        given = callables.in_file if files.is_path(path) else callables.by_path
+        return given(framework, path, spec, narrowing)
+    point = _points().get(spec)
     if point is None:
         raise UsageError(_unknown(spec))
     factory = guarded(spec, point.load)
@@ -70,18 +68,30 @@ def imported(spec: str, narrowing: Narrowing = DEFAULTS) -> Imported:
     # Imports what the factories would otherwise import in every worker.
     guarded(spec, getattr(sys.modules[module], "preload", lambda: None))
     place = "entry point", module, attribute
-    return Imported(spec, lambda _: _made(spec, factory), place, _folder(sys.modules[module]), (module,))
+    folder = callables.folder_of(sys.modules[module])
+    return Imported(spec, lambda _: _made(spec, factory), place, folder, (module,))
 
 
 def is_file(spec: str) -> bool:
-    """Whether a specification names a file."""
-    return spec.endswith(".py") or ".py:" in spec or spec.startswith((".", "/", "~"))
+    """Whether a specification names a file, and no framework before it."""
+    return files.is_path(spec) and not is_callable(spec)
 
 
 def is_callable(spec: str) -> bool:
-    """Whether a specification names a callable of a framework."""
+    """Whether a specification names a framework and a callable of it."""
     framework, _, path = spec.partition(":")
-    return bool(path) and framework in _points(CALLABLES) and not is_file(spec)
+    return bool(path) and framework in callables.frameworks()
+
+
+def may_be_callable(spec: str) -> bool:
+    """Whether a specification names a callable, or an object in a file that may be one."""
+    return is_callable(spec) or (is_file(spec) and not spec.endswith(".py"))
+
+
+def file_in(spec: str) -> Path:
+    """The file of a specification, with or without a framework before it; raises UsageError if there is none."""
+    path, _ = files.divided(spec.partition(":")[2] if is_callable(spec) else spec)
+    return path
 
 
 def catalogue_in(folder: Path, function: str) -> list[Any]:
@@ -89,7 +99,7 @@ def catalogue_in(folder: Path, function: str) -> list[Any]:
 
     Raises UsageError for a folder without that module, BrokenBackendError if it does not work.
     """
-    module = _file(str(folder / "catalogue.py"))
+    module = files.existing(str(folder / "catalogue.py"))
     sys.path.insert(0, str(folder.resolve().parent))
     catalogue = guarded(str(module), lambda: importlib.import_module(f"{folder.resolve().name}.catalogue"))
     if not hasattr(catalogue, function):
@@ -99,15 +109,15 @@ def catalogue_in(folder: Path, function: str) -> list[Any]:
 
 def known() -> list[str]:
     """Names of the registered backends."""
-    return sorted(_points(BACKENDS))
+    return sorted(_points())
 
 
-def _points(group: str) -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=group)}
+def _points() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=BACKENDS)}
 
 
 def _unknown(spec: str) -> str:
-    frameworks = sorted(_points(CALLABLES))
+    frameworks = sorted(callables.frameworks())
     prefix, colon, _ = spec.partition(":")
     if colon and prefix in frameworks:
         return f"{spec!r} names no function: a callable is given as {prefix}:package.function"
@@ -121,136 +131,44 @@ def _unknown(spec: str) -> str:
     )
 
 
-def _from_file(spec: str) -> Imported:
-    name, colon, attribute = spec.rpartition(":")
-    path = _file(name if colon and not spec.endswith(".py") else spec)
-    attribute = attribute if colon and attribute and not spec.endswith(".py") else "backend"
-    name = FILE + path.stem
-    # The suffix of the file's name does not matter.
-    loader = SourceFileLoader(name, str(path))
-    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
-    module.__file__ = str(path)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
-    try:
-        guarded(spec, lambda: loader.exec_module(module))
-    finally:
-        with suppress(ValueError):
-            sys.path.remove(str(path.parent))
-    if not guarded(spec, lambda: hasattr(module, attribute)):
-        raise NoBackendError(
-            f"{path} defines no {attribute!r}: it should end with `{attribute} = MyBackend()`;"
-            " `xent new my_backend.py` writes an example"
-        )
+def _from_file(spec: str, narrowing: Narrowing) -> Imported:
+    path, attribute = files.divided(spec)
+    module = files.module_of(spec, path)
+    if not files.has(spec, module, attribute or DEFAULT):
+        raise NoBackendError(_without(module, path, spec, attribute))
+    attribute = attribute or DEFAULT
+    thing = guarded(spec, lambda: files.member(module, attribute))
+    if guarded(spec, lambda: files.takes_arrays(thing)):
+        framework = callables.framework_of(thing, module, spec)
+        return callables.of_file(thing, framework, path, attribute, spec, narrowing)
     place = "file", str(path), attribute
 
     def make(_: bytes | None) -> Backend:
-        return _made(spec, guarded(spec, lambda: getattr(module, attribute)))
+        return _made(spec, guarded(spec, lambda: files.member(module, attribute)))
 
-    return Imported(spec, make, place, path.parent, (name,))
-
-
-def _file(name: str) -> Path:
-    """The regular file with this name; raises UsageError if there is none, or if the name is not valid."""
-    try:
-        path = Path(name).expanduser().absolute()
-        if path.is_file():
-            return path
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"no file {name}: {error}") from error
-    raise UsageError(f"no file {path}")
+    return Imported(spec, make, place, path.parent, (module.__name__,))
 
 
-def _from_callable(framework: str, path: str, spec: str, narrowing: Narrowing) -> Imported:
-    # Loaded first, so that a missing framework is reported rather than an import error of the function's module.
-    factory = guarded(spec, _points(CALLABLES)[framework].load)
-    # Like the folder of a file; last, so that no module in it can shadow another one.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
-    function = _attribute(spec, path)
-    if not callable(function):
-        raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
-    backend = from_function(function, framework, spec, narrowing)
-    # A framework's own function has the known deviations of that framework; those of others are beside their modules.
-    own = path.partition(".")[0] == framework
-    folder = _folder(inspect.getmodule(factory) if own else _module_in(path))
-    return replace(backend, place=("callable", framework, path), folder=folder, library=framework if own else None)
-
-
-def from_function(function: Callable[..., Any], framework: str, spec: str, narrowing: Narrowing) -> Imported:
-    """A callable object of a framework as a backend; raises what :func:`load` does."""
-    points = _points(CALLABLES)
-    if framework not in points:
-        raise UsageError(f"unknown framework {framework!r}; {instead(framework, sorted(points))}")
-    factory = guarded(spec, points[framework].load)
-    details = {"spec": spec, "dtypes": narrowing.dtypes, "gradient": narrowing.gradient, "device": narrowing.device}
-    if (form := form_in(narrowing.claims)) is not None:
-        details["form"] = form
-
-    def make(tried: bytes | None) -> Backend:
-        again = {} if tried is None else {"tried": tried}
-        # The factory makes trial calls. State that they change must not hide changes by the judged calls.
-        with restored():
-            made = guarded(spec, lambda: factory(function, **details, **again))
-        changes = narrowing.conventions, narrowing.claims, narrowing.precision
-        return made if not any(changes) else guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
-
-    modules = guarded(spec, lambda: _modules(function))
-    settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
-    return Imported(
-        spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=settings_kept
+def _without(module: ModuleType, path: Path, spec: str, attribute: str) -> str:
+    """The message for a file without the backend that is looked for in it."""
+    losses = files.losses_in(module)
+    if attribute:
+        near = instead(attribute, [name for name in vars(module) if not name.startswith("__")], "")
+        if near:
+            return f"{path} defines no {attribute!r}; {near}"
+    missing = f"{path} defines no {attribute or DEFAULT!r}"
+    if losses:
+        examples = " or ".join(f"{spec.removesuffix(f':{attribute}')}:{name}" for name in losses[: files.MOST])
+        return f"{missing}; a function in it is judged as {examples}"
+    return (
+        f"{missing}: it should end with `{attribute or DEFAULT} = MyBackend()`;"
+        " `xent new my_backend.py` writes an example"
     )
 
 
-def _declaring(backend: Any, *changes: tuple[str, ...]) -> Any:
-    """A backend of a callable with the declarations of the command line."""
-    return replace(backend, capabilities=declared(backend.capabilities, *changes))
-
-
-def _module_in(path: str) -> ModuleType | None:
-    """The innermost imported module on a dotted path."""
-    parts = path.replace(":", ".").split(".")
-    prefixes = (".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
-    return next((sys.modules[name] for name in prefixes if name in sys.modules), None)
-
-
-def _attribute(spec: str, path: str) -> Any:
-    """The object at a dotted path, importing as many of its parts as are modules."""
-    parts = path.replace(":", ".").split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        name = ".".join(parts[:length])
-        try:
-            missing = importlib.util.find_spec(name) is None
-        except (ImportError, ValueError):
-            missing = True
-        if missing:
-            continue
-        thing: Any = guarded(spec, lambda name=name: importlib.import_module(name))  # type: ignore[misc]
-        for part in parts[length:]:
-            if not hasattr(thing, part):
-                what = f"{name} has no {'.'.join(parts[length:])!r}"
-                raise UsageError("; ".join(filter(None, (what, instead(part, dir(thing), otherwise="")))))
-            thing = getattr(thing, part)
-        return thing
-    if len(parts) == 1:
-        raise UsageError(f"{spec!r} names no function in a module: a callable is given as {spec}.function")
-    raise UsageError(f"no module {parts[0]!r} for {path!r}; it must be installed, or be in the working directory")
-
-
-def _modules(function: Any) -> tuple[str, ...]:
-    """Modules that define a callable: the function itself, and its wrapper."""
-    plain = getattr(function, "func", inspect.unwrap(function))
-    names = [getattr(part, "__module__", None) for part in (function, plain, type(function), type(plain))]
-    return tuple(name for name in names if isinstance(name, str))
-
-
 def _made(spec: str, thing: Any) -> Backend:
-    """A backend object; if a factory is registered, what that returns."""
-    if guarded(spec, lambda: callable(thing) and not hasattr(thing, "capabilities")):
+    """A backend object; if a class of adapters or a factory is given, what that returns."""
+    if guarded(spec, lambda: inspect.isclass(thing) or (callable(thing) and not hasattr(thing, "capabilities"))):
         thing = guarded(spec, thing)
     backend: Backend = thing
     return backend
-
-
-def _folder(module: ModuleType | None) -> Path:
-    return Path(module.__file__).parent if module is not None and module.__file__ else Path()

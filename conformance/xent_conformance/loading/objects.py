@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from xent_conformance.loading.callables import from_function
 from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import OBJECT
 from xent_conformance.loading.errors import UsageError
 from xent_conformance.loading.imported import Imported, Narrowing
-from xent_conformance.loading.loader import from_function
 
 #: The module of notebook cells and scripts.
 MAIN = "__main__"

@@ -27,7 +27,7 @@ except ImportError:  # the adapter needs the suite only to describe itself
         setattr(suite, name, stub)
 """
 
-_MADE = "if not hasattr(backend, 'capabilities'): backend = backend()"
+_MADE = "if isinstance(backend, type) or not hasattr(backend, 'capabilities'): backend = backend()"
 
 
 def parts_of(subject: Subject) -> ReproducerParts:
@@ -68,8 +68,14 @@ def _import_of(description: Description) -> str:
     return (
         f"import runpy, sys\n{stub}"
         f"sys.path.insert(0, {str(Path(place).parent)!r})\n"
-        f"backend = runpy.run_path({place!r})[{attribute!r}]\n{_MADE}"
+        f"backend = {_in_file(place, attribute)}\n{_MADE}"
     )
+
+
+def _in_file(place: str, attribute: str) -> str:
+    """The expression for an object of a file: "Kernels.fast" is an attribute of one."""
+    first, dot, rest = attribute.partition(".")
+    return f"runpy.run_path({place!r})[{first!r}]{dot}{rest}"
 
 
 def assigned(
