@@ -227,6 +227,22 @@ def test_spatial_logits_are_among_the_few_programs_in_more_than_one_reduction(se
     assert spatial >= {"mean", "sum"}
 
 
+@pytest.mark.parametrize("divided", ["spatial", "unbatched"])
+def test_a_mean_divided_by_the_first_axis_alone_is_found_by_a_quick_run(divided):
+    """Where every shape is compiled, the streams have one shape, (N, C)."""
+    right = Compiled()
+
+    def loss(logits, target, reduction="mean", **options):
+        found = right(logits, target, reduction=reduction, **options)
+        wrong = reduction == "mean" and (logits.ndim > 2 if divided == "spatial" else logits.ndim == 1)
+        places = target[0].size if logits.ndim > 2 else 2
+        return (found * places).astype(found.dtype) if wrong else found
+
+    result = judge(adapter(loss), profile="quick", only=("accuracy.*", "reduction.*"), dtypes="float32")
+    phrase = {"spatial": "spatial logits", "unbatched": "one row"}[divided]
+    assert [phrase in cause.situation for cause in result.causes] == [True]
+
+
 def test_float32_gets_half_and_the_other_dtypes_share_the_rest():
     claims = replace(EVERYTHING, compile_seconds=0.5)
     shares = [Settings("quick").compilations_for(d, claims.logits_dtypes, claims) for d in claims.logits_dtypes]

@@ -1,20 +1,24 @@
 """The programs of a backend that compiles, chosen before anything is judged: those that most requirements can use.
 
 A program is a shape with a set of options. The first one has every option at once, because faults of two options show
-there; each further one has the most pairs of choices that no other has, counted for every source by itself and
-weighted by the number of its requirements. Problems of all sources then come from this pool, and what is left of the
-compilations is for calls that requirements compare them with.
+there. The next have the other claimed ranks of logits, with a mean, whose divisor is a frequent fault of such logits.
+Each further one has the most pairs of choices that no other has, counted for every source by itself and weighted by the
+number of its requirements. Problems of all sources then come from this pool, and what is left of the compilations is
+for calls that requirements compare them with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 from xent_conformance.judging.judge import problems_within
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.programs import choices_of, pairs_of, rows_that_count
 from xent_conformance.judging.subject import Subject
 from xent_conformance.strategies.sources import Source
+from xent_conformance.subproblems import MATRIX
 
 #: One program of the pool for so many compilations: each is needed for the loss and for the gradient, and as many calls
 #: are compared with it.
@@ -29,11 +33,14 @@ def choose(subject: Subject, requirements: Mapping[Source, int], settings: Setti
     assert programs is not None
     wanted: dict[Hashable, dict[Source, Pairs]] = {}
     left: dict[Source, Pairs] = {}
+    telling: dict[Hashable, None] = {}
     for source in requirements:
         for drawn in problems_within(subject, source, settings):
-            key = choices_of(drawn.problem)
-            if drawn.recipe is not None and not rows_that_count(drawn.problem):
+            key, counts = choices_of(drawn.problem), rows_that_count(drawn.problem)
+            if drawn.recipe is not None and not counts:
                 continue
+            if counts:
+                telling.setdefault(key)
             if source not in wanted.setdefault(key, {}):
                 wanted[key][source] = pairs_of(key)
                 left.setdefault(source, set()).update(wanted[key][source])
@@ -41,19 +48,48 @@ def choose(subject: Subject, requirements: Mapping[Source, int], settings: Setti
 
     def worth(key: Hashable) -> float:
         shares = ((source, len(pairs & left[source]) / sizes[source]) for source, pairs in wanted[key].items())
-        return sum(requirements[source] * share for source, share in shares)
+        alike = sum(_rank(other) == _rank(key) != MATRIX for other in programs.pool)
+        return sum(requirements[source] * share for source, share in shares) / (1 + alike)
 
-    for number in range(min(len(wanted), max(1, programs.most // SHARE))):
-        most = max(map(_options, wanted)) if not number else 0
-        best = max((key for key in wanted if key not in programs.pool and _options(key) >= most), key=worth)
+    first = _first(list(telling))
+    for _ in range(min(len(wanted), max(1, programs.most // SHARE))):
+        some = [key for key in next(first, wanted) if key not in programs.pool]
+        best = max(some or [key for key in wanted if key not in programs.pool], key=worth)
         programs.pool.append(best)
         for source, pairs in wanted[best].items():
             left[source] -= pairs
 
 
+def _first(keys: Sequence[Hashable]) -> Iterator[list[Hashable]]:
+    """Sets of programs, of each of which the pool has one: those with most options, and a mean of each other rank."""
+    flat = [key for key in keys if _rank(key) == MATRIX]
+    most = max(map(_options, flat), default=0)
+    yield [key for key in flat if _options(key) >= most]
+    for rank in dict.fromkeys(_rank(key) for key in keys if _rank(key) != MATRIX):
+        # With probability targets, or smoothed altogether, a problem may have weights of zero alone.
+        told = [key for key in keys if _rank(key) == rank and _of(key)["label_smoothing"] < 1 and _has_labels(key)]
+        yield [key for key in told if _of(key)["reduction"] == "mean"] or told
+
+
+def _rank(key: Hashable) -> int:
+    """The number of dimensions of the logits; for spatial ones 3 if there are several places, and otherwise 2."""
+    shape = _of(key)["logits"]
+    return MATRIX + (math.prod(shape[MATRIX:]) > 1) if len(shape) > MATRIX else len(shape)
+
+
+def _has_labels(key: Hashable) -> bool:
+    """Whether the targets of a program are class indices."""
+    return "float" not in _of(key)["target"][0]
+
+
+def _of(key: Hashable) -> dict[str, Any]:
+    """The choices of a program by name."""
+    assert isinstance(key, tuple)
+    return dict(key)
+
+
 def _options(key: Hashable) -> int:
     """How many of the options a program has that a fault may combine: weight, smoothing, an ignored class, a mean."""
-    assert isinstance(key, tuple)
-    choices = dict(key)
+    choices = _of(key)
     partly = 0 < choices["label_smoothing"] < 1
     return sum((choices["weight"], partly, choices["ignore_index"] is not None, choices["reduction"] == "mean"))

@@ -12,7 +12,7 @@ from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.strategies.sources import Listed, Source
-from xent_conformance.strategies.streams import Draw, Stream, derived_seed
+from xent_conformance.strategies.streams import OTHER_RANKS, Draw, Stream, derived_seed
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class Settings:
         static = subject.capabilities.static_shapes
         profile = PROFILES[self.profile]
         if subject.compilations is not None:
-            return Draw(self.seed, max(self.most(stream), CHOICE), profile.shapes if static else None, shared=True)
+            ranks = tuple(level for level in OTHER_RANKS if getattr(subject.capabilities, level))
+            shapes = profile.shapes if static else None
+            return Draw(self.seed, max(self.most(stream), CHOICE), shapes, shared=True, ranks=ranks)
         count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
         return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
 

@@ -23,8 +23,10 @@ from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes, fixed
 from xent_conformance.strategies.sources import Source
 
-#: The shape that most fixed lists of problems have: one program then serves streams and lists.
+#: The shape that most fixed lists of problems have: one program then serves streams and lists. And one of each other
+#: rank, with the level that it belongs to: what is wrong for such logits alone shows for any shape.
 SHARED: Shape = ((2,), 3)
+OTHER_RANKS: dict[str, Shape] = {"spatial": ((2, 3), 4), "unbatched": ((), 5)}
 #: With fewer recipes than these, none is drawn at random.
 FEW = 12
 #: Shares of the recipes that are rows of the covering array, and that are not drawn by Hypothesis.
@@ -69,13 +71,14 @@ class Stream(Source):
 class Draw:
     """What a run draws: the number of recipes, the seed, and the number of different shapes (None: no limit).
 
-    ``shared``: the first of the shapes is ``SHARED``.
+    ``shared``: the first of the shapes is ``SHARED``. ``ranks`` are levels of ``OTHER_RANKS``, whose shapes are added.
     """
 
     seed: int
     count: int
     pool: int | None = None
     shared: bool = False
+    ranks: tuple[str, ...] = ()
 
 
 def derived_seed(*parts: object) -> int:
@@ -137,7 +140,11 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
     pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
     first = next(iter(SHAPES))
-    return {**menu, "shape": {**pool, first: [SHARED]} if draw.shared and first in pool else pool}
+    if draw.shared and first in pool:
+        ranks = [OTHER_RANKS[level] for level in draw.ranks if level in shapes]
+        # More than half of the problems have the shared shape, because most options are combined there.
+        pool = {**pool, first: [SHARED] * (1 + len(ranks)) + ranks}
+    return {**menu, "shape": pool}
 
 
 def _covering_recipes(
