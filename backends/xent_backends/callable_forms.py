@@ -5,7 +5,8 @@ batch. A callable for which none applies is taken to be cross_entropy.
 
     (hidden, weight, target, ...)    labels after two or more other arrays: linear_cross_entropy
     (labels, logits, ...)            cross_entropy, with the labels first, as in Keras and TensorFlow
-    softmax, log_softmax, nll_loss   by a name that contains these words, and nothing like "cross" or "entropy"
+    softmax, log_softmax, nll_loss   by a name that contains these words, and nothing like "cross" or "entropy"; the
+                                     first two if nothing else is required, the third if no parameter is named logits
     (logits)                         softmax if all results are above 0, log_softmax otherwise
     (log_probs, target, ...)         nll_loss if the result is the negative input at the label
 """
@@ -93,7 +94,7 @@ def form_of(
     ways: dict[str, Callable[[], str | None]] = {
         "the command line": lambda: declared,
         "its signature": lambda: _by_signature(parameters, own),
-        "its name": lambda: _by_name(own) or _by_name(_name_of(function)),
+        "its name": lambda: _by_name(own, parameters) or _by_name(_name_of(function), parameters),
         "what it gives": lambda: None if layer else _by_values(function, parameters, convert, back),
     }
     decided = ((name, basis) for basis, way in ways.items() if (name := way()) is not None)
@@ -151,8 +152,23 @@ def _by_signature(parameters: Mapping[str, inspect.Parameter] | None, own: str) 
     return "nll_loss" if names and names[0] in LOG_PROBS and labels is not None else None
 
 
-def _by_name(name: str) -> str | None:
-    return next((form for pattern, form in NAMES if re.search(pattern, name)), None)
+def _by_name(name: str, parameters: Mapping[str, inspect.Parameter] | None) -> str | None:
+    form = next((form for pattern, form in NAMES if re.search(pattern, name)), None)
+    if parameters is None:
+        return form
+    # A loss may be named after what it computes, such as online_softmax(logits, target) or nll(logits, target).
+    if form == "nll_loss":
+        return None if "logits" in map(_plain, parameters) else form
+    alone = len(_required(parameters)) == 1
+    return form if alone or form not in ("softmax", "log_softmax") else None
+
+
+def _required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Names of the parameters without a default, except that of the axis."""
+    needed = [
+        p.name for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    return [name for name in needed if name not in AXES]
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -170,9 +186,8 @@ def _by_values(
     logits, labels = np.array([[0.5, 2.0, -1.0], [1.5, 0.25, 0.75]], np.float32), np.array([1, 2])
     if parameters is None:
         return None
-    required = [p for p in parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     named = next((axis for axis in AXES if axis in parameters), None)
-    if len([p for p in required if p.name not in AXES]) == 1:
+    if len(_required(parameters)) == 1:
         result = _answer(lambda: function(convert(logits), **({} if named is None else {named: 1})), back)
         if result is None or result.shape != logits.shape:
             return None

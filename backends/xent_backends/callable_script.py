@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,10 @@ def _in_file(path: Path, attribute: str) -> tuple[str, str]:
     """Lines that import a file, and the expression for an object in it."""
     name = path.stem
     beside = f"import sys\nsys.path.insert(0, {str(path.parent)!r})"
-    if name.isidentifier() and not iskeyword(name) and name not in sys.modules and name not in sys.stdlib_module_names:
+    found = PathFinder.find_spec(name, [str(path.parent)])
+    free = name not in sys.modules and name not in sys.stdlib_module_names
+    # Beside the file there may be a compiled module of the same name, which Python would import.
+    if name.isidentifier() and not iskeyword(name) and free and found is not None and found.origin == str(path):
         return f"{beside}\nimport {name}", f"{name}.{attribute}"
     return (
         f"{beside}\nimport runpy, types\nfile = types.SimpleNamespace(**runpy.run_path({str(path)!r}))",

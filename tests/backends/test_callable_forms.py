@@ -75,6 +75,19 @@ def test_labels_after_hidden_and_weight_are_a_fused_linear_map(function, bias):
     assert judged(backend, *LINEAR) == []
 
 
+def online_softmax(logits, target, reduction="mean"):
+    return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def nll_of_rows(logits, labels):
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+@pytest.mark.parametrize("function", [online_softmax, nll_of_rows])
+def test_a_loss_of_logits_is_one_whatever_its_name(function):
+    assert hasattr(torch_of(function, dtypes=("float32",)), "cross_entropy")
+
+
 def of_labels_first(labels, logits, reduction="mean"):
     return F.cross_entropy(logits, labels, reduction=reduction)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
 import pytest
@@ -57,9 +58,13 @@ def test_a_callable_in_a_file_is_a_backend(kernel, framework, name):
     assert file_in(description.spec) == kernel
 
 
-@pytest.mark.parametrize("named", ["own_kernel.py", "types.py", "with-hyphen.py"])
-def test_the_script_of_a_callable_in_a_file_finds_it(kernel, tmp_path, named):
+@pytest.mark.parametrize(
+    ("named", "compiled"), [("own_kernel.py", False), ("own_kernel.py", True), ("types.py", False), ("a-b.py", False)]
+)
+def test_the_script_of_a_callable_in_a_file_finds_it(kernel, tmp_path, named, compiled):
     path = kernel.rename(kernel.with_name(named))
+    if compiled:
+        path.with_suffix(EXTENSION_SUFFIXES[-1]).write_bytes(b"a kernel for ctypes")
     chosen = {"only": "accuracy.any-size", "dtypes": "float32", "profile": "quick", "in_process": True}
     (cause,) = judge(f"numpy:{path}:loss", **chosen).causes
     (tmp_path / "elsewhere").mkdir()

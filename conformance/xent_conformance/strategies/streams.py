@@ -141,9 +141,9 @@ def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
     pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
     first = next(iter(SHAPES))
     if draw.shared and first in pool:
-        ranks = [OTHER_RANKS[level] for level in draw.ranks if level in shapes]
+        ranks: list[AnyShape] = [OTHER_RANKS[level] for level in draw.ranks if level in shapes]
         # More than half of the problems have the shared shape, because most options are combined there.
-        pool = {**pool, first: [SHARED] * (1 + len(ranks)) + ranks}
+        pool = {**pool, first: [*[SHARED] * (1 + len(ranks)), *ranks]}
     return {**menu, "shape": pool}
 
 
