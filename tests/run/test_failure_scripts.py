@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 HERE = Path(__file__).parent
 #: Mutants are tested in so many parts, which several processes take; most scripts need no more than a few reductions.
-PARTS, TRIES = 4, 20
+PARTS, TRIES = 4, 8
 REQUIREMENTS = load_requirements()
 WRONG_CALLABLES = {
     "ignores_strides": "layout.loss",
@@ -57,7 +57,8 @@ def corpus():
 
 def executed(scripts, *folders):
     """What each script prints and exits with in a process without the suite."""
-    libraries = ["numpy", "ml_dtypes", *(["torch"] if any("import torch" in text for text in scripts) else [])]
+    # Imported once, in the process that the others are forked from: torch takes seconds.
+    libraries = ["numpy", "ml_dtypes", *(["torch"] if any("torch" in text for text in scripts) else [])]
     result = subprocess.run(
         [sys.executable, "-I", HERE / "clean_process.py"],
         input=json.dumps({"scripts": scripts, "folders": [*map(str, folders)], "libraries": libraries}),
