@@ -17,7 +17,7 @@ from xent_conformance.calling.compilations import Compilations, NotCompiledError
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import share_of
+from xent_conformance.judging.programs import rows_that_count, share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
@@ -241,6 +241,23 @@ def test_a_mean_divided_by_the_first_axis_alone_is_found_by_a_quick_run(divided)
     result = judge(adapter(loss), profile="quick", only=("accuracy.*", "reduction.*"), dtypes="float32")
     phrase = {"spatial": "spatial logits", "unbatched": "one row"}[divided]
     assert [phrase in cause.situation for cause in result.causes] == [True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"logits": np.zeros((2, 0), np.float32)},
+        {"target": np.zeros(2, bool)},
+        {"target": np.zeros(3, np.int64)},
+        {"weight": np.ones(5, np.float32)},
+        {"target": np.array([7, -1])},
+        {"target": np.array([-100, -100])},
+    ],
+)
+def test_an_invalid_call_and_one_that_ignores_every_row_say_nothing_of_a_rank(change):
+    problem = Problem(np.zeros((2, 3), np.float32), np.zeros(2, int), sentinel=-100)
+    assert rows_that_count(problem) == 2
+    assert rows_that_count(problem.with_(**change)) == 0
 
 
 def test_float32_gets_half_and_the_other_dtypes_share_the_rest():

@@ -89,11 +89,19 @@ def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int)
 
 
 def rows_that_count(problem: Problem) -> int:
-    """The number of rows that are not ignored and whose label has a weight: a loss of others alone tells little."""
+    """The number of rows that are not ignored and whose label has a weight: a loss of others alone tells little.
+
+    It is 0 for an invalid call.
+    """
     if problem.has_probabilities:
         return problem.rows
+    if not problem.classes or problem.target.dtype.kind not in "iu" or problem.target.size != problem.rows:
+        return 0
+    if problem.weight is not None and problem.weight.shape != (problem.classes,):
+        return 0
     labels = problem.labels()[~problem.ignored()]
-    return int(np.count_nonzero(problem.class_weights()[np.clip(labels, 0, problem.classes - 1)] > 0))
+    labels = labels[(labels >= 0) & (labels < problem.classes)]
+    return int(np.count_nonzero(problem.class_weights()[labels] > 0))
 
 
 def settled(problem: Problem, programs: Compilations, claims: Capabilities, *, labels: bool) -> Problem:

@@ -23,10 +23,11 @@ from xent_conformance.strategies.recipe import Recipe
 from xent_conformance.strategies.sizes import AnyShape, Shape, Sizes, fixed
 from xent_conformance.strategies.sources import Source
 
-#: The shape that most fixed lists of problems have: one program then serves streams and lists. And one of each other
-#: rank, with the level that it belongs to: what is wrong for such logits alone shows for any shape.
+#: The shape that most fixed lists of problems have: one program then serves streams and lists.
 SHARED: Shape = ((2,), 3)
-OTHER_RANKS: dict[str, Shape] = {"spatial": ((2, 3), 4), "unbatched": ((), 5)}
+#: One shape of each other rank, with its level. Of spatial logits one with equal axes: these are taken for each other
+#: without an error.
+OTHER_RANKS: dict[str, Shape] = {"spatial": ((2, 3, 3), 4), "unbatched": ((), 5)}
 #: With fewer recipes than these, none is drawn at random.
 FEW = 12
 #: Shares of the recipes that are rows of the covering array, and that are not drawn by Hypothesis.
