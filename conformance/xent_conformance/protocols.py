@@ -76,8 +76,8 @@ class CrossEntropy(Protocol):
             convention ``output_dtype`` says otherwise.
 
         Raises:
-            Any exception, for an invalid call: a wrong shape, dtype or option, or, by the convention ``invalid_label``,
-            a class index out of range.
+            Exception: Any, for an invalid call: a wrong shape, dtype or option, or, by the convention
+                ``invalid_label``, a class index out of range.
         """
 
 
