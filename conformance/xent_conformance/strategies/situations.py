@@ -255,7 +255,8 @@ LANGUAGE_MODELS = Stream(
             "spatial": SHAPES["spatial"],
             "block edge": ANY_SIZE["block edge"],
             "many rows": [*SHAPES["many rows"], *[Sizes((2, 8), (255, 4096))] * 3],
-            "many classes": [*SHAPES["many classes"], *[Sizes((514, 16384), (2, 4))] * 2],
+            "many classes": SHAPES["many classes"],
+            "thousands of classes": [Sizes((1100, 16384), (1, 3))],
         },
         "target": {**INDEX, "probabilities": ["dense probabilities", "peaked probabilities", "one-hot probabilities"]},
         "weight": {"none": ["none"], "positive": ["random", "powers of two"], "other": ["some zero", "negative"]},
@@ -276,7 +277,7 @@ LANGUAGE_MODELS = Stream(
         },
         "cotangent": MENU["cotangent"],
     },
-    budget=1.0,
+    budget=0.5,
 )
 #: One row of several is replaced by nan or infinities afterwards.
 SPOILED = Stream(
