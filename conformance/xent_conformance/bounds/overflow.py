@@ -30,7 +30,7 @@ def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     if problem.reduction == "mean" and not bounds.divides_by_zero:
         # The unscaled sum may be divided before it is multiplied by eps / C.
         total = max(total, total / abs(float(answer.form.divisor)))
-    sums = max(np.abs(bounds.row_values()).sum(), total, terms.sum())
+    sums = max(np.abs(bounds.row_values).sum(), total, terms.sum())
     stored = bounds.model.batch_is_wide and abs(float(answer.loss.value)) >= bounds.limit
     return np.bool_(over.any() or sums >= bounds.limit_of_sums or stored)
 
@@ -56,12 +56,12 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     shares = np.asarray(bounds.answer.form.q).astype(np.float64)
     rows = ((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1)
     undefined = rows if problem.reduction == "none" else np.bool_(rows.any())
-    return undefined | of_loss(bounds) if problem.label_smoothing == 1 else undefined
+    return undefined | bounds.overflows if problem.label_smoothing == 1 else undefined
 
 
 def cancels(bounds: Bounds) -> bool:
     """The same for the rows of a batch."""
-    values = bounds.row_values()
+    values = bounds.row_values
     if not (values < 0).any() or not (values > 0).any():
         return False
     return bool(np.abs(values).sum() >= bounds.limit_of_sums)

@@ -118,7 +118,7 @@ class Bounds:
             tolerance = tolerance + model.eta * self._underflowing_shares()
             # The sum over the classes is stored. Without such a sum, the log-probability or its product with the weight
             # is stored, whose rounding is counted already.
-            tolerance = tolerance + model.u_o * np.abs(self.row_values())
+            tolerance = tolerance + model.u_o * np.abs(self.row_values)
         tolerance = tolerance + np.where(self.mass > 0, model.eta * (2 + self.roundings) * (1 + self.mass), 0.0)
         if self.problem.lse_square_scale:
             tolerance = tolerance + z_loss.row_losses(self)
@@ -131,14 +131,14 @@ class Bounds:
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
-        values = np.abs(self.row_values()) + self.row_losses
+        values = np.abs(self.row_values) + self.row_losses
         if self.problem.lse_square_scale:
             # It may be added up beside the rest, which may be negative.
             values = values + 2 * z_loss.values(self)
         tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
         if self.problem.lse_square_scale:
             tolerance = tolerance + 4 * model.u_o * z_loss.values(self).sum()
-        tolerance = tolerance + model.u_o * abs(self.row_values().sum()) + model.eta
+        tolerance = tolerance + model.u_o * abs(self.row_values.sum()) + model.eta
         if overflow.cancels(self):
             return np.asarray(math.inf)
         if self.problem.reduction == "sum":
@@ -147,7 +147,7 @@ class Bounds:
             return np.asarray(math.inf if self.answer.any_row_left else model.eta)
         divisor = abs(float(self.answer.form.divisor))
         error = self.divisor_error
-        mean = abs(self.row_values().sum()) / divisor
+        mean = abs(self.row_values.sum()) / divisor
         return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta)
 
     @cached_property
@@ -203,13 +203,16 @@ class Bounds:
 
     @property
     def loss_excuses(self) -> Mapping[str, Any]:
-        """Arguments of ``compare`` for values of the loss that are accepted although they are not within its bound."""
-        return {"overflows": self.overflows, "undefined": self.undefined}
+        """Arguments of ``compare`` for values of the loss that are accepted although they are not within its bound.
+
+        They are functions, because most comparisons need none of them.
+        """
+        return {"overflows": lambda: self.overflows, "undefined": lambda: self.undefined}
 
     @property
     def grad_target_excuses(self) -> Mapping[str, Any]:
         """The same for the gradient of probability targets."""
-        return {"overflows": self.grad_target_overflows, "undefined": self.grad_target_undefined}
+        return {"overflows": lambda: self.grad_target_overflows, "undefined": lambda: self.grad_target_undefined}
 
     @property
     def divides_by_zero(self) -> bool:
@@ -228,6 +231,7 @@ class Bounds:
             return self.limit
         return max(self.limit, format_named("float32").max_finite * (1 - 64 * self.model.u_r))
 
+    @cached_property
     def row_values(self) -> F64Array:
         """Losses of the rows, 0 where they are not finite."""
         values = np.asarray(self.answer.row_losses).astype(np.float64)

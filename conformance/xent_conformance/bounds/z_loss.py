@@ -53,7 +53,7 @@ def row_losses(bounds: Bounds) -> F64Array:
         tolerance = factor * (2 * size * error + error**2) + 4 * model.u_o * factor * size**2
         tolerance = tolerance + model.eta * (2 + factor + size)
     # The sum with the rest of the loss may be stored.
-    tolerance = tolerance + 2 * model.u_o * (values(bounds) + np.abs(bounds.row_values()))
+    tolerance = tolerance + 2 * model.u_o * (values(bounds) + np.abs(bounds.row_values))
     return np.where(bounds.answer.form.ignored, 0.0, tolerance)
 
 

@@ -37,10 +37,9 @@ class Guarded:
         ``ordinary``: the bands have the largest finite number, or the label 0, instead of poison.
         """
         self._original = array
-        self.memory, self.view = _between_bands(array, band, ordinary=ordinary)
+        self.memory, self.view, self._offset = _between_bands(array, band, ordinary=ordinary)
         # Stored here because the backend can change the view, for example its shape.
         self._form = self.view.dtype, self.view.shape, self.view.strides
-        self._offset = self.view.__array_interface__["data"][0] - self.memory.__array_interface__["data"][0]
         self._before = self.memory.tobytes()
 
     def after(self, there: AnyArray) -> tuple[bool, bool]:
@@ -93,10 +92,11 @@ def ordinary_numbers(dtype: np.dtype[Any], count: int) -> bytes:
     return bytes(count * dtype.itemsize)
 
 
-def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Bytes, AnyArray]:
+def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Bytes, AnyArray, int]:
+    """The memory, the view of it, and the byte at which the view's first element begins."""
     band, dtype = _band(array.dtype, ordinary=ordinary), array.dtype
     if array.flags.c_contiguous or not array.size or any(s % array.itemsize for s in array.strides):
-        held = array.size * array.itemsize
+        held, offset = array.size * array.itemsize, width
         memory = np.empty(held + 2 * width, dtype=np.uint8)
         memory[:width] = memory[width + held :] = band[:width]
         view = memory[width : width + held].view(dtype).reshape(array.shape)
@@ -111,7 +111,7 @@ def _between_bands(array: AnyArray, width: int, *, ordinary: bool) -> tuple[Byte
         view = view_of(memory, dtype, array.shape, array.strides, offset)
         _fill(view, array)
     view.flags.writeable = array.flags.writeable
-    return memory, view
+    return memory, view, offset
 
 
 def _fill(view: AnyArray, array: AnyArray) -> None:

@@ -22,11 +22,16 @@ class Arithmetic:
 
     name: str
     array: Callable[[npt.ArrayLike], RealArray]
-    split: Callable[[RealArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+    split: Callable[[RealArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | float]]
 
     def number(self, value: float) -> Any:
         """One number."""
         return self.array(value)[()]
+
+
+def _whole(values: RealArray) -> tuple[npt.NDArray[np.float64], float]:
+    """Numbers of float64 arithmetic, which leave nothing over."""
+    return values.astype(np.float64, copy=False), 0.0
 
 
 def _split_floats(values: RealArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -56,7 +61,7 @@ def _split_arb(values: RealArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[
     return high.reshape(balls.shape), np.array(low, dtype=np.float64).reshape(balls.shape)
 
 
-FLOAT64 = Arithmetic("float64", lambda v: np.asarray(v, dtype=np.float64), _split_floats)
+FLOAT64 = Arithmetic("float64", lambda v: np.asarray(v, dtype=np.float64), _whole)
 LONGDOUBLE = Arithmetic("longdouble", lambda v: np.asarray(v, dtype=np.longdouble), _split_floats)
 ARB = Arithmetic("arb", _arb_array, _split_arb)
 

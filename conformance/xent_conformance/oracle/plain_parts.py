@@ -31,14 +31,17 @@ class PlainParts:
         """From the softmax in any arithmetic."""
         d, nlp = _float64(parts.d), _float64(parts.nlp)
         self.defined = np.isfinite(nlp)
+        self.p, self.t, self.log_sum = _float64(parts.p), _float64(parts.t), _float64(parts.log_sum)
+        with np.errstate(invalid="ignore"):
+            self.log_sum_exp = np.abs(_float64(parts.m) + self.log_sum)
+        if self.defined.all():
+            # Then everything is finite.
+            self.infinite, self.nlp, self.distance = ~self.defined, nlp, -d
+            return
         self.infinite = np.isinf(nlp)
         self.nlp = np.where(self.defined, nlp, 0.0)
         self.distance = np.where(np.isfinite(d), -d, 0.0)
-        self.p = _finite(_float64(parts.p))
-        self.t = _finite(_float64(parts.t))
-        self.log_sum = _finite(_float64(parts.log_sum))
-        with np.errstate(invalid="ignore"):
-            self.log_sum_exp = _finite(np.abs(_float64(parts.m) + _float64(parts.log_sum)))
+        self.p, self.t, self.log_sum, self.log_sum_exp = map(_finite, (self.p, self.t, self.log_sum, self.log_sum_exp))
 
     @cached_property
     def worst_tree(self) -> F64Array:

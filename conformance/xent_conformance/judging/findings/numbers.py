@@ -7,9 +7,9 @@ value is not finite and should be, or is finite and should not be.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from xent_conformance.problem import F64Array
 
 #: A comparison is conclusive only where its bound is at most this share of the effect it is about.
 TELLING = 1 / 8
+#: Where a value is accepted although it is not within its bound, or a function that gives it.
+Excuse: TypeAlias = "npt.ArrayLike | Callable[[], npt.ArrayLike]"
 
 
 def literal(value: float) -> str:
@@ -94,8 +96,8 @@ def compare(
     bound: npt.ArrayLike,
     fmt: Format,
     *,
-    overflows: npt.ArrayLike = False,
-    undefined: npt.ArrayLike = False,
+    overflows: Excuse = False,
+    undefined: Excuse = False,
     effect: npt.ArrayLike | None = None,
     call: Invocation | None = None,
     result: str | None = None,
@@ -112,8 +114,8 @@ def compare(
         exact: The exact answer.
         bound: Largest admissible error; an infinite bound admits every value.
         fmt: Format of the logits.
-        overflows: Where infinity of the right sign is also accepted.
-        undefined: Where nan is also accepted.
+        overflows: Where infinity of the right sign is also accepted, or a function that gives it.
+        undefined: Where nan is also accepted, or a function that gives it.
         effect: Size of the effect that the comparison is about, by default the answer itself, but at least 1.
         call: The call that gave the result.
         result: Name of the compared result of ``call``, by default the quantity, or else the only one.
@@ -134,6 +136,7 @@ def compare(
         if np.isfinite(error).all() and np.isfinite(tolerance).all():
             ratios = np.where(error == 0, 0.0, error / tolerance)
         else:
+            overflows, undefined = (excuse() if callable(excuse) else excuse for excuse in (overflows, undefined))
             ratios = _ratios(got, exact, tolerance, fmt, np.asarray(overflows, dtype=bool))
             ratios = np.where(np.isnan(got) & np.asarray(undefined, dtype=bool), 0.0, ratios)
         effects = np.maximum(size, 1.0) if effect is None else np.asarray(effect)
