@@ -10,5 +10,8 @@
 ``executor``     an :class:`~xent_conformance.calling.calls.Executor` that sends calls as such requests
 """
 
-#: Default limit for a call in seconds. Defined here because importing this package is cheap.
+# These are defined here because importing this package is cheap.
+#: Default limit for a call in seconds.
 CALL_SECONDS = 20.0
+#: Variables that limit the usual libraries to one thread, so that processes do not compete for the processors.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -14,11 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from xent_conformance.isolation import ONE_THREAD
 from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, MARK_BYTES, REAP, SPLIT
 from xent_conformance.isolation.mark import MARK, end_marked
 
-#: Variables that limit the usual libraries to one thread, so that workers do not compete for the processors.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 #: Code of a server: with the run's sys.path, so that modules in the working directory cannot shadow others.
 START = "import sys; sys.path[:] = eval(sys.argv[1]); from xent_conformance.isolation.fork_server import run; run()"
 #: Seconds that a killed process has to end, and a server to answer.
