@@ -3,6 +3,9 @@
 They are in a TOML file beside the adapter, named after the backend. An entry excuses failures of its requirements on
 problems that have all the traits in ``where``. Its witness, one fixed problem, must still fail: an entry whose witness
 passes is stale, which is an error. All other failures still count.
+
+One fault breaks many requirements, and which of them a run draws a problem for depends on the seed. So an entry can
+name more requirements by patterns in ``also``: those that fail on its witness as well.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ MAX_DOTS = 200
 MAX_ENTRIES = 500
 REQUIRED = ("requirement", "reason", "issue", "witness")
 #: ``finding`` names a script of this repository that shows the fault without the suite; it is only for readers.
-KNOWN = (*REQUIRED, "versions", "dtypes", "where", "finding")
+KNOWN = (*REQUIRED, "also", "versions", "dtypes", "where", "finding")
 UNREPORTED = "unreported"
 
 
@@ -36,7 +40,7 @@ class DeviationError(ValueError):
 
 @dataclass(frozen=True)
 class Deviation:
-    """One known failure; each of ``requirements`` fails on the witness."""
+    """One known failure; each of ``requirements`` fails on the witness, and those that match ``also`` may."""
 
     requirements: tuple[str, ...]
     reason: str
@@ -45,10 +49,19 @@ class Deviation:
     versions: str = ""
     dtypes: tuple[str, ...] = ()
     where: tuple[str, ...] = field(default=())
+    also: tuple[str, ...] = ()
 
     def concerns(self, requirement: str, dtype: str, version: str | None) -> bool:
         """Whether the entry applies to a requirement, a dtype and a version of the library."""
-        if requirement not in self.requirements or (self.dtypes and dtype not in self.dtypes):
+        return requirement in self.requirements and self._applies(dtype, version)
+
+    def may_concern(self, requirement: str, dtype: str, version: str | None) -> bool:
+        """Whether the entry applies to a requirement that it does not list, if that fails on its witness."""
+        unlisted = requirement not in self.requirements and any(fnmatchcase(requirement, p) for p in self.also)
+        return unlisted and self._applies(dtype, version)
+
+    def _applies(self, dtype: str, version: str | None) -> bool:
+        if self.dtypes and dtype not in self.dtypes:
             return False
         if not self.versions or version is None:
             return True
@@ -159,6 +172,7 @@ def _entry(place: str, entry: Any) -> Deviation:
             versions=_text(entry, "versions"),
             dtypes=_texts(entry, "dtypes", FLOATING),
             where=_texts(entry, "where", TRAITS),
+            also=_texts(entry, "also"),
         )
         deviation.witness_for(deviation.dtypes[0] if deviation.dtypes else "float32", None)
     except (TypeError, ValueError, OverflowError) as error:

@@ -8,7 +8,7 @@ known, the search continues with problems outside that situation.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Protocol
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
 from xent_conformance.judging.findings import Finding, Lost
-from xent_conformance.judging.judge import findings, judge, trials
+from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.programs import share_of
 from xent_conformance.judging.subject import Subject
@@ -26,6 +26,7 @@ from xent_conformance.problem import Problem
 from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.verdicts.deviations import Deviation
+from xent_conformance.verdicts.excuses import Excuses, StaleError
 from xent_conformance.verdicts.tally import Failing, Tally
 
 #: Statuses whose failing problems are reduced and shown.
@@ -103,7 +104,7 @@ def evaluate(
         if reason is not None:
             verdicts[requirement.id] = Verdict(requirement, subject, Status.NOT_APPLICABLE, Tally(), reason=reason)
             continue
-        known = [d for d in deviations if d.concerns(requirement.id, subject.dtype, version)]
+        known = Excuses(requirement, subject, deviations, version)
         judged.append(_Judging(requirement, subject, known, announce))
     if judged:
         source, programs = judged[0].requirement.source, subject.compilations
@@ -127,7 +128,7 @@ def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
 class _Judging:
     """The state of judging one requirement on one subject, problem after problem."""
 
-    def __init__(self, requirement: Requirement, subject: Subject, known: list[Deviation], announce: Announce) -> None:
+    def __init__(self, requirement: Requirement, subject: Subject, known: Excuses, announce: Announce) -> None:
         self.requirement = requirement
         self.subject = subject
         self.known = known
@@ -192,8 +193,8 @@ class _Judging:
         witnesses = []
         start = clock()
         try:
-            witnesses = list(self._witnesses())
-        except _StaleError as stale:
+            witnesses = list(self.known.witnesses())
+        except StaleError as stale:
             self.error = self.error or str(stale)
         status, reason = self._status(deviates=bool(witnesses))
         observe = self.requirement.observe
@@ -213,7 +214,7 @@ class _Judging:
 
     def _count(self, trial: Trial, made: Sequence[Finding]) -> None:
         failed = [f for f in made if f.failed]
-        excused = bool(failed) and any(d.excuses(trial.problem) for d in self.known)
+        excused = bool(failed) and self.known.excuse(trial.problem)
         if failed and not excused and not self.tally.failed:
             self.announce(self.requirement, self.subject, max(failed, key=lambda f: f.ratio))
         self.tally.count(trial, made, excused=excused)
@@ -243,27 +244,10 @@ class _Judging:
             return Status.VACUOUS, "its calls need compilations beyond the number that this run makes"
         return Status.VACUOUS, "no problem met the requirement's condition"
 
-    def _witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
-        """The witness of each known deviation with its worst finding now."""
-        for deviation in self.known:
-            problem = deviation.witness_for(self.subject.dtype, self.subject.capabilities.default_ignore_index)
-            trial = Trial(self.subject, problem)
-            worst = max(findings(self.requirement, trial), key=lambda f: f.ratio, default=None)
-            if worst is None or not worst.failed:
-                raise _StaleError(
-                    f"stale deviation: the witness of {self.requirement.id} no longer fails"
-                    f" ({deviation.reason}); delete the entry or narrow its versions or dtypes"
-                )
-            yield deviation, Failing(trial, worst)
-
 
 def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
     """The verdict if the suite itself failed outside any single problem."""
     return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_place_of(error))
-
-
-class _StaleError(Exception):
-    """A deviation whose witness passes."""
 
 
 def _place_of(error: Exception) -> str:

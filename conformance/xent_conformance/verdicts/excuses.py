@@ -1,0 +1,63 @@
+"""The known deviations of one requirement on one subject, which excuse its failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xent_conformance.judging.judge import findings
+from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import Requirement
+from xent_conformance.verdicts.deviations import Deviation
+from xent_conformance.verdicts.tally import Failing
+
+
+class StaleError(Exception):
+    """A deviation whose witness passes."""
+
+
+class Excuses:
+    """Deviations that list the requirement, and others that it belongs to if it fails on their witness."""
+
+    def __init__(
+        self, requirement: Requirement, subject: Subject, deviations: Sequence[Deviation], version: str | None
+    ) -> None:
+        self._requirement = requirement
+        self._subject = subject
+        about = requirement.id, subject.dtype, version
+        self._listed = [d for d in deviations if d.concerns(*about)]
+        self._others = [d for d in deviations if d.may_concern(*about)]
+        #: What the witnesses of those others show that were needed; None for one that passes.
+        self._needed: dict[int, Failing | None] = {}
+
+    def excuse(self, problem: Problem) -> bool:
+        """Whether a failing problem is a known deviation."""
+        return any(d.excuses(problem) for d in self._listed) or any(
+            d.excuses(problem) and self._shown(number) is not None for number, d in enumerate(self._others)
+        )
+
+    def witnesses(self) -> Iterator[tuple[Deviation, Failing]]:
+        """The witness of each deviation with its worst finding now; raises StaleError if a listed one passes."""
+        for deviation in self._listed:
+            failing = self._failing(deviation)
+            if failing is None:
+                raise StaleError(
+                    f"stale deviation: the witness of {self._requirement.id} no longer fails"
+                    f" ({deviation.reason}); delete the entry or narrow its versions or dtypes"
+                )
+            yield deviation, failing
+        yield from ((self._others[n], failing) for n, failing in self._needed.items() if failing is not None)
+
+    def _shown(self, number: int) -> Failing | None:
+        """The failure of another deviation's witness, which is judged only once."""
+        if number not in self._needed:
+            self._needed[number] = self._failing(self._others[number])
+        return self._needed[number]
+
+    def _failing(self, deviation: Deviation) -> Failing | None:
+        """The worst finding on the witness of a deviation, None if that passes."""
+        problem = deviation.witness_for(self._subject.dtype, self._subject.capabilities.default_ignore_index)
+        trial = Trial(self._subject, problem)
+        worst = max(findings(self._requirement, trial), key=lambda f: f.ratio, default=None)
+        return Failing(trial, worst) if worst is not None and worst.failed else None
