@@ -54,8 +54,8 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
 
     That is the one that is judged, unless ``logits_dtype`` names one that must be rejected. Targets of integers are
     class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are probabilities. A large array
-    of one value is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
-    ``{ shape = [2, 3], value = 0.0, strides = [0, 1] }``. Raises ValueError or TypeError for data that does not
+    of one value, or of equal rows, is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
+    ``{ shape = [2, 2], value = [1.0, 0.0], strides = [0, 1] }``. Raises ValueError or TypeError for data that does not
     describe a problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
@@ -96,7 +96,7 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
 
 
 def _literal_array(value: Any) -> AnyArray:
-    """An array of numbers from nested lists, or from a shape and one value."""
+    """An array of numbers from nested lists, or from a shape and one value, or one row of values."""
     if isinstance(value, Mapping):
         if set(value) - {"strides"} != {"shape", "value"}:
             raise ValueError(f"expected {{ shape, value }} and perhaps strides, not {sorted(value)}")
