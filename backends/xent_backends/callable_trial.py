@@ -92,12 +92,14 @@ class Trial(Calls):
         indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
         probabilities = shares and self.kept("probability_targets", self.refusal([distributions_of(self.dtype)]))
         options = self.signature.options
+        wide = () if compiling else self._wide_weights(claimed)
         return Capabilities(
             logits_dtypes=claimed,
             target_dtypes=indices,
             tolerated_target_dtypes=tolerated,
             probability_targets=probabilities,
             weight="weight" in options,
+            weight_dtypes=wide,
             ignore_index="ignore_index" in options,
             default_ignore_index=sentinel,
             label_smoothing="label_smoothing" in options,
@@ -191,6 +193,14 @@ class Trial(Calls):
                 why = NO_EFFECT
             if not self.kept(name, why):
                 self.signature = self.signature.without(name)
+
+    def _wide_weights(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
+        """float32, if class weights of that dtype are accepted with each half format of logits that is claimed."""
+        halves = [name for name in dtypes if name in ("float16", "bfloat16")]
+        if "weight" not in self.signature.options or not halves or self.dtype != "float32":
+            return ()
+        weight = {"weight": EFFECTIVE["weight"]}
+        return ("float32",) if all(self.refusal([problem_of(name)], weight) is None for name in halves) else ()
 
     def _largest_smoothing(self) -> float:
         """The largest accepted amount of SMOOTHINGS; 1 if all are rejected, because that is a fault and no limit."""

@@ -1,8 +1,9 @@
 """Softmax cross-entropy in NumPy, with gradients: an implementation to read, and to copy.
 
 Logits x are (C), (N, C) or (N, C, d1, ..., dk) in float16, bfloat16, float32 or float64; targets are class indices or
-probabilities. Class indices without smoothing, which most calls are, take ``numpy_labels``; everything else is computed
-in float64 and rounded once, at the end. With Q of ``numpy_normal_form``:
+probabilities; these and class weights may have another of these dtypes. Class indices without smoothing, which most
+calls are, take ``numpy_labels``; everything else is computed in float64 and rounded once, at the end. With Q of
+``numpy_normal_form``:
 
     loss_i = sum_j Q_ij (-log p_ij)              p = softmax(x)
     d loss_i / d x_ij = p_ij S_i - Q_ij          S_i = sum_j Q_ij
@@ -95,7 +96,7 @@ def nll_loss(
     """Negative log-likelihood of class indices under log-probabilities in the shape of logits."""
     if validation.has_probabilities(target):
         raise TypeError(f"nll_loss takes class indices, got {target.dtype}")
-    validation.check_call(log_probs, target, weight, ignore_index, reduction, 0.0)
+    validation.check_call(log_probs, target, weight, ignore_index, reduction, 0.0, mixed=True)
     with np.errstate(all="ignore"):
         rows = by_row(log_probs)
         labels, ignored = checked_labels(target, rows.shape[1], ignore_index)
@@ -162,7 +163,7 @@ def cross_entropy_vjp(
         if validation.has_probabilities(target):
             x = extras.mapped(by_row(logits))
             shares = np.broadcast_to((1 - label_smoothing) * class_weights(weight, x.shape[1]), x.shape)
-            grad_target = restored(form.scaled(cotangent, finite_product(shares, -form.log_probs, x)), logits)
+            grad_target = restored(form.scaled(cotangent, finite_product(shares, -form.log_probs, x)), target)
         return Gradients(loss, restored(gradient, logits), grad_target)
 
 

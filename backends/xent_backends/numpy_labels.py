@@ -54,7 +54,7 @@ def label_call(
     logits: AnyArray, target: AnyArray, weight: AnyArray | None, ignore_index: int, reduction: str
 ) -> LabelCall:
     """Check a call with class indices, and look up the weights of its labels."""
-    validation.check_call(logits, target, weight, ignore_index, reduction, 0.0)
+    validation.check_call(logits, target, weight, ignore_index, reduction, 0.0, mixed=True)
     moved = logits if logits.ndim <= 2 else np.moveaxis(logits, 1, -1)  # noqa: PLR2004 - the class axis is the last
     x = moved.reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
     labels, ignored = checked_labels(target, x.shape[1], ignore_index)

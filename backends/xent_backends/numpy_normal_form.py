@@ -68,7 +68,7 @@ def normal_form(
     extras: Extras = NONE,
 ) -> NormalForm:
     """Check a call and convert it to its normal form. Raises what ``validation.check_call`` does."""
-    validation.check_call(logits, target, weight, ignore_index, reduction, label_smoothing)
+    validation.check_call(logits, target, weight, ignore_index, reduction, label_smoothing, mixed=True)
     extras.check(reduction)
     given = by_row(logits)
     x = extras.mapped(given)
@@ -175,7 +175,7 @@ def by_row(array: AnyArray) -> F64Array:
 
 
 def restored(rows: AnyArray, logits: AnyArray) -> AnyArray:
-    """Rows (R, C) in the shape and dtype of the logits."""
+    """Rows (R, C) in the shape and dtype of the logits, or of targets of their shape."""
     if logits.ndim <= 2:  # noqa: PLR2004 - the class axis is the last
         return rows.reshape(logits.shape).astype(logits.dtype, copy=False)
     axis = validation.class_axis(logits)

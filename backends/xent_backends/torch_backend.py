@@ -47,6 +47,8 @@ CPU = Capabilities(
     # "expected target dtype to be Long or Byte", says torch itself.
     target_dtypes=("int64", "uint8"),
     probability_targets=True,
+    # The product with the log-probabilities is promoted. With class indices a weight of another dtype is refused.
+    probability_dtypes=FLOATING,
     weight=True,
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,

@@ -62,11 +62,16 @@ def check_call(
     ignore_index: int,
     reduction: str,
     label_smoothing: float,
+    *,
+    mixed: bool = False,
 ) -> None:
-    """Check everything but the values of the labels: dtypes, shapes and options."""
+    """Check everything but the values of the labels: dtypes, shapes and options.
+
+    ``mixed``: probabilities and weight may have another floating-point format than the logits.
+    """
     check_logits(logits)
-    check_target(target, logits)
-    check_weight(weight, logits)
+    check_target(target, logits, mixed=mixed)
+    check_weight(weight, logits, mixed=mixed)
     check_reduction(reduction)
     check_label_smoothing(label_smoothing)
     check_ignore_index(ignore_index, probabilities=has_probabilities(target))
@@ -94,11 +99,13 @@ def check_logits(logits: ArrayLike) -> None:
         raise ValueError(f"logits must have at least one class, got shape {tuple(logits.shape)}")
 
 
-def check_target(target: ArrayLike, logits: ArrayLike, indices: Sequence[str] = INDICES) -> None:
-    """Targets are class indices in the rows' shape, or probabilities in the logits' shape and dtype."""
+def check_target(
+    target: ArrayLike, logits: ArrayLike, indices: Sequence[str] = INDICES, *, mixed: bool = False
+) -> None:
+    """Targets are class indices in the rows' shape, or probabilities in the logits' shape and, unless mixed, dtype."""
     shape, found = tuple(logits.shape), tuple(target.shape)
     if has_probabilities(target):
-        if target.dtype != logits.dtype and found == shape:
+        if target.dtype != logits.dtype and found == shape and not mixed:
             raise TypeError(
                 f"probability targets must have the dtype of the logits, {logits.dtype}; got {target.dtype}"
             )
@@ -113,11 +120,13 @@ def check_target(target: ArrayLike, logits: ArrayLike, indices: Sequence[str] = 
         raise ValueError(f"class indices for logits {shape} must have shape {row_shape(logits)}, got {found}")
 
 
-def check_weight(weight: ArrayLike | None, logits: ArrayLike) -> None:
-    """A weight is (C,) in the dtype of the logits."""
+def check_weight(weight: ArrayLike | None, logits: ArrayLike, *, mixed: bool = False) -> None:
+    """A weight is (C,) in the dtype of the logits, if mixed in any floating-point format."""
     if weight is None:
         return
-    if weight.dtype != logits.dtype:
+    if mixed:
+        _check_dtype("weight", weight, FLOATING)
+    elif weight.dtype != logits.dtype:
         raise TypeError(f"weight must have the dtype of the logits, {logits.dtype}; got {weight.dtype}")
     expected = (logits.shape[class_axis(logits)],)
     if tuple(weight.shape) != expected:

@@ -145,6 +145,8 @@ def _literals(line: ProblemLine) -> dict[str, Any]:
         witness["target_dtype"] = line.target.dtype
     if line.weight is not None:
         witness["weight"] = _nested(line.weight)
+        if line.weight.dtype != line.logits.dtype:
+            witness["weight_dtype"] = line.weight.dtype
     witness["reduction"] = line.reduction
     if line.ignore_index is not None:
         witness["ignore_index"] = line.ignore_index

@@ -145,8 +145,12 @@ class Capabilities:
     tolerated_target_dtypes: tuple[str, ...] = ()
     #: Targets may be probabilities, in the shape and dtype of the logits.
     probability_targets: bool = False
+    #: dtypes of probability targets that are claimed beside that of the logits.
+    probability_dtypes: tuple[str, ...] = ()
     #: ``weight`` (C,) in the dtype of the logits.
     weight: bool = False
+    #: dtypes of ``weight`` that are claimed beside that of the logits.
+    weight_dtypes: tuple[str, ...] = ()
     ignore_index: bool = False
     #: The class index that is ignored when ``ignore_index`` is not passed; None if there is none.
     default_ignore_index: int | None = None

@@ -119,6 +119,16 @@ class Problem:
         """Class weights as float64, (C,); ones if the problem has no weight."""
         return np.ones(self.classes) if self.weight is None else self.weight.astype(np.float64)
 
+    def mixed_dtypes(self) -> dict[str, str]:
+        """The dtypes of class weights and probability targets that differ from that of the logits, by their claims."""
+        arrays = {
+            "weight_dtypes": self.weight,
+            "probability_dtypes": self.target if self.has_probabilities else None,
+        }
+        given = {claim: array.dtype for claim, array in arrays.items() if array is not None}
+        others = {claim: dtype for claim, dtype in given.items() if dtype != self.logits.dtype}
+        return {claim: name_of(dtype) for claim, dtype in others.items() if is_floating(dtype)}
+
     def cotangents(self) -> F64Array:
         """Cotangent of the loss as float64: (rows,) for ``none``, else (); ones if the problem has none."""
         if self.cotangent is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.formats import INTEGER, dtype_of, is_floating, name_of
+from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating, name_of
 from xent_conformance.problem import EXTRAS, AnyArray, Problem
 
 #: Most values that are written out if there is a recipe to give instead: about 64 kB of text.
@@ -53,13 +53,14 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     """A problem from the nested lists of a deviation file, with logits of the given dtype.
 
     That is the one that is judged, unless ``logits_dtype`` names one that must be rejected. Targets of integers are
-    class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are probabilities. A large array
-    of one value, or of equal rows, is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
+    class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are probabilities, which have
+    the dtype of the logits unless it does, and so has the weight unless ``weight_dtype`` does. A large array of one
+    value, or of equal rows, is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
     ``{ shape = [2, 2], value = [1.0, 0.0], strides = [0, 1] }``. Raises ValueError or TypeError for data that does not
     describe a problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
-    known |= {"logits_dtype", "target_dtype", *EXTRAS}
+    known |= {"logits_dtype", "target_dtype", "weight_dtype", *EXTRAS}
     if extra := set(data) - known:
         raise ValueError(f"unknown keys {sorted(extra)}")
     target = _literal_array(data["target"])
@@ -84,8 +85,8 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     ones = np.ones(rows if reduction == "none" else ()).astype(dtype_of(dtype))
     return Problem(
         logits=logits,
-        target=target.astype(dtype_of(dtype if target.dtype.kind == "f" else data.get("target_dtype", "int64"))),
-        weight=floats("weight"),
+        target=target.astype(dtype_of(data.get("target_dtype", dtype if target.dtype.kind == "f" else "int64"))),
+        weight=floats("weight", data.get("weight_dtype", dtype)),
         cotangent=floats("cotangent") if "cotangent" in data else ones,
         ignore_index=ignore_index,
         reduction=reduction,
@@ -195,6 +196,7 @@ def traits(problem: Problem) -> set[str]:
         "strided-logits": problem.logits.shape[-1:] > (1,) and problem.logits.strides[-1] != problem.logits.itemsize,
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
         f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
+        **{f"{claim.removesuffix('_dtypes')}-{dtype}": True for claim, dtype in problem.mixed_dtypes().items()},
         "unbatched": problem.logits.ndim == 1,
         "spatial": problem.logits.ndim > 2,  # noqa: PLR2004
         "one-class": problem.classes == 1,
@@ -227,6 +229,7 @@ TRAITS: Iterable[str] = (
     "strided-logits",
     "large-logits",
     *(f"labels-{dtype}" for dtype in INTEGER),
+    *(f"{operand}-{dtype}" for operand in ("weight", "probability") for dtype in FLOATING),
     "unbatched",
     "spatial",
     "one-class",

@@ -68,12 +68,13 @@ class CrossEntropy(Protocol):
 
         Args:
             logits: Floating-point, of a claimed dtype.
-            target: Class indices in the shape of the rows, or probabilities in the shape and dtype of the logits.
+            target: Class indices in the shape of the rows, or probabilities in the shape of the logits and in their
+                dtype or one of ``probability_dtypes``.
             options: ``reduction``, and the options that are claimed and not at their neutral value.
 
         Returns:
             Shape () for "sum" and "mean", the shape of the rows for "none"; the dtype of the logits, unless the
-            convention ``output_dtype`` says otherwise.
+            convention ``output_dtype`` says otherwise. With weight or probabilities of a wider dtype it may be that.
 
         Raises:
             Exception: Any, for an invalid call: a wrong shape, dtype or option, or, by the convention
@@ -95,7 +96,7 @@ class Differentiable(Protocol):
         upstream: Literal["leaf", "scaled"] = "leaf",
         **options: Any,
     ) -> Vjp:
-        """Loss and vector-Jacobian products, for a cotangent of the shape and dtype of the loss.
+        """Loss and vector-Jacobian products, for a cotangent of the shape of the loss and the dtype of the logits.
 
         Args:
             cotangent: The gradient with respect to the loss that backward starts with.

@@ -314,3 +314,17 @@ def test_a_limit_of_the_classes_is_no_matter_of_the_labels() -> None:
         return right(logits, target)
 
     assert {"int8", "uint8", "int16", "int32", "int64"} <= set(claims(few)[0].target_dtypes)
+
+
+def test_float32_weights_are_claimed_where_each_half_format_of_logits_takes_them() -> None:
+    """A refusal is no reason to leave out weights, which have the dtype of the logits otherwise."""
+
+    def strict(logits: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
+        if weight is not None and weight.dtype != logits.dtype:
+            raise TypeError(f"expected {logits.dtype}, found {weight.dtype}")
+        return right(logits, target, weight, reduction=reduction)
+
+    assert claims(right)[0].weight_dtypes == ("float32",)
+    found, reasons = claims(strict)
+    assert (found.weight, found.weight_dtypes) == (True, ())
+    assert "weight" not in reasons

@@ -10,10 +10,11 @@ from correct.implementations import Correct
 from correct.sums import Array
 from mutants.numpy_extras import ExtendedCall, Extras
 from mutants.numpy_functions import Functions
+from mutants.numpy_mixed import Mixed
 
 
-class CorrectExtras(Extras, Functions, Correct):
-    """The z-loss, its gradient and the entropy from the implementation's own logsumexp."""
+class CorrectExtras(Extras, Functions, Mixed, Correct):
+    """Operands of other dtypes, the z-loss, its gradient and the entropy from the implementation's own logsumexp."""
 
     def logsumexp_rows(self, x: Array) -> Array:
         maximum, log_sum = self.log_sum_exp(x)

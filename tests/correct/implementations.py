@@ -115,6 +115,12 @@ class StoresResults(Correct):
         self.dtype = array.dtype
         return super().by_row(array)
 
+    def read(self, purpose: str, logits: Array, target: Array, *arguments: Any, **options: Any) -> Call:
+        call = super().read(purpose, logits, target, *arguments, **options)
+        # Probabilities may have another one.
+        self.dtype = logits.dtype
+        return call
+
 
 class StoredSums(StoresResults):
     """As torch on the CPU: float32 inside, but the class sum and its logarithm are stored in the logits' dtype."""

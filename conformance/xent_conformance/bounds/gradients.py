@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from xent_conformance.bounds import logit_map, z_loss
 from xent_conformance.bounds.class_sum import expm1
+from xent_conformance.formats import format_of
 from xent_conformance.problem import F64Array
 
 if TYPE_CHECKING:
@@ -76,8 +77,19 @@ def of_target(bounds: Bounds) -> F64Array:
         tolerance = scale * error + _relative_error(bounds) * np.abs(bounds.answer.grad_target.value)
     # A product that underflows before it is multiplied by a log-probability, and the products that it scales.
     tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + bounds.nlp)
+    if bounds.problem.target.dtype != bounds.problem.logits.dtype:
+        tolerance = _in_the_format_of_the_targets(bounds, tolerance)
     judged = bounds.parts.defined & ~logit_map.overflowing(bounds.parts)[:, None]
     return np.asarray(np.where(judged & (not bounds.divides_by_zero), tolerance, math.inf))
+
+
+def _in_the_format_of_the_targets(bounds: Bounds, tolerance: F64Array) -> F64Array:
+    """The tolerance of results that are stored in another format than that of the logits; infinite beyond its range."""
+    fmt = format_of(bounds.problem.target)
+    with np.errstate(invalid="ignore"):
+        size = np.abs(bounds.answer.grad_target.value) + tolerance
+    stored = tolerance + fmt.unit_roundoff * size + fmt.smallest_normal
+    return np.asarray(np.where(size * (1 + fmt.unit_roundoff) < fmt.max_finite, stored, math.inf))
 
 
 def target_overflows(bounds: Bounds) -> npt.NDArray[np.bool_]:

@@ -58,6 +58,8 @@ def _target(problem: Problem) -> Iterator[str]:
                 yield "a label of the last class"
         return
     yield "probability targets"
+    if problem.target.dtype != problem.logits.dtype:
+        yield "targets of another dtype than the logits"
     if problem.target.shape == problem.logits.shape and problem.target.size:
         shares = problem.probabilities()
         if np.abs(shares.sum(axis=1) - 1).max() > ROUGHLY:
@@ -71,6 +73,8 @@ def _weights(problem: Problem) -> Iterator[str]:
         yield "no class weights"
         return
     yield "class weights"
+    if problem.weight.dtype != problem.logits.dtype:
+        yield "class weights of another dtype than the logits"
     if problem.weight.dtype.kind == "c" or not problem.weight.size:
         return
     weights = problem.class_weights()

@@ -35,10 +35,12 @@ def more_classes(problem: Problem) -> Iterator[Problem]:
     like = np.empty((*problem.row_shape[:axis], wide.shape[1], *problem.row_shape[axis:]))
     changes = {"logits": array_of(np.ascontiguousarray(from_rows(wide, like, axis)), problem.dtype)}
     if problem.weight is not None:
-        changes["weight"] = array_of(np.append(problem.class_weights(), 0.5 + rng.random(3)), problem.dtype)
+        weights = np.append(problem.class_weights(), 0.5 + rng.random(3))
+        changes["weight"] = array_of(weights, problem.weight.dtype.name)
     if problem.has_probabilities:
         shares = np.concatenate([problem.probabilities(), np.zeros((len(logits), 3))], axis=1)
-        changes["target"] = array_of(np.ascontiguousarray(from_rows(shares, like, axis)), problem.dtype)
+        target = np.ascontiguousarray(from_rows(shares, like, axis))
+        changes["target"] = array_of(target, problem.target.dtype.name)
     yield problem.with_(**changes)
 
 
@@ -48,7 +50,8 @@ def one_row(problem: Problem) -> Iterator[Problem]:
     if logits.shape[problem.class_axis] == problem.classes:
         rows = np.delete(logits.shape, problem.class_axis)
         shares = np.full(logits.shape, 1 / problem.classes)
-        target = array_of(shares, problem.dtype) if problem.has_probabilities else np.zeros(rows, problem.target.dtype)
+        own = problem.target.dtype
+        target = array_of(shares, own.name) if problem.has_probabilities else np.zeros(rows, own)
         cotangent = problem.cotangent
         if cotangent is not None and problem.reduction == "none":
             cotangent = np.ones(rows, cotangent.dtype)
@@ -121,8 +124,11 @@ def _random(problem: Problem) -> np.random.Generator:
 
 
 def _placed(rows: F64Array, problem: Problem, like: AnyArray | None = None) -> AnyArray:
-    """Values by row (rows, C) in the shape of the logits; in the memory layout of ``like`` if it has that shape."""
-    placed = array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), problem.dtype)
+    """Values by row (rows, C) in the shape of the logits; in the dtype of ``like``, and in its memory layout if it has
+    that shape.
+    """
+    dtype = problem.dtype if like is None else like.dtype.name
+    placed = array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), dtype)
     return placed if like is None or like.shape != placed.shape else laid_out_like(like, placed)
 
 
@@ -131,7 +137,7 @@ def _with_logits(problem: Problem, rows: F64Array) -> Problem:
 
 
 def _with_weights(problem: Problem, weights: F64Array) -> Problem:
-    values = array_of(weights, problem.dtype)
+    values = array_of(weights, problem.dtype if problem.weight is None else problem.weight.dtype.name)
     return problem.with_(weight=values if problem.weight is None else laid_out_like(problem.weight, values))
 
 

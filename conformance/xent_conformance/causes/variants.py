@@ -54,6 +54,15 @@ def _contiguous(array: str) -> Variants:
     return make
 
 
+def _of_the_logits(array: str) -> Variants:
+    """With an array in the dtype of the logits, rounded to it where that is narrower."""
+
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        yield problem.with_(**{array: getattr(problem, array).astype(problem.logits.dtype, order="K")})
+
+    return make
+
+
 def _int64(problem: Problem) -> Iterator[Problem | None]:
     yield problem.with_(target=problem.target.astype(np.int64, order="K"))
 
@@ -188,6 +197,8 @@ WITHOUT: dict[str, Variants] = {
     **{name: _option(**{name: neutral}) for name, neutral in EXTRAS.items()},
     "class weights": _option(weight=None),
     "no class weights": numbers.random_weights,
+    "class weights of another dtype than the logits": _of_the_logits("weight"),
+    "targets of another dtype than the logits": _of_the_logits("target"),
     "reduction none": _reduced("sum", "mean"),
     "reduction sum": _reduced("none", "mean"),
     "reduction mean": _reduced("sum"),

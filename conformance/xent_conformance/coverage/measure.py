@@ -182,14 +182,16 @@ def forms_of(requirement: Requirement) -> set[str]:
 
 
 def well_formed(problem: Problem) -> bool:
-    """Whether a call is valid: shapes match, labels are in range, logits are floating-point."""
+    """Whether a call is valid, and all its numbers have one dtype: shapes match, labels are in range, logits are
+    floating-point. Operands of other dtypes have a stream of their own, too few problems to be a factor of the others.
+    """
     if not is_floating(problem.logits.dtype) or not problem.rows or not problem.classes:
         return False
     weight = problem.weight
     if weight is not None and (weight.shape != (problem.classes,) or weight.dtype != problem.logits.dtype):
         return False
     if problem.has_probabilities:
-        return problem.target.shape == problem.logits.shape
+        return problem.target.shape == problem.logits.shape and problem.target.dtype == problem.logits.dtype
     if problem.target.shape != problem.row_shape or problem.target.dtype.kind not in "iu":
         return False
     used = problem.labels()[~problem.ignored()]

@@ -11,11 +11,28 @@ import numpy.typing as npt
 from xent_conformance.formats import dtype_of, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
-from xent_conformance.strategies.situations import CONFIDENT, COTANGENTS, EXTREME, LABEL_DTYPES, LANGUAGE_MODELS, SIZES
+from xent_conformance.strategies.situations import (
+    CONFIDENT,
+    COTANGENTS,
+    EXTREME,
+    LABEL_DTYPES,
+    LANGUAGE_MODELS,
+    MIXED_DTYPES,
+    SIZES,
+)
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
 #: Number of drawn problems of each stream for each dtype and seed.
-DRAWN = {JOINT: 60, SIZES: 12, LABEL_DTYPES: 12, EXTREME: 12, COTANGENTS: 6, CONFIDENT: 12, LANGUAGE_MODELS: 12}
+DRAWN = {
+    JOINT: 60,
+    SIZES: 12,
+    LABEL_DTYPES: 12,
+    EXTREME: 12,
+    COTANGENTS: 6,
+    CONFIDENT: 12,
+    LANGUAGE_MODELS: 12,
+    MIXED_DTYPES: 6,
+}
 
 #: Classes and rows of the directed problems: one more than a power of two, so that sums are exact in no order.
 CLASSES = (3, 33, 257, 1025, 4097)
@@ -38,7 +55,7 @@ def drawn(dtype: str, capabilities: Capabilities, seed: int, pool: int | None) -
         problem = recipe.build(dtype, capabilities)
         if problem.has_probabilities and number % 2:
             flipped = problem.target.astype(np.float64) * signs.choice((-1.0, 1.0), problem.target.shape)
-            problem = replace(problem, target=array_of(flipped, dtype))
+            problem = replace(problem, target=array_of(flipped, problem.target.dtype.name))
         yield problem
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from xent_conformance.calling.calls import Caller, Executor
 from xent_conformance.calling.compilations import Compilations
 from xent_conformance.calling.execution import LocalExecutor
+from xent_conformance.formats import format_of
 from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.precision import WEAKEST, Precision
@@ -43,7 +44,7 @@ def distributions(problem: Problem) -> Problem:
     axis = problem.class_axis
     shares = problem.target.astype(np.float64)
     totals = shares.sum(axis=axis, keepdims=True)
-    if np.abs(totals - 1).max() <= problem.format.unit_roundoff:
+    if np.abs(totals - 1).max() <= max(problem.format.unit_roundoff, format_of(problem.target).unit_roundoff):
         return problem
     largest = np.argmax(problem.logits.astype(np.float64), axis=axis)
     at_largest = np.expand_dims(largest, axis) == np.arange(problem.classes).reshape(
@@ -133,7 +134,9 @@ class Subject:
             "spatial": axes > 2,  # noqa: PLR2004 - (N, C)
             **dict.fromkeys(problem.extras, True),
         }
-        return {claim for claim, used in needed.items() if used and not getattr(self.capabilities, claim)}
+        missing = {claim for claim, used in needed.items() if used and not getattr(self.capabilities, claim)}
+        mixed = problem.mixed_dtypes()
+        return missing | {claim for claim, dtype in mixed.items() if dtype not in getattr(self.capabilities, claim)}
 
     @cached_property
     def caller(self) -> Caller:

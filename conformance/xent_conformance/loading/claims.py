@@ -37,8 +37,10 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 URL = re.compile(r"https?://[^\s/]+\S*")
 #: Fields of Capabilities that are tuples, with the values that each may contain, once.
 LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": REDUCTIONS}
+#: Those that may also be empty.
+OPTIONAL = {"probability_dtypes": FLOATING, "weight_dtypes": FLOATING}
 #: Fields of Capabilities that are not plain values.
-STRUCTURED = (*LISTED, "precision", "conventions", "left_out")
+STRUCTURED = (*LISTED, *OPTIONAL, "precision", "conventions", "left_out")
 #: Most entries of ``left_out``.
 MOST_LEFT_OUT = 100
 #: Most characters of a wrong value in a message.
@@ -71,9 +73,13 @@ def _of_claims(claims: Capabilities) -> str | None:
 
 
 def _of_lists(claims: Capabilities) -> str | None:
-    for field, known in LISTED.items():
-        values = getattr(claims, field)
-        if not isinstance(values, tuple) or not 0 < len(values) <= len(known) or not all(v in known for v in values):
+    for field, known in {**LISTED, **OPTIONAL}.items():
+        values, least = getattr(claims, field), int(field in LISTED)
+        if (
+            not isinstance(values, tuple)
+            or not least <= len(values) <= len(known)
+            or not all(v in known for v in values)
+        ):
             return f"capabilities.{field} must be a tuple of {', '.join(known)}, not {_shown(values)}"
         if len(set(values)) < len(values):
             return f"capabilities.{field} must not contain duplicates, as in {_shown(values)}"

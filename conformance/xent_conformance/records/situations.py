@@ -59,6 +59,12 @@ FACTS = {
     "softcap": Fact("softcap"),
     "class weights": Fact("class weights"),
     "no class weights": Fact("", FAINT),
+    "class weights of another dtype than the logits": Fact(
+        "class weights of another dtype than the logits", implies=("class weights",)
+    ),
+    "targets of another dtype than the logits": Fact(
+        "target probabilities of another dtype than the logits", implies=("probability targets",)
+    ),
     "reduction none": Fact("reduction='none'", FINE),
     "reduction sum": Fact("reduction='sum'", implies=("a reduced loss",)),
     "reduction mean": Fact("reduction='mean'", implies=("a reduced loss",)),

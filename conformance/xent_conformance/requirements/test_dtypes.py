@@ -20,7 +20,7 @@ from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import exact_labels, repeated
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strategies.situations import LABEL_DTYPES
+from xent_conformance.strategies.situations import LABEL_DTYPES, OPTIONS
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
@@ -220,7 +220,17 @@ def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Findi
         yield gradient_finding(trial)
 
 
-OUTPUT = Stream("output form", budget=0.15)
+OUTPUT = Stream(
+    "output form",
+    only={
+        "options": {
+            "none": [None],
+            "one": [options for level, choices in OPTIONS.items() if level != "several" for options in choices],
+            "several": OPTIONS["several"],
+        }
+    },
+    budget=0.15,
+)
 
 
 def _expected_dtype(trial: Trial) -> str:
@@ -252,14 +262,14 @@ def _form(trial: Trial, call: Invocation, name: str, shape: tuple[int, ...], dty
 )
 def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
     """The loss has the dtype of the logits (or the declared one), and the shape of the rows for none, () for sum and
-    mean.
+    mean, also with the options of language models.
     """
     yield _form(trial, forward(trial.problem), "loss", trial.loss_shape(), _expected_dtype(trial))
 
 
 @requirement("dtypes.gradient-output", "shape and dtype of the gradient", source=OUTPUT, needs=[GRADIENT])
 def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
-    """The gradient of the logits has their shape and dtype."""
+    """The gradient of the logits has their shape and dtype, also with the options of language models."""
     call = backward(trial.problem)
     yield _form(trial, call, "grad_logits", trial.problem.logits.shape, trial.problem.dtype)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import dtype_of, format_named, rounded
+from xent_conformance.formats import FLOATING, dtype_of, format_named, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
 from xent_conformance.strategies.cotangents import cotangent_of
@@ -49,6 +49,8 @@ class Recipe:
     seed: int = 0
     values: tuple[tuple[float, ...], ...] | None = None
     options: tuple[tuple[str, float], ...] | None = None
+    #: Preferred dtype of class weights and probability targets, where another one than that of the logits is claimed.
+    operands: str | None = None
 
     @classmethod
     def of(cls, chosen: Mapping[str, Any], seed: int, values: Any = None) -> Recipe:
@@ -91,7 +93,9 @@ class Recipe:
             weight = None
         problem = Problem(
             logits=arrange.wide(logits, dtype),
-            target=replace(arrange, layout=beside).target(target, dtype),
+            target=replace(arrange, layout=beside).target(
+                target, self._operand(dtype, capabilities.probability_dtypes)
+            ),
             weight=weight,
             ignore_index=passed,
             reduction=reduction,
@@ -152,7 +156,8 @@ class Recipe:
     ) -> tuple[AnyArray, int | None, int | None]:
         """Labels (rows,) or probabilities (rows, C); the class index that is ignored; ``ignore_index`` if passed."""
         if self.target in PROBABILITIES and capabilities.probability_targets:
-            probabilities = rounded(PROBABILITIES[self.target](rng, logits), dtype)
+            own = self._operand(dtype, capabilities.probability_dtypes)
+            probabilities = self._exact(PROBABILITIES[self.target](rng, logits), own, dtype, capabilities)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
         labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
         labels = labels % min(np.iinfo(self._labels).max + 1, logits.shape[1])
@@ -177,7 +182,28 @@ class Recipe:
         make = WEIGHTS[self.weight]
         if make is None or not capabilities.weight:
             return None
-        return array_of(rounded(make(rng, classes), dtype), dtype)
+        own = self._operand(dtype, capabilities.weight_dtypes)
+        return array_of(self._exact(make(rng, classes), own, dtype, capabilities), own)
+
+    def _operand(self, dtype: str, claimed: Sequence[str]) -> str:
+        """The dtype of class weights or probability targets, of those claimed beside that of the logits."""
+        others = [name for name in claimed if name != dtype]
+        if self.operands is None or not others:
+            return dtype
+        return self.operands if self.operands in others else others[self.seed % len(others)]
+
+    def _exact(self, values: F64Array, own: str, dtype: str, capabilities: Capabilities) -> F64Array:
+        """Values that both the dtype of an operand and the arithmetic of the call represent exactly.
+
+        An implementation may convert the operand to the format of its intermediate values, which is at least float32
+        unless it declares otherwise: the answer for what it then computes with is the same.
+        """
+        if own == dtype:
+            return rounded(values, dtype)
+        precision = capabilities.precision_for(dtype)
+        native = precision is None or precision.internals == "native"
+        narrow = FLOATING.index(dtype) < FLOATING.index("float32")
+        return rounded(rounded(values, "float32" if narrow and not native else dtype), own)
 
 
 def label_dtype(wanted: str, labels: AnyArray, passed: int | None, claimed: Sequence[str], turn: int = 0) -> str:

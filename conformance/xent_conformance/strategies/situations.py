@@ -104,6 +104,24 @@ LABEL_DTYPES = Stream(
     },
     budget=0.3,
 )
+#: All options jointly, with class weights or probability targets of another dtype than the logits.
+MIXED_DTYPES = Stream(
+    "mixed dtypes",
+    only={
+        **MORE,
+        "shape": {level: ANY_SIZE[level] for level in ("small", "spatial", "block edge", "many rows", "many classes")},
+        # Numbers of few digits are the same in most formats.
+        "target": {
+            "labels": ["random", "random", "argmin", "first", "last"],
+            "distribution": [*PROBABILITIES["probabilities"] * 3, *PROBABILITIES["special probabilities"]],
+        },
+        "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
+        "weight": {level: names for level, names in SHOWING_WEIGHTS.items() if level != "none"},
+        "operands": {"single": ["float32"], "double": ["float64"], "half": ["bfloat16", "float16"]},
+        "ignore": NOT_ALL_IGNORED,
+    },
+    budget=0.1,
+)
 #: Class indices without smoothing in confident rows, right or wrong, whose gradients are small differences.
 CONFIDENT = Stream(
     "confident rows",
@@ -243,7 +261,21 @@ LINEAR = Stream(
     },
     budget=0.1,
 )
-#: Options of language models, each alone, and several of them in one call; many tokens are ignored.
+#: Options of language models: each alone, and several together.
+OPTIONS: dict[str, list[Any]] = {
+    "divisor": [(("divisor", value),) for value in (3.0, 12.5, 1000.0)],
+    "z-loss": [(("lse_square_scale", value),) for value in (1e-4, 0.01, 0.5)],
+    "logit scale": [(("logit_scale", value),) for value in (0.0625, 0.3, 1.7, 14.3)],
+    "softcap": [(("softcap", value),) for value in (1.5, 30.0, 50.0)],
+    "several": [
+        (("divisor", 7.0), ("lse_square_scale", 0.05)),
+        (("divisor", 9.0), ("softcap", 20.0)),
+        (("lse_square_scale", 0.1), ("softcap", 5.0)),
+        (("logit_scale", 2.5), ("softcap", 15.0)),
+        (("divisor", 40.0), ("lse_square_scale", 0.002), ("logit_scale", 0.7), ("softcap", 8.0)),
+    ],
+}
+#: All options jointly, with some of those of language models; many tokens are ignored.
 LANGUAGE_MODELS = Stream(
     "language models",
     only={
@@ -262,19 +294,7 @@ LANGUAGE_MODELS = Stream(
         "weight": {"none": ["none"], "positive": ["random", "powers of two"], "other": ["some zero", "negative"]},
         "ignore": {"none": ["none"], "some": ["default", "outside", "tail", "first", "all"], "class": ["a target"]},
         "label_smoothing": {"off": [0.0], "on": [0.1, 0.25, 0.9, 1.0]},
-        "options": {
-            "divisor": [(("divisor", value),) for value in (3.0, 12.5, 1000.0)],
-            "z-loss": [(("lse_square_scale", value),) for value in (1e-4, 0.01, 0.5)],
-            "logit scale": [(("logit_scale", value),) for value in (0.0625, 0.3, 1.7, 14.3)],
-            "softcap": [(("softcap", value),) for value in (1.5, 30.0, 50.0)],
-            "several": [
-                (("divisor", 7.0), ("lse_square_scale", 0.05)),
-                (("divisor", 9.0), ("softcap", 20.0)),
-                (("lse_square_scale", 0.1), ("softcap", 5.0)),
-                (("logit_scale", 2.5), ("softcap", 15.0)),
-                (("divisor", 40.0), ("lse_square_scale", 0.002), ("logit_scale", 0.7), ("softcap", 8.0)),
-            ],
-        },
+        "options": OPTIONS,
         "cotangent": MENU["cotangent"],
     },
     budget=0.5,

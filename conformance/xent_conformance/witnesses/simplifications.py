@@ -55,6 +55,9 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
     if problem.weight is not None:
         yield problem.with_(weight=None)
         yield _with_weight(problem, np.ones(problem.classes))
+    for name in (claim.removesuffix("_dtypes") for claim in problem.mixed_dtypes()):
+        field = "weight" if name == "weight" else "target"
+        yield problem.with_(**{field: getattr(problem, field).astype(problem.logits.dtype, order="K")})
     if problem.label_smoothing:
         yield problem.with_(label_smoothing=0.0)
         yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None
