@@ -34,7 +34,7 @@ class OtherLabelsReadAsDense(_OfDtypes):
         call.labels[:] = np.where(call.ignored, 0, read)
 
 
-@mutant(killed_by=LABELS)
+@mutant(killed_by=("dtypes.index-dtypes-exact",))
 class ByteLabelsInVectors(_OfDtypes):
     """Labels of one byte are loaded 16 at a time; past 64 of them a partial vector is read from the one before it."""
 

@@ -45,6 +45,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 #: More classes than 15 bits can index; two rows have more logits than 16 bits can.
 BEYOND = 2**15 + 2
+#: Rows that are no multiple of a vector of labels, or of a block.
+MANY_ROWS = (65, 107, 300, 1025, 2500)
 _NOT_LOGITS = ("bool", *INTEGER, "complex64", "complex128")
 
 
@@ -173,7 +175,7 @@ def test_labels_of_every_claimed_dtype_give_the_gradient(trial: Trial) -> Iterat
 @listed("labels at the ends of their dtypes")
 def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
     """In every claimed dtype the labels around the ends of the 8-bit types, as far as it can represent them; and its
-    first and last label with more classes than 15 bits can index.
+    first and last label with more classes than 15 bits can index, and, unless it is int64, batches of many rows.
     """
     limit = subject.capabilities.max_classes
     classes = 260 if limit is None else min(260, limit)
@@ -199,6 +201,17 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
             logits = np.full((2, BEYOND), -8.0)
             logits[[0, 1], labels] = 4.0, 2.0
             yield problem_of(subject, logits, labels.astype(dtype_of(dtype)), subject.capabilities.reductions[0])
+        if not subject.capabilities.static_shapes and dtype != "int64":
+            yield from _batches(subject, dtype)
+
+
+def _batches(subject: Subject, dtype: str) -> Iterator[Problem]:
+    """Many rows whose labels have no period, each likeliest in its row by far."""
+    classes = max(5, subject.capabilities.min_classes)
+    for rows in MANY_ROWS if subject.capabilities.max_classes is None else ():
+        labels = np.random.default_rng(rows).integers(classes, size=rows)
+        logits = np.where(labels[:, None] == np.arange(classes), 4.0, -4.0)
+        yield problem_of(subject, logits, labels.astype(dtype_of(dtype)), subject.capabilities.reductions[0])
 
 
 @requirement(
@@ -213,7 +226,7 @@ def _edges_of_index_dtypes(subject: Subject) -> Iterable[Problem]:
 )
 def test_labels_up_to_the_end_of_their_own_dtype(trial: Trial) -> Iterator[Finding]:
     """Labels around 127, 128, 255 and 256 name their own class in every claimed dtype that can represent them: they do
-    not wrap around, and 156 is not taken for -100, with or without smoothing.
+    not wrap around, and 156 is not taken for -100, with or without smoothing. Each label of up to 2500 rows is read.
     """
     yield loss_finding(trial)
     if GRADIENT.met_by(trial.subject) and not trial.subject.capabilities.static_shapes:

@@ -160,15 +160,20 @@ class Recipe:
             probabilities = self._exact(PROBABILITIES[self.target](rng, logits), own, dtype, capabilities)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
         labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
-        labels = labels % min(np.iinfo(self._labels).max + 1, logits.shape[1])
-        finite = np.isfinite(logits[np.arange(len(labels)), labels])
-        labels = np.where(finite, labels, logits.argmax(axis=1))
+        held = min(np.iinfo(self._labels).max + 1, logits.shape[1])
+        labels = labels % held
+        finite = np.isfinite(logits)
+        likeliest = np.where(finite[:, :held].any(axis=1), logits[:, :held].argmax(axis=1), logits.argmax(axis=1))
+        labels = np.where(finite[np.arange(len(labels)), labels], labels, likeliest)
         default = capabilities.default_ignore_index
         kind = self.ignore
         if not capabilities.ignore_index and kind not in ("none", "all"):
             kind = "default"
         if not capabilities.ignore_index and default is None:
             kind = "none"
+        if kind == "default" and capabilities.ignore_index and (default or 0) < np.iinfo(self._labels).min:
+            # Labels of this dtype cannot have the default mark.
+            kind = "outside"
         marked, sentinel = ignoring(kind, rng, labels, logits.shape[1], self._labels)
         if sentinel is None:
             return labels, default, None

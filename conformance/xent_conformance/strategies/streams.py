@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -38,6 +38,8 @@ BY_ELEMENT = 1 / 8
 CANDIDATES = 12
 #: Elements of a problem from which on it costs more than the rest of a call, so that it must be worth more.
 DEAR = 2**19
+#: The worth of a recipe in which what the stream is about does not show.
+UNTELLING = 1 / 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,8 @@ class Stream(Source):
 
     ``seed_key``, by default the name, is part of the seed: a renamed stream keeps its old name there to keep its
     problems.
+
+    ``telling`` says whether what the stream is about shows in a recipe; others are chosen less often.
 
     ``budget`` is the stream's number of examples as a share of the profile's: as many as the kill matrix shows to be
     needed (``kill_budget.py``), and enough to detect faults for which there is no mutant.
@@ -56,12 +60,17 @@ class Stream(Source):
     fixed: Mapping[str, Any] = field(default_factory=dict)
     budget: float = 1.0
     seed_key: str = ""
+    telling: Callable[[Recipe], bool] | None = None
 
     def __post_init__(self) -> None:
         """Register the stream under its name."""
         if not self.seed_key:
             object.__setattr__(self, "seed_key", self.name)
         super().__post_init__()
+
+    def definition(self) -> object:
+        """As for any source; functions of a module that is loaded twice are not the same."""
+        return {k: v for k, v in vars(self).items() if k != "telling"}
 
     def menu(self) -> Menu:
         """Factors to levels to choices."""
@@ -182,6 +191,8 @@ def _chosen(
         for row, seed in zip(drawn, seeds, strict=True)
     ]
     worth = [1 / (1 + math.prod(recipe.row_shape) * recipe.classes / DEAR) for recipe in candidates]
+    if stream.telling is not None:
+        worth = [w if stream.telling(r) else w * UNTELLING for w, r in zip(worth, candidates, strict=True)]
     return candidates[seen.take([aspects(recipe) for recipe in candidates], worth)]
 
 

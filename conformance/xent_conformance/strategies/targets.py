@@ -107,7 +107,7 @@ def ignoring(
     if kind == "a target":
         return labels, int(labels[rng.integers(rows)])
     if kind == "in range":
-        return labels, int(rng.integers(classes))
+        return labels, int(rng.integers(min(classes, np.iinfo(dtype).max + 1)))
     sentinel = -100 if kind == "default" else int(rng.choice(_outside(classes, np.iinfo(dtype))))
     marked = {
         "all": np.ones(rows, bool),
