@@ -104,3 +104,72 @@ class InfinityTakenForTheLargestNumber(NumpyTwin):
 
     def partition(self, x):
         return super().partition(np.minimum(x, np.finfo(x.dtype).max))
+
+
+LABEL = ("extremes.label-of-a-masked-class",)
+LABEL_GRADIENT = ("extremes.label-of-a-masked-class-gradient",)
+
+
+def alone(call):
+    """Whether the loss of a row reads the class of its label only."""
+    return call.probabilities is None and not call.eps
+
+
+@mutant(killed_by=LABEL)
+class LossOfMaskedLabelIsLarge(NumpyTwin):
+    """Log-probabilities are clamped to the lowest number before the label's is gathered."""
+
+    def log_probs(self, call):
+        right = super().log_probs(call)
+        return np.maximum(right, np.finfo(right.dtype).min) if alone(call) else right
+
+
+@mutant(killed_by=LABEL)
+class MaskedLabelTakenForPadding(NumpyTwin):
+    """A label whose logit is -inf is taken for a padded token: its row counts in no sum, and in no divisor."""
+
+    def read(self, purpose, logits, target, **options):
+        call = super().read(purpose, logits, target, **options)
+        if alone(call):
+            call.ignored[np.isneginf(call.x[call.rows, call.labels])] = True
+        return call
+
+
+@mutant(killed_by=LABEL)
+class InfiniteLossesLeftOutOfSums(NumpyTwin):
+    """Sum and mean leave out losses that are not finite, so that a corrupt label goes unnoticed."""
+
+    def reduced(self, call, losses):
+        if call.reduction == "none" or not alone(call):
+            return super().reduced(call, losses)
+        return super().reduced(call, np.where(np.isposinf(losses), 0, losses))
+
+
+@mutant(killed_by=LABEL)
+class InfiniteLossOfEveryRow(NumpyTwin):
+    """A flag for the whole batch says that a loss is infinite: every row gets it."""
+
+    def row_losses(self, call):
+        right = super().row_losses(call)
+        return np.full_like(right, np.inf) if alone(call) and np.isposinf(right).any() else right
+
+
+@mutant(killed_by=LABEL_GRADIENT)
+class NoGradientOfInfiniteLosses(NumpyTwin):
+    """backward skips rows whose loss is not finite, as gradient scalers skip whole steps."""
+
+    def row_gradient(self, call):
+        right = super().row_gradient(call)
+        return np.where(np.isposinf(self.row_losses(call))[:, None], 0, right)
+
+
+@mutant(killed_by=LABEL_GRADIENT)
+class LogSumExpFromTheStoredLoss(NumpyTwin):
+    """backward recovers logsumexp as x_t plus the stored loss: -inf plus inf is nan."""
+
+    def row_gradient(self, call):
+        right = super().row_gradient(call)
+        if not alone(call):
+            return right
+        lost = np.isnan(call.x[call.rows, call.labels] + self.row_losses(call))
+        return np.where(lost[:, None], np.nan, right)

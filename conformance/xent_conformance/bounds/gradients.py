@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from xent_conformance.bounds import Bounds
 
 
-def of_logits(bounds: Bounds) -> F64Array:
-    """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
-    mapped = of_mapped_logits(bounds)
+def of_logits(bounds: Bounds, *, infinite: bool = False) -> F64Array:
+    """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share.
+
+    ``infinite``: also of rows whose loss is inf, because a class with a share has a logit of -inf.
+    """
+    mapped = of_mapped_logits(bounds, infinite=infinite)
     if not bounds.problem.maps_logits:
         return mapped
     # The gradient of the logits that the loss sees may be stored, and so is its product with their slope.
@@ -33,7 +36,7 @@ def of_logits(bounds: Bounds) -> F64Array:
     return np.asarray(np.where(mapped == 0, 0.0, tolerance))
 
 
-def of_mapped_logits(bounds: Bounds) -> F64Array:
+def of_mapped_logits(bounds: Bounds, *, infinite: bool = False) -> F64Array:
     """The same for the logits after any scale and cap."""
     model, q, mass = bounds.model, bounds.shares, bounds.mass[:, None]
     p = bounds.parts.p
@@ -60,7 +63,8 @@ def of_mapped_logits(bounds: Bounds) -> F64Array:
     if bounds.divides_by_zero and bounds.answer.any_row_left:
         return np.full_like(tolerance, math.inf)
     counted = ~bounds.answer.form.ignored[:, None]
-    judged = np.isfinite(np.asarray(bounds.answer.row_losses).astype(np.float64))[:, None]
+    losses = np.asarray(bounds.answer.row_losses).astype(np.float64)
+    judged = (np.isfinite(losses) | (infinite & np.isposinf(losses)))[:, None]
     judged = judged & ~(logit_map.overflowing(bounds.parts)[:, None] & counted)
     moved = counted if bounds.problem.lse_square_scale else mass > 0
     return np.asarray(np.where(judged, np.where(moved, tolerance, 0.0), math.inf))

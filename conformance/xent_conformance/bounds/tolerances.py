@@ -167,6 +167,11 @@ class Bounds:
         return gradients.of_logits(self)
 
     @cached_property
+    def grad_logits_of_infinite_losses(self) -> F64Array:
+        """The same, but finite also in rows whose loss is inf because of a logit of -inf."""
+        return gradients.of_logits(self, infinite=True)
+
+    @cached_property
     def grad_target(self) -> F64Array:
         """Tolerance of the gradient of probability targets, (rows, C)."""
         return gradients.of_target(self)
