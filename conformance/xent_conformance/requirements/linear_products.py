@@ -12,9 +12,12 @@ from xent_conformance.calling.calls import Factors, linear_backward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
-from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH
+from xent_conformance.oracle.arithmetic import LONGDOUBLE, WIDE_ENOUGH, RealArray
 from xent_conformance.problem import F64Array
 from xent_conformance.requirements.agreement import effect_of
+
+#: Sums that are smaller than this share of the sum of their magnitudes are computed with more digits.
+CANCELLED = 2.0**-20
 
 
 def exact_enough(trial: Trial) -> bool:
@@ -54,9 +57,24 @@ class _Product:
         size, factor = np.abs(np.asarray(gradient, dtype=np.float64)), np.abs(plain)
         terms, u = gradient.shape[1], model.u_r if over_rows else model.u_a
         relative = terms * u / (1 - terms * u) + model.u_o if terms * u < 1 else np.inf
-        self.exact = Exact(*LONGDOUBLE.split(gradient @ LONGDOUBLE.array(plain)))
-        rounding = relative * (size @ factor) + model.u_o * np.abs(self.exact.value)
+        sums = size @ factor
+        self.exact = Exact(*LONGDOUBLE.split(_product(gradient, plain, sums, exact=bounds.problem.dtype == "float64")))
+        rounding = relative * sums + model.u_o * np.abs(self.exact.value)
         self.bound = np.asarray(tolerance @ factor + rounding + model.eta * (1 + terms))
+
+
+def _product(gradient: RealArray, right: F64Array, sums: F64Array, *, exact: bool) -> RealArray:
+    """G M in longdouble, with ``sums`` |G| |M|; unless it must be ``exact``, only where terms cancel.
+
+    The product in float64, by BLAS, takes a tenth of the time and is accurate enough for narrower gradients.
+    """
+    wide = LONGDOUBLE.array(right)
+    if exact:
+        return np.asarray(gradient @ wide)
+    found = LONGDOUBLE.array(np.asarray(gradient, dtype=np.float64) @ right)
+    columns = (np.abs(found) < CANCELLED * sums).any(axis=0)
+    found[:, columns] = gradient @ wide[:, columns]
+    return found
 
 
 def _shared_products(trial: Trial, factors: Factors) -> dict[str, _Product]:
