@@ -102,11 +102,13 @@ class Arrays:
         back: Makes a NumPy array from an array of the framework.
         one_hot: One-hot rows for logits and class indices, with the shape and dtype of the logits. Its source is part
             of scripts.
+        number: Makes an array of a Python float, where the framework takes one for an array; None where it does not.
     """
 
     convert: Callable[[npt.NDArray[Any]], Any]
     back: Callable[[Any], npt.NDArray[Any]]
     one_hot: Callable[[Any, Any], Any]
+    number: Callable[[float], Any] | None = None
 
     def distributions(self, logits: Any, target: Any) -> Any:
         """The target if it has probabilities, or else one-hot rows; raises what ``validation`` does for bad labels."""
@@ -154,7 +156,7 @@ def plugged(
         check()
         result = made(*given, **options)
         check()
-        return result
+        return arrays.number(result) if type(result) is float and arrays.number is not None else result
 
     if known is None:
         if what.name == "cross_entropy":

@@ -278,7 +278,7 @@ def from_callable(
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    arrays = callables.Arrays(np.asarray, np.asarray, one_hot)
+    arrays = callables.Arrays(np.asarray, np.asarray, one_hot, np.float64)
     found = callables.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
     kind: Any = CallableBackend
     if found.form != "cross_entropy":

@@ -10,6 +10,7 @@ import pytest
 
 from xent_backends import callable_script, callable_signature, callables, numpy_cross_entropy
 from xent_backends.numpy_backend import from_callable
+from xent_conformance import judge
 from xent_conformance.interface import BackendUnavailableError
 
 OPTIONS = ("weight", "ignore_index", "label_smoothing")
@@ -41,6 +42,21 @@ def test_missing_parameters_are_unclaimed() -> None:
     claimed = from_callable(minimal, spec="numpy:losses.minimal").capabilities
     assert not any(getattr(claimed, option) for option in OPTIONS)
     assert (claimed.reductions, claimed.default_ignore_index) == (("mean",), None)
+
+
+def test_a_python_float_is_an_array_of_float64() -> None:
+    """As NumPy has it; the wrong dtype for other logits is a failure and does not end the run."""
+
+    def loss(logits: Any, target: Any) -> float:
+        return float(minimal(logits, target))
+
+    adapter = from_callable(loss, spec="numpy:losses.loss")
+    assert adapter.capabilities.logits_dtypes == ("float32", "float64")
+    result = adapter.cross_entropy(np.zeros((1, 2)), np.array([0]), reduction="mean")
+    assert (result, result.dtype) == (np.log(2), np.float64)
+    chosen = {"profile": "quick", "only": ("dtypes.output", "identities.softplus", "accuracy.loss")}
+    result = judge(loss, framework="numpy", dtypes="float32", **chosen)
+    assert [failure.requirement for failure in result.failures] == ["dtypes.output"]
 
 
 def test_the_only_reduction_is_not_passed_to_a_callable_without_one() -> None:

@@ -247,4 +247,6 @@ def _dtype_of(array: AnyArray) -> np.dtype[Any]:
 
 def _describe(value: Any) -> str:
     name = name_of(type(value))
+    if type(value) is tuple:
+        return f"a tuple of {len(value)} values"
     return f"{name} ({printable(repr(value))})" if type(value) in (int, float, str, bool) else name

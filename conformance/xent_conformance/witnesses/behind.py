@@ -7,6 +7,7 @@ that is least similar to a witness is reduced too, since two faults may show in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -206,7 +207,8 @@ def _needed(
         if any(f.failed for f in made):
             return Shown.FAILS if any(f.failed and f.signature == finding.signature for f in made) else Shown.UNCLEAR
         if not any(f.exercised for f in made):
-            return Shown.NOTHING
+            # A comparison of zeros says nothing about a small error, but an exception or nan would have been seen.
+            return Shown.PASSES if made and math.isinf(finding.ratio) else Shown.NOTHING
         return Shown.PASSES if max(f.ratio for f in made) < CLEARLY else Shown.UNCLEAR
 
     with hurried(executor) if lost else nullcontext():
