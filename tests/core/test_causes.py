@@ -159,6 +159,15 @@ def test_an_exception_after_other_calls_is_part_of_what_depends_on_them():
     assert len(grouped(*lines[1:])) == 2
 
 
+def test_rows_that_count_differently_are_the_same_fact_where_another_one_is_undecided():
+    """A comparison of an unbatched row with a batch of one cannot say whether it needs the unbatched row."""
+    whole = failure("class weights", "reduction mean", "unbatched")
+    part = failure("class weights", "reduction mean", undecided=("unbatched",))
+    other = failure("reduction mean", "every row ignored", "ignored rows")
+    lines = [*(verdict(name, whole) for name in "ab"), verdict("part", part), *(verdict(n, other) for n in "xyz")]
+    assert sorted(grouped(*lines), key=len) == [{"a", "b", "part"}, {"x", "y", "z"}]
+
+
 def test_a_cache_by_address_is_no_stray_read_and_is_said_by_calls_one_after_the_other():
     """A result that once changed with the memory around the inputs, of a backend that remembers earlier calls."""
     once = verdict("once", failure(kind="stray-read", got="target", intermittent=True))

@@ -15,7 +15,15 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from xent_conformance.records.instances import AS_FLOAT32, STATE, STRAY_READ, WRONG_NUMBER, Instance
+from xent_conformance.records.instances import (
+    AS_FLOAT32,
+    DIFFERENTLY,
+    STATE,
+    STRAY_READ,
+    UNEQUAL,
+    WRONG_NUMBER,
+    Instance,
+)
 from xent_conformance.records.lines import Failure
 from xent_conformance.records.situations import Weight, fact, is_size, must_be_said
 from xent_conformance.records.status import Level
@@ -171,6 +179,8 @@ def _difference(cause: Instance, failure: Instance) -> float:
     the cause does not; the constants of this module are the weights.
     """
     lacking, further = cause.needed - failure.has, failure.needed - cause.has
+    if DIFFERENTLY in cause.needed:
+        further -= UNEQUAL
     unknown = lacking & failure.undecided
     lacking -= unknown
     more = _weight(further, FURTHER)

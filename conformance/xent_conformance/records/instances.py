@@ -98,7 +98,7 @@ class Instance:
     @cached_property
     def has(self) -> frozenset[str]:
         """The needed facts and all facts that they imply."""
-        return self.needed | implied(self.needed)
+        return self.needed | implied(self.needed) | ({DIFFERENTLY} if self.needed & UNEQUAL else set())
 
     @cached_property
     def undecided(self) -> frozenset[str]:
