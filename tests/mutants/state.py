@@ -185,6 +185,16 @@ class CallKeptOnTheObject(NumpyTwin):
         return super().row_gradient(replace(call, x=self._rows))
 
 
+@mutant(killed_by=("purity.threads",))
+class LogitsKeptOnTheObjectForTheLoss(NumpyTwin):
+    """Where no gradient is asked for, the second of two passes reads the logits that the object had last."""
+
+    def cross_entropy(self, logits, target, **options):
+        self._logits = logits
+        loss = super().cross_entropy(logits, target, **options)
+        return loss if self._logits is logits else super().cross_entropy(self._logits, target, **options)
+
+
 @mutant(killed_by=("purity.surroundings",))
 class DrawsFromTheGlobalGenerator(NumpyTwin):
     """Sampling that is off by default still draws its numbers: everybody else's random numbers change."""
