@@ -11,7 +11,7 @@ import pytest
 
 from xent_conformance import judge
 from xent_conformance.loading.callables import framework_of
-from xent_conformance.loading.errors import NoBackendError, UsageError
+from xent_conformance.loading.errors import BrokenBackendError, NoBackendError, UsageError
 from xent_conformance.loading.files import takes_arrays
 from xent_conformance.loading.loader import file_in, load
 
@@ -72,6 +72,14 @@ def test_the_script_of_a_callable_in_a_file_finds_it(kernel, tmp_path, named, co
     script.write_text(cause.shown.failure.reproducer)
     done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()[-1]) == (1, "WRONG"), done.stderr
+
+
+def test_a_callable_that_returns_no_array_says_whose_arrays_it_was_given(kernel):
+    kernel.write_text("import numpy as np\n\n\ndef loss(logits, target):\n    return None, 1.0\n")
+    for spec, hinted in ((f"{kernel}:loss", True), (f"numpy:{kernel}:loss", False)):
+        with pytest.raises(BrokenBackendError, match="returned a tuple of 2 values for loss") as raised:
+            judge(spec, in_process=True)
+        assert (f"on arrays of numpy, which its file imports: FRAMEWORK:{spec}" in str(raised.value)) is hinted
 
 
 def test_a_class_of_adapters_is_instantiated(tmp_path):

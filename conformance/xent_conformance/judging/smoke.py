@@ -52,7 +52,18 @@ def first_call(description: Description, executor: Executor) -> Invocation:
         if wrong is None:
             return call
         first = first or wrong
-    raise BrokenBackendError(f"{description.spec}: no result can be judged: {first}")
+    raise BrokenBackendError(f"{description.spec}: no result can be judged: {first}{_hint(description)}")
+
+
+def _hint(description: Description) -> str:
+    """That the framework of a callable in a file was taken from its imports, for a message; empty if it was named."""
+    origin = description.origin
+    if origin is None or origin.kind != "callable" or origin.spec.startswith(f"{origin.place}:"):
+        return ""
+    return (
+        f"; it is taken for a callable on arrays of {origin.place}, which its file imports:"
+        f" FRAMEWORK:{origin.spec} says otherwise"
+    )
 
 
 def _wrong(description: Description, executor: Executor, call: Invocation, problem: Problem) -> str | None:
