@@ -237,6 +237,26 @@ def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_hol
     assert small.message.startswith("1 rows accepted")
 
 
+def test_reducing_ends_in_time_where_each_call_is_slow(monkeypatch):
+    """What is as small as it became by then is shown, and that the time ran out is said."""
+    clock, everything = iter(range(0, 10**6, 40)), []
+
+    def found(requirement, trial):
+        everything.append(trial.problem)
+        rows = trial.problem.rows
+        return [Accepted(quantity="rows", calls=(forward(trial.problem),), what=f"{rows} rows", got="")]
+
+    monkeypatch.setattr(reduction, "findings", found)
+    monkeypatch.setattr(reduction, "monotonic", lambda: next(clock))
+    subject = Subject.of(NumpyBackend(), "float32")
+    large = Problem(np.ones((64, 9), np.float32), np.zeros(64, np.int64), reduction="sum")
+    failing = Failing(Trial(subject, large), *found(None, Trial(subject, large)))
+    small = reduction.reduce(load()["accuracy.loss"], subject, failing)
+    assert small.message == f"{small.problem.rows} rows accepted by cross_entropy:  (reducing stopped after 90 s)"
+    assert small.problem.logits.size < large.logits.size
+    assert len(everything) < 40
+
+
 def test_reducing_stays_within_what_is_claimed():
     """Without the reduction that reducing prefers, and with targets that must be distributions."""
     everything = NumpyBackend().capabilities

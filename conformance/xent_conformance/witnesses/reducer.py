@@ -2,7 +2,7 @@
 
 It works on the concrete problem: it drops rows and classes, neutralises options, and moves values towards small
 integers (see ``simplifications``). A change is retained if the requirement still fails. The number of tries is limited
-and not the time, so that a witness does not depend on how busy the machine is; if each failure costs a process, the
+rather than the time, so that a witness does not depend on how busy the machine is; if each failure costs a process, the
 smallest problems are tried first.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from xent_conformance.witnesses.script import script
 CLEAR = 8.0
 #: Most tries for reducing a stray read.
 LIMIT_STRAY = 40
+#: Most seconds that reducing may take. Only where each call takes a large part of a second is that less than the tries
+#: that are allowed, which do not depend on how busy the machine is.
+MOST_SECONDS = 90.0
 #: How often a failing problem is judged again before it is reduced, since an intermittent failure cannot be reduced;
 #: and how many more times if it did not fail in all of them.
 AGAIN, MORE = 2, 8
@@ -35,7 +39,7 @@ class Witness:
     """A reduced failing problem, which failed ``seen`` of the ``tries`` times that it was judged.
 
     ``reductions`` is the number of problems that were tried; ``before`` are calls without which it does not fail in a
-    new process. ``stopped``: the time ran out before it was as small as possible.
+    new process. ``stopped``: the seconds after which reducing ended before it was as small as possible, otherwise 0.
     """
 
     problem: Problem
@@ -44,7 +48,7 @@ class Witness:
     tries: int = 1
     reductions: int = 0
     before: tuple[Invocation, ...] = ()
-    stopped: bool = False
+    stopped: float = 0.0
 
     @property
     def sometimes(self) -> bool:
@@ -57,7 +61,7 @@ class Witness:
         notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
-        notes += [f" (reducing stopped after {SECONDS:g} s)"] if self.stopped else []
+        notes += [f" (reducing stopped after {self.stopped:g} s)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
     def script(self, requirement: Requirement, subject: Subject) -> str:
@@ -123,12 +127,15 @@ def _reduced(
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within)
     if isinstance(original, Lost):
         lost = reduce_lost(subject.executor, original, worst, partial(reducing, costly=True))
-        return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries, stopped=lost.stopped)
-    latest = original
+        return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries, stopped=SECONDS * lost.stopped)
+    latest, stopped, deadline = original, 0.0, monotonic() + MOST_SECONDS
 
     def still_fails(candidate: Problem) -> bool:
         """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
-        nonlocal latest
+        nonlocal latest, stopped
+        if monotonic() > deadline:
+            stopped = MOST_SECONDS
+            return False
         # More than once: on a small problem, two calls that must agree may disagree by chance.
         wanted = min(original.ratio, CLEAR)
         for _ in range(AGAIN):
@@ -148,7 +155,7 @@ def _reduced(
     reducer = reducing(still_fails, costly=stray)
     small = reducer.run(_row_of(failing))
     # If it does not fail this time, the latest failure of the small problem, not that of the original one.
-    return Witness(small, worst(small) or latest, reductions=reducer.tries)
+    return Witness(small, worst(small) or latest, reductions=reducer.tries, stopped=stopped)
 
 
 def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
