@@ -36,6 +36,10 @@ def drawn():
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
+    for other in (np.float16, np.float64):
+        weight, shares = np.array([1, 2, 0.5], other), np.array([[1, 0, 0], [0, 1, 0]], other)
+        yield Problem(np.zeros((2, 3), np.float32), np.array([0, 1]), weight=weight)
+        yield Problem(np.zeros((2, 3), np.float32), shares)
     yield Problem(np.zeros((20_000, 2), np.float32), np.zeros(20_000, np.int64))
     yield Problem(np.zeros((1, 20_000), np.float32), np.zeros(1, np.int64))
 

@@ -105,10 +105,13 @@ class Correct(NumpyTwin):
 
 
 class StoresResults(Correct):
-    """Knows the dtype of the logits of the call, to round to it what is stored on the way."""
+    """Knows the dtype of the call's operands, to round to it what is stored on the way.
+
+    That is the dtype of the logits, or float32 or a wider one if class weights or probabilities have another.
+    """
 
     def stored(self, values: Array) -> Array:
-        """Values as they are read back from a tensor of the logits' dtype."""
+        """Values as they are read back from a tensor of that dtype."""
         return values.astype(self.dtype).astype(values.dtype)
 
     def by_row(self, array: Array) -> Array:
@@ -117,8 +120,10 @@ class StoresResults(Correct):
 
     def read(self, purpose: str, logits: Array, target: Array, *arguments: Any, **options: Any) -> Call:
         call = super().read(purpose, logits, target, *arguments, **options)
-        # Probabilities may have another one.
-        self.dtype = logits.dtype
+        operands = [logits, *(a for a in (options.get("weight"), target) if a is not None and a.dtype.name in FLOATING)]
+        mixed = any(array.dtype != logits.dtype for array in operands)
+        wide = np.float64 if any(array.dtype == np.float64 for array in operands) else np.float32
+        self.dtype = np.dtype(wide) if mixed else logits.dtype
         return call
 
 

@@ -108,7 +108,7 @@ FAULTS = [
         "returns a gradient for which * is the matrix product",
         when="False",
         methods=_vjp("return found._replace(grad_logits=np.asmatrix(found.grad_logits))"),
-        verdicts={"gradients.logits": "fail", "purity.no-state": "vacuous", "purity.threads": "vacuous"},
+        verdicts={"gradients.logits": "fail", "purity.no-state": "vacuous"},
         everywhere=True,
         message="returned matrix for grad_logits, expected a plain array",
     ),

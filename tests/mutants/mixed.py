@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from mutants.catalogue import mutant
@@ -104,9 +102,7 @@ class WideWeightsOfSmoothingForgotten(MixedTwin):
 class WideLossTwin(Extras):
     """Declares a loss in float32, whatever the dtype of the logits."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.capabilities = replace(self.capabilities, conventions=Conventions(output_dtype="float32"))
+    claims = dict.fromkeys(("conventions",), Conventions(output_dtype="float32"))
 
     def cast(self, array, logits):
         return array.astype(np.float32)

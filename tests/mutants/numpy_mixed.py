@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from mutants.numpy_checks import FLOATING
@@ -14,9 +13,7 @@ from xent_conformance.interface import Vjp
 class Mixed(NumpyTwin):
     """Operands are converted to the format of the intermediate values; the gradient of targets has their own dtype."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.capabilities = replace(self.capabilities, weight_dtypes=FLOATING, probability_dtypes=FLOATING)
+    claims = dict.fromkeys(("weight_dtypes", "probability_dtypes"), FLOATING)
 
     def read(self, purpose: str, logits: Array, target: Array, *arguments: Any, **options: Any) -> Call:
         if target.dtype.name in FLOATING and logits.dtype.name in FLOATING:

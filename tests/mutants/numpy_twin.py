@@ -24,11 +24,14 @@ class NumpyTwin(Rows):
     device = "cpu"
     #: What it declares of its arithmetic; a mutant may declare less.
     precision = Precision()
-    #: What it claims beside the rest.
+    #: What it claims beside what its bases claim.
     claims: Mapping[str, Any] = {}
 
     def __init__(self, name: str = "numpy-twin", dtypes: tuple[str, ...] = FLOATING) -> None:
         self.name = name
+        further: dict[str, Any] = {}
+        for kind in reversed(type(self).__mro__):
+            further |= vars(kind).get("claims", {})
         self.capabilities = Capabilities(
             logits_dtypes=dtypes,
             target_dtypes=INDICES,
@@ -40,7 +43,7 @@ class NumpyTwin(Rows):
             unbatched=True,
             spatial=True,
             precision=self.precision,
-            **self.claims,
+            **further,
         )
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
