@@ -1,6 +1,6 @@
 """The table of what judging costs, as Markdown: each figure as a ratio to another one of the same run.
 
-    python benchmarks/table.py                      all parts, about ten minutes on two idle processors
+    python benchmarks/table.py                      all parts
     python benchmarks/table.py --only rows,sizes    some parts
     python benchmarks/table.py --profiles quick     runs and scaling with the quick profile alone
 
