@@ -1,4 +1,4 @@
-"""Restricting a problem to some of its rows, positions or classes."""
+"""Restricting a problem to some of its rows, positions or classes, or to one dtype."""
 
 from __future__ import annotations
 
@@ -98,3 +98,8 @@ def _relabelled(problem: Problem, fewer: Problem, classes: npt.NDArray[np.intp])
 def _or_first(moved: int, label: int) -> int:
     """The new label, or the first class if its class was removed."""
     return 0 if moved < 0 <= label else moved
+
+
+def in_the_dtype_of_the_logits(problem: Problem, array: str) -> Problem:
+    """The problem with an array in the dtype of the logits, rounded to it where that is narrower."""
+    return problem.with_(**{array: getattr(problem, array).astype(problem.logits.dtype, order="K")})

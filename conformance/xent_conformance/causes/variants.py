@@ -11,7 +11,7 @@ from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import CLASSES, LOGITS, ROWS, facts
 from xent_conformance.problem import EXTRAS, Problem, array_of
-from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
+from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
@@ -55,10 +55,8 @@ def _contiguous(array: str) -> Variants:
 
 
 def _of_the_logits(array: str) -> Variants:
-    """With an array in the dtype of the logits, rounded to it where that is narrower."""
-
     def make(problem: Problem) -> Iterator[Problem | None]:
-        yield problem.with_(**{array: getattr(problem, array).astype(problem.logits.dtype, order="K")})
+        yield in_the_dtype_of_the_logits(problem, array)
 
     return make
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, backward, forward, second_order
 from xent_conformance.formats import rounded
-from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention
+from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention, WrongForm
 from xent_conformance.judging.subject import GRADIENT
-from xent_conformance.judging.trial import Trial
+from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
 from xent_conformance.precision import Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
@@ -57,6 +57,21 @@ def nll_finding(trial: Trial) -> Compared:
     (term,) = primitive_of(trial, "log_softmax").terms
     log_softmax = term.beside_exact()
     return log_softmax if log_softmax.failed else finding
+
+
+def form_finding(
+    trial: Trial, call: Invocation, name: str, dtypes: Sequence[str], shape: tuple[int, ...] | None = None
+) -> Finding:
+    """Whether a returned array has one of some dtypes, and a shape if one is given."""
+    outcome = trial.outcome(call)
+    spoiled = spoiling(outcome, name, call, trial.problem)
+    if spoiled is not None:
+        return spoiled
+    array, shown = outcome.arrays[name], "" if shape is None else f" {shape}"
+    if array.dtype.name in dtypes and shape in (None, array.shape):
+        return Held(quantity=name, calls=(call,))
+    got = array.dtype.name if shape is None else f"{array.dtype.name} {array.shape}"
+    return WrongForm(quantity=name, calls=(call,), got=got, expected=f"{' or '.join(dtypes)}{shown}")
 
 
 def function_gradient_finding(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> Finding:

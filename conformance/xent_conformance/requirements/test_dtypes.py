@@ -7,16 +7,16 @@ from itertools import product
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of
-from xent_conformance.judging.findings import Accepted, Finding, Held, WrongForm, WrongMessage
+from xent_conformance.judging.findings import Accepted, Finding, Held, WrongMessage
 from xent_conformance.judging.subject import (
     GRADIENT,
     Subject,
 )
-from xent_conformance.judging.trial import Trial, spoiling
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import form_finding, gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import exact_labels, repeated
 from xent_conformance.requirements.twins import problem_of
@@ -251,19 +251,6 @@ def _expected_dtype(trial: Trial) -> str:
     return "float32" if always_float32 else trial.problem.dtype
 
 
-def _form(trial: Trial, call: Invocation, name: str, shape: tuple[int, ...], dtype: str) -> Finding:
-    """Whether a returned array has its shape and dtype."""
-    outcome = trial.outcome(call)
-    spoiled = spoiling(outcome, name, call, trial.problem)
-    if spoiled is not None:
-        return spoiled
-    array = outcome.arrays[name]
-    if array.shape == shape and array.dtype.name == dtype:
-        return Held(quantity=name, calls=(call,))
-    got, expected = f"{array.dtype.name} {array.shape}", f"{dtype} {shape}"
-    return WrongForm(quantity=name, calls=(call,), got=got, expected=expected)
-
-
 @requirement(
     "dtypes.output",
     "shape and dtype of the loss",
@@ -277,14 +264,14 @@ def test_loss_has_its_shape_and_dtype(trial: Trial) -> Iterator[Finding]:
     """The loss has the dtype of the logits (or the declared one), and the shape of the rows for none, () for sum and
     mean, also with the options of language models.
     """
-    yield _form(trial, forward(trial.problem), "loss", trial.loss_shape(), _expected_dtype(trial))
+    yield form_finding(trial, forward(trial.problem), "loss", [_expected_dtype(trial)], trial.loss_shape())
 
 
 @requirement("dtypes.gradient-output", "shape and dtype of the gradient", source=OUTPUT, needs=[GRADIENT])
 def test_gradient_has_the_shape_and_dtype_of_the_logits(trial: Trial) -> Iterator[Finding]:
     """The gradient of the logits has their shape and dtype, also with the options of language models."""
     call = backward(trial.problem)
-    yield _form(trial, call, "grad_logits", trial.problem.logits.shape, trial.problem.dtype)
+    yield form_finding(trial, call, "grad_logits", [trial.problem.dtype], trial.problem.logits.shape)
 
 
 @requirement(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import FLOATING
-from xent_conformance.judging.findings import Finding, Held, WrongForm
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, Need, Subject
-from xent_conformance.judging.trial import Trial, spoiling
-from xent_conformance.requirements.checks import gradient_findings, loss_finding
+from xent_conformance.judging.trial import Trial
+from xent_conformance.requirements.checks import form_finding, gradient_findings, loss_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.situations import MIXED_DTYPES
 
@@ -41,18 +41,6 @@ def _dtypes_of_the_loss(trial: Trial) -> tuple[str, ...]:
     return tuple(dict.fromkeys(allowed))
 
 
-def _form(trial: Trial, call: Invocation, name: str, dtypes: tuple[str, ...]) -> Finding:
-    """Whether a returned array has one of some dtypes."""
-    outcome = trial.outcome(call)
-    spoiled = spoiling(outcome, name, call, trial.problem)
-    if spoiled is not None:
-        return spoiled
-    got = outcome.arrays[name].dtype.name
-    if got in dtypes:
-        return Held(quantity=name, calls=(call,))
-    return WrongForm(quantity=name, calls=(call,), got=got, expected=" or ".join(dtypes))
-
-
 @requirement(
     "dtypes.mixed",
     "weights and probabilities in another dtype",
@@ -70,7 +58,7 @@ def test_operands_of_another_dtype_give_the_loss(trial: Trial) -> Iterator[Findi
     """
     if not trial.problem.mixed_dtypes():
         return
-    yield _form(trial, forward(trial.problem), "loss", _dtypes_of_the_loss(trial))
+    yield form_finding(trial, forward(trial.problem), "loss", _dtypes_of_the_loss(trial))
     yield loss_finding(trial)
 
 
@@ -87,7 +75,7 @@ def test_operands_of_another_dtype_give_the_gradient(trial: Trial) -> Iterator[F
     problem, call = trial.problem, backward(trial.problem)
     if not problem.mixed_dtypes():
         return
-    yield _form(trial, call, "grad_logits", (problem.dtype,))
+    yield form_finding(trial, call, "grad_logits", (problem.dtype,))
     if problem.has_probabilities and "grad_target" in trial.outcome(call).arrays:
-        yield _form(trial, call, "grad_target", (problem.target.dtype.name,))
+        yield form_finding(trial, call, "grad_target", (problem.target.dtype.name,))
     yield from gradient_findings(trial)

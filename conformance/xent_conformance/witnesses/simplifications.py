@@ -11,7 +11,7 @@ import numpy.typing as npt
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
-from xent_conformance.subproblems import MATRIX, keep_classes, keep_places, keep_rows
+from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 #: Arrays with at most this many elements that are not neutral are simplified element by element.
 SMALL = 48
@@ -57,7 +57,7 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
         yield _with_weight(problem, np.ones(problem.classes))
     for name in (claim.removesuffix("_dtypes") for claim in problem.mixed_dtypes()):
         field = "weight" if name == "weight" else "target"
-        yield problem.with_(**{field: getattr(problem, field).astype(problem.logits.dtype, order="K")})
+        yield in_the_dtype_of_the_logits(problem, field)
     if problem.label_smoothing:
         yield problem.with_(label_smoothing=0.0)
         yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None

@@ -77,7 +77,7 @@ class NotRepeatable(Repeated):
         return [
             *lines,
             "    second = answer()",
-            "    wrong = [(a.shape, a.tobytes()) for a in first] != [(a.shape, a.tobytes()) for a in second]",
+            f"    wrong = {_bits('first')} != {_bits('second')}",
             "    if wrong:",
             "        break",
             "print(f'first\\n{first}\\nlater\\n{second}')",
@@ -104,7 +104,7 @@ class NotReadAnew(Repeated):
         return [
             *lines,
             "got = answer_before()",
-            "wrong = [(a.shape, a.tobytes()) for a in got] != [(a.shape, a.tobytes()) for a in expected]",
+            f"wrong = {_bits('got')} != {_bits('expected')}",
             "print(f'with arrays changed in place\\n{got}\\nwith new arrays of the same content\\n{expected}')",
         ]
 
@@ -129,16 +129,21 @@ class NotThreadSafe(Repeated):
         return [
             *lines,
             f"answers = [{', '.join(f'answer_{number}' for number in range(len(calls)))}]",
-            "alone = [[(a.shape, a.tobytes()) for a in answer()] for answer in answers]",
+            f"alone = [{_bits('answer()')} for answer in answers]",
             "def differs(number):",
             "    answer, expected = answers[number], alone[number]",
-            f"    return any([(a.shape, a.tobytes()) for a in answer()] != expected for _ in range({ROUNDS}))",
+            f"    return any({_bits('answer()')} != expected for _ in range({ROUNDS}))",
             "sys.setswitchinterval(1e-6)",
             "with ThreadPoolExecutor(len(answers)) as pool:",
             "    different = list(pool.map(differs, range(len(answers))))",
             "print(f'{sum(different)} of {len(answers)} calls return something else in threads than alone')",
             "wrong = any(different)",
         ]
+
+
+def _bits(results: str) -> str:
+    """The expression for shapes and bytes of results, which are equal only for bitwise equal results."""
+    return f"[(a.shape, a.tobytes()) for a in {results}]"
 
 
 def _answer(name: str, call: ScriptCall) -> list[str]:
