@@ -18,7 +18,7 @@ from xent_conformance.oracle import Answer
 from xent_conformance.oracle.arithmetic import ARB, FLOAT64
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
-from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.broad import FORMS
 from xent_conformance.strategies.streams import Draw, recipes_of
 
 NAMES = ("logsumexp", "token-log-probs", "entropy")

@@ -26,8 +26,8 @@ from xent_conformance.problem_data import from_data, from_literals, to_data, tra
 from xent_conformance.records import plain
 from xent_conformance.records.lines import ProblemLine
 from xent_conformance.strategies import EVERYTHING
+from xent_conformance.strategies.language_models import LANGUAGE_MODELS
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.situations import LANGUAGE_MODELS
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
 VALUES = {"divisor": 12.5, "lse_square_scale": 0.375, "logit_scale": 1.7, "softcap": 3.3}

@@ -24,7 +24,7 @@ from xent_conformance.problem_data import TRAITS, from_data, from_literals, to_d
 from xent_conformance.requirements.registry import load
 from xent_conformance.requirements.test_dtypes_mixed import MIXED, promoted
 from xent_conformance.strategies import EVERYTHING
-from xent_conformance.strategies.situations import MIXED_DTYPES
+from xent_conformance.strategies.operand_dtypes import MIXED_DTYPES
 from xent_conformance.strategies.streams import Draw, recipes_of
 
 ALL = replace(EVERYTHING, weight_dtypes=FLOATING, probability_dtypes=FLOATING)

@@ -15,11 +15,12 @@ from xent_conformance.interface import Capabilities
 from xent_conformance.oracle import Answer
 from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING, problems
+from xent_conformance.strategies.broad import SIZES
 from xent_conformance.strategies.covering import covering_array
 from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.menu import ANY_SIZE
+from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES
 from xent_conformance.strategies.recipe import Recipe, label_dtype
-from xent_conformance.strategies.situations import LABEL_DTYPES, SIZES
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import IGNORED, JOINT, Draw, recipes_of
 

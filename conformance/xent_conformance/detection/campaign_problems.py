@@ -11,15 +11,10 @@ import numpy.typing as npt
 from xent_conformance.formats import dtype_of, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
-from xent_conformance.strategies.situations import (
-    CONFIDENT,
-    COTANGENTS,
-    EXTREME,
-    LABEL_DTYPES,
-    LANGUAGE_MODELS,
-    MIXED_DTYPES,
-    SIZES,
-)
+from xent_conformance.strategies.broad import CONFIDENT, SIZES
+from xent_conformance.strategies.language_models import LANGUAGE_MODELS
+from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES, MIXED_DTYPES
+from xent_conformance.strategies.situations import COTANGENTS, EXTREME
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
 #: Number of drawn problems of each stream for each dtype and seed.

@@ -16,8 +16,8 @@ from xent_conformance.judging.stray_reads import explained
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.problem import Problem
+from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES
 from xent_conformance.strategies.recipe import Recipe
-from xent_conformance.strategies.situations import LABEL_DTYPES
 from xent_conformance.strategies.sources import Listed
 from xent_conformance.strategies.streams import Stream, recipes_of
 

@@ -25,7 +25,7 @@ from xent_conformance.requirements.checks import (
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.requirements.twins import in_twos, problem_of
-from xent_conformance.strategies.situations import SIZES
+from xent_conformance.strategies.broad import SIZES
 from xent_conformance.strategies.sources import listed
 
 

@@ -20,7 +20,8 @@ from xent_conformance.requirements.checks import form_finding, gradient_finding,
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import exact_labels, repeated
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strategies.situations import LABEL_DTYPES, OPTIONS
+from xent_conformance.strategies.language_models import OPTIONS
+from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 

@@ -11,7 +11,7 @@ from xent_conformance.judging.subject import GRADIENT, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements.checks import form_finding, gradient_findings, loss_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.strategies.situations import MIXED_DTYPES
+from xent_conformance.strategies.operand_dtypes import MIXED_DTYPES
 
 
 def _takes_others(subject: Subject) -> bool:

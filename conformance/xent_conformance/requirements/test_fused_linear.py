@@ -15,8 +15,8 @@ from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
+from xent_conformance.strategies.language_models import LINEAR
 from xent_conformance.strategies.layouts import REPEATED, laid_out
-from xent_conformance.strategies.situations import LINEAR
 from xent_conformance.strategies.sources import listed
 
 MANY_ROWS = (513, 4097)

@@ -17,7 +17,7 @@ from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, loss
 from xent_conformance.requirements.checks import gradient_finding, second_order_finding, target_gradient_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strategies.situations import FORMS, SIZES
+from xent_conformance.strategies.broad import FORMS, SIZES
 
 
 @requirement(

@@ -14,7 +14,7 @@ from xent_conformance.precision import RECOMMENDED
 from xent_conformance.requirements.checks import gradient_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
-from xent_conformance.strategies.situations import CONFIDENT
+from xent_conformance.strategies.broad import CONFIDENT
 
 _LOST = [
     "https://github.com/linkedin/Liger-Kernel/issues/1329",

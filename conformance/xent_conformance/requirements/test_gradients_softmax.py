@@ -13,7 +13,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem, by_row, from_rows
 from xent_conformance.requirements.checks import direction, function_gradient_finding, likeliest, product_bound
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.broad import FORMS
 
 _WRONG = ["https://github.com/pytorch/pytorch/issues/190746"]
 

@@ -27,7 +27,7 @@ from xent_conformance.problem import Problem, array_of, same_bits
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import nll_finding
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.broad import FORMS
 from xent_conformance.strategies.sources import listed
 
 #: The worked example of the post that prompted this suite; every printed number is accurate to half a unit of 1e-4.

@@ -27,7 +27,7 @@ from xent_conformance.problem import Problem
 from xent_conformance.requirements.checks import gradient_findings, loss_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
-from xent_conformance.strategies.situations import LANGUAGE_MODELS
+from xent_conformance.strategies.language_models import LANGUAGE_MODELS
 from xent_conformance.strategies.sources import listed
 
 ANY = Need(

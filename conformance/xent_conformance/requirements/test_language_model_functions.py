@@ -23,7 +23,7 @@ from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
 from xent_conformance.requirements.checks import function_gradient_finding, likeliest, of_both_signs
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.strategies.situations import FORMS
+from xent_conformance.strategies.broad import FORMS
 
 _ENTROPY = ["https://github.com/huggingface/trl/issues/7221", "https://github.com/ByteDance-Seed/VeOmni/pull/720"]
 _LOG_PROBS = ["https://github.com/huggingface/trl/pull/2799"]

@@ -14,7 +14,8 @@ from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.checks import calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, chosen_rows, problem_of, reordered_rows
-from xent_conformance.strategies.situations import BATCHED, BETWEEN
+from xent_conformance.strategies.levels import BATCHED
+from xent_conformance.strategies.situations import BETWEEN
 from xent_conformance.strategies.streams import Stream
 
 #: Calls that each thread makes.
