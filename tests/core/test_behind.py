@@ -143,3 +143,18 @@ def test_failing_trials_are_kept_while_they_differ(count):
             tally.count(derived, found, excused=False)
     assert 0 < len(tally.failing) <= MOST
     assert len({(f.finding.signature, f.facts) for f in tally.failing}) == len(tally.failing)
+
+
+class AlwaysMean(NumpyTwin):
+    """A loss that is a mean and nothing else, and twice as large as it should be."""
+
+    claims = dict.fromkeys(("reductions",), ("mean",))
+
+    def loss(self, call):
+        return 2 * super().loss(call)
+
+
+def test_the_only_reduction_of_a_backend_is_no_situation():
+    found, _ = established(AlwaysMean())
+    assert found[0].always
+    assert not {"reduction mean", "a reduced loss"} & {*found[0].needs.situation, *found[0].needs.undecided}

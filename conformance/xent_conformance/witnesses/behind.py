@@ -172,6 +172,15 @@ def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
 def _needed(
     requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
 ) -> Needs:
+    """The facts that a small problem needs to fail, without those that all problems of this backend have."""
+    found = _among_all(requirement, subject, failing, witness, others)
+    everywhere = _of_all(subject)
+    return replace(found, undecided=tuple(fact for fact in found.undecided if fact not in everywhere))
+
+
+def _among_all(
+    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
+) -> Needs:
     """The facts that a small problem needs to fail; unknown if that is expensive, or if more than the problem matters.
 
     For a stray read, the memory around the inputs matters and not the problem.
@@ -215,3 +224,11 @@ def _needed(
         needed = needs(witness.problem, shown)
         sizes = edges(witness.problem, needed.situation, shown)
     return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)), sizes=sizes)
+
+
+def _of_all(subject: Subject) -> frozenset[str]:
+    """Facts of every problem of a backend: those of its reduction, where it has a single one."""
+    reductions = subject.capabilities.reductions
+    if len(reductions) != 1:
+        return frozenset()
+    return frozenset({f"reduction {reductions[0]}", "a reduced loss"})
