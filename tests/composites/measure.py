@@ -139,7 +139,7 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         expected=finding.details().get("expected"),
         intermittent=cause.witness.sometimes,
         calls_before=len(cause.witness.before),
-        situation=cause.needs.situation,
+        situation=(*cause.needs.situation, *cause.needs.sizes),
         undecided=cause.needs.undecided,
         problem=SimpleNamespace(logits=SimpleNamespace(shape=problem.logits.shape)),
     )

@@ -34,11 +34,11 @@ def verdict(requirement, *failures, dtype="float32", backend="b", level=Level.MU
     )
 
 
-def failure(*situation, undecided=(), kind="wrong-value", raised=None, size=2, **more):
+def failure(*situation, undecided=(), kind="wrong-value", raised=None, size=2, quantity="loss", **more):
     return Failure(
         **more,
         kind=kind,
-        quantity="loss",
+        quantity=quantity,
         message="loss is 1, expected 2",
         exception=raised,
         situation=situation,
@@ -149,6 +149,65 @@ def test_reading_an_array_as_if_it_were_contiguous_is_one_cause():
     assert len(causes([read("target not contiguous"), verdict("other", failure("logits not contiguous"))])) == 2
 
 
+def test_a_strided_array_misread_in_a_narrower_situation_is_the_read_beside_it():
+    """What the array needs in order to matter, such as a reduction for a cotangent, is no fault of its own."""
+    read = failure(kind="stray-read", got="read outside: cotangent", undecided=("reduction none",))
+    wrong = failure("reduction none", "a cotangent other than ones", "several rows", "cotangent not contiguous")
+    assert grouped(verdict("read", read), verdict("wrong", wrong)) == [{"read", "wrong"}]
+
+
+def test_an_input_is_overwritten_where_memory_beside_it_is():
+    beside = failure("logits not contiguous", kind="stray-write")
+    over = failure("logits not contiguous", "as many rows as classes", kind="input-changed", size=1)
+    (cause,) = causes([verdict("over", over), verdict("beside", beside)])
+    assert cause.shown.verdict.requirement == "beside"
+    assert len(causes([verdict("over", failure("smoothing", kind="input-changed")), verdict("beside", beside)])) == 2
+
+
+def test_a_requirement_that_makes_the_calls_itself_sees_what_depends_on_earlier_ones():
+    """All results that depend on earlier calls may need class weights, and the wrong numbers do need them."""
+    after = [
+        verdict(name, failure(calls_before=1, undecided=("class weights", other)))
+        for name, other in zip("abcde", ("spatial", "smoothing", "unbatched", "labels", "divisor"), strict=True)
+    ]
+    itself, other = verdict("itself", failure("class weights")), verdict("other", failure("spatial"))
+    assert grouped(*after, itself, other) == [{*"abcde", "itself"}, {"other"}]
+    assert len(causes([*after[:1], itself])) == 2
+
+
+def test_an_exception_in_a_narrow_situation_that_gives_wrong_numbers_too_is_the_same_fault():
+    wrong = verdict("wrong", failure("reduction mean", "spatial", "several rows"))
+
+    def fails(*situation):
+        return verdict("raises", failure(*situation, raised=raised(7), kind="raised", size=1))
+
+    (cause,) = causes([fails("reduction mean", "spatial"), wrong])
+    assert cause.shown.verdict.requirement == "wrong"
+    assert len(causes([fails("spatial"), wrong])) == 2
+    assert len(causes([fails("smoothing", "spatial"), wrong])) == 2
+
+
+def test_a_wrong_loss_is_no_consequence_of_a_wrong_second_derivative():
+    second = verdict("second", failure(quantity="product"))
+    loss = failure(undecided=("probability targets", "large logits", "particular logits"))
+    assert grouped(second, verdict("loss", loss)) == [{"loss"}, {"second"}]
+    also = failure(undecided=("probability targets", "large logits", "particular logits"), quantity="product")
+    assert grouped(second, verdict("also", also)) == [{"also", "second"}]
+
+
+def test_a_negative_weight_makes_rows_count_differently():
+    """Of a mean with smoothing, class weights need be no fact beside a narrower one about them."""
+    plain = verdict("plain", failure("smoothing", "class weights", "reduction mean"))
+    narrow = verdict("narrow", failure("smoothing", "class weights", "a negative weight", "reduction mean"))
+    assert grouped(plain, narrow) == [{"plain", "narrow"}]
+
+
+def test_nan_in_ignored_rows_is_no_chance():
+    tail = [verdict(name, failure("class weights", "more than 100 classes"), dtype=name) for name in "ab"]
+    ignored = failure("ignored rows", "ignored rows that are not finite", "masked logits", "more than 100 classes")
+    assert len(causes([*tail, verdict("c", ignored)])) == 2
+
+
 def test_an_exception_after_other_calls_is_part_of_what_depends_on_them():
     lines = [
         verdict("state", failure(kind="not-repeatable")),
@@ -240,6 +299,22 @@ def test_a_witness_whose_situation_is_known_is_shown():
 def test_many_logits_are_many_rows_or_many_classes():
     several = ("several rows", "more than 100 classes", "more than 10000 logits")
     assert len(causes([verdict("a", failure(*several)), verdict("b", failure("more than 100 classes"))])) == 1
+
+
+def test_rows_read_as_dense_are_one_fault_of_spatial_and_of_strided_logits():
+    spatial = failure("spatial", "several rows", "classes apart in memory")
+    strided = failure("as many rows as classes", "logits not contiguous", "classes apart in memory", size=1)
+    (cause,) = causes([verdict("a", spatial), verdict("b", strided)])
+    assert cause.situation == "with classes that are not adjacent in memory"
+
+
+def test_a_size_that_was_measured_twice_is_one_fault():
+    """Whatever else the second witness needs: a block without a counted row has no mean."""
+    block = verdict("a", failure("several rows", "more than 16 rows"))
+    nothing = failure("several rows", "ignored rows", "more than 16 rows")
+    assert len(causes([block, verdict("b", nothing)])) == 1
+    other = failure("several rows", "ignored rows", "more than 64 rows")
+    assert len(causes([block, verdict("b", other)])) == 2
 
 
 def test_every_check_that_is_missing_is_a_cause():

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from xent_conformance.records.instances import (
     AS_FLOAT32,
     DIFFERENTLY,
+    RAISED,
     STATE,
     STRAY_READ,
     UNEQUAL,
@@ -46,14 +47,23 @@ UNKNOWN = 0.02
 UNEXPLAINED = 0.1
 #: The difference of a failure from the nearest cause before the first cause is chosen: larger than any other.
 UNEXPLAINED_YET = 1e3
+#: The difference, for each differentiation, of a wrong result from a cause that shows in its derivative: it cannot be
+#: a consequence of that. Less than the price of a cause, since a wrong result may exceed its bound in fewer situations
+#: than its derivative.
+UPSTREAM = 2.0
+#: Scale for undecided facts of a cause, where the failure does not have them. For causes that are not known to need
+#: anything: their situation is unknown rather than any.
+MAYBE = 0.5
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
 #: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
 READ = "read outside: "
 #: Part of the message of a result that differs while other calls run. Calls one after the other say more.
 IN_THREADS = " in other threads"
-#: The kind of failures in which a call has changed its inputs.
-OVERWRITTEN = "input-changed"
+#: The kinds of failures in which a call has changed its inputs, or memory beside them.
+OVERWRITTEN, STRAY_WRITE = "input-changed", "stray-write"
+#: So many failures that depend on earlier calls say what all of them have in common.
+MANY = 5
 
 
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
@@ -85,38 +95,52 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
 
 
 def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance, ...]]:
-    """Merge wrong numbers into the cause that they are a consequence of.
+    """Merge groups with different signatures where one is a consequence of the other.
 
-    A call that overwrites its inputs gives wrong numbers in the same situation. Groups with an empty situation are not
-    merged: there an independent fault would have the same situation. A call that reads an array as if it were
-    contiguous gives wrong numbers with it, and reads outside its elements.
+    A call that writes beside or over its inputs gives wrong numbers in the same situation. Groups with an empty
+    situation are not merged: there an independent fault would have the same situation. A call that reads an array as if
+    it were contiguous gives wrong numbers with it, and reads outside its elements. Results that depend on earlier calls
+    are wrong numbers where one requirement makes these calls itself. An exception in a situation of several options
+    and shapes that also gives wrong numbers is another symptom of the same fault.
     """
-    causes: dict[tuple[str, frozenset[str]], tuple[Instance, ...]] = {}
-    for group in groups:
-        first = group[0]
-        if first.failure.kind == OVERWRITTEN and (needed := _except(first.needed, Weight.FAINT)):
-            causes[first.verdict.backend, needed] = group
-        elif first.failure.kind == STRAY_READ:
-            causes.setdefault((first.verdict.backend, frozenset([_strides_of(first.failure)])), group)
     merged: dict[int, list[tuple[Instance, ...]]] = {}
     for group in groups:
-        first = group[0]
-        behind = causes.get((first.verdict.backend, _except(first.needed, Weight.FAINT)))
-        cause = behind if behind is not None and first.signature[1] == WRONG_NUMBER else group
-        merged.setdefault(id(cause), []).append(group)
+        behind = next((cause for cause in groups if cause is not group and _follows(group, cause)), group)
+        merged.setdefault(id(behind), []).append(group)
     return [same[0] if len(same) == 1 else _consequences_last(sum(same, ())) for same in merged.values()]
 
 
+def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
+    """Whether the failures of a group are a consequence of a cause with another signature."""
+    one, other = group[0], cause[0]
+    if one.verdict.backend != other.verdict.backend:
+        return False
+    kind, behind = one.signature[1], other.signature[1]
+    needed, situation = (_except(instance.needed, Weight.FAINT) for instance in (one, other))
+    if kind in (WRONG_NUMBER, OVERWRITTEN) and behind in (OVERWRITTEN, STRAY_WRITE) and kind != behind:
+        return bool(needed) and needed == situation
+    if kind != WRONG_NUMBER:
+        majors = _except(needed, Weight.FINE)
+        return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
+    if behind == STRAY_READ:
+        return _strides_of(other.failure) in needed
+    return behind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
+
+
 def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
-    """The group in an order that begins with its cause: the overwritten input, or the read outside an array.
+    """The group in an order that begins with its cause: what is overwritten, or the read outside an array.
 
     If all reads are outside a strided array, that array and a wrong number say more than what lies beside its elements.
     """
     reads = [instance.failure for instance in group if instance.failure.kind == STRAY_READ]
     strided = bool(reads) and all(_strides_of(read) in read.undecided for read in reads)
-    return tuple(
-        sorted(group, key=lambda i: (i.failure.kind != OVERWRITTEN, (i.failure.kind == STRAY_READ) == strided))
-    )
+    return tuple(sorted(group, key=lambda i: (_rank(i), (i.failure.kind == STRAY_READ) == strided)))
+
+
+def _rank(instance: Instance) -> int:
+    """The place of a failure among its consequences: causes have the lowest."""
+    kinds = STRAY_WRITE, OVERWRITTEN, STATE
+    return kinds.index(kind) if (kind := instance.signature[1]) in kinds else len(kinds) + (kind == RAISED)
 
 
 def _strides_of(read: Failure) -> str:
@@ -128,9 +152,13 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
     """Divide failures with one signature into causes."""
     if any(instance.has_one_cause for instance in instances):
         return [_clearest_first(instances)]
-    by_situation: dict[tuple[frozenset[str], frozenset[str]], list[Instance]] = {}
+    by_situation: dict[tuple[frozenset[str], frozenset[str], int], list[Instance]] = {}
     for instance in instances:
-        situation = _except(instance.needed, Weight.FAINT), _except(instance.undecided, Weight.FAINT)
+        situation = (
+            _except(instance.needed, Weight.FAINT),
+            _except(instance.undecided, Weight.FAINT),
+            instance.derivative,
+        )
         by_situation.setdefault(situation, []).append(instance)
     # Failures in the same situation count once, however many requirements fail in it.
     samples = [same[0] for same in by_situation.values()]
@@ -184,10 +212,14 @@ def _difference(cause: Instance, failure: Instance) -> float:
     unknown = lacking & failure.undecided
     lacking -= unknown
     more = _weight(further, FURTHER)
-    if _except(cause.needed, Weight.FAINT) and not _except(lacking, Weight.FAINT):
+    known = _except(cause.needed, Weight.FAINT)
+    # A size measured in both failures is as good as a fact that both need.
+    if (known or cause.sizes & failure.sizes) and not _except(lacking, Weight.FAINT):
         more *= BESIDES * max(1.0, more / APART) ** POWER
-    unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has, LACKING)
-    return _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained
+    unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has - cause.undecided, LACKING)
+    upstream = UPSTREAM * max(0, cause.derivative - failure.derivative)
+    maybe = 0.0 if known else MAYBE * _weight(cause.undecided - failure.has - failure.undecided, LACKING)
+    return _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained + maybe + upstream
 
 
 def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:
@@ -219,7 +251,8 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         of_another_call = instance.failure.message.endswith(")")
         in_threads = IN_THREADS in instance.failure.message
         # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
-        simplicity = size.bit_length() // MAGNITUDE, of_another_call, len(instance.needed), size
+        facts = len(instance.needed), size, len(instance.undecided)
+        simplicity = size.bit_length() // MAGNITUDE, of_another_call, *facts
         unmeasured = not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         preference = not size, optional, unmeasured, undecided

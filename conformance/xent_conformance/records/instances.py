@@ -34,6 +34,9 @@ FLOAT32_ERROR = 2.0**-18
 #: A number with at most this many significant bits is representable in float32 by chance.
 FEW_BITS = 12
 
+#: Beginnings of the quantities of derivatives.
+GRADIENT, PRODUCT = "grad_", "product"
+
 #: Facts by which rows contribute unequally to a mean, and a fact that represents either of them.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
 DIFFERENTLY = "rows that count differently"
@@ -96,15 +99,28 @@ class Instance:
         return _one_for_another(needed, needed.union(self.failure.undecided))
 
     @cached_property
+    def sizes(self) -> frozenset[str]:
+        """The sizes at which the failure begins, where they were measured."""
+        return frozenset(filter(is_size, self.failure.situation))
+
+    @cached_property
     def has(self) -> frozenset[str]:
         """The needed facts and all facts that they imply."""
-        return self.needed | implied(self.needed) | ({DIFFERENTLY} if self.needed & UNEQUAL else set())
+        has = self.needed | implied(self.needed)
+        return has | {DIFFERENTLY} if has & UNEQUAL else has
 
     @cached_property
     def undecided(self) -> frozenset[str]:
         """The facts of its problem for which the suite could not decide whether they are needed."""
         facts = frozenset(map(_kind, self.failure.undecided)) | _sizes(self.failure.situation)
+        facts |= implied(facts)
         return (facts | {DIFFERENTLY} if facts & UNEQUAL else facts) - self.has
+
+    @property
+    def derivative(self) -> int:
+        """How often the wrong result is differentiated: 0 for a loss, 1 for a gradient, 2 for a Hessian's product."""
+        quantity = self.failure.quantity
+        return 2 if quantity.startswith(PRODUCT) else int(quantity.startswith(GRADIENT))
 
 
 def _as_float32(got: object, expected: object) -> bool:

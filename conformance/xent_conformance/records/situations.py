@@ -28,11 +28,13 @@ class Fact(NamedTuple):
         phrase: The fact in words, to follow "with"; empty if reports do not mention it.
         weight: How well it distinguishes faults.
         implies: Names of facts that hold wherever this one holds; reports do not mention these beside it.
+        ways: Names of facts that are ways to get this one; beside it they say nothing further either.
     """
 
     phrase: str
     weight: Weight = Weight.MAJOR
     implies: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()
 
 
 FINE, FAINT = Weight.FINE, Weight.FAINT
@@ -76,6 +78,9 @@ FACTS = {
     "ignore_index given": Fact("ignore_index passed", FAINT),
     "unbatched": Fact("one row (unbatched)"),
     "spatial": Fact("spatial logits (N, C, d...)"),
+    "classes apart in memory": Fact(
+        "classes that are not adjacent in memory", ways=("spatial", "several rows", "logits not contiguous")
+    ),
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
     "no rows": Fact("a batch without rows"),
@@ -100,7 +105,7 @@ FACTS = {
     "logits that are nan": Fact("logits of nan", implies=("particular logits",)),
     "logits of infinity": Fact("logits of +inf", implies=("large logits", "particular logits")),
     "ignored rows that are not finite": Fact(
-        "nan or infinity in ignored rows", FAINT, ("ignored rows", "particular logits")
+        "nan or infinity in ignored rows", FINE, ("ignored rows", "particular logits")
     ),
     "a weight of zero": Fact("a class weight of zero", FINE, ("class weights",)),
     "a negative weight": Fact("a negative class weight", FINE, ("class weights",)),
@@ -137,8 +142,8 @@ def _size(name: str) -> Fact:
 
 
 def implied(facts: Iterable[str]) -> frozenset[str]:
-    """The facts that at least one of these implies."""
-    return frozenset(other for name in facts for other in fact(name).implies)
+    """The facts that at least one of these implies, or that are ways to get one of these."""
+    return frozenset(other for name in facts for other in (*fact(name).implies, *fact(name).ways))
 
 
 def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
