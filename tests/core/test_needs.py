@@ -135,3 +135,32 @@ def test_where_one_row_is_counted_the_others_keep_what_is_in_them():
 def test_as_many_rows_as_classes_may_be_what_it_takes():
     problem = Problem(np.zeros((2, 2), np.float32), np.array([0, 1]), reduction="none")
     assert "as many rows as classes" in needs(problem, fails_with("as many rows as classes")).situation
+
+
+class ReadsRowsAsDense(NumpyTwin):
+    """Takes the numbers of each row of classes in the order in which they lie in memory."""
+
+    def softmax(self, logits):
+        rows = np.moveaxis(logits, min(1, logits.ndim - 1), -1)
+        as_dense = rows.ravel(order="K").reshape(rows.shape)
+        return super().softmax(np.moveaxis(as_dense, -1, min(1, logits.ndim - 1)))
+
+
+@pytest.mark.parametrize("logits", [RICH.logits, np.ones((2, 3, 4)), np.ones((3, 2)).T, np.ones((4, 6))[::2, ::2]])
+def test_classes_apart_in_memory_are_a_fact_of_spatial_and_of_strided_logits(logits):
+    problem = Problem(logits, np.zeros(logits.shape[:1] + logits.shape[2:], np.int64))
+    (variant,) = variants(problem, "classes apart in memory")
+    np.testing.assert_array_equal(variant.logits, logits)
+    assert ("logits not contiguous" in facts(variant)) == (logits.ndim > 2 or not logits.flags.c_contiguous)
+
+
+def test_rows_read_as_dense_are_one_cause_whether_logits_are_spatial_or_transposed():
+    values = np.array([[0, -1], [0, 1]], np.float32)
+    for logits in (values.reshape(1, 2, 2), np.asfortranarray(values)):
+        problem = Problem(logits, np.zeros(2, np.int64).reshape(logits.shape[:1] + logits.shape[2:]))
+
+        def shown(variant):
+            wrong, right = (twin().softmax(variant.logits) for twin in (ReadsRowsAsDense, NumpyTwin))
+            return Shown.PASSES if np.allclose(wrong, right) else Shown.FAILS
+
+        assert "classes apart in memory" in needs(problem, shown).situation

@@ -23,6 +23,16 @@ FAR, LARGE = 80.0, 4.0
 ROUGHLY = 1e-2
 
 
+#: The fact that neighbouring classes of a row of logits are not neighbours in memory. It holds for most spatial logits,
+#: contiguous or not, and for transposed and strided ones: a kernel that reads rows as dense is wrong for all of these.
+APART = "classes apart in memory"
+
+
+def adjacent(problem: Problem) -> bool:
+    """Whether the classes of a row of logits follow each other in memory."""
+    return problem.logits.strides[problem.class_axis] == problem.logits.itemsize
+
+
 def facts(problem: Problem) -> frozenset[str]:
     """The facts that hold for a problem."""
     if not problem.logits.ndim:
@@ -126,6 +136,8 @@ def _shape(problem: Problem) -> Iterator[str]:
 
 
 def _layout(problem: Problem) -> Iterator[str]:
+    if problem.logits.size and problem.classes > 1 and not adjacent(problem):
+        yield APART
     for name, array in problem.arrays().items():
         if array.size and not array.flags.c_contiguous:
             yield f"{name} not contiguous"

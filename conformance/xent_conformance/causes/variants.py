@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
-from xent_conformance.causes.facts import CLASSES, LOGITS, ROWS, facts
+from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
 from xent_conformance.problem import EXTRAS, Problem, array_of
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
@@ -52,6 +52,18 @@ def _contiguous(array: str) -> Variants:
         yield problem.with_(**{array: np.ascontiguousarray(strided).reshape(strided.shape)})
 
     return make
+
+
+def _classes_adjacent(problem: Problem) -> Iterator[Problem | None]:
+    """With the classes of each row next to each other, and rows apart from each other where they were."""
+    rows = np.moveaxis(problem.logits, problem.class_axis, -1)
+    if problem.logits.flags.c_contiguous:
+        dense = np.ascontiguousarray(rows)
+    else:
+        wide = np.zeros((*rows.shape[:-1], problem.classes + 1), rows.dtype)
+        dense = wide[..., :-1]
+        dense[...] = rows
+    yield problem.with_(logits=np.moveaxis(dense, -1, problem.class_axis))
 
 
 def _of_the_logits(array: str) -> Variants:
@@ -206,6 +218,7 @@ WITHOUT: dict[str, Variants] = {
     "every row ignored": _one_row_counted,
     "no ignored rows": _one_row_ignored,
     "ignore_index given": _ignored_by_default,
+    APART: _classes_adjacent,
     "unbatched": _flat,
     "spatial": _flat,
     "probability targets": _labels,
