@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from xent_conformance import interruptions
 from xent_conformance.commands import BROKEN, OK, USAGE, complain
-from xent_conformance.isolation import ONE_THREAD
+from xent_conformance.isolation import GARBAGE, ONE_THREAD
 from xent_conformance.parser import parse
 
 
@@ -34,6 +35,7 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
         # NumPy reads these when it is imported. The suite's own products are small: threads cost more than they save.
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
+        gc.set_threshold(*GARBAGE)
     from xent_conformance.cluster import ClusterError
     from xent_conformance.loading.errors import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError

@@ -101,6 +101,8 @@ class Channel:
         """Take over the connection; there must be as many inboxes as outboxes."""
         self._connection = connection
         self._outboxes, self._inboxes = outboxes, inboxes
+        #: Bytes that were received together with the last message, and belong to the next.
+        self._early = bytearray()
         self.select(0)
 
     def send(self, message: Any, limit: float | None = None) -> None:
@@ -132,14 +134,15 @@ class Channel:
             raise GarbledError from error
 
     def _bytes(self, count: int, deadline: float, gone: Callable[[], bool]) -> bytes:
-        received, ended = bytearray(), False
+        received, ended = self._early, False
         while len(received) < count:
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError
             self._connection.settimeout(min(left, GLANCE))
             try:
-                part = self._connection.recv(min(count - len(received), 1 << 20))
+                # A message and its length arrive together.
+                part = self._connection.recv(max(min(count - len(received), 1 << 20), 1 << 12))
             except TimeoutError:
                 if not ended:
                     # Once more, for what may have arrived before it ended.
@@ -149,7 +152,9 @@ class Channel:
             if not part:
                 raise EOFError("the other side is gone")
             received += part
-        return bytes(received)
+        message = bytes(received[:count])
+        del received[:count]
+        return message
 
     def select(self, number: int) -> None:
         """Select the memories of the request with this number and of its answer."""
@@ -164,10 +169,12 @@ class Channel:
         """An array as plain data: its layout, and its bytes or their position in shared memory."""
         array = np.asarray(array)
         plain = array.flags.c_contiguous
-        if overlapping(array.shape, array.strides, array.itemsize):
+        if plain:
+            dense = array
+        elif overlapping(array.shape, array.strides, array.itemsize):
             dense = behind(array)
         else:
-            dense = array if plain else np.ascontiguousarray(array[once(array.strides)])
+            dense = np.ascontiguousarray(array[once(array.strides)])
         data: bytes | int = dense.tobytes() if dense.nbytes < LARGE else self._outbox.put(dense)
         strides = None if plain else array.strides
         return _PACKED, name_of(array.dtype), array.shape, strides, array.flags.writeable, data
@@ -210,7 +217,8 @@ class Channel:
 
     def outcome_of(self, data: Mapping[str, Any]) -> Outcome:
         """The inverse of :meth:`outcome`; its arrays are copies."""
-        arrays = {k: np.array(self.unpacked(v)) for k, v in data["arrays"].items()}
+        unpacked = {k: self.unpacked(v) for k, v in data["arrays"].items()}
+        arrays = {k: array if array.flags.owndata else np.array(array) for k, array in unpacked.items()}
         return Outcome(**{**data, "arrays": arrays})
 
     def _packed_all(self, arrays: Mapping[str, AnyArray | None]) -> dict[str, tuple[Any, ...] | None]:

@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -121,41 +121,48 @@ class WorkerProcess:
         self._asked += 1
         self._channel.start(self._asked)
         packed = pack(self._channel)
-        with self._ended_by_errors(limit):
+        try:
             self._channel.send((self._asked, packed), limit)
+        except BaseException as error:
+            self._end_after(error, limit)
+            raise
         return self._asked
 
     def answer(self, number: int, unpack: Callable[[Channel, Any], T], limit: float) -> T:
         """The answer to the earliest unanswered request; raises DiedError or HungError, as ``ask`` does."""
-        with self._ended_by_errors(limit):
-            match self._channel.receive(limit, self.gone):
-                # A process that has forked may answer twice: the number identifies the request.
-                case (int(answered), reply) if answered == number:
-                    self._channel.select(number)
-                case _:
-                    raise GarbledError
-            try:
-                return unpack(self._channel, reply)
-            except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
-                raise GarbledError from error
-
-    @contextlib.contextmanager
-    def _ended_by_errors(self, limit: float) -> Iterator[None]:
-        """End the worker after an error of the channel, and raise an error of the worker instead."""
         try:
-            yield
-        except TimeoutError:
+            return self._answer(number, unpack, limit)
+        except BaseException as error:
+            self._end_after(error, limit)
+            raise
+
+    def _answer(self, number: int, unpack: Callable[[Channel, Any], T], limit: float) -> T:
+        match self._channel.receive(limit, self.gone):
+            # A process that has forked may answer twice: the number identifies the request.
+            case (int(answered), reply) if answered == number:
+                self._channel.select(number)
+            case _:
+                raise GarbledError
+        try:
+            return unpack(self._channel, reply)
+        except (EOFError, ValueError, TypeError, KeyError, IndexError) as error:
+            raise GarbledError from error
+
+    def _end_after(self, error: BaseException, limit: float) -> None:
+        """End the worker after an error of the channel, and raise an error of the worker instead, if it was at fault.
+
+        A function and no context manager, which would cost more than a message.
+        """
+        if isinstance(error, TimeoutError):
             self.end()
             raise HungError(f"did not return within {limit:g} s") from None
-        except GarbledError:
+        if isinstance(error, GarbledError):
             self.end()
             raise DiedError("sent data that is not an answer") from None
-        except (EOFError, OSError):
+        if isinstance(error, EOFError | OSError):
             raise self.death() from None
-        except BaseException:
-            # Interrupted in between: its next answer would be taken for that to another request.
-            self.end()
-            raise
+        # Interrupted in between: its next answer would be taken for that to another request.
+        self.end()
 
     def gone(self) -> bool:
         """Whether the process has ended."""

@@ -242,12 +242,12 @@ class Requests:
 
     def _running(self) -> WorkerProcess:
         """The worker, a new one if the last was ended; raises DiedError if it has died or none can be started."""
-        while self._under_way and self._worker is not None and self._worker.gone():
+        while self._worker is not None and self._worker.gone():
+            if not self._under_way:
+                death = self._worker.death()
+                raise DiedError(f"{death} after its last call had returned", killed=death.killed)
             # It has died in one of these requests, or after the last.
             self._settle_first()
-        if self._worker is not None and self._worker.gone():
-            death = self._worker.death()
-            raise DiedError(f"{death} after its last call had returned", killed=death.killed)
         if self._worker is None:
             if self._failed_starts >= STARTS:
                 raise DiedError(self._not_started)
