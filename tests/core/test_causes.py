@@ -70,7 +70,7 @@ def test_a_cause_is_said_by_a_failure_whose_numbers_are_known_to_matter():
     (cause,) = causes([unknown, verdict("b", failure("particular logits", "tied largest logits"))])
     assert (cause.requirements, cause.situation) == (("a", "b"), "with tied largest logits")
     (alone,) = causes([unknown])
-    assert alone.situation == UNKNOWN
+    assert alone.situation == "perhaps only with tied largest logits"
 
 
 def test_a_number_where_there_is_no_class_is_a_missing_check():
@@ -173,6 +173,22 @@ def test_a_requirement_that_makes_the_calls_itself_sees_what_depends_on_earlier_
     itself, other = verdict("itself", failure("class weights")), verdict("other", failure("spatial"))
     assert grouped(*after, itself, other) == [{*"abcde", "itself"}, {"other"}]
     assert len(causes([*after[:1], itself])) == 2
+
+
+def test_what_differs_in_threads_is_the_result_that_a_later_call_overwrites():
+    changed = verdict("changed", failure(kind="result-changed"))
+    one, other = (failure(kind="not-repeatable", size=1) for _ in range(2))
+    threads = msgspec.structs.replace(one, message="loss is 1 while 3 others run in other threads, 2 alone")
+    (cause,) = causes([verdict("threads", threads), changed])
+    assert cause.shown.verdict.requirement == "changed"
+    assert len(causes([verdict("state", other), changed])) == 2
+
+
+def test_the_few_facts_that_may_matter_are_said():
+    """A requirement about empty batches cannot say whether it takes one."""
+    assert described([], ["no rows", "no smoothing"]) == "perhaps only with a batch without rows"
+    assert described([], ["no smoothing"]) == ALWAYS
+    assert described([], ["no rows", "spatial", "smoothing"]) == UNKNOWN
 
 
 def test_an_exception_in_a_narrow_situation_that_gives_wrong_numbers_too_is_the_same_fault():

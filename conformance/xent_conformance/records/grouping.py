@@ -51,9 +51,9 @@ UNEXPLAINED_YET = 1e3
 #: a consequence of that. Less than the price of a cause, since a wrong result may exceed its bound in fewer situations
 #: than its derivative.
 UPSTREAM = 2.0
-#: Scale for undecided facts of a cause, where the failure does not have them. For causes that are not known to need
-#: anything: their situation is unknown rather than any.
-MAYBE = 0.5
+#: Scale for undecided facts of a cause that the failure does not have, where the cause is not known to need anything:
+#: its situation is unknown rather than any.
+MAYBE = 1.0
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
 #: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
@@ -62,6 +62,8 @@ READ = "read outside: "
 IN_THREADS = " in other threads"
 #: The kinds of failures in which a call has changed its inputs, or memory beside them.
 OVERWRITTEN, STRAY_WRITE = "input-changed", "stray-write"
+#: The kind of failures in which a later call has changed an earlier result.
+RESULT_CHANGED = "result-changed"
 #: So many failures that depend on earlier calls say what all of them have in common.
 MANY = 5
 
@@ -100,7 +102,8 @@ def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instanc
     A call that writes beside or over its inputs gives wrong numbers in the same situation. Groups with an empty
     situation are not merged: there an independent fault would have the same situation. A call that reads an array as if
     it were contiguous gives wrong numbers with it, and reads outside its elements. Results that depend on earlier calls
-    are wrong numbers where one requirement makes these calls itself. An exception in a situation of several options
+    are wrong numbers where one requirement makes these calls itself. A result in memory that a later call overwrites
+    also differs while other threads call. An exception in a situation of several options
     and shapes that also gives wrong numbers is another symptom of the same fault.
     """
     merged: dict[int, list[tuple[Instance, ...]]] = {}
@@ -119,6 +122,8 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
     needed, situation = (_except(instance.needed, Weight.FAINT) for instance in (one, other))
     if kind in (WRONG_NUMBER, OVERWRITTEN) and behind in (OVERWRITTEN, STRAY_WRITE) and kind != behind:
         return bool(needed) and needed == situation
+    if kind == STATE:
+        return behind == RESULT_CHANGED and all(IN_THREADS in instance.failure.message for instance in group)
     if kind != WRONG_NUMBER:
         majors = _except(needed, Weight.FINE)
         return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
@@ -139,7 +144,7 @@ def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
 
 def _rank(instance: Instance) -> int:
     """The place of a failure among its consequences: causes have the lowest."""
-    kinds = STRAY_WRITE, OVERWRITTEN, STATE
+    kinds = STRAY_WRITE, OVERWRITTEN, RESULT_CHANGED, STATE
     return kinds.index(kind) if (kind := instance.signature[1]) in kinds else len(kinds) + (kind == RAISED)
 
 

@@ -40,6 +40,8 @@ class Fact(NamedTuple):
 FINE, FAINT = Weight.FINE, Weight.FAINT
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
+#: So many facts that may be needed are named.
+FEW = 2
 #: Facts about numbers that a whole requirement may be about: then no variant decides whether they are needed.
 SPECIAL_NUMBERS = (
     "large logits",
@@ -161,7 +163,10 @@ def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
     """
     if words := phrases(situation):
         return f"with {listed(words)}"
-    return UNKNOWN if any(map(must_be_said, undecided)) else ALWAYS
+    possible = phrases([name for name in undecided if must_be_said(name)])
+    if 0 < len(possible) <= FEW:
+        return f"perhaps only with {listed(possible)}"
+    return UNKNOWN if possible else ALWAYS
 
 
 def must_be_said(name: str) -> bool:
