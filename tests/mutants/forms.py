@@ -104,3 +104,14 @@ class SoftmaxRoundedToTenBits(NumpyTwin):
 
     def softmax(self, logits):
         return (super().softmax(logits).view(np.int32) & ~0x1FFF).view(np.float32)
+
+
+@mutant(killed_by=("accuracy.softmax-any-size",))
+class LogSoftmaxRowsFoundWith16Bits(NumpyTwin):
+    """log_softmax finds the row of each logit by an offset of 16 bits, so that later rows are those of the start."""
+
+    def log_softmax(self, logits):
+        result = super().log_softmax(logits)
+        rows, classes = self.by_row(result).copy(), logits.shape[min(1, logits.ndim - 1)]
+        first = np.arange(len(rows)) * classes % 65536
+        return self.placed(rows.reshape(-1)[first[:, None] + np.arange(classes)] if rows.size > 65536 else rows, logits)

@@ -177,3 +177,14 @@ class SentinelComparedAsBfloat16(NumpyTwin):
         import ml_dtypes
 
         return labels.astype(ml_dtypes.bfloat16) == np.int64(ignore_index).astype(ml_dtypes.bfloat16)
+
+
+@mutant(killed_by=("ignore_index.content-is-irrelevant-to-nll",))
+class NllLossMaskedByMultiplication(NumpyTwin):
+    """nll_loss multiplies the losses of ignored rows by zero, which keeps nan and infinity."""
+
+    def nll_loss(self, log_probs, target, **options):
+        with np.errstate(all="ignore"):
+            call = self.read("loss", log_probs, target, **options)
+            picked = -call.class_weights[call.labels] * call.x[call.rows, call.labels]
+            return self.reduced(call, picked * ~call.ignored)

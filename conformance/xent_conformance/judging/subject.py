@@ -196,6 +196,11 @@ ENTROPY = Form("entropy", lambda s: s.has("entropy"))
 ENTROPY_GRADIENT = Form("entropy_vjp", lambda s: s.has("entropy gradient"))
 EITHER_SOFTMAX = Form("softmax or log_softmax", lambda s: s.has("softmax") or s.has("log_softmax"))
 NLL_LOSS = Form("nll_loss", lambda s: s.has("nll_loss"))
+#: For requirements about any function: of a backend without cross_entropy they judge these.
+FUNCTION = Form(
+    "cross_entropy, softmax, log_softmax or nll_loss",
+    lambda s: any(form.met_by(s) for form in (CROSS_ENTROPY, EITHER_SOFTMAX, NLL_LOSS)),
+)
 FUSED_LINEAR = Form("linear_cross_entropy", lambda s: s.has("fused linear"))
 LINEAR_GRADIENT = Form("linear_cross_entropy_vjp", lambda s: s.has("fused linear gradient"))
 

@@ -6,10 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, backward, forward, second_order
+from xent_conformance.calling.calls import Invocation, backward, forward, primitive, primitive_backward, second_order
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention, WrongForm
-from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.subject import (
+    CROSS_ENTROPY,
+    GRADIENT,
+    LOG_SOFTMAX,
+    LOG_SOFTMAX_GRADIENT,
+    NLL_LOSS,
+    SOFTMAX,
+    SOFTMAX_GRADIENT,
+)
 from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
 from xent_conformance.precision import Precision
@@ -118,9 +126,29 @@ def second_order_finding(trial: Trial) -> Finding:
 
 
 def calls_of(trial: Trial) -> list[Invocation]:
-    """The call for the loss, and that for the gradient if it is claimed."""
-    problem = trial.problem
-    return [forward(problem), *([backward(problem)] if GRADIENT.met_by(trial.subject) else [])]
+    """The call for the loss, and that for the gradient if it is claimed; without cross_entropy, of what there is."""
+    problem, subject = trial.problem, trial.subject
+    if not CROSS_ENTROPY.met_by(subject):
+        return list(_other_calls(trial))
+    return [forward(problem), *([backward(problem)] if GRADIENT.met_by(subject) else [])]
+
+
+#: Functions of the logits alone, and their gradients.
+OF_LOGITS = {"softmax": (SOFTMAX, SOFTMAX_GRADIENT), "log_softmax": (LOG_SOFTMAX, LOG_SOFTMAX_GRADIENT)}
+
+
+def _other_calls(trial: Trial) -> Iterator[Invocation]:
+    """The calls of softmax, log_softmax, their gradients and nll_loss, as far as a backend has them."""
+    problem, subject = trial.problem, trial.subject
+    for name, (function, gradient) in OF_LOGITS.items():
+        if function.met_by(subject):
+            yield primitive(name, problem.logits)
+        if gradient.met_by(subject):
+            cotangent = of_both_signs(problem, problem.logits.shape).astype(problem.logits.dtype)
+            yield primitive_backward(name, cotangent, problem.logits)
+    # nll_loss has no smoothing and no probability targets; beside log_softmax it gets the result of that.
+    if NLL_LOSS.met_by(subject) and not LOG_SOFTMAX.met_by(subject) and not problem.has_probabilities:
+        yield trial.related(problem.with_(label_smoothing=0.0)).nll_call
 
 
 def phrases(worst: Iterable[Finding]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from xent_conformance.calling.calls import primitive
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import (
+    EITHER_SOFTMAX,
     GRADIENT,
     LOG_SOFTMAX,
     SOFTMAX,
@@ -24,7 +25,7 @@ from xent_conformance.requirements.checks import (
 )
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
-from xent_conformance.requirements.twins import in_twos, problem_of
+from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, in_twos, problem_of, row_shape_of
 from xent_conformance.strategies.broad import SIZES
 from xent_conformance.strategies.sources import listed
 
@@ -101,6 +102,32 @@ def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     exact, bound = trial.answer.softmax, trial.bounds.softmax
     call = primitive("softmax", trial.problem.logits)
     yield trial.compare("softmax", trial.primitive("softmax"), exact, bound, call=call)
+
+
+@listed("softmax past 16 bits")
+def past_16_bits(subject: Subject) -> Iterable[Problem]:
+    """Logits with just more elements, rows or classes than 16 bits count, and spatial ones."""
+    claims = subject.capabilities
+    for shape in ((65537, 2), (2, 65537), (257, 256), (2, 3, 16384)):
+        if claims_rank(subject, shape) and shape[1] <= (claims.max_classes or shape[1]):
+            logits = np.random.default_rng(shape[0]).normal(size=shape)
+            yield problem_of(subject, logits, np.zeros(row_shape_of(shape), np.int64), claims.reductions[0])
+
+
+@requirement(
+    "accuracy.softmax-any-size",
+    "softmax and log_softmax of more than 65536 logits",
+    source=past_16_bits,
+    needs=[FREE_SHAPES, EITHER_SOFTMAX],
+    references=references.ROW_COUNTS,
+)
+def test_softmax_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Finding]:
+    """With more than 65536 logits, rows or classes every element of log_softmax and of softmax is within its bound."""
+    for name, function in (("log_softmax", LOG_SOFTMAX), ("softmax", SOFTMAX)):
+        if function.met_by(trial.subject):
+            exact, bound = getattr(trial.answer, name), getattr(trial.bounds, name)
+            call = primitive(name, trial.problem.logits)
+            yield trial.compare(name, trial.primitive(name), exact, bound, call=call)
 
 
 @requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=tightest)

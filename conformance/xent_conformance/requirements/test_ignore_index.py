@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, IGNORING, NON_FINITE_LOGITS
+from xent_conformance.judging.subject import GRADIENT, IGNORING, NLL_LOSS, NON_FINITE_LOGITS
 from xent_conformance.judging.trial import Trial
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import gradient_finding, loss_finding, nll_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.streams import IGNORED
 
@@ -43,3 +44,24 @@ def test_content_of_ignored_rows_does_not_reach_the_gradient(trial: Trial) -> It
     if not trial.problem.ignored().any():
         return
     yield gradient_finding(trial)
+
+
+def _of_nll_loss(problem: Problem) -> Iterable[Problem]:
+    """nll_loss has no smoothing and no probability targets."""
+    if not problem.has_probabilities:
+        yield problem.with_(label_smoothing=0.0)
+
+
+@requirement(
+    "ignore_index.content-is-irrelevant-to-nll",
+    "content of ignored rows does not affect nll_loss",
+    needs=[IGNORING, NON_FINITE_LOGITS, NLL_LOSS],
+    source=IGNORED,
+    derive=_of_nll_loss,
+    references=_REFERENCES,
+)
+def test_content_of_ignored_rows_does_not_reach_nll_loss(trial: Trial) -> Iterator[Finding]:
+    """Log-probabilities of nan and -inf in ignored rows do not change nll_loss."""
+    if not trial.problem.ignored().any():
+        return
+    yield nll_finding(trial)

@@ -21,7 +21,7 @@ from xent_conformance.judging.findings import (
 )
 from xent_conformance.judging.smoke import plain_problems
 from xent_conformance.judging.stray_reads import stray_read
-from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, SEES_MEMORY_BESIDE, Subject
+from xent_conformance.judging.subject import DETERMINISM, EXACT_INPUTS, FUNCTION, SEES_MEMORY_BESIDE, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, same_bits
 from xent_conformance.requirements.checks import calls_of, loss_finding
@@ -37,7 +37,7 @@ PURITY = Stream("purity", budget=0.1, in_a_row=True)
 @requirement(
     "purity.inputs-unchanged",
     "inputs unchanged after forward and backward",
-    needs=[EXACT_INPUTS],
+    needs=[FUNCTION, EXACT_INPUTS],
     references=[
         "https://github.com/NVIDIA/Megatron-LM/pull/1594",
         "https://github.com/linkedin/Liger-Kernel/pull/1251",
@@ -45,7 +45,9 @@ PURITY = Stream("purity", budget=0.1, in_a_row=True)
     ],
 )
 def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
-    """Logits, target, weight and cotangent have the same bytes after the loss and after its gradient."""
+    """Logits, target, weight and cotangent have the same bytes after the loss and after its gradient. Where there is no
+    cross_entropy, the same holds for softmax, log_softmax and nll_loss.
+    """
     for call in calls_of(trial):
         outcome = trial.outcome(call)
         if outcome.trouble is None:
@@ -57,12 +59,18 @@ def test_inputs_are_unchanged(trial: Trial) -> Iterator[Finding]:
     "purity.repeatable",
     "the same call gives the same loss",
     source=PURITY,
-    needs=[DETERMINISM],
+    needs=[FUNCTION, DETERMINISM],
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_the_same_call_gives_the_same_loss(trial: Trial) -> Iterator[Finding]:
-    """A second call with the same inputs gives bitwise the same loss, and so does a third one right after it."""
-    call = forward(trial.problem)
+    """A second call with the same inputs gives bitwise the same loss, and so does a third one right after it; so do
+    softmax, log_softmax and nll_loss where there is no cross_entropy.
+    """
+    for call in calls_of(trial)[:1]:
+        yield from _repeated(trial, call)
+
+
+def _repeated(trial: Trial, call: Invocation) -> Iterator[Finding]:
     first = trial.outcome(call)
     if first.trouble is not None:
         return
@@ -82,10 +90,15 @@ def _other_numbers(problem: Problem) -> Problem:
     return problem.with_(logits=moved.astype(problem.logits.dtype))
 
 
-@requirement("purity.results-are-independent", "a later call leaves earlier results alone", source=PURITY)
+@requirement(
+    "purity.results-are-independent",
+    "a later call leaves earlier results alone",
+    source=PURITY,
+    needs=[FUNCTION],
+)
 def test_a_later_call_leaves_earlier_results_alone(trial: Trial) -> Iterator[Finding]:
     """A returned loss or gradient keeps its values when the function is called again with other numbers, and does not
-    share memory with the inputs.
+    share memory with the inputs. Where there is no cross_entropy, the same holds for softmax, log_softmax and nll_loss.
     """
     others = calls_of(trial.related(_other_numbers(trial.problem)))
     for call, other in zip(calls_of(trial), others, strict=True):
@@ -130,6 +143,7 @@ def test_the_first_call_of_a_process_is_right(trial: Trial) -> Iterator[Finding]
 @requirement(
     "purity.memory-beside-the-inputs",
     "no writes outside the inputs",
+    needs=[FUNCTION],
     references=["https://github.com/pytorch/pytorch/issues/194802"],
 )
 def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
@@ -145,7 +159,7 @@ def test_nothing_is_written_beside_the_inputs(trial: Trial) -> Iterator[Finding]
 @requirement(
     "purity.nothing-read-beside-the-inputs",
     "no reads outside the inputs",
-    needs=[DETERMINISM, SEES_MEMORY_BESIDE],
+    needs=[FUNCTION, DETERMINISM, SEES_MEMORY_BESIDE],
 )
 def test_nothing_is_read_beside_the_inputs(trial: Trial) -> Iterator[Finding]:
     """A call gives bitwise the same results whatever the memory before, after and between the elements of its inputs

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding, Held, NotRepeatable
-from xent_conformance.judging.subject import DETERMINISM, Subject
+from xent_conformance.judging.subject import DETERMINISM, FUNCTION, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.checks import calls_of
@@ -36,7 +36,7 @@ def long_sums(subject: Subject) -> Iterator[Problem]:
     "purity.long-sums",
     "long sums are added in one order",
     source=long_sums,
-    needs=[DETERMINISM, FREE_SHAPES],
+    needs=[FUNCTION, DETERMINISM, FREE_SHAPES],
     references=[
         "https://github.com/pytorch/pytorch/issues/17350",
         "https://github.com/tensorflow/tensorflow/issues/38185",

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
-from xent_conformance.judging.subject import CHECKS_LABELS, DETERMINISM
+from xent_conformance.judging.subject import CHECKS_LABELS, CROSS_ENTROPY, DETERMINISM, FUNCTION
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.checks import calls_of
@@ -38,11 +39,13 @@ def _variants(problem: Problem) -> list[Problem]:
     "purity.threads",
     "calls from several threads",
     source=BESIDE,
-    needs=[DETERMINISM],
+    needs=[FUNCTION, DETERMINISM],
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
-    """Calls of one shape from four threads at once give bitwise the same loss and gradient as each call alone."""
+    """Calls of one shape from four threads at once give bitwise the same loss and gradient as each call alone; so do
+    calls of softmax, log_softmax and nll_loss where there is no cross_entropy.
+    """
     caller, returned = trial.subject.caller, False
     variants = [calls_of(trial.related(problem)) for problem in _variants(trial.problem)]
     # Gradients first. Without one to prepare, the loss may take another path, with memory of its own.
@@ -65,19 +68,25 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     "purity.no-state",
     "a call leaves nothing behind for the next",
     source=AFTER,
-    needs=[DETERMINISM],
+    needs=[FUNCTION, DETERMINISM],
     references=["https://github.com/pytorch/pytorch/issues/12670"],
 )
 def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Finding]:
     """A call that is repeated gives bitwise the same after calls of another shape and reduction, in turn with one of
-    twice as many rows, after one with an empty batch, and right after one that is rejected.
+    twice as many rows, after one with an empty batch, and right after one that is rejected; so does one of softmax,
+    log_softmax or nll_loss where there is no cross_entropy.
     """
-    caller, call = trial.subject.caller, calls_of(trial)[-1]
+    for call in calls_of(trial)[-1:]:
+        yield from _after_others(trial, call)
+
+
+def _after_others(trial: Trial, call: Invocation) -> Iterator[Finding]:
+    caller = trial.subject.caller
     first = caller.perform(call)
     if first.trouble:
         return
     for problems in _other_calls(trial):
-        others = [calls_of(trial.related(problem))[-1] for problem in problems]
+        others = [other for problem in problems for other in calls_of(trial.related(problem))[-1:]]
         for other in others:
             caller.perform(other)
         different = NotRepeatable.seen((call, *others), first, caller.perform(call))
@@ -99,7 +108,7 @@ def test_a_call_leaves_nothing_behind_for_the_next(trial: Trial) -> Iterator[Fin
     "purity.arguments-read-anew",
     "arguments that were changed in place",
     source=OVERWRITTEN,
-    needs=[DETERMINISM],
+    needs=[FUNCTION, DETERMINISM],
     references=["https://github.com/tensorflow/tensorflow/pull/56218", "https://github.com/NVIDIA/apex/pull/132"],
 )
 def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
@@ -134,6 +143,8 @@ def _other_calls(trial: Trial) -> Iterator[list[Problem]]:
     subject, (logits, labels) = trial.subject, BETWEEN
     reductions = subject.capabilities.reductions
     yield [problem_of(subject, logits, labels, reduction) for reduction in reductions]
+    if not CROSS_ENTROPY.met_by(subject):
+        return
     if FREE_SHAPES.met_by(subject):
         yield [problem_of(subject, np.zeros((0, 3)), np.zeros(0, dtype=np.int64), reductions[0])]
         yield [problem_of(subject, logits, labels[:1], reductions[0])]
