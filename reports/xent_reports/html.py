@@ -35,6 +35,8 @@ _CLASSES = dict(zip(SEVERITY, ("er", "cr", "ti", "fa", "we", "de", "va", "pa", "
 _UNSHOWN = (Status.NOT_APPLICABLE, Status.VACUOUS)
 #: With more columns than this, titles of requirements are left out.
 _TITLED = 5
+#: With more columns than this, their heads are written upwards.
+_WIDE = 8
 
 #: File name of the kill matrix's page, in the folder of the run's page.
 KILL_MATRIX = "kill-matrix.html"
@@ -69,6 +71,7 @@ def page(
         "families": families(run, changes.signs if changes else {}),
         "heads": heads,
         "titled": len(heads) <= _TITLED,
+        "wide": len(heads) > _WIDE,
         "abbreviated": abbreviated(run),
         "labels": [b.name for b in run.available],
         "causes": causes,
@@ -108,9 +111,14 @@ def _places(causes: Sequence[Cause]) -> dict[Status | None, str]:
 
 def _columns(count: int) -> Markup:
     """The style of the matrix's columns: the policy of the page allows none in its elements."""
-    width = "minmax(4.2rem,7.5rem)" if count <= _TITLED else "minmax(4.2rem,1fr)"
-    title = " minmax(0,1fr)" if count <= _TITLED else ""
-    rows = f"#mx .row{{grid-template-columns:minmax(8.5rem,21rem){title} repeat({count},{width})}}"
+    if count > _WIDE:
+        # Heads are written upwards, so that a column is as wide as what is in its cells.
+        columns, least = f"minmax(12.5rem,1fr) repeat({count},minmax(3.3rem,4.4rem))", f"{12.5 + 3.3 * count:.1f}rem"
+        rows = f"#mx.wide .row{{grid-template-columns:{columns};min-width:{least}}}"
+    else:
+        width = "minmax(4.2rem,7.5rem)" if count <= _TITLED else "minmax(4.2rem,1fr)"
+        title = " minmax(0,1fr)" if count <= _TITLED else ""
+        rows = f"#mx .row{{grid-template-columns:minmax(8.5rem,21rem){title} repeat({count},{width})}}"
     return Markup(f":root{{--n:{count}}}@media(min-width:50.01rem){{{rows}}}")  # noqa: S704 - numbers only
 
 

@@ -163,6 +163,18 @@ def test_a_passing_cell_opens_what_it_rests_on(page: Any, pages: dict[str, str])
     assert re.search(r"\d+/[\d,]+", panel)
 
 
+def test_twenty_backends_fit_a_window_of_1400_pixels(page: Any, tmp_path: Path) -> None:
+    """No column is out of sight, and no name of a backend or family is broken into lines."""
+    page.set_viewport_size({"width": 1400, "height": 900})
+    verdicts = [V(f"a-library-with-a-name-{n}", "probability_targets.x", ratio=0.123) for n in range(20)]
+    page.goto(xent_reports.render(records.run(tmp_path / "r.jsonl", *verdicts), tmp_path / "out").as_uri())
+    page.evaluate("document.querySelectorAll('#mx .fam').forEach(d => { d.open = true })")
+    assert page.evaluate("mx.scrollWidth - mx.clientWidth") <= 0
+    assert len({head.bounding_box()["width"] for head in page.locator("#mx .head button").all()}) == 1
+    assert page.locator("#mx .head button").first.bounding_box()["width"] < 25
+    assert page.locator("#mx .fam > summary").bounding_box()["height"] < 40
+
+
 def test_hostile_text_does_not_run(page: Any, tmp_path: Path) -> None:
     """Markup in names, messages and reasons is shown; nothing of it becomes part of the page."""
     name = "<img src=x onerror='window.pwned=1'>\u202e\x1b\"--"
