@@ -7,12 +7,14 @@ kernel are judged, but not its compilation for a GPU.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from torch import Tensor
 
 from xent_backends.missing import unavailable
-from xent_conformance.interface import Capabilities, Precision
+from xent_conformance.interface import Capabilities, Precision, Vjp
 
 # Triton reads this variable when it is imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -22,7 +24,7 @@ try:
 except ImportError as error:
     raise unavailable("liger-interpreted", error) from error
 
-from xent_backends.torch_callable import TorchCallable, library_loss
+from xent_backends.torch_callable import TorchDifferentiable, library_loss
 from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
 #: "Please refer to torch.nn.CrossEntropyLoss for the math": the conventions are PyTorch's.
@@ -44,8 +46,12 @@ CAPABILITIES = Capabilities(
         # Compiled, the kernel is given tensors.
         ("weight", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
         ("softcap", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
+        ("calls from several threads", "calls are made one at a time: a launch replaces functions of Triton"),
     ),
 )
+
+#: Held during a call.
+_INTERPRETER = Lock()
 
 
 def loss(logits: Tensor, target: Tensor, reduction: str = "mean", **options: Any) -> Tensor:
@@ -54,8 +60,24 @@ def loss(logits: Tensor, target: Tensor, reduction: str = "mean", **options: Any
     return value
 
 
-def backend() -> TorchCallable:
+@dataclass(frozen=True)
+class LigerInterpreted(TorchDifferentiable):
+    """The loss and its gradients, of one call at a time."""
+
+    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        """Loss through the function form."""
+        with _INTERPRETER:
+            return super().cross_entropy(logits, target, **options)
+
+    def cross_entropy_vjp(self, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any) -> Vjp:
+        """Loss and gradients by one backward, or several on one graph."""
+        with _INTERPRETER:
+            return super().cross_entropy_vjp(cotangent, logits, target, **options)
+
+
+def backend() -> LigerInterpreted:
     """The registered backend ``liger-interpreted``."""
     setup = "from liger_kernel.transformers.functional import liger_cross_entropy"
     name, libraries = "liger-interpreted", ("liger-kernel", "triton")
-    return library_loss(name, loss, CAPABILITIES, libraries=libraries, setup=setup, twice=False)
+    made = library_loss(name, loss, CAPABILITIES, libraries=libraries, setup=setup, twice=False)
+    return LigerInterpreted(**vars(made))
