@@ -19,10 +19,10 @@ except ImportError as error:
     raise unavailable("segmentation-models-pytorch", error) from error
 
 from xent_backends.torch_callable import TorchCallable, library_loss
-from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING
+from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
 CAPABILITIES = Capabilities(
-    logits_dtypes=FLOATING,
+    logits_dtypes=("bfloat16", "float32", "float64"),
     target_dtypes=("int64",),
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,
@@ -30,7 +30,11 @@ CAPABILITIES = Capabilities(
     # The losses of rows keep an axis for the class: see findings.
     reductions=("sum", "mean"),
     spatial=True,
-    left_out=(("reduction='none'", "the losses have an axis of length one in place of the classes"),),
+    left_out=(
+        ("reduction='none'", "the losses have an axis of length one in place of the classes"),
+        # See findings: it does with 7357 classes of equal logits, and in the sum of a few hundred rows.
+        ("logits float16", "the sum of all log-probabilities overflows, and is multiplied by a smoothing of zero"),
+    ),
 )
 
 
