@@ -105,6 +105,7 @@ class WorkerProcess:
             "memory": limits.memory,
             "scripts": known is None,
             "tried": None if known is None else known.tried,
+            "sources": None if known is None else tuple(known.sources),
         }
         # If it is gone already, ``opening`` raises the error.
         with contextlib.suppress(DiedError, HungError):

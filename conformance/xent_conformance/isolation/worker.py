@@ -79,7 +79,7 @@ def _opened(
 
     here = os.getpid()
     try:
-        backend, description = loading().open(scripts=setup["scripts"], tried=setup["tried"])
+        backend, description = loading().open(**{name: setup[name] for name in ("scripts", "tried", "sources")})
         report: tuple[str, Any] = "description", as_data(description)
     except UsageError as error:
         return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None

@@ -41,6 +41,9 @@ LISTED = {"logits_dtypes": FLOATING, "target_dtypes": INTEGER, "reductions": RED
 OPTIONAL = {"probability_dtypes": FLOATING, "weight_dtypes": FLOATING}
 #: Fields of Capabilities that are not plain values.
 STRUCTURED = (*LISTED, *OPTIONAL, "precision", "conventions", "left_out")
+#: Types of the fields of claims. They are resolved here, once for all processes that are forked from one that has
+#: imported this: it takes as long as all else that is checked.
+TYPES = {kind: get_type_hints(kind) for kind in (Capabilities, Conventions, Precision)}
 #: Most entries of ``left_out``.
 MOST_LEFT_OUT = 100
 #: Most characters of a wrong value in a message.
@@ -87,7 +90,7 @@ def _of_lists(claims: Capabilities) -> str | None:
 
 
 def _of_values(claims: Capabilities) -> str | None:
-    default, choices = Capabilities(), get_type_hints(Capabilities)
+    default, choices = Capabilities(), TYPES[Capabilities]
     for name in (f.name for f in fields(Capabilities) if f.name not in STRUCTURED):
         value = getattr(claims, name)
         if get_origin(choices[name]) is Literal and value not in get_args(choices[name]):
@@ -121,7 +124,7 @@ def _of_precision(claims: Capabilities) -> str | None:
         precision = claims.precision_for(dtype)
         if precision is not None and not isinstance(precision, Precision):
             return f"capabilities.precision must be a Precision, not {_shown(precision)}"
-        for name, values in get_type_hints(Precision).items() if precision is not None else ():
+        for name, values in TYPES[Precision].items() if precision is not None else ():
             if getattr(precision, name) not in get_args(values):
                 wrong = _shown(getattr(precision, name))
                 return f"precision.{name} must be one of {', '.join(get_args(values))}, not {wrong}"
@@ -131,7 +134,7 @@ def _of_precision(claims: Capabilities) -> str | None:
 def _of_conventions(conventions: Conventions) -> str | None:
     if not isinstance(conventions, Conventions):
         return f"capabilities.conventions must be a Conventions, not {_shown(conventions)}"
-    hints = get_type_hints(Conventions)
+    hints = TYPES[Conventions]
     for name, value in conventions.choices().items():
         if value not in get_args(hints[name]):
             return f"conventions.{name} must be one of {', '.join(get_args(hints[name]))}, not {_shown(value)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from xent_conformance.interface import Backend, CrossEntropy, FusedLinear
 from xent_conformance.loading.claims import complaint
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.loading.errors import BrokenBackendError, guarded
-from xent_conformance.loading.sources import sources_of
+from xent_conformance.loading.sources import sources_again, sources_of
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,15 @@ class Imported:
     options: tuple[str, ...] = ()
     settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
-    def open(self, *, scripts: bool = True, tried: bytes | None = None) -> tuple[Backend, Description]:
+    def open(
+        self, *, scripts: bool = True, tried: bytes | None = None, sources: Collection[str] | None = None
+    ) -> tuple[Backend, Description]:
         """Make the backend and describe it.
 
         Args:
             scripts: Whether to include the parts of scripts in the description.
             tried: The result of the trial of the same callable in an earlier process, to avoid another one.
+            sources: The modules whose source files are compared with those of an earlier process; None for all.
 
         Raises:
             BrokenBackendError: Its name, claims or methods are wrong, or making it raises an exception.
@@ -92,4 +95,8 @@ class Imported:
         origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
         described = guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
         modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
-        return backend, replace(described, sources=guarded(self.spec, lambda: sources_of(modules, described.versions)))
+        digests = guarded(
+            self.spec,
+            lambda: sources_of(modules, described.versions) if sources is None else sources_again(sources),
+        )
+        return backend, replace(described, sources=digests)

@@ -49,8 +49,22 @@ def sources_of(modules: Iterable[str], versioned: Collection[str]) -> dict[str, 
         package = name.partition(".")[0]
         return package in packages or (package != SUITE and near(file) and not _of_python(Path(file)))
 
+    return _digests(islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST))
+
+
+def sources_again(names: Iterable[str]) -> dict[str, str]:
+    """The same for modules that ``sources_of`` has named before, as far as they are loaded.
+
+    It looks at no other module: in a process that was forked from one that has imported a framework, looking at each of
+    thousands of modules copies its page.
+    """
+    found = ((name, sys.modules.get(FILE + name) or sys.modules.get(name)) for name in names)
+    return _digests((name, file) for name, module in found if (file := _file_of(module)) is not None)
+
+
+def _digests(files: Iterable[tuple[str, str]]) -> dict[str, str]:
     digests = {}
-    for name, file in islice(((n, f) for n, f in sorted(loaded.items()) if belongs(n, f)), MOST):
+    for name, file in files:
         # A module in an archive, or a file that has been removed.
         with suppress(OSError):
             digests[name.removeprefix(FILE)] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
