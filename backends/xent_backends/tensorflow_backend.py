@@ -77,6 +77,8 @@ def gradients(
         tape.watch([leaf, target] if soft else leaf)
         x = leaf * scale if scale > 1 else leaf
         value = loss(x, target, **options)
+    # A loss may be wider than its logits.
+    cotangent = tf.cast(cotangent, value.dtype)
     for _ in range(repeats):
         by_logits = tape.gradient(value, x, output_gradients=cotangent)
     return value, by_logits, tape.gradient(value, target, output_gradients=cotangent) if soft else None
