@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
 from xent_conformance.judging.findings import Finding, numbers
+from xent_conformance.requirements import checks
 
 RATIO, ANYWHERE, OWN_BOUND, SIGN, OWN_EXCUSE, OWN_INFINITY, EXERCISED = (
     f"test_judge.test_{name}"
@@ -19,6 +20,7 @@ RATIO, ANYWHERE, OWN_BOUND, SIGN, OWN_EXCUSE, OWN_INFINITY, EXERCISED = (
         "a_bound_as_large_as_the_effect_does_not_count_as_exercised",
     )
 )
+BLOCKS = "test_blocks.test_a_gradient_compared_in_blocks_has_the_same_finding"
 COMPARE, RATIOS = numbers.compare, numbers._ratios
 
 #: (name, function, old, new, tests that must fail).
@@ -57,6 +59,10 @@ DEFECTS = [
     ("finite elements beside infinite ones are not judged", RATIOS, "np.where(wrong, np.inf, ratio)", "np.where(wrong, np.inf, 0.0)", (ANYWHERE,)),
     ("ulps are half as many", numbers._ulp, "2 * fmt.unit_roundoff", "4 * fmt.unit_roundoff", ("test_judge.test_ulps_are_counted_in_the_format_of_the_logits",)),
     ("a ratio of nan holds", Finding.failed, "not self.ratio <= 1.0", "self.ratio > 1.0", ("test_judge.test_a_ratio_of_nan_would_fail",)),
+    ("only the first block is judged", numbers.worst_of, "np.argmax(", "0 * np.argmax(", (BLOCKS,)),
+    ("ulps are those of the last block", numbers.worst_of, "max(each.ulp for each in found)", "found[-1].ulp", (BLOCKS,)),
+    ("every block starts at the first row", checks._gradient_in_blocks, "rows.start + found.index[0]", "found.index[0]", (BLOCKS,)),
+    ("blocks are always exercised", checks._gradient_in_blocks, "undefined or least <= TELLING * largest", "True", (BLOCKS,)),
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from truth.sabotage import Sabotage
-from xent_conformance.oracle import Answer, answer, arb, arithmetic, log1p_form, normal_form
+from xent_conformance.oracle import Answer, answer, arb, arithmetic, blocks, log1p_form, normal_form
 
 FLOAT64, WIDE, ARB = (
     f"test_oracle.test_{name}"
@@ -27,6 +27,13 @@ TINY, TIES, DEGENERATE, DECLARED, NOTHING, DIVISORS = (
     )
 )
 OPTIONS = "test_language_models.test_loss_and_gradient_are_those_of_the_definition"
+BLOCKS, MEMORY = (
+    f"test_blocks.test_{name}"
+    for name in (
+        "blocks_have_the_same_numbers_bit_for_bit",
+        "exact_answers_take_at_most_twice_the_memory_of_the_logits",
+    )
+)
 SOFTMAX, ROW = log1p_form.softmax_parts, arb._row_at_precision
 
 #: (name, function, old, new, tests that must fail).
@@ -78,6 +85,14 @@ DEFECTS = [
     ("capped logits have the gradient of others", Answer.grad_logits, "self.grad_mapped * self.slope", "self.grad_mapped * 1", (OPTIONS,)),
     ("the second derivative is not centred", Answer.hessian_times, "(v - (p * v).sum(axis=1, keepdims=True))", "v", (FLOAT64,)),
     ("the second derivative forgets the shares", Answer.hessian_times, "self.scale * self.form.q.sum(axis=1)", "self.scale", (FLOAT64,)),
+    ("the mean of a block is over its own rows", Answer.divisor, "return self._whole.divisor", "return self.form.divisor", (BLOCKS,)),
+    ("a block is left as if it were the whole", Answer.any_row_left, "if self._whole is None else self._whole.any_row_left", "", (BLOCKS,)),
+    ("a block has its first row everywhere", blocks._fill, "out[rows] = part", "out[rows] = part[:1]", (BLOCKS,)),
+    ("a block has the cotangents of the first rows", blocks.rows_of, "cotangent.reshape(-1)[rows]", "cotangent.reshape(-1)[: rows.stop - rows.start]", (BLOCKS,)),
+    ("a block of examples starts at the first position", blocks._some, "[rows.start - first * within : rows.stop - first * within]", "[: rows.stop - rows.start]", (BLOCKS,)),
+    ("a row is added up in pairs if it is a block", blocks._alone, "abs(rows.strides[1]) <= abs(rows.strides[0])", "True", (BLOCKS,)),
+    ("a large problem has no blocks", blocks.blocks_of, "problem.logits.size <= AT_ONCE", "True", (MEMORY,)),
+    ("blocks are as large as the problem", blocks._even, "BLOCK // each", "count", (MEMORY,)),
 ]  # fmt: skip
 
 

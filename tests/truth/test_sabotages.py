@@ -53,6 +53,7 @@ def test_names_are_unique_and_tests_exist():
 def test_the_catalogue_covers_every_module_of_the_truth():
     defective = {unwrapped(sabotage.function).__module__.removeprefix("xent_conformance.") for sabotage in CATALOGUE}
     assert {"oracle.log1p_form", "oracle.arb", "oracle.arithmetic", "oracle.normal_form", "oracle.answer"} <= defective
+    assert {"oracle.blocks", "requirements.checks"} <= defective
     assert {
         f"bounds.{module}" for module in ("class_sum", "error_model", "gradients", "overflow", "tolerances")
     } <= defective

@@ -16,23 +16,29 @@ if TYPE_CHECKING:
 
 def of_loss(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     """Where a stored log-probability, one of its products or a sum of them overflows: (rows,) for none, else ()."""
-    answer, problem, sizes = bounds.answer, bounds.problem, _sizes(bounds)
-    rows = np.maximum(sizes.max(axis=1, initial=0.0), bounds.parts.log_sum_exp[:, 0] if bounds.model.form_b else 0.0)
-    if bounds.mixed:
-        rows = np.maximum(rows, sizes.sum(axis=1))
-    if problem.lse_square_scale:
-        rows = np.maximum(rows, z_loss.sizes(bounds))
+    answer, problem, rows = bounds.answer, bounds.problem, bounds.largest
     over: npt.NDArray[np.bool_] = rows >= bounds.limit
     if problem.reduction == "none":
         return over
-    terms = np.abs(np.asarray(answer.form.divisor_terms).astype(np.float64))
+    terms = np.abs(np.asarray(answer.divisor_terms).astype(np.float64))
     total = rows.sum() if bounds.mixed else 0.0
     if problem.reduction == "mean" and not bounds.divides_by_zero:
         # The unscaled sum may be divided before it is multiplied by eps / C.
-        total = max(total, total / abs(float(answer.form.divisor)))
+        total = max(total, total / abs(float(answer.divisor)))
     sums = max(np.abs(bounds.row_values).sum(), total, terms.sum())
     stored = bounds.model.batch_is_wide and abs(float(answer.loss.value)) >= bounds.limit
     return np.bool_(over.any() or sums >= bounds.limit_of_sums or stored)
+
+
+def largest(bounds: Bounds) -> F64Array:
+    """The largest of these in each row, (rows,)."""
+    sizes = _sizes(bounds)
+    rows = np.maximum(sizes.max(axis=1, initial=0.0), bounds.parts.log_sum_exp[:, 0] if bounds.model.form_b else 0.0)
+    if bounds.mixed:
+        rows = np.maximum(rows, sizes.sum(axis=1))
+    if bounds.problem.lse_square_scale:
+        rows = np.maximum(rows, z_loss.sizes(bounds))
+    return np.asarray(rows)
 
 
 def cancelling_rows(bounds: Bounds) -> npt.NDArray[np.bool_]:
@@ -52,11 +58,16 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
     """
     problem = bounds.problem
     if bounds.answer.conventions.zero_times_infinity == "zero":
-        return np.zeros(len(bounds.mass), dtype=bool) if problem.reduction == "none" else np.bool_(False)
-    shares = np.asarray(bounds.answer.form.q).astype(np.float64)
-    rows = ((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1)
+        return np.zeros(problem.rows, dtype=bool) if problem.reduction == "none" else np.bool_(False)
+    rows = bounds.loses_infinity
     undefined = rows if problem.reduction == "none" else np.bool_(rows.any())
     return undefined | bounds.overflows if problem.label_smoothing == 1 else undefined
+
+
+def times_zero(bounds: Bounds) -> npt.NDArray[np.bool_]:
+    """Rows where the factor of such an intermediate result is a class weight or a probability, (rows,)."""
+    shares = np.asarray(bounds.answer.form.q).astype(np.float64)
+    return np.asarray(((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1))
 
 
 def cancels(bounds: Bounds) -> bool:

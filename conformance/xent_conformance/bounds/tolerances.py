@@ -22,7 +22,9 @@ from xent_conformance.bounds.class_sum import expm1, log_sum_error
 from xent_conformance.bounds.error_model import ErrorModel
 from xent_conformance.formats import format_named
 from xent_conformance.oracle import Answer
+from xent_conformance.oracle.blocks import by_blocks, joined, known
 from xent_conformance.oracle.logit_map import mapped
+from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.precision import Precision
 from xent_conformance.problem import F64Array
 
@@ -51,16 +53,40 @@ class Bounds:
         """Bounds for one answer."""
         self.answer = answer
         self.problem = answer.problem
+        self.precision = precision
         self.model = ErrorModel(answer.problem.format, precision)
-        self.parts = answer.plain_parts
-        if self.problem.maps_logits:
-            self.parts = logit_map.ChangedParts(self.parts, self.problem, self.model)
-        self.nlp = self.parts.nlp
+        #: The rows of each block, as those of the answer.
+        self.blocks = answer.blocks
+        self._whole: Bounds | None = None
         options = self.problem
         self.mixed = bool(options.label_smoothing) or options.has_probabilities
         self.roundings = (
             (options.weight is not None) + 3 * bool(options.label_smoothing) + 2 * options.has_probabilities
         )
+
+    def block(self, rows: slice) -> Bounds:
+        """The bounds of some of the rows, as rows of this problem."""
+        block = Bounds(self.answer.block(rows), self.precision)
+        block._whole = self
+        block.__dict__.update(known(self, rows, "class_sum_error"))
+        return block
+
+    def in_one_pass(self, name: str) -> tuple[str, ...]:
+        """A property by blocks, and others that a block knows once it has computed it."""
+        if name != "row_losses":
+            return (name,)
+        return name, "class_sum_error", *(f"answer.{each}" for each in self.answer.in_one_pass(name))
+
+    @cached_property
+    def parts(self) -> PlainParts:
+        """The softmax, enlarged by the errors of logits that are scaled or capped."""
+        parts = self.answer.plain_parts
+        return logit_map.ChangedParts(parts, self.problem, self.model) if self.problem.maps_logits else parts
+
+    @cached_property
+    def nlp(self) -> F64Array:
+        """Negative log-probabilities, (rows, C), 0 where they are not finite."""
+        return self.parts.nlp
 
     @cached_property
     def shares(self) -> F64Array:
@@ -74,17 +100,22 @@ class Bounds:
         weighted = self.problem.class_weights() * (1 - self.problem.label_smoothing) * self.problem.probabilities()
         return np.asarray(np.abs(weighted) + np.abs(shares - weighted))
 
-    @cached_property
+    @by_blocks
     def mass(self) -> F64Array:
         """A = sum_j |Q_ij|, (rows,), with the magnitudes of ``shares``."""
         return np.asarray(self.shares.sum(axis=1))
+
+    @cached_property
+    def class_sum_error(self) -> F64Array:
+        """E_L, (rows, 1), see ``class_sum``: what takes longest, and little memory where there are many classes."""
+        return log_sum_error(self.parts, self.model)
 
     @cached_property
     def log_probability_error(self) -> F64Array:
         """E, (rows, C): error of a log-probability before it is rounded to the format."""
         model, parts = self.model, self.parts
         distance = np.maximum(parts.distance, parts.log_sum_exp) if model.form_b else parts.distance
-        error = log_sum_error(parts, model) + model.u_i * (distance + self.nlp)
+        error = self.class_sum_error + model.u_i * (distance + self.nlp)
         if isinstance(parts, logit_map.ChangedParts):
             error = error + parts.shift
         return np.asarray(np.where(parts.defined, error * (1 + 8 * model.u_i), 0.0))
@@ -94,19 +125,19 @@ class Bounds:
         """E and the rounding of a log-probability that is materialised in the format, (rows, C)."""
         return self.log_probability_error + self.model.u_lp * self.nlp
 
-    @cached_property
+    @by_blocks
     def log_softmax(self) -> F64Array:
         """Tolerance of log_softmax, (rows, C)."""
         return self.log_probability_error + self.model.u_narrow * self.nlp + self.model.eta
 
-    @cached_property
+    @by_blocks
     def softmax(self) -> F64Array:
         """Tolerance of softmax, (rows, C)."""
         model = self.model
         relative = expm1(self.log_probability_error) + (model.k_exp + 2) * model.u_i + model.u_narrow
         return np.asarray(self.parts.p * relative + model.eta)
 
-    @cached_property
+    @by_blocks
     def row_losses(self) -> F64Array:
         """Tolerance of the loss of each row, (rows,)."""
         model, q = self.model, self.shares
@@ -131,13 +162,14 @@ class Bounds:
         if self.problem.reduction == "none":
             return self.row_losses
         model = self.model
-        values = np.abs(self.row_values) + self.row_losses
+        # Where there are blocks, the first of these makes the second known.
+        values = self.row_losses + np.abs(self.row_values)
         if self.problem.lse_square_scale:
             # It may be added up beside the rest, which may be negative.
-            values = values + 2 * z_loss.values(self)
+            values = values + 2 * self.z_losses
         tolerance = self.row_losses.sum() + model.batch(values) * values.sum()
         if self.problem.lse_square_scale:
-            tolerance = tolerance + 4 * model.u_o * z_loss.values(self).sum()
+            tolerance = tolerance + 4 * model.u_o * self.z_losses.sum()
         tolerance = tolerance + model.u_o * abs(self.row_values.sum()) + model.eta
         if overflow.cancels(self):
             return np.asarray(math.inf)
@@ -145,7 +177,7 @@ class Bounds:
             return np.asarray(tolerance)
         if self.divides_by_zero:
             return np.asarray(math.inf if self.answer.any_row_left else model.eta)
-        divisor = abs(float(self.answer.form.divisor))
+        divisor = abs(float(self.answer.divisor))
         error = self.divisor_error
         mean = abs(self.row_values.sum()) / divisor
         return np.asarray((tolerance / divisor + mean * (error + 2 * model.u_o)) * (1 + 4 * error) + model.eta)
@@ -153,41 +185,48 @@ class Bounds:
     @cached_property
     def divisor_error(self) -> float:
         """Relative error of the mean's divisor; infinite where cancellation leaves nothing to judge."""
-        terms = np.asarray(self.answer.form.divisor_terms).astype(np.float64)
+        if self.problem.reduction != "mean":
+            return 0.0
+        if self._whole is not None:
+            return self._whole.divisor_error
+        terms = np.asarray(self.answer.divisor_terms).astype(np.float64)
         total = abs(terms.sum())
-        if self.problem.reduction != "mean" or total == 0:
+        if total == 0:
             return 0.0
         magnitudes = np.abs(terms)
         error = self.model.batch(magnitudes) * float(magnitudes.sum() / total) + self.model.u_o
         return error if error <= WORST_DIVISOR_ERROR else math.inf
 
-    @cached_property
+    @by_blocks
     def grad_logits(self) -> F64Array:
         """Tolerance of the gradient of the logits, (rows, C); exactly 0 on rows without a share."""
         return gradients.of_logits(self)
 
-    @cached_property
+    @by_blocks
     def grad_logits_of_infinite_losses(self) -> F64Array:
         """The same, but finite also in rows whose loss is inf because of a logit of -inf."""
         return gradients.of_logits(self, infinite=True)
 
-    @cached_property
+    @by_blocks
     def grad_target(self) -> F64Array:
         """Tolerance of the gradient of probability targets, (rows, C)."""
         return gradients.of_target(self)
 
-    @cached_property
+    @by_blocks
     def grad_target_overflows(self) -> npt.NDArray[np.bool_]:
         """Where cotangent times weight times log-probability overflows before smoothing scales it, (rows, C)."""
         return gradients.target_overflows(self)
 
-    @cached_property
+    @by_blocks
     def grad_target_undefined(self) -> npt.NDArray[np.bool_]:
         """Where such a product is then multiplied by zero, (rows, C): nan where 0 * inf is evaluated."""
         return gradients.target_undefined(self)
 
     def hessian_times(self, vector: F64Array) -> F64Array:
         """Tolerance of the second derivative times a vector (rows, C)."""
+        if self.blocks:
+            found: F64Array = joined(self, lambda block, rows: block.hessian_times(vector[rows]))
+            return found
         return gradients.hessian_times(self, vector)
 
     @cached_property
@@ -222,7 +261,7 @@ class Bounds:
     @property
     def divides_by_zero(self) -> bool:
         """Whether the mean is 0/0 or x/0, whose result is a convention and has no bound."""
-        return self.problem.reduction == "mean" and bool(self.answer.form.divisor == 0)
+        return self.problem.reduction == "mean" and bool(self.answer.divisor == 0)
 
     @property
     def limit(self) -> float:
@@ -241,6 +280,21 @@ class Bounds:
         """Losses of the rows, 0 where they are not finite."""
         values = np.asarray(self.answer.row_losses).astype(np.float64)
         return np.asarray(np.where(np.isfinite(values), values, 0.0))
+
+    @by_blocks
+    def z_losses(self) -> F64Array:
+        """The part of the square of the log-sum-exp in the loss of each row, (rows,)."""
+        return z_loss.values(self)
+
+    @by_blocks
+    def largest(self) -> F64Array:
+        """The largest intermediate result of each row, (rows,): see ``overflow``."""
+        return overflow.largest(self)
+
+    @by_blocks
+    def loses_infinity(self) -> npt.NDArray[np.bool_]:
+        """Rows where an overflowing intermediate result is multiplied by zero, (rows,)."""
+        return overflow.times_zero(self)
 
     @property
     def class_height(self) -> int:

@@ -177,6 +177,15 @@ class Trial:
         given = "grad_target" in self.outcome(call).arrays
         return Gradients(loss, logits, self._rows(call, "grad_target") if given else None)
 
+    def gradient_as_returned(self, name: str) -> AnyArray | None:
+        """A gradient of the function form by row, (rows, C), in its own dtype; None if there is none."""
+        call = backward(self.problem)
+        self.loss(call)
+        self._returned(call, "grad_logits", self.problem.logits.shape)
+        if name not in self.outcome(call).arrays:
+            return None
+        return by_row(self._returned(call, name, self.problem.logits.shape), self.problem.class_axis)
+
     def primitive(self, name: str) -> F64Array:
         """Softmax or log_softmax, (rows, C)."""
         return self._rows(primitive(name, self.problem.logits), name)
@@ -231,6 +240,9 @@ class Trial:
         return np.asarray(by_row(array, self.problem.class_axis), dtype=np.float64)
 
     def _array(self, call: Invocation, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+        return as_float64(self._returned(call, name, shape))
+
+    def _returned(self, call: Invocation, name: str, shape: tuple[int, ...]) -> AnyArray:
         outcome = self.outcome(call)
         spoiled = spoiling(outcome, name, call, self.problem)
         if spoiled is not None:
@@ -240,7 +252,7 @@ class Trial:
             got, expected = str(array.shape), str(shape)
             form = WrongForm(quantity=name, calls=(call,), problem=self.problem, got=got, expected=expected)
             raise SpoiledError(form)
-        return as_float64(array)
+        return array
 
 
 def _same_softmax(first: Problem, second: Problem) -> bool:

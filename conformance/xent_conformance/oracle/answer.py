@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xent_conformance.conventions import Conventions
 from xent_conformance.oracle.arithmetic import ARB, Arithmetic, arithmetic_for
+from xent_conformance.oracle.blocks import blocks_of, by_blocks, joined, known, rows_of
 from xent_conformance.oracle.log1p_form import SoftmaxParts, softmax_parts
 from xent_conformance.oracle.logit_map import mapped, slope, slope_ball
 from xent_conformance.oracle.normal_form import NormalForm, normal_form, smoothing_shares
@@ -39,7 +40,7 @@ class Answer:
     """The exact answer to one problem under one set of conventions.
 
     Arrays are by row: (rows, C) or (rows,). Q, S = sum_j Q_ij and the divisor are defined in the module
-    ``normal_form``.
+    ``normal_form``. Of a large problem, results are computed in ``blocks`` of rows, see the module of that name.
 
     Example:
         >>> import numpy as np
@@ -80,6 +81,21 @@ class Answer:
         ):
             raise ValueError("answers share a softmax only for the same array of logits, in the same arithmetic")
         self._like = like
+        #: The rows of each block; none if everything is computed at once.
+        self.blocks = blocks_of(problem)
+        self._whole: Answer | None = None
+
+    def block(self, rows: slice) -> Answer:
+        """The answer to some of the rows, as rows of this problem: its mean is over all of them."""
+        block = Answer(rows_of(self.problem, rows), self.conventions, self.arithmetic)
+        block.blocks, block._whole = (), self
+        block.__dict__.update(known(self, rows, "row_losses"))
+        return block
+
+    def in_one_pass(self, name: str) -> tuple[str, ...]:
+        """A property by blocks, and others that a block knows once it has computed it."""
+        divides = name == "row_losses" and self.problem.reduction == "mean" and self.problem.divisor is None
+        return (name, "divisor_terms") if divides else (name,)
 
     @cached_property
     def parts(self) -> SoftmaxParts:
@@ -105,16 +121,38 @@ class Answer:
         return normal_form(self.problem, self.conventions, self.arithmetic)
 
     @cached_property
+    def divisor(self) -> Any:
+        """The divisor of the mean: of the whole problem, also in a block of it."""
+        if self._whole is not None:
+            return self._whole.divisor
+        return self.divisor_terms.sum() if self.blocks else self.form.divisor
+
+    @cached_property
+    def divisor_terms(self) -> RealArray:
+        """The summands of the divisor, (rows,), or (1,) if it is given."""
+        if not self.blocks:
+            return self.form.divisor_terms
+        if self.problem.divisor is not None:
+            return self.block(slice(0, 1)).form.divisor_terms
+        terms: RealArray = joined(self, lambda block, _: block.form.divisor_terms)
+        return terms
+
+    @cached_property
+    def ignored(self) -> npt.NDArray[np.bool_]:
+        """Which rows are ignored, (rows,)."""
+        return self.problem.ignored() if self.blocks else self.form.ignored
+
+    @by_blocks
     def log_softmax(self) -> Exact:
         """log_softmax, (rows, C)."""
         return self._exact(-self.parts.nlp)
 
-    @cached_property
+    @by_blocks
     def softmax(self) -> Exact:
         """Softmax, (rows, C)."""
         return self._exact(self.parts.p)
 
-    @cached_property
+    @by_blocks
     def log_sum_exp(self) -> RealArray:
         """Logarithm of the sum of exponentials of each row's logits, (rows,)."""
         with np.errstate(invalid="ignore"):
@@ -130,7 +168,7 @@ class Answer:
         with np.errstate(invalid="ignore"):
             return self._exact(np.asarray(self.arithmetic.array(cotangents)[:, None] * self.parts.p))
 
-    @cached_property
+    @by_blocks
     def entropies(self) -> RealArray:
         """-sum_j p_j log p_j of each row, (rows,): a class of probability zero has no part in it."""
         p, nlp = self.parts.p, self.parts.nlp
@@ -156,7 +194,7 @@ class Answer:
             square = self.arithmetic.number(self.problem.lse_square_scale) * self.log_sum_exp * self.log_sum_exp
         return np.asarray(np.where(self.form.ignored, 0, square))
 
-    @cached_property
+    @by_blocks
     def row_losses(self) -> RealArray:
         """Loss of each row, (rows,): zero for ignored rows, whatever their content."""
         with np.errstate(invalid="ignore", over="ignore"):
@@ -177,10 +215,10 @@ class Answer:
         """G: the factor between the gradient of a row and that of the call, (rows,)."""
         cotangent = self.arithmetic.array(self.problem.cotangents())
         with np.errstate(invalid="ignore", divide="ignore"):
-            factor = cotangent / self.form.divisor if self.problem.reduction == "mean" else cotangent
+            factor = cotangent / self.divisor if self.problem.reduction == "mean" else cotangent
         return np.broadcast_to(factor, (self.problem.rows,))
 
-    @cached_property
+    @by_blocks
     def grad_logits(self) -> Exact:
         """Gradient of the logits, (rows, C): that of the logits that the loss sees, times their own derivative."""
         if not self.problem.maps_logits:
@@ -191,7 +229,7 @@ class Answer:
         gradient[self.form.ignored] = self.grad_mapped[self.form.ignored]
         return self._exact(gradient)
 
-    @cached_property
+    @by_blocks
     def grad_mapped(self) -> RealArray:
         """Gradient of the logits after any scale and cap, (rows, C).
 
@@ -209,7 +247,7 @@ class Answer:
             gradient[self.form.ignored] = 0
         return gradient
 
-    @cached_property
+    @by_blocks
     def slope(self) -> RealArray:
         """Derivative of each logit that the loss sees with respect to the logit that is given, (rows, C)."""
         logits = self.problem.logits_by_row()
@@ -219,7 +257,7 @@ class Answer:
         slopes.reshape(-1)[:] = [slope_ball(x, *self.problem.logit_map) for x in logits.reshape(-1).tolist()]
         return slopes
 
-    @cached_property
+    @by_blocks
     def grad_target(self) -> Exact:
         """Gradient of probability targets, (rows, C): G (keep w_j nlp_j + spread-to-others terms)."""
         keep, spread = smoothing_shares(self.problem, self.conventions, self.arithmetic)
@@ -237,6 +275,9 @@ class Answer:
         """
         if self.problem.lse_square_scale or self.problem.maps_logits:
             raise ValueError("second derivatives are of the loss without lse_square_scale, logit_scale and softcap")
+        if self.blocks:
+            found: Exact = joined(self, lambda block, rows: block.hessian_times(vector[rows]))
+            return found
         p, v = self.parts.p, self.arithmetic.array(vector)
         with np.errstate(invalid="ignore", over="ignore"):
             factor = (self.scale * self.form.q.sum(axis=1))[:, None]
@@ -247,7 +288,7 @@ class Answer:
     @property
     def any_row_left(self) -> bool:
         """Whether there is a row that is not ignored."""
-        return bool((~self.form.ignored).any())
+        return bool((~self.ignored).any()) if self._whole is None else self._whole.any_row_left
 
     @cached_property
     def read(self) -> npt.NDArray[np.bool_]:
@@ -271,11 +312,11 @@ class Answer:
 
     def _mean(self, total: Any) -> Any:
         if self.problem.divisor is not None:
-            return total / self.form.divisor
+            return total / self.divisor
         if not self.any_row_left:
             conventions = self.conventions
             choice = conventions.all_ignored_loss if self.problem.rows else conventions.empty_batch_loss
             return np.nan if choice == "nan" else 0.0
-        if self.form.divisor == 0:
+        if self.divisor == 0:
             return 0.0 if self.conventions.zero_weight_loss == "zero" else np.float64(float(total)) / 0.0
-        return total / self.form.divisor
+        return total / self.divisor

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, backward, forward, primitive, primitive_backward, second_order
+from xent_conformance.bounds import Bounds
+from xent_conformance.calling.calls import (
+    Invocation,
+    as_float64,
+    backward,
+    forward,
+    primitive,
+    primitive_backward,
+    second_order,
+)
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention, WrongForm
+from xent_conformance.judging.findings.numbers import TELLING, worst_of
 from xent_conformance.judging.subject import (
     CROSS_ENTROPY,
     GRADIENT,
@@ -22,18 +34,23 @@ from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
 from xent_conformance.precision import Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
-from xent_conformance.requirements.agreement import effect_of, primitive_of
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of, primitive_of
 
 
 def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
     """The loss compared with the exact one and the bound of a precision: by default that which a backend MUST meet."""
     bounds = trial.bounds if precision is None else trial.bounds_under(precision)
-    return trial.compare(quantity, trial.loss(), trial.answer.loss, bounds.loss, **bounds.loss_excuses)
+    observed, bound = trial.loss(), bounds.loss
+    return trial.compare(quantity, observed, trial.answer.loss, bound, **bounds.loss_excuses)
 
 
 def gradient_finding(trial: Trial, precision: Precision | None = None, quantity: str = "grad_logits") -> Finding:
     """The gradient of the logits compared with the exact one and the bound of a precision as in ``loss_finding``."""
     bounds = trial.bounds if precision is None else trial.bounds_under(precision)
+    if trial.answer.blocks:
+        found = _gradient_in_blocks(trial, bounds, "grad_logits", quantity)
+        assert found is not None
+        return found
     exact, observed, call = trial.answer.grad_logits, trial.gradients().logits, backward(trial.problem)
     return trial.compare(
         quantity,
@@ -48,12 +65,45 @@ def gradient_finding(trial: Trial, precision: Precision | None = None, quantity:
 
 def target_gradient_finding(trial: Trial) -> Finding | None:
     """The gradient of probability targets compared with the exact one; None if a backend returns none."""
+    if trial.answer.blocks:
+        return _gradient_in_blocks(trial, trial.bounds, "grad_target", "grad_target")
     observed, exact, bounds = trial.gradients().target, trial.answer.grad_target, trial.bounds
     if observed is None:
         return None
     effect, call = effect_of(exact.value), backward(trial.problem)
     excuses = bounds.grad_target_excuses
     return trial.compare("grad_target", observed, exact, bounds.grad_target, effect=effect, call=call, **excuses)
+
+
+def _gradient_in_blocks(trial: Trial, bounds: Bounds, name: str, quantity: str) -> Compared | None:
+    """A gradient of a large problem, compared block by block, as it is computed; None if there is none."""
+    observed = trial.gradient_as_returned(name)
+    if observed is None:
+        return None
+    made: list[Compared] = []
+    largest, least, undefined = SMALLEST_EFFECT, math.inf, False
+    for rows in bounds.blocks:
+        block = bounds.block(rows)
+        exact, bound = getattr(block.answer, name), getattr(block, name)
+        excuses = block.grad_target_excuses if name == "grad_target" else {}
+        found = trial.compare(
+            quantity,
+            as_float64(observed[rows]),
+            exact,
+            bound,
+            effect=1.0,
+            call=backward(trial.problem),
+            result=name,
+            **excuses,
+        )
+        place = (rows.start + found.index[0], found.index[1]) if found.index is not None else None
+        made.append(replace(found, index=place))
+        finite = np.isfinite(exact.value)
+        undefined |= not finite.all()
+        largest = max(largest, float(np.abs(exact.value).max(where=finite, initial=0.0)))
+        least = float(np.fmin(least, np.fmin.reduce(bound, axis=None)))
+    # The effect is the largest finite element of all blocks, as in ``effect_of``.
+    return replace(worst_of(made), exercised=undefined or least <= TELLING * largest)
 
 
 def nll_finding(trial: Trial) -> Compared:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -157,6 +157,12 @@ def compare(
         exercised=telling,
         reading=reading,
     )
+
+
+def worst_of(found: Sequence[Compared]) -> Compared:
+    """One comparison from those of parts of a result, in order: their worst element, and the largest error in ulps."""
+    worst = found[int(np.argmax([each.ratio for each in found]))]
+    return replace(worst, ulp=max(each.ulp for each in found), exercised=any(each.exercised for each in found))
 
 
 def _ratios(
