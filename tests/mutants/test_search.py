@@ -148,7 +148,7 @@ def command():
 
 def without_seconds(path):
     matrix = json.loads(path.read_text("utf-8"))
-    assert matrix.pop("seconds") > 0
+    assert matrix.pop("seconds") >= 0  # whole seconds: a fast machine needs less than one
     return matrix
 
 
