@@ -111,6 +111,28 @@ def test_a_message_is_the_same_whatever_its_numbers():
     assert len(causes([*lines, other])) == 2
 
 
+def test_a_message_is_the_same_whatever_its_dtypes():
+    """What one ``raise`` says about the dtypes that it was given, as NumPy, PyTorch and JAX name them."""
+    for said in (
+        ("expected scalar type Float but found Half", "expected scalar type Float but found BFloat16"),
+        ("not implemented for torch.HalfTensor", "not implemented for torch.DoubleTensor"),
+        ("dot got float8_e4m3fn[2,3]", "dot got f32[4]", "dot got u8[]"),
+        ("dtype('float16') and dtype('int64')", "dtype('bfloat16') and dtype('uint8')"),
+    ):
+        lines = [
+            verdict(m, failure(raised=raised(7, message=m), kind="raised"), dtype=str(i)) for i, m in enumerate(said)
+        ]
+        assert len(causes(lines)) == 1, said
+        other = verdict("e", failure(raised=raised(7, message=f"{said[0]} twice"), kind="raised"))
+        assert len(causes([*lines, other])) == 2
+
+
+def test_what_an_accepted_call_should_have_been_rejected_for_is_not_its_situation():
+    """Without it the call is valid, and so no variant says whether it matters."""
+    (cause,) = causes([verdict("a", failure(kind="accepted", undecided=("smoothing", "labels")))])
+    assert cause.situation == "with any input"
+
+
 def test_what_comes_and_goes_is_one_cause():
     """Whether a call is compared with itself or with the exact answer, and whatever the witnesses look like."""
     lines = [

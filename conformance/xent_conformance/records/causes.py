@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xent_conformance.records.grouping import grouped
-from xent_conformance.records.instances import AS_FLOAT32, Instance
+from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.situations import described, listed
 from xent_conformance.records.status import FAILING, Level, Status
@@ -51,7 +51,9 @@ class Cause:
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
         shown = self.shown.failure
-        return described(shown.situation, shown.undecided) + where
+        # What a check is about is in the message; without it the call is valid, which decides nothing.
+        undecided = () if shown.kind in CHECKS else shown.undecided
+        return described(shown.situation, undecided) + where
 
     @property
     def requirements(self) -> tuple[str, ...]:

@@ -41,7 +41,12 @@ GRADIENT, PRODUCT = "grad_", "product"
 UNEQUAL = frozenset({"class weights", "ignored rows"})
 DIFFERENTLY = "rows that count differently"
 
-#: Parts in which messages of one ``raise`` statement differ: numbers, and the length of shapes.
+#: Parts in which messages of one ``raise`` statement differ: dtypes, as NumPy, JAX (``f32``) and C++ (``Half``) name
+#: them, numbers, and the length of shapes.
+DTYPE = re.compile(
+    r"\b(?:b?float(?:\d\w*)?|u?int\d*|[bf](?:16|32|64)|[us](?:8|16|32|64)|half|double|long|short|char|byte|bool)(?:tensor)?\b",
+    re.IGNORECASE,
+)
 NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
 SHAPE = re.compile(r"\((#(, *#)*)?,?\)|\[(#(, *#)*)?\]")
 
@@ -62,7 +67,7 @@ class Instance:
         failure = self.failure
         raised = failure.exception
         if raised is not None:
-            message = SHAPE.sub("#", NUMBER.sub("#", raised.message))
+            message = SHAPE.sub("#", NUMBER.sub("#", DTYPE.sub("#", raised.message)))
             return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", message
         # Stray reads come before intermittent failures: memory outside the inputs may or may not hold the same values
         # in the next call.
