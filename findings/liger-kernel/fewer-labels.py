@@ -1,4 +1,4 @@
-"""Fewer labels than rows are accepted: the kernel reads behind the end of their memory."""
+"""Fewer labels than rows are accepted: the kernel reads behind the end of their memory, and the process may die."""
 # liger-kernel 0.8.5: memory, first seen 2026-11-28
 
 import os
@@ -7,7 +7,7 @@ os.environ["TRITON_INTERPRET"] = "1"
 import torch
 from liger_kernel.transformers.functional import liger_cross_entropy
 
-# Labels of two rows, of which the call is given the first: the second is memory that it has no business with.
+# Labels of two rows, of which the call is given the first: the second does not belong to it.
 memory = torch.tensor([0, 1])
 for second in (0, 1):
     memory[1] = second
