@@ -11,7 +11,8 @@ from xent_conformance.cli import main
 from xent_conformance.coverage.bands import BANDS, band_of, named
 from xent_conformance.coverage.factors import FACTORS, WITHOUT, layout_of, levels_of
 from xent_conformance.coverage.measure import Coverage, exercised, measured, well_formed
-from xent_conformance.coverage.possible import MOST, possible_levels, possible_pairs, possible_triples
+from xent_conformance.coverage.possible import MOST, possible_levels, possible_pairs, possible_triples, unclaimed_pairs
+from xent_conformance.formats import dtype_of
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
@@ -53,11 +54,67 @@ def test_a_problem_has_the_levels_of_its_arrays_and_options():
     assert whole == {
         *(("dtype", "float32"), ("rows", "2-8"), ("classes", "9-64"), ("rank", "flat"), ("reduction", "none")),
         *(("logits layout", "gaps"), ("target layout", "contiguous"), ("target", "labels"), ("label dtype", "uint8")),
-        *(("weight", "positive"), ("ignored", "outside"), ("smoothing", "on")),
+        *(("weight", "positive"), ("weight dtype", "same"), ("ignored", "outside"), ("smoothing", "on")),
         *(("cotangent", "varied"), ("cotangent size", "mixed")),
     }
     kinds = [{("logits", "tied"), ("label position", "last")}, {("logits", "beyond exp"), ("label position", "first")}]
     assert [kind - {("logits", "mild")} for kind in rows] in (kinds, kinds[::-1])
+
+
+@pytest.mark.parametrize(
+    ("logits", "operand", "level"),
+    [
+        ("float32", "float32", "same"),
+        ("float32", "float64", "wider"),
+        ("bfloat16", "float32", "wider"),
+        ("float32", "bfloat16", "narrower"),
+        ("float64", "float32", "narrower"),
+        ("float16", "bfloat16", "other half"),
+        ("bfloat16", "float16", "other half"),
+    ],
+)
+def test_the_dtype_of_an_operand_counts_beside_that_of_the_logits(logits, operand, level):
+    x = np.zeros((2, 3), dtype_of(logits))
+    weighted, _ = levels_of(Problem(x, np.array([0, 1]), weight=np.ones(3, dtype_of(operand))))
+    assert ("weight dtype", level) in weighted
+    assert not any(factor == "probability dtype" for factor, _ in weighted)
+    soft, _ = levels_of(Problem(x, np.full((2, 3), 0.25, dtype_of(operand))))
+    assert ("probability dtype", level) in soft
+    assert not any(factor == "weight dtype" for factor, _ in soft)
+
+
+def test_operands_have_the_dtypes_that_are_claimed_beside_that_of_the_logits():
+    claims = Capabilities(logits_dtypes=("bfloat16", "float32"), weight=True, weight_dtypes=("float32",))
+    levels = possible_levels(claims, ("cross-entropy",), claims.logits_dtypes)
+    assert levels["weight dtype"] == ("same", "wider")
+    assert levels["probability dtype"] == ()
+    unclaimed = unclaimed_pairs(claims, claims.logits_dtypes)
+    listed = [(factor, level) for factor, names in levels.items() for level in names]
+    possible = possible_pairs(listed, unclaimed)
+    wider = listed.index(("weight dtype", "wider"))
+    assert possible[listed.index(("dtype", "bfloat16")), wider]
+    assert not possible[listed.index(("dtype", "float32")), wider]
+    assert not possible[listed.index(("weight", "none")), wider]
+
+
+def test_neither_dtype_of_logits_has_every_dtype_of_operands_beside_it():
+    levels = possible_levels(DESCRIBED.capabilities, DESCRIBED.forms, DESCRIBED.capabilities.logits_dtypes)
+    listed = [(factor, level) for factor, names in levels.items() for level in names]
+    possible = possible_pairs(listed)
+    beside = {
+        dtype: {
+            name
+            for place, (factor, name) in enumerate(listed)
+            if factor == "probability dtype" and possible[listed.index(("dtype", dtype)), place]
+        }
+        for dtype in levels["dtype"]
+    }
+    assert beside == {
+        "float16": {"same", "wider", "other half"},
+        "bfloat16": {"same", "wider", "other half"},
+        "float32": {"same", "narrower", "wider"},
+        "float64": {"same", "narrower"},
+    }
 
 
 def test_rows_that_differ_do_not_lend_each_other_their_levels():
@@ -122,6 +179,10 @@ def test_malformed_calls_are_not_counted():
     assert not well_formed(Problem(logits, np.array([0])))
     assert not well_formed(Problem(logits.astype(np.int32), np.array([0, 2])))
     assert not well_formed(Problem(logits, np.array([0, 2]), weight=np.ones(2, np.float32)))
+    assert not well_formed(Problem(logits, np.array([0, 2]), weight=np.ones(3, np.int32)))
+    assert well_formed(Problem(logits, np.array([0, 2]), weight=np.ones(3, np.float64)))
+    assert well_formed(Problem(logits, np.full((2, 3), 0.25, np.float16)))
+    assert not well_formed(Problem(logits, np.full((2, 2), 0.5, np.float16)))
 
 
 class Uncalled:

@@ -10,7 +10,6 @@ from mutants.mixed import MixedTwin, RefusesWideWeights, WideWeightsOfSmoothingF
 from xent_backends.numpy_backend import NumpyBackend
 from xent_conformance.causes.facts import facts
 from xent_conformance.causes.variants import WITHOUT, variants
-from xent_conformance.coverage.measure import well_formed
 from xent_conformance.detection.campaign_quantities import compared
 from xent_conformance.formats import FLOATING, rounded
 from xent_conformance.interface import Capabilities
@@ -148,8 +147,3 @@ def test_a_mutant_fails_with_weights_of_another_dtype_alone(wrong):
         plain += "weight_dtypes" not in trial.problem.mixed_dtypes() and any(finding.failed for finding in made)
     assert failing
     assert not plain
-
-
-def test_coverage_and_vectors_have_numbers_of_one_dtype():
-    assert not well_formed(mixed())
-    assert well_formed(mixed().with_(target=mixed().target.astype(np.float32), weight=None))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import FLOATING, INTEGER
+from xent_conformance.formats import FLOATING, INTEGER, name_of
 from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.strategies.aspects import CLASSES, ROWS, band
 
@@ -19,6 +19,8 @@ LABELS = {"first": 0, "1-127": 1, "128-4095": 128, "4096-": 4096}
 LAYOUTS = ("contiguous", "gaps", "permuted", "reversed", "repeated")
 #: Differences between the largest and the smallest logit of a row. Beyond RANGE, exp underflows in float32.
 NARROW, WIDE, RANGE = 2.0**-6, 20.0, 88.0
+#: The dtype of an operand beside that of the logits. Of float16 and bfloat16 neither has all numbers of the other.
+OPERANDS = ("same", "narrower", "wider", "other half")
 
 FACTORS: dict[str, tuple[str, ...]] = {
     "form": ("loss", "gradient", "layer", "second order", "primitives", "fused linear"),
@@ -34,6 +36,8 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "target layout": LAYOUTS,
     "ignored": ("none", "default", "outside", "class", "all"),
     "weight": ("none", "positive", "some zero", "all zero", "negative"),
+    "weight dtype": OPERANDS,
+    "probability dtype": OPERANDS,
     "smoothing": ("off", "on", "full"),
     "reduction": ("none", "sum", "mean"),
     "cotangent": ("ones", "one number", "repeated", "varied", "some zero", "strided"),
@@ -46,11 +50,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "layer": (),
     "second order": (),
     "primitives": (
-        *("target", "label position", "label dtype", "target layout", "ignored", "weight", "smoothing", "reduction"),
-        *("cotangent", "cotangent size"),
+        *("target", "label position", "label dtype", "target layout", "ignored", "weight", "weight dtype"),
+        *("probability dtype", "smoothing", "reduction", "cotangent", "cotangent size"),
     ),
     # Its logits are products of small integers, computed by the backend and never stored.
-    "fused linear": ("logits", "logits layout", "weight"),
+    "fused linear": ("logits", "logits layout", "weight", "weight dtype", "probability dtype"),
 }
 #: Cotangents with elements below SMALL or above LARGE are unusual.
 SMALL, LARGE = 2.0**-10, 2.0**4
@@ -76,11 +80,28 @@ def levels_of(problem: Problem) -> tuple[set[Level], list[set[Level]]]:
         ("smoothing", "off" if not problem.label_smoothing else "full" if problem.label_smoothing == 1 else "on"),
         ("reduction", problem.reduction),
     }
-    if not problem.has_probabilities:
+    if problem.weight is not None:
+        whole.add(("weight dtype", relative(name_of(problem.weight.dtype), problem.dtype)))
+    if problem.has_probabilities:
+        whole.add(("probability dtype", relative(name_of(problem.target.dtype), problem.dtype)))
+    else:
         whole |= {("target", "labels"), ("label dtype", problem.target.dtype.name), ("ignored", _ignored(problem))}
     if problem.cotangent is not None:
         whole |= _of_cotangent(problem.cotangent)
     return whole, _kinds_of_rows(problem)
+
+
+def relative(operand: str, logits: str) -> str:
+    """The dtype of an operand beside that of the logits, one of OPERANDS.
+
+    >>> relative("float64", "float32"), relative("bfloat16", "float16")
+    ('wider', 'other half')
+    """
+    if operand == logits:
+        return "same"
+    if {operand, logits} == {"float16", "bfloat16"}:
+        return "other half"
+    return "wider" if FLOATING.index(operand) > FLOATING.index(logits) else "narrower"
 
 
 def layout_of(array: AnyArray) -> str:

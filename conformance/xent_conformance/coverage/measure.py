@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from xent_conformance.coverage.bands import BANDS, band_of
 from xent_conformance.coverage.factors import WITHOUT, Level, levels_of
-from xent_conformance.coverage.possible import possible_levels, possible_pairs, possible_triples
+from xent_conformance.coverage.possible import possible_levels, possible_pairs, possible_triples, unclaimed_pairs
 from xent_conformance.formats import is_floating
 from xent_conformance.interface import Backend
 from xent_conformance.judging.judge import trials
@@ -54,6 +54,7 @@ class Coverage:
 
     Attributes:
         possible: Factor to its possible levels.
+        unclaimed: Pairs of these levels that the backend does not claim.
         calls: Number of calls counted.
         rows: Bands of the numbers of rows.
         classes: Bands of the numbers of classes.
@@ -61,6 +62,7 @@ class Coverage:
     """
 
     possible: dict[str, tuple[str, ...]]
+    unclaimed: Sequence[tuple[Level, Level]] = ()
     calls: int = 0
     rows: set[tuple[int, int]] = field(default_factory=set)
     classes: set[tuple[int, int]] = field(default_factory=set)
@@ -71,7 +73,7 @@ class Coverage:
         self.levels: list[Level] = [(f, level) for f, levels in self.possible.items() for level in levels]
         self._place = {level: number for number, level in enumerate(self.levels)}
         size = len(self.levels)
-        self._possible = possible_pairs(self.levels)
+        self._possible = possible_pairs(self.levels, self.unclaimed)
         self._met = np.zeros((size, size, size), dtype=bool)
         self._calls = np.zeros(size, dtype=np.int64)
 
@@ -182,16 +184,14 @@ def forms_of(requirement: Requirement) -> set[str]:
 
 
 def well_formed(problem: Problem) -> bool:
-    """Whether a call is valid, and all its numbers have one dtype: shapes match, labels are in range, logits are
-    floating-point. Operands of other dtypes have a stream of their own, too few problems to be a factor of the others.
-    """
+    """Whether a call is valid: shapes match, labels are in range, logits and weights are floating-point."""
     if not is_floating(problem.logits.dtype) or not problem.rows or not problem.classes:
         return False
     weight = problem.weight
-    if weight is not None and (weight.shape != (problem.classes,) or weight.dtype != problem.logits.dtype):
+    if weight is not None and (weight.shape != (problem.classes,) or not is_floating(weight.dtype)):
         return False
     if problem.has_probabilities:
-        return problem.target.shape == problem.logits.shape and problem.target.dtype == problem.logits.dtype
+        return problem.target.shape == problem.logits.shape
     if problem.target.shape != problem.row_shape or problem.target.dtype.kind not in "iu":
         return False
     used = problem.labels()[~problem.ignored()]
@@ -202,7 +202,10 @@ def measured(
     backend: Backend, description: Description, dtypes: Sequence[str], profile: str, seeds: Iterable[int]
 ) -> Coverage:
     """The coverage of runs with these seeds, of the calls that a backend claims. The backend is not called."""
-    coverage = Coverage(possible_levels(description.capabilities, description.forms, tuple(dtypes)))
+    claims = description.capabilities
+    coverage = Coverage(
+        possible_levels(claims, description.forms, tuple(dtypes)), unclaimed=unclaimed_pairs(claims, dtypes)
+    )
     for seed in seeds:
         for dtype in dtypes:
             subject = Subject.of(backend, dtype)

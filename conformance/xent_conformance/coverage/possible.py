@@ -8,7 +8,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.coverage.factors import FACTORS, LABELS, LAYOUTS, WITHOUT, Level
+from xent_conformance.coverage.factors import FACTORS, LABELS, LAYOUTS, OPERANDS, WITHOUT, Level, relative
+from xent_conformance.formats import FLOATING
 from xent_conformance.interface import Capabilities
 from xent_conformance.strategies.aspects import CLASSES, ROWS
 
@@ -28,6 +29,25 @@ Flags = npt.NDArray[np.bool_]
 #: Pairs of levels of two factors that no call has.
 EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
     *(("target", SOFT, factor, FACTORS[factor]) for factor in ("label position", "label dtype", "ignored")),
+    ("probability dtype", OPERANDS, "target", ("labels",)),
+    *(
+        ("probability dtype", OPERANDS, factor, FACTORS[factor])
+        for factor in ("label position", "label dtype", "ignored")
+    ),
+    ("weight", ("none",), "weight dtype", OPERANDS),
+    # There is nothing narrower than logits of 16 bits.
+    ("weight dtype", ("narrower",), "probability dtype", ("other half",)),
+    ("weight dtype", ("other half",), "probability dtype", ("narrower",)),
+    *(
+        (
+            "dtype",
+            (dtype,),
+            factor,
+            [level for level in OPERANDS if level not in {relative(other, dtype) for other in FLOATING}],
+        )
+        for dtype in FLOATING
+        for factor in ("weight dtype", "probability dtype")
+    ),
     ("form", ("fused linear",), "target", SOFT),
     ("form", ("fused linear",), "rank", ("unbatched", "one more axis", "more axes")),
     # A vector of labels has one axis.
@@ -109,6 +129,10 @@ def possible_levels(
         "label dtype": set(FACTORS["label dtype"]) - set(claims.target_dtypes),
         "target": _soft_unclaimed(claims),
         "weight": set() if claims.weight else set(FACTORS["weight"]) - {"none"},
+        **{
+            factor: set(OPERANDS).difference(*(_beside(dtype, claimed) for dtype in dtypes))
+            for factor, claimed in _operands(claims).items()
+        },
         "smoothing": _smoothing_unclaimed(claims),
         "rank": ({"unbatched"} if not claims.unbatched else set())
         | ({"one more axis", "more axes"} if not claims.spatial else set()),
@@ -121,6 +145,29 @@ def possible_levels(
         },
     }
     return {f: tuple(level for level in levels if level not in left_out.get(f, ())) for f, levels in FACTORS.items()}
+
+
+def unclaimed_pairs(claims: Capabilities, dtypes: Sequence[str]) -> list[tuple[Level, Level]]:
+    """Pairs of a dtype of logits and one of operands that a backend does not claim."""
+    return [
+        (("dtype", dtype), (factor, level))
+        for factor, claimed in _operands(claims).items()
+        for dtype in dtypes
+        for level in set(OPERANDS) - _beside(dtype, claimed)
+    ]
+
+
+def _operands(claims: Capabilities) -> dict[str, tuple[str, ...] | None]:
+    """The dtypes of operands that are claimed beside that of the logits, by factor; None without such an operand."""
+    return {
+        "weight dtype": claims.weight_dtypes if claims.weight else None,
+        "probability dtype": claims.probability_dtypes if claims.probability_targets else None,
+    }
+
+
+def _beside(dtype: str, claimed: Sequence[str] | None) -> set[str]:
+    """The levels that an operand can have for one dtype of logits."""
+    return set() if claimed is None else {relative(other, dtype) for other in (dtype, *claimed)}
 
 
 def _named(forms: tuple[str, ...]) -> set[str]:
@@ -150,12 +197,14 @@ def _sentinels_unclaimed(claims: Capabilities) -> set[str]:
     return {"outside", "class"} if default else {"default", "outside", "class", "all"}
 
 
-def possible_pairs(listed: Sequence[Level]) -> Flags:
-    """A matrix of which two of the listed levels a call can have; False for two levels of one factor."""
+def possible_pairs(listed: Sequence[Level], unclaimed: Sequence[tuple[Level, Level]] = ()) -> Flags:
+    """A matrix of which two of the listed levels a call can have; False for two levels of one factor, and unclaimed
+    pairs.
+    """
     place = {level: number for number, level in enumerate(listed)}
     factor = np.array([list(FACTORS).index(name) for name, _ in listed])
     possible = factor[:, None] != factor[None, :]
-    for one, other in _excluded():
+    for one, other in (*_excluded(), *unclaimed):
         if one in place and other in place:
             possible[place[one], place[other]] = possible[place[other], place[one]] = False
     return np.asarray(possible)
