@@ -34,27 +34,29 @@ def drawn(dtype, claims, count=40):
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
-def test_every_problem_is_mixed_and_its_numbers_are_exact_in_the_arithmetic_of_the_call(dtype):
+def test_most_problems_are_mixed_and_their_numbers_are_exact_in_the_arithmetic_of_the_call(dtype):
     problems = drawn(dtype, ALL)
-    assert all(p.mixed_dtypes() for p in problems)
+    assert sum(bool(p.mixed_dtypes()) for p in problems) > 0.8 * len(problems)
+    assert any(len(p.mixed_dtypes()) == 2 for p in problems)
     assert {name for p in problems for name in p.mixed_dtypes().values()} == set(FLOATING) - {dtype}
     for p in problems:
-        for name in ("weight", "target"):
-            values = getattr(p, name).astype(np.float64)
+        for operand in (p.weight, p.target if p.has_probabilities else None):
+            values = np.zeros(1) if operand is None else operand.astype(np.float64)
             # Nothing is declared, so every operation may be rounded to the dtype of the logits.
-            assert (rounded(values, dtype) == values).all() or not p.has_probabilities
+            assert (rounded(values, dtype) == values).all()
 
 
 def test_wide_operands_have_the_digits_of_float32_where_that_is_what_an_implementation_computes_in():
     claims = replace(ALL, precision=NumpyBackend().capabilities.precision)
-    wide = [p.weight.astype(np.float64) for p in drawn("bfloat16", claims) if p.weight.dtype == np.float32]
+    weights = [p.weight for p in drawn("bfloat16", claims) if p.weight is not None]
+    wide = [weight.astype(np.float64) for weight in weights if weight.dtype == np.float32]
     assert any((rounded(values, "bfloat16") != values).any() for values in wide)
 
 
 def test_what_is_not_claimed_has_the_dtype_of_the_logits():
     assert not any(p.mixed_dtypes() for p in drawn("bfloat16", EVERYTHING))
     only = drawn("bfloat16", replace(EVERYTHING, weight_dtypes=("float32",)))
-    assert {(*p.mixed_dtypes().items(),) for p in only} == {(("weight_dtypes", "float32"),)}
+    assert {(*p.mixed_dtypes().items(),) for p in only} == {(), (("weight_dtypes", "float32"),)}
 
 
 #: One implementation for each dtype; the campaign has all of them on more problems.

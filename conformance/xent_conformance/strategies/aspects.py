@@ -50,6 +50,8 @@ _COTANGENTS = {
     **dict.fromkeys(("random", "round"), "varied"),
     **dict.fromkeys(("zero first", "zeros"), "some zero"),
 }
+#: A reduced loss has one number as its cotangent.
+_OF_ONE_NUMBER = {"ones": "ones", "zero first": "some zero", "zeros": "some zero"}
 _SIZES = {**dict.fromkeys(LARGE_ONLY, "large"), **dict.fromkeys(SMALL_ONLY, "tiny"), **dict.fromkeys(BOTH, "mixed")}
 
 
@@ -58,14 +60,23 @@ def band(size: int, bands: Mapping[str, int]) -> str:
     return [name for name, first in bands.items() if size >= first][-1]
 
 
+def operand_dtypes(recipe: Recipe) -> tuple[str, str]:
+    """The dtypes of class weights and of probability targets, "" without them and "same" for that of the logits."""
+    soft = recipe.target.endswith("probabilities")
+    return (
+        "" if recipe.weight == "none" else recipe.weight_dtype or "same",
+        "" if not soft else recipe.probability_dtype or "same",
+    )
+
+
 def aspects(recipe: Recipe) -> tuple[str, ...]:
-    """The levels of a recipe, always in the same order.
+    """The levels of a recipe, always in the same order, but for those of ``operand_dtypes``.
 
     What has no effect together with another choice has the level "" there: labels are of no dtype where the target is a
     distribution.
     """
-    axes = len(recipe.row_shape)
-    rows = math.prod(recipe.row_shape)
+    axes, rows = len(recipe.row_shape), math.prod(recipe.row_shape)
+    alone = rows == 1 or recipe.reduction != "none"
     soft = recipe.target.endswith("probabilities")
     layout = recipe.layout
     form, size = parts(recipe.cotangent)
@@ -79,8 +90,8 @@ def aspects(recipe: Recipe) -> tuple[str, ...]:
         "" if soft else _IGNORED.get(recipe.ignore, recipe.ignore),
         recipe.reduction,
         "off" if not recipe.label_smoothing else "full" if recipe.label_smoothing == 1 else "on",
-        _COTANGENTS.get(form, form),
-        _SIZES.get(size, "usual"),
+        _OF_ONE_NUMBER.get(form, "one number") if alone else _COTANGENTS.get(form, form),
+        "" if alone and size in BOTH else _SIZES.get(size, "usual"),
         _LAYOUTS.get(layout, layout),
         _LAYOUTS.get(recipe.target_layout or layout, recipe.target_layout or layout),
         "" if soft else recipe.labels.removesuffix(OR_WIDE),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from xent_conformance.formats import FLOATING
 from xent_conformance.strategies.levels import NOT_ALL_IGNORED, SHOWING_WEIGHTS
 from xent_conformance.strategies.logits import MIXED
 from xent_conformance.strategies.menu import ANY_SIZE, MORE, ROOMY
+from xent_conformance.strategies.recipe import OR_WIDE
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
@@ -15,6 +17,11 @@ FORMS = Stream(
         **MORE,
         "shape": {**ANY_SIZE, "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4},
         "cotangent": {**MORE["cotangent"], **ROOMY},
+        "labels": {**MORE["labels"], "signed bytes": [f"int8{OR_WIDE}"]},
+        **{
+            operand: {"of the logits": [None], "others": [*FLOATING]}
+            for operand in ("weight_dtype", "probability_dtype")
+        },
     },
     budget=0.25,
 )
@@ -30,11 +37,14 @@ SIZES = Stream(
                 Sizes((32769, 65536), (1, 2), most=2**17),
                 Sizes((65537, 151936)),
             ],
-            "rows": [Sizes((1, 4), (130, 65536), axes=axes) for axes in (1, 1, 2, 3)],
+            "rows": [
+                *(Sizes((1, 4), (130, 65536), axes=axes) for axes in (1, 1, 2, 3)),
+                *(Sizes((1, 8), (8193, 16384), axes=axes) for axes in (1, 1, 2, 3)),
+            ],
             "both": [
                 *[Sizes((9, 1100), (9, 1100), most=2**14)] * 6,
                 Sizes((513, 1100), (65, 130), most=2**16),
-                Sizes((65, 100), (1025, 1300), most=2**17),
+                *[Sizes((65, 100), (1025, 1300), most=2**17)] * 2,
                 Sizes((9, 12), (8193, 9000), most=2**17),
                 Sizes((4098, 7000), (9, 12), most=2**16),
             ],
@@ -47,7 +57,7 @@ SIZES = Stream(
         "ignore": NOT_ALL_IGNORED,
         "weight": SHOWING_WEIGHTS,
     },
-    budget=0.18,
+    budget=0.2,
 )
 #: Class indices without smoothing in confident rows, right or wrong, whose gradients are small differences.
 CONFIDENT = Stream(

@@ -85,6 +85,9 @@ def _of_any_size(problem: Problem, kind: str, rng: np.random.Generator, size: tu
         return np.asarray(rng.choice([-1.25, 0.75, 2.5], size=size))
     exponents = rng.uniform(low, high, size=size)
     end = rng.integers(0, 6, size=size)
+    if kind in BOTH and end.size > 1:
+        # Few rows would otherwise rarely have both.
+        end[-2:] = rng.permutation(2)
     exponents = np.where(end == 0, high, np.where(end == 1, low, exponents))
     signs = rng.choice([-1.0, 1.0], size=size)
     return np.asarray(rounded(np.exp2(exponents) * signs, problem.dtype))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from xent_conformance.strategies.layouts import REPEATED
-from xent_conformance.strategies.levels import INDEX, NOT_ALL_IGNORED, PROBABILITIES, SHOWING_WEIGHTS
-from xent_conformance.strategies.menu import ANY_SIZE, MORE
-from xent_conformance.strategies.recipe import Recipe
+from xent_conformance.strategies.levels import INDEX, NOT_ALL_IGNORED, SHOWING_WEIGHTS
+from xent_conformance.strategies.menu import ANY_SIZE, MORE, OTHER_DTYPES
+from xent_conformance.strategies.recipe import OR_WIDE, Recipe
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
@@ -42,12 +42,12 @@ LABEL_DTYPES = Stream(
             "unbatched, long": [Sizes((34, 4096), axes=0)] * 6,
             "rows": [Sizes((2, 8), (65, 1024), axes=axes) for axes in (1, 1, 1, 2, 3)] * 2,
             "thousands of rows": [
-                *[Sizes((2, 6), (1025, 8192), axes=axes) for axes in (1, 1, 1, 2, 3)] * 2,
+                *[Sizes((2, 6), (1025, 16384), axes=axes) for axes in (1, 1, 1, 2, 3)] * 2,
                 *(Sizes((1, 6), (66, 65536), axes=axes) for axes in (1, 2, 3)),
             ],
             "wide": [
                 *(Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))) * 2,
-                *(Sizes((4098, 12000), (2, 8), axes=axes) for axes in (2, 3)),
+                *(Sizes((4098, 12000), (4, 8), axes=axes) for axes in (2, 3)),
             ],
             "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3)] * 4,
         },
@@ -71,11 +71,10 @@ LABEL_DTYPES = Stream(
 def other_dtypes_show(recipe: Recipe) -> bool:
     """Whether the dtype of an operand matters: numbers of few digits are the same in all, others may have no effect."""
     of_few_digits = ("one-hot probabilities", "unnormalised probabilities")
-    return (
-        recipe.target not in of_few_digits
-        and recipe.label_smoothing < 1
-        and recipe.regime not in ("equal", "masked span")
-    )
+    soft = recipe.target.endswith("probabilities")
+    weighted = recipe.weight not in ("none", "all zero") and recipe.weight_dtype is not None
+    shared = soft and recipe.target not in of_few_digits and recipe.probability_dtype is not None
+    return (weighted or shared) and recipe.label_smoothing < 1 and recipe.regime not in ("equal", "masked span")
 
 
 #: All options jointly, with class weights or probability targets of another dtype than the logits.
@@ -83,16 +82,23 @@ MIXED_DTYPES = Stream(
     "mixed dtypes",
     only={
         **MORE,
-        "shape": {level: ANY_SIZE[level] for level in ("small", "spatial", "block edge", "many rows", "many classes")},
-        "target": {
-            "labels": ["random", "random", "argmin", "first", "last"],
-            "distribution": [name for names in PROBABILITIES.values() for name in names],
+        "shape": {
+            **ANY_SIZE,
+            "thousands of rows": [
+                *(Sizes((1, 8), (1025, 16384), axes=axes) for axes in (1, 2)),
+                *(Sizes((1, 6), (8193, 16384), axes=axes) for axes in (1, 3)),
+            ],
         },
-        "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
-        "weight": {level: names for level, names in SHOWING_WEIGHTS.items() if level != "none"},
-        "operands": {"single": ["float32"], "double": ["float64"], "half": ["bfloat16", "float16"]},
+        "labels": {**MORE["labels"], "bytes": [f"int8{OR_WIDE}", f"uint8{OR_WIDE}"]},
+        # Those without an effect are in levels with others, which are preferred.
+        "weight": {
+            **{level: names for level, names in SHOWING_WEIGHTS.items() if level not in ("none", "negative")},
+            "others": ["none", "all zero", "negative", "negative"],
+        },
+        "weight_dtype": {level: [*names, *names, None] for level, names in OTHER_DTYPES.items()},
+        "probability_dtype": {level: [*names, *names, None] for level, names in OTHER_DTYPES.items()},
         "ignore": NOT_ALL_IGNORED,
     },
     telling=other_dtypes_show,
-    budget=0.1,
+    budget=0.21,
 )

@@ -49,8 +49,10 @@ class Recipe:
     seed: int = 0
     values: tuple[tuple[float, ...], ...] | None = None
     options: tuple[tuple[str, float], ...] | None = None
-    #: Preferred dtype of class weights and probability targets, where another one than that of the logits is claimed.
-    operands: str | None = None
+    #: Preferred dtypes of class weights and of probability targets, where another one than that of the logits is
+    #: claimed; None for that of the logits.
+    weight_dtype: str | None = None
+    probability_dtype: str | None = None
 
     @classmethod
     def of(cls, chosen: Mapping[str, Any], seed: int, values: Any = None) -> Recipe:
@@ -94,7 +96,7 @@ class Recipe:
         problem = Problem(
             logits=arrange.wide(logits, dtype),
             target=replace(arrange, layout=beside).target(
-                target, self._operand(dtype, capabilities.probability_dtypes)
+                target, self._operand(self.probability_dtype, dtype, capabilities.probability_dtypes)
             ),
             weight=weight,
             ignore_index=passed,
@@ -156,7 +158,7 @@ class Recipe:
     ) -> tuple[AnyArray, int | None, int | None]:
         """Labels (rows,) or probabilities (rows, C); the class index that is ignored; ``ignore_index`` if passed."""
         if self.target in PROBABILITIES and capabilities.probability_targets:
-            own = self._operand(dtype, capabilities.probability_dtypes)
+            own = self._operand(self.probability_dtype, dtype, capabilities.probability_dtypes)
             probabilities = self._exact(PROBABILITIES[self.target](rng, logits), own, dtype, capabilities)
             return np.where(np.isfinite(logits), probabilities, 0.0), None, None
         labels = LABELS.get(self.target, LABELS["random"])(rng, logits)
@@ -187,15 +189,15 @@ class Recipe:
         make = WEIGHTS[self.weight]
         if make is None or not capabilities.weight:
             return None
-        own = self._operand(dtype, capabilities.weight_dtypes)
+        own = self._operand(self.weight_dtype, dtype, capabilities.weight_dtypes)
         return array_of(self._exact(make(rng, classes), own, dtype, capabilities), own)
 
-    def _operand(self, dtype: str, claimed: Sequence[str]) -> str:
+    def _operand(self, wanted: str | None, dtype: str, claimed: Sequence[str]) -> str:
         """The dtype of class weights or probability targets, of those claimed beside that of the logits."""
         others = [name for name in claimed if name != dtype]
-        if self.operands is None or not others:
+        if wanted is None or not others:
             return dtype
-        return self.operands if self.operands in others else others[self.seed % len(others)]
+        return wanted if wanted in others else others[self.seed % len(others)]
 
     def _exact(self, values: F64Array, own: str, dtype: str, capabilities: Capabilities) -> F64Array:
         """Values that both the dtype of an operand and the arithmetic of the call represent exactly.

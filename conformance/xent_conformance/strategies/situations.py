@@ -21,7 +21,7 @@ WEIGHTED = Stream(
             "negative": ["negative"],
         },
     },
-    budget=0.12,
+    budget=0.1,
 )
 #: Label smoothing in every problem.
 SMOOTHED = Stream(
@@ -67,7 +67,7 @@ EXTREME = Stream(
         },
         "weight": USUAL_WEIGHTS,
     },
-    budget=0.3,
+    budget=0.26,
 )
 #: Small integers, to which a power of two can be added without rounding.
 SHIFTED = Stream(
