@@ -62,10 +62,8 @@ def alone(
         claims = _of_softmax(function, form, convert, back, dtypes, pullback)
         return signature, replace(claims, left_out=(no_loss_of_logits, *claims.left_out))
     linear = form.name == "linear_cross_entropy"
-    without = ("weight" if linear else "label_smoothing", *EXTRAS)
-    required = tuple((name, value) for name, value in signature.required if name not in without)
-    signature = replace(signature.without(*without), required=required)
-    taken = partial(_identity, function, convert) if linear else function
+    signature = options_of(signature, form)
+    taken = of_logits(function, form, convert)
     trial = Trial(taken, signature, convert, back, prepared=_plain if linear else _log_softmax)
     claims = trial.claims(dtypes, expendable=expendable, flat=linear, shares=False)
     # The conventions about infinite logits do not apply to a linear map or to log-probabilities.
@@ -74,6 +72,20 @@ def alone(
     if linear:
         claims = _with_bias(function, form, trial, replace(claims, finite_logits_only=True))
     return trial.signature, replace(claims, left_out=(no_loss_of_logits, *claims.left_out))
+
+
+def options_of(signature: Signature, form: Form) -> Signature:
+    """The signature without the names that are no options of this form, such as the weight of a linear map."""
+    if form.name == "cross_entropy":
+        return signature
+    without = ("weight" if form.name == "linear_cross_entropy" else "label_smoothing", *EXTRAS)
+    required = tuple((name, value) for name, value in signature.required if name not in without)
+    return replace(signature.without(*without), required=required)
+
+
+def of_logits(function: Callable[..., Any], form: Form, convert: Convert) -> Callable[..., Any]:
+    """A loss as one of two arrays, logits and target: that of a linear map gets the identity matrix as its weight."""
+    return partial(_identity, function, convert) if form.name == "linear_cross_entropy" else function
 
 
 def _plain(logits: AnyArray) -> AnyArray:

@@ -57,6 +57,7 @@ class Form:
             another loss "target", "logits" if its labels come first.
         bias: For a linear map, the keyword of its bias, if that is not positional.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
+        items: The number of items of the tuple that a loss returns, itself first; 0 if it returns no tuple.
         basis: What has decided the name, as in "its signature".
     """
 
@@ -64,6 +65,7 @@ class Form:
     order: tuple[str, ...] = ()
     bias: str | None = None
     axis: str | None = None
+    items: int = 0
     basis: str = ""
 
     @property
@@ -247,15 +249,18 @@ def _axis(
 def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable[..., Any]:
     """The callable as a function with the parameters of the interface; ``definition_of`` is the same as text."""
 
+    def alone(result: Any) -> Any:
+        return result[0] if form.items else result
+
     def loss(logits: Any, target: Any, **options: Any) -> Any:
         given = (target, logits) if form.order else (logits, target)
-        return function(**options)(*given) if layer else function(*given, **options)
+        return alone(function(**options)(*given) if layer else function(*given, **options))
 
     def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
         arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
         given = [arrays[name] for name in form.order]
         more = {} if form.bias is None else {form.bias: bias}
-        return function(**options)(*given, **more) if layer else function(*given, **more, **options)
+        return alone(function(**options)(*given, **more) if layer else function(*given, **more, **options))
 
     def softmax(logits: Any) -> Any:
         options = {} if form.axis is None else {form.axis: 0 if logits.ndim == 1 else 1}
@@ -287,4 +292,4 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
         result = f"{dotted}({options})({', '.join(filter(None, (given, more)))})"
     else:
         result = f"{dotted}({', '.join(filter(None, (given, more, options)))})"
-    return f"def plugged({parameters}):\n    return {result}"
+    return f"def plugged({parameters}):\n    return {result}{'[0]' * bool(form.items)}"

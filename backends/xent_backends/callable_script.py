@@ -28,7 +28,7 @@ def script_of(
         layer: Whether it is a class.
     """
     line, dotted = access
-    plain = not form.order and (form.is_loss or not form.axis)
+    plain = not form.order and not form.items and (form.is_loss or not form.axis)
     same = not (layer or one_hot or signature.required or signature.renamed)
     if plain and same and "reduction" in signature.options:
         return line, dotted

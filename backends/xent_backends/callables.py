@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
-from xent_backends.callable_alone import GRADIENT, alone
+from xent_backends.callable_alone import GRADIENT, alone, of_logits, options_of
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form, called, form_of
+from xent_backends.callable_results import FURTHER, items_of
 from xent_backends.callable_script import access_to, script_of
 from xent_backends.callable_signature import Signature, signature_of
 from xent_backends.callable_trial import Trial
@@ -149,13 +150,11 @@ def plugged(
     """
     layer = inspect.isclass(function)
     known: Tried | None = None if tried is None else pickle.loads(tried)  # noqa: S301 - of this backend's own process
-    what = form_of(function, spec, arrays.convert, arrays.back, form) if known is None else known.form
-    made = called(function, what, layer=layer)
+    what = _form_of(function, spec, arrays, form, check) if known is None else known.form
+    made = _checked(called(function, what, layer=layer), check)
 
     def plain(*given: Any, **options: Any) -> Any:
-        check()
         result = made(*given, **options)
-        check()
         return arrays.number(result) if type(result) is float and arrays.number is not None else result
 
     if known is None:
@@ -171,6 +170,7 @@ def plugged(
                 expendable=expendable,
             )
             known = Tried(what, signature, False, claims, False)
+        known = _with_items_left_out(known)
     result, took = known, _spread(plain, arrays) if known.distributions else plain
 
     def call(*given: Any, **options: Any) -> Any:
@@ -192,6 +192,40 @@ def logits_dtypes(tried: bytes) -> tuple[str, ...]:
     """The dtypes of logits in the result of an earlier trial, as in ``Plugged.tried``."""
     known: Tried = pickle.loads(tried)  # noqa: S301 - of this backend's own process
     return known.capabilities.logits_dtypes
+
+
+def _form_of(
+    function: Callable[..., Any], spec: str, arrays: Arrays, declared: str | None, check: Callable[[], None]
+) -> Form:
+    """Which function a callable is, and whether that returns further items after its loss."""
+    form = form_of(function, spec, arrays.convert, arrays.back, declared)
+    if not form.is_loss:
+        return form
+    loss = of_logits(called(function, form, layer=inspect.isclass(function)), form, arrays.convert)
+
+    options = options_of(signature_of(function), form)
+    return replace(form, items=items_of(_checked(loss, check), options, arrays.convert, arrays.back))
+
+
+def _checked(function: Callable[..., Any], check: Callable[[], None]) -> Callable[..., Any]:
+    """A function that calls ``check`` before and after each call."""
+
+    def checked(*given: Any, **options: Any) -> Any:
+        check()
+        result = function(*given, **options)
+        check()
+        return result
+
+    return checked
+
+
+def _with_items_left_out(tried: Tried) -> Tried:
+    """The result of a trial with a reason why items after the loss are not judged, where there are any."""
+    if not tried.form.items:
+        return tried
+    why = f"it returned a tuple of {tried.form.items}, whose first item is judged as the loss"
+    claims = tried.capabilities
+    return replace(tried, capabilities=replace(claims, left_out=((FURTHER, why), *claims.left_out)))
 
 
 def _spread(plain: Callable[..., Any], arrays: Arrays) -> Callable[..., Any]:

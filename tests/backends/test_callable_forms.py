@@ -108,6 +108,68 @@ def test_a_loss_that_takes_its_labels_first_gets_them_first(function):
     assert f"{function.__name__}({'shares' if function is of_one_hot_first else 'target'}, logits" in parts.setup
 
 
+def loss_and_log_sum_exp(logits, target, reduction="mean"):
+    return F.cross_entropy(logits, target, reduction=reduction), logits.logsumexp(1)
+
+
+def losses_and_gradient(labels, logits):
+    return F.cross_entropy(logits, labels, reduction="none"), logits.softmax(1)
+
+
+def fused_and_more(x, weight, target, reduction="mean"):
+    return fused(x, weight, target, reduction=reduction), x, weight
+
+
+class LayerOfTwo(torch.nn.CrossEntropyLoss):
+    def forward(self, logits, target):
+        return super().forward(logits, target), None
+
+
+@pytest.mark.parametrize(
+    ("function", "items"), [(loss_and_log_sum_exp, 2), (losses_and_gradient, 2), (fused_and_more, 3), (LayerOfTwo, 2)]
+)
+def test_the_first_item_of_a_tuple_is_judged_as_the_loss_and_that_is_said(function, items):
+    backend = torch_of(function, dtypes=("float32",))
+    said = f"it returned a tuple of {items}, whose first item is judged as the loss"
+    assert ("items after the loss", said) in backend.capabilities.left_out
+    if function is fused_and_more:
+        assert judged(backend, *LINEAR) == []
+    else:
+        problem = PROBLEM.with_(reduction=backend.capabilities.reductions[0])
+        (found,) = findings(load()["accuracy.loss"], Trial(Subject.of(backend, "float32"), problem))
+        assert not found.failed
+    parts = backend.reproducer()
+    assert parts.setup.endswith("[0]")
+
+
+def test_a_wrong_loss_is_wrong_before_other_items_too():
+    def half_of_it(logits, target, reduction="mean"):
+        loss, more = loss_and_log_sum_exp(logits, target, reduction)
+        return loss / 2, more
+
+    backend = torch_backend.from_callable(half_of_it, spec="torch:half_of_it", dtypes=("float32",))
+    assert judged(backend, "accuracy.loss", "gradients.logits") == ["accuracy.loss", "gradients.logits"]
+
+
+def gradient_first(logits, target):
+    return logits.softmax(1), F.cross_entropy(logits, target)
+
+
+def tuple_of_losses(logits, target):
+    return tuple(F.cross_entropy(logits, target, reduction="none"))
+
+
+def loss_alone_in_a_tuple(logits, target):
+    return (F.cross_entropy(logits, target),)
+
+
+@pytest.mark.parametrize("function", [gradient_first, tuple_of_losses, loss_alone_in_a_tuple])
+def test_a_tuple_without_a_loss_first_is_no_loss(function):
+    backend = torch_of(function, dtypes=("float32",))
+    assert "items after the loss" not in dict(backend.capabilities.left_out)
+    assert isinstance(backend.cross_entropy(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)), tuple)
+
+
 def test_a_wrong_fused_linear_map_is_wrong_in_loss_and_gradients():
     assert judged(torch_of(fused_in_one_cotangent, dtypes=("float32",)), *LINEAR) == [*LINEAR]
 

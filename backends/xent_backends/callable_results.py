@@ -1,0 +1,74 @@
+"""Determines by trial calls whether a loss comes first in a tuple, before its log-sum-exp or its gradient, say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from xent_backends.callable_attempt import attempted
+from xent_backends.callable_batches import FLAT, AnyArray, Problem, logits_of, problem_of
+from xent_backends.callable_signature import Signature
+from xent_backends.validation import FLOATING, REDUCTIONS
+
+#: The name of the items after the loss in ``Capabilities.left_out``.
+FURTHER = "items after the loss"
+#: Fewest items of such a tuple.
+PAIR = 2
+#: The rows of a batch are repeated this many times: a tuple of the rows' losses then has more items.
+REPEATS = 4
+
+
+def items_of(
+    call: Callable[..., Any], signature: Signature, convert: Callable[[AnyArray], Any], back: Callable[[Any], AnyArray]
+) -> int:
+    """The number of items of the tuple that a callable returns with its loss first; 0 if it returns no such tuple.
+
+    Args:
+        call: The callable, with logits (N, C) and a target as its arrays.
+        signature: The options that its Python signature has.
+        convert: Makes the callable's arrays from NumPy arrays.
+        back: Makes NumPy arrays from the callable's arrays.
+
+    Returns:
+        The number of items if there are two or more, equally many for 2 and for 8 rows, and the first has the shape of
+        a loss for both: () or (N). 0 otherwise: also if each of these calls raises an exception.
+
+    Example:
+        >>> from xent_backends.callable_signature import signature_of
+        >>> def loss_and_gradient(logits, target):
+        ...     return logits.sum(), logits
+        >>> items_of(loss_and_gradient, signature_of(loss_and_gradient), np.asarray, np.asarray)
+        2
+    """
+    ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in signature.options))
+    for way, (logits, target) in product(ways, _batches()):
+
+        def result(times: int, way: Any = way, logits: AnyArray = logits, target: AnyArray = target) -> Any:
+            arrays = (convert(np.concatenate([array] * times)) for array in (logits, target))
+            return attempted(lambda: call(*arrays, **signature.accepted(way)))[0]
+
+        once = result(1)
+        if once is not None and not isinstance(once, tuple):
+            return 0
+        if once is not None and _losses_first(((1, once), (REPEATS, result(REPEATS))), back):
+            return len(once)
+    return 0
+
+
+def _batches() -> Iterator[Problem]:
+    """Batches of two rows in each dtype, with labels and with one-hot rows for those who take no labels."""
+    for dtype in FLOATING:
+        yield problem_of(dtype)
+        yield logits_of(FLAT[0], dtype), np.eye(3)[:2].astype(dtype)
+
+
+def _losses_first(results: tuple[tuple[int, Any], ...], back: Callable[[Any], AnyArray]) -> bool:
+    """Whether the results for batches of different size are tuples of one length, with a loss first."""
+    if not all(isinstance(result, tuple) and len(result) >= PAIR for _, result in results):
+        return False
+    shapes = [(times, attempted(lambda result=result: np.shape(back(result[0])))[0]) for times, result in results]  # type: ignore[misc]
+    of_rows = all(shape == (FLAT[1][0] * times,) for times, shape in shapes)
+    return len({len(result) for _, result in results}) == 1 and (of_rows or all(shape == () for _, shape in shapes))
