@@ -74,6 +74,16 @@ def test_a_wrong_number_is_seen_behind_an_exception():
     assert {"smoothing", "ignored rows"} <= set(raised.needs.situation)
 
 
+def test_a_fault_of_binary_problems_is_explained_as_that():
+    class Binary(NumpyTwin):
+        def log_softmax_rows(self, x):
+            return super().log_softmax_rows(x) * (1.01 if x.shape[1] == 2 else 1)
+
+    found, _ = established(Binary())
+    assert found
+    assert all("two classes" in cause.needs.situation for cause in found)
+
+
 def test_one_fault_is_one_cause():
     class Halved(NumpyTwin):
         def row_losses(self, call):

@@ -137,6 +137,26 @@ def test_as_many_rows_as_classes_may_be_what_it_takes():
     assert "as many rows as classes" in needs(problem, fails_with("as many rows as classes")).situation
 
 
+BINARY = Problem(
+    np.array([[0, 1, 9], [2, -1, 9]], np.float32)[:, :2],
+    np.array([1, 0]),
+    reduction="none",
+    cotangent=np.ones(2, np.float32),
+)
+
+
+@pytest.mark.parametrize("target", [BINARY.target, np.eye(2, dtype=np.float32)])
+def test_two_classes_may_be_what_it_takes(target):
+    found = needs(BINARY.with_(target=target), fails_with("two classes"))
+    assert "two classes" in found.situation
+    assert not {"as many rows as classes", "several rows", "logits not contiguous"} & set(found.situation)
+
+
+@pytest.mark.parametrize("needed", ["logits not contiguous", "several rows", "particular logits"])
+def test_a_binary_problem_does_not_need_two_classes_where_it_fails_with_three(needed):
+    assert "two classes" not in needs(BINARY, fails_with(needed)).situation
+
+
 class ReadsRowsAsDense(NumpyTwin):
     """Takes the numbers of each row of classes in the order in which they lie in memory."""
 

@@ -16,6 +16,8 @@ from xent_conformance.problem import F64Array, Problem
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
+#: Numbers of classes for which there may be code of its own: nothing to decide, and a binary problem.
+FEW = {1: "one class", 2: "two classes"}
 #: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
 #: no exponential dominates the others.
 FAR, LARGE = 80.0, 4.0
@@ -123,8 +125,8 @@ def _shape(problem: Problem) -> Iterator[str]:
         yield "unbatched" if axes == 1 else "spatial"
     if not rows:
         yield "no rows"
-    if classes == 1:
-        yield "one class"
+    if classes in FEW:
+        yield FEW[classes]
     if rows == classes > 1:
         yield "as many rows as classes"
     if rows > 1:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.guarded import laid_out_like
+from xent_conformance.calling.guarded import laid_out_as_before, laid_out_like
 from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
 from xent_conformance.problem import EXTRAS, Problem, array_of
@@ -163,6 +163,21 @@ def _few_classes(count: int) -> Variants:
     return make
 
 
+def _third_class(problem: Problem) -> Iterator[Problem | None]:
+    """With one of two classes repeated, or with three more; in the same memory layout."""
+    for repeated in ([0, 0, 1], [0, 1, 1]) if not problem.has_probabilities else ():
+        wider = keep_classes(problem, np.array(repeated))
+        yield None if wider is None else laid_out_as_before(problem, wider)
+    yield from (laid_out_as_before(problem, wider) for wider in numbers.more_classes(problem))
+
+
+def _not_square(problem: Problem) -> Iterator[Problem | None]:
+    """With three more classes, or with one of the rows twice."""
+    yield from numbers.more_classes(problem)
+    if problem.logits.ndim == MATRIX:
+        yield keep_rows(problem, np.append(np.arange(problem.rows), 0))
+
+
 def _few_rows(count: int) -> Variants:
     def make(problem: Problem) -> Iterator[Problem | None]:
         if problem.logits.ndim > MATRIX:
@@ -224,7 +239,8 @@ WITHOUT: dict[str, Variants] = {
     "probability targets": _labels,
     "labels": numbers.distributions,
     "one class": numbers.more_classes,
-    "as many rows as classes": numbers.more_classes,
+    "two classes": _third_class,
+    "as many rows as classes": _not_square,
     "several rows": _few_rows(1),
     **{f"more than {limit} rows": _few_rows(limit) for limit in ROWS},
     **{f"more than {limit} classes": _few_classes(limit) for limit in CLASSES},

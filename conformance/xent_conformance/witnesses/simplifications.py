@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.guarded import laid_out_like
+from xent_conformance.calling.guarded import laid_out_as_before, laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
@@ -85,20 +85,14 @@ def places_on(problem: Problem, axis: int) -> Places:
 
 def fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
     """Some of the rows, or of the positions along one of their axes, with the layout unchanged."""
-    return _laid_out_as_before(problem, keep_places(problem, axis, places))
+    fewer = keep_places(problem, axis, places)
+    return None if fewer is None else laid_out_as_before(problem, fewer)
 
 
 def fewer_classes(problem: Problem, classes: Places) -> Problem | None:
     """Some of the classes, with the layout unchanged."""
-    return _laid_out_as_before(problem, keep_classes(problem, classes))
-
-
-def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | None:
-    """A smaller problem with each array in its original layout."""
-    if fewer is None:
-        return None
-    before = problem.arrays()
-    return fewer.with_(**{name: laid_out_like(before[name], array) for name, array in fewer.arrays().items()})
+    fewer = keep_classes(problem, classes)
+    return None if fewer is None else laid_out_as_before(problem, fewer)
 
 
 def smaller_squares(problem: Problem) -> Iterator[Problem | None]:
