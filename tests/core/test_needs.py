@@ -12,6 +12,7 @@ from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
+from xent_conformance.records.situations import implied
 from xent_conformance.strategies.streams import JOINT
 
 RICH = Problem(
@@ -30,6 +31,7 @@ def drawn():
     yield from (trial.problem for trial in trials(subject, JOINT, Settings("quick")))
     yield RICH
     yield RICH.with_(weight=None, divisor=3.0, lse_square_scale=0.1, logit_scale=2.0, softcap=5.0)
+    yield RICH.with_(reduction="none", cotangent=np.ones((7, 6), np.float32)[:, ::2])
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
     yield Problem(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
@@ -155,6 +157,18 @@ def test_two_classes_may_be_what_it_takes(target):
 @pytest.mark.parametrize("needed", ["logits not contiguous", "several rows", "particular logits"])
 def test_a_binary_problem_does_not_need_two_classes_where_it_fails_with_three(needed):
     assert "two classes" not in needs(BINARY, fails_with(needed)).situation
+
+
+@pytest.mark.parametrize("array", ["logits", "target", "weight"])
+def test_a_fault_of_strides_needs_no_fact_whose_removal_makes_new_arrays(array):
+    """Without a fact of sizes and shapes, arrays that were strided still are in one of the variants."""
+    square = RICH.with_(logits=RICH.logits[:5, :, 0], target=np.tile(RICH.target[:5, :1], 2)[:, 0])
+    for problem in (RICH, square, BINARY.with_(target=np.array([1, 9, 0, 9])[::2])):
+        if getattr(problem, array) is None or getattr(problem, array).flags.c_contiguous:
+            continue
+        found = needs(problem, fails_with(f"{array} not contiguous"))
+        fact = f"{array} not contiguous"
+        assert set(found.situation) - implied([fact]) == {fact}
 
 
 class ReadsRowsAsDense(NumpyTwin):

@@ -201,6 +201,18 @@ def test_rows_and_classes_are_left_out_behind_the_strides_that_a_failure_needs(l
     assert not small.logits.any()
 
 
+@pytest.mark.parametrize("array", ["logits", "target", "weight"])
+def test_of_several_strided_arrays_only_those_stay_strided_that_a_failure_needs(array):
+    problem = Problem(
+        np.arange(24, dtype=np.float32).reshape(4, 6)[::2, ::2],
+        np.arange(4)[::2],
+        weight=np.arange(1, 7, dtype=np.float32)[::2],
+        reduction="none",
+    )
+    small, _ = reduced(problem, lambda p: p.weight is not None and not getattr(p, array).flags.c_contiguous)
+    assert [name for name, a in small.arrays().items() if not a.flags.c_contiguous] == [array]
+
+
 def test_places_are_left_out_along_each_axis_of_what_must_be_spatial():
     logits = np.random.default_rng(0).normal(size=(3, 5, 17, 23)).astype(np.float32)
     problem = Problem(logits, np.zeros((3, 17, 23), int), reduction="none", cotangent=np.ones((3, 17, 23), np.float32))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from xent_conformance.calling.strides import behind, extent, once, overlapping, strides_like, view_of
 from xent_conformance.formats import format_named, is_floating, name_of
-from xent_conformance.problem import AnyArray, Problem, same_bits
+from xent_conformance.problem import AnyArray, same_bits
 
 #: Bytes before the first and after the last element: a few cache lines, and the widest vector load of a kernel.
 BAND = 256
@@ -146,13 +146,6 @@ def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
     view[once(view.strides)] = values[once(view.strides)]
     view.flags.writeable = array.flags.writeable
     return view
-
-
-def laid_out_as_before(problem: Problem, other: Problem) -> Problem:
-    """Another problem with each array in the layout that it has in ``problem``, as far as its shape admits that."""
-    before = problem.arrays()
-    kept = {name: laid_out_like(before[name], array) for name, array in other.arrays().items() if name in before}
-    return other.with_(**kept)
 
 
 def _of_strides(values: AnyArray, strides: tuple[int, ...]) -> AnyArray:

@@ -53,7 +53,7 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
     """
     situation, undecided = [], []
     for fact in sorted(facts(problem), key=_place):
-        seen = {shown(variant) for variant in variants(problem, fact)}
+        seen = _seen(variants(problem, fact), shown)
         if Shown.FAILS in seen or not seen:
             continue
         # A requirement that compares memory layouts does not apply to a variant where all arrays are contiguous.
@@ -62,6 +62,16 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
         else:
             undecided.append(fact)
     return Needs(tuple(situation), tuple(undecided))
+
+
+def _seen(made: Iterable[Problem], shown: Callable[[Problem], Shown]) -> set[Shown]:
+    """What variants show, as far as the first that fails."""
+    seen = set[Shown]()
+    for variant in made:
+        seen.add(shown(variant))
+        if Shown.FAILS in seen:
+            break
+    return seen
 
 
 def elsewhere(problem: Problem, calls: Iterable[Invocation]) -> tuple[str, ...]:

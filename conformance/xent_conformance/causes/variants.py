@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.guarded import laid_out_as_before, laid_out_like
+from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
-from xent_conformance.problem import EXTRAS, Problem, array_of
+from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
+#: End of the facts about the memory layout of an array.
+STRIDED = " not contiguous"
 #: A problem with many logits is reduced to one of this many parts.
 PART = 8
 
@@ -29,9 +31,8 @@ def variants(problem: Problem, name: str) -> list[Problem]:
     Returns:
         Problems for which the fact does not hold; empty if it cannot be removed.
     """
-    if name.endswith(" not contiguous"):
-        make = _contiguous(name.removesuffix(" not contiguous"))
-    elif name.endswith(("int8 labels", "int16 labels", "int32 labels", "uint64 labels")):
+    make: Variants
+    if name.endswith(("int8 labels", "int16 labels", "int32 labels", "uint64 labels")):
         make = _int64
     elif name in WITHOUT:
         make = WITHOUT[name]
@@ -40,10 +41,37 @@ def variants(problem: Problem, name: str) -> list[Problem]:
     try:
         with np.errstate(all="ignore"):
             made = [variant for variant in make(problem) if variant is not None]
+            if not (name == APART or name.endswith(STRIDED)):
+                made += [other for variant in made for other in _not_contiguous(problem, variant)]
     except (ValueError, IndexError, TypeError, OverflowError):
         # Arrays of an invalid call need not have the shapes and dtypes that the functions expect.
         return []
     return [variant for variant in made if name == numbers.PARTICULAR or name not in facts(variant)]
+
+
+def _not_contiguous(problem: Problem, variant: Problem) -> Iterator[Problem]:
+    """A variant with the arrays strided that are so in the problem, if they are contiguous in the variant.
+
+    Without it, a fault of strided arrays would seem to need each fact that is removed by making new arrays.
+    """
+    arrays = variant.arrays()
+    lost = [n for n, a in problem.arrays().items() if n in arrays and _strided(a) and not _strided(arrays[n])]
+    if lost:
+        yield variant.with_(**{name: _strided_like(getattr(problem, name), arrays[name]) for name in lost})
+
+
+def _strided(array: AnyArray) -> bool:
+    return bool(array.size) and not array.flags.c_contiguous
+
+
+def _strided_like(array: AnyArray, values: AnyArray) -> AnyArray:
+    """Other values in the layout of an array or, where their shape makes that contiguous, with gaps between them."""
+    like = laid_out_like(array, values) if array.ndim == values.ndim else values
+    if _strided(like):
+        return like
+    wide = np.zeros((*values.shape, 2), values.dtype)
+    wide[..., 0] = values
+    return wide[..., 0]
 
 
 def _contiguous(array: str) -> Variants:
@@ -164,11 +192,10 @@ def _few_classes(count: int) -> Variants:
 
 
 def _third_class(problem: Problem) -> Iterator[Problem | None]:
-    """With one of two classes repeated, or with three more; in the same memory layout."""
+    """With one of two classes repeated, or with three more."""
     for repeated in ([0, 0, 1], [0, 1, 1]) if not problem.has_probabilities else ():
-        wider = keep_classes(problem, np.array(repeated))
-        yield None if wider is None else laid_out_as_before(problem, wider)
-    yield from (laid_out_as_before(problem, wider) for wider in numbers.more_classes(problem))
+        yield keep_classes(problem, np.array(repeated))
+    yield from numbers.more_classes(problem)
 
 
 def _not_square(problem: Problem) -> Iterator[Problem | None]:
@@ -248,4 +275,5 @@ WITHOUT: dict[str, Variants] = {
     "a label of the first class": _other_order,
     "a label of the last class": _other_order,
     **numbers.WITHOUT,
+    **{f"{array}{STRIDED}": _contiguous(array) for array in ("logits", "target", "weight", "cotangent")},
 }

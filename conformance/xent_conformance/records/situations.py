@@ -83,6 +83,11 @@ FACTS = {
     "classes apart in memory": Fact(
         "classes that are not adjacent in memory", ways=("spatial", "several rows", "logits not contiguous")
     ),
+    "logits not contiguous": Fact("non-contiguous logits"),
+    "weight not contiguous": Fact("non-contiguous class weights", implies=("class weights",)),
+    # An array of one number is contiguous.
+    "target not contiguous": Fact("non-contiguous target", ways=("several rows",)),
+    "cotangent not contiguous": Fact("non-contiguous cotangent", implies=("reduction none",), ways=("several rows",)),
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
     "no rows": Fact("a batch without rows"),
@@ -119,13 +124,10 @@ FACTS = {
 
 
 def fact(name: str) -> Fact:
-    """The fact with this name. Facts that are not listed (layouts, dtypes, those of later suites) get their name as
-    phrase.
-    """
+    """The fact with this name. Facts that are not listed (dtypes, those of later suites) get their name as phrase."""
     if is_size(name):
         return _size(name)
-    array = name.removesuffix(" not contiguous")
-    return FACTS.get(name) or Fact(name if array == name else f"non-contiguous {array}")
+    return FACTS.get(name) or Fact(name)
 
 
 def is_size(name: str) -> bool:

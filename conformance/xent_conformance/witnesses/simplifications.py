@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.guarded import laid_out_as_before, laid_out_like
+from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.formats import is_floating, rounded
 from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
@@ -48,8 +48,7 @@ def _plain(problem: Problem) -> Problem:
 
 def plainer(problem: Problem) -> Iterator[Problem | None]:
     """One option fewer, or a plainer layout."""
-    if any(not a.flags.c_contiguous for a in problem.arrays().values()):
-        yield problem.with_(**{k: np.ascontiguousarray(a).reshape(a.shape) for k, a in problem.arrays().items()})
+    yield from _contiguous(problem)
     if problem.logits.ndim not in (0, 2):
         yield keep_rows(problem, np.arange(problem.rows))
     if problem.weight is not None:
@@ -73,6 +72,16 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
         yield problem.with_(cotangent=np.ones_like(cotangent))
 
 
+def _contiguous(problem: Problem) -> Iterator[Problem]:
+    """With contiguous arrays: all of them at once, then, of several that are not, each alone."""
+    strided = {name: array for name, array in problem.arrays().items() if not array.flags.c_contiguous}
+    contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in strided.items()}
+    if strided:
+        yield problem.with_(**contiguous)
+    if len(strided) > 1:
+        yield from (problem.with_(**{name: array}) for name, array in contiguous.items())
+
+
 def row_axes(problem: Problem) -> list[int]:
     """The axes of the rows: one for (N, C), several for spatial logits."""
     return [axis for axis in range(problem.logits.ndim) if axis != problem.class_axis]
@@ -85,14 +94,20 @@ def places_on(problem: Problem, axis: int) -> Places:
 
 def fewer_places(problem: Problem, places: Places, axis: int) -> Problem | None:
     """Some of the rows, or of the positions along one of their axes, with the layout unchanged."""
-    fewer = keep_places(problem, axis, places)
-    return None if fewer is None else laid_out_as_before(problem, fewer)
+    return _laid_out_as_before(problem, keep_places(problem, axis, places))
 
 
 def fewer_classes(problem: Problem, classes: Places) -> Problem | None:
     """Some of the classes, with the layout unchanged."""
-    fewer = keep_classes(problem, classes)
-    return None if fewer is None else laid_out_as_before(problem, fewer)
+    return _laid_out_as_before(problem, keep_classes(problem, classes))
+
+
+def _laid_out_as_before(problem: Problem, fewer: Problem | None) -> Problem | None:
+    """A smaller problem with each array in its original layout."""
+    if fewer is None:
+        return None
+    before = problem.arrays()
+    return fewer.with_(**{name: laid_out_like(before[name], array) for name, array in fewer.arrays().items()})
 
 
 def smaller_squares(problem: Problem) -> Iterator[Problem | None]:
