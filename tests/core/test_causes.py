@@ -346,6 +346,31 @@ def test_rows_read_as_dense_are_one_fault_of_spatial_and_of_strided_logits():
     assert cause.situation == "with classes that are not adjacent in memory"
 
 
+def test_strides_of_logits_and_of_targets_like_them_are_one_fault_and_those_of_labels_another():
+    logits = verdict("logits", failure("logits not contiguous"))
+    shares = verdict("shares", failure("probability targets", "target not contiguous"))
+    labels = verdict("labels", failure("target not contiguous", "several rows"))
+    assert grouped(logits, shares, labels) == [{"logits", "shares"}, {"labels"}]
+
+
+def test_many_accidents_of_witnesses_are_no_fault_of_their_own():
+    others = ("spatial", "smoothing", "unbatched", "divisor", "softcap", "logit_scale", "class weights", "ignored rows")
+    lines = [
+        verdict(f"{fact} {other}", failure("several rows", *fact, undecided=other))
+        for other in ((), *((name,) for name in others))
+        for fact in ((), ("large logits",))
+    ]
+    assert len(causes(lines)) == 1
+
+
+def test_a_gradient_that_is_as_near_to_a_wrong_loss_as_to_a_wrong_gradient_is_of_the_gradient():
+    loss = verdict("loss", failure("spatial"))
+    gradient = verdict("gradient", failure("smoothing", quantity="grad_logits"))
+    both = verdict("both", failure("smoothing", "spatial", quantity="grad_logits"))
+    for lines in ((loss, gradient, both), (both, gradient, loss)):
+        assert sorted(map(sorted, grouped(*lines))) == [["both", "gradient"], ["loss"]]
+
+
 def test_a_size_that_was_measured_twice_is_one_fault():
     """Whatever else the second witness needs: a block without a counted row has no mean."""
     block = verdict("a", failure("several rows", "more than 16 rows"))

@@ -40,7 +40,7 @@ FURTHER = {Weight.MAJOR: APART, Weight.FINE: 0.5, Weight.FAINT: 0.1}
 #: A failure that needs everything its cause needs, and further facts, is probably the same fault: a small witness may
 #: need a property that it has by accident. Its further facts are scaled by BESIDES. Two major facts are less likely to
 #: be an accident, so the scale grows with this power of their number.
-BESIDES, POWER = 0.1, 2
+BESIDES, POWER = 0.1, 1.5
 #: Scale for facts of the cause that are undecided for the failure: they may be part of its situation.
 UNKNOWN = 0.02
 #: Scale for undecided facts of the failure that the cause does not have.
@@ -51,9 +51,15 @@ UNEXPLAINED_YET = 1e3
 #: a consequence of that. Less than the price of a cause, since a wrong result may exceed its bound in fewer situations
 #: than its derivative.
 UPSTREAM = 2.0
+#: The difference, for each differentiation, of a wrong derivative from a cause that shows in what is differentiated. It
+#: may well be a consequence; this only decides between causes that are otherwise equally near.
+DOWNSTREAM = 0.02
 #: Scale for undecided facts of a cause that the failure does not have, where the cause is not known to need anything:
 #: its situation is unknown rather than any.
 MAYBE = 1.0
+#: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one fault,
+#: each with an accidental fact, would together be worth another cause.
+ACCIDENT, SHARE = 1.2, 0.1
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
 #: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
@@ -128,7 +134,7 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
         majors = _except(needed, Weight.FINE)
         return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
     if behind == STRAY_READ:
-        return _strides_of(other.failure) in needed
+        return _strides_of(other.failure) in one.failure.situation
     return behind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
 
 
@@ -184,6 +190,7 @@ def _chosen(differences: Sequence[Sequence[float]]) -> list[int]:
         Indices of rows. Greedy: the cause that reduces the differences most is added until the reduction is below its
         price; then causes are removed that later ones have made superfluous.
     """
+    differences = [[_cost(difference) for difference in row] for row in differences]
     nearest, chosen = [UNEXPLAINED_YET] * len(differences), list[int]()
 
     def gain(cause: int) -> float:
@@ -197,6 +204,11 @@ def _chosen(differences: Sequence[Sequence[float]]) -> list[int]:
         if others and _total(differences, others) - _total(differences, chosen) <= WORTH:
             chosen = others
     return chosen
+
+
+def _cost(difference: float) -> float:
+    """What a difference counts when the number of causes is chosen."""
+    return difference if difference > ACCIDENT else SHARE * difference
 
 
 def _total(differences: Sequence[Sequence[float]], chosen: Sequence[int]) -> float:
@@ -222,7 +234,8 @@ def _difference(cause: Instance, failure: Instance) -> float:
     if (known or cause.sizes & failure.sizes) and not _except(lacking, Weight.FAINT):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has - cause.undecided, LACKING)
-    upstream = UPSTREAM * max(0, cause.derivative - failure.derivative)
+    steps = cause.derivative - failure.derivative
+    upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
     maybe = 0.0 if known else MAYBE * _weight(cause.undecided - failure.has - failure.undecided, LACKING)
     return _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained + maybe + upstream
 

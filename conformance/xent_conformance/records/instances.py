@@ -41,6 +41,9 @@ GRADIENT, PRODUCT = "grad_", "product"
 UNEQUAL = frozenset({"class weights", "ignored rows"})
 DIFFERENTLY = "rows that count differently"
 
+#: The facts that logits, and targets, are strided.
+STRIDED_LOGITS, STRIDED_TARGET = "logits not contiguous", "target not contiguous"
+
 #: Parts in which messages of one ``raise`` statement differ: dtypes, as NumPy, JAX (``f32``) and C++ (``Half``) name
 #: them, numbers, and the length of shapes.
 DTYPE = re.compile(
@@ -101,7 +104,8 @@ class Instance:
         """The facts without which its problem does not fail, less those that others of these facts imply."""
         situation = [fact for fact in self.failure.situation if not is_size(fact)]
         needed = frozenset(map(_kind, situation)) - implied(situation) - _sizes(situation)
-        return _one_for_another(needed, needed.union(self.failure.undecided))
+        possible = needed.union(self.failure.undecided)
+        return _read_as_logits(_one_for_another(needed, possible), possible)
 
     @cached_property
     def sizes(self) -> frozenset[str]:
@@ -162,6 +166,16 @@ def _one_for_another(needed: frozenset[str], possible: frozenset[str]) -> frozen
     major = any(fact(name).weight is Weight.MAJOR for name in others)
     if "reduction mean" in possible and len(needed & UNEQUAL) == 1 and major:
         return needed - UNEQUAL | {DIFFERENTLY}
+    return needed
+
+
+def _read_as_logits(needed: frozenset[str], possible: frozenset[str]) -> frozenset[str]:
+    """Replace strides of probability targets by strides of logits, which have the same shape.
+
+    The same lines of a kernel read both arrays, so strides that it ignores are one fault.
+    """
+    if "probability targets" in possible and STRIDED_TARGET in needed:
+        return needed - {STRIDED_TARGET} | {STRIDED_LOGITS}
     return needed
 
 
