@@ -56,7 +56,7 @@ def test_a_batch_without_rows_is_named_where_one_with_a_row_passes(shape, shares
     logits = np.zeros(shape, np.float32)
     target = logits if shares else np.zeros(shape[:1] + shape[2:], np.int64)
     problem = Problem(logits, target, reduction="none", cotangent=np.zeros(shape[:1] + shape[2:], np.float32))
-    (variant,) = variants(problem, "no rows")
+    variant, *_ = variants(problem, "no rows")
     assert variant.rows
     assert variant.cotangent.shape == variant.row_shape
     assert "no rows" in needs(problem, fails_with("no rows")).situation
@@ -159,6 +159,35 @@ def test_a_binary_problem_does_not_need_two_classes_where_it_fails_with_three(ne
     assert "two classes" not in needs(BINARY, fails_with(needed)).situation
 
 
+def test_labels_of_another_dtype_keep_their_strides():
+    labels = np.broadcast_to(np.array(1, np.int32), (3,))
+    problem = Problem(np.zeros((3, 2), np.float32), labels)
+    found = needs(problem, lambda p: Shown.FAILS if 0 in p.target.strides else Shown.PASSES)
+    assert "target not contiguous" in found.situation
+    assert "int32 labels" not in found.situation
+
+
+def test_equal_logits_hide_no_wrong_label():
+    """Without a fact, the label is wrong too, and that shows where logits differ."""
+    problem = Problem(np.zeros((2, 3), np.float32), np.array([-100, -100]), sentinel=-100, reduction="mean")
+
+    def shown(variant):
+        equal = np.ptp(variant.logits) == 0 and not variant.ignored().all()
+        return Shown.PASSES if equal else Shown.FAILS
+
+    assert "every row ignored" not in needs(problem, shown).situation
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_few_classes_are_not_needed_where_more_of_the_same_fail(classes):
+    problem = Problem(np.full((2, classes), -100, np.float32), np.zeros(2, np.int64))
+
+    def shown(variant):
+        return Shown.FAILS if variant.logits.max() < -90 else Shown.PASSES
+
+    assert not {"one class", "two classes"} & set(needs(problem, shown).situation)
+
+
 @pytest.mark.parametrize("array", ["logits", "target", "weight"])
 def test_a_fault_of_strides_needs_no_fact_whose_removal_makes_new_arrays(array):
     """Without a fact of sizes and shapes, arrays that were strided still are in one of the variants."""
@@ -183,7 +212,7 @@ class ReadsRowsAsDense(NumpyTwin):
 @pytest.mark.parametrize("logits", [RICH.logits, np.ones((2, 3, 4)), np.ones((3, 2)).T, np.ones((4, 6))[::2, ::2]])
 def test_classes_apart_in_memory_are_a_fact_of_spatial_and_of_strided_logits(logits):
     problem = Problem(logits, np.zeros(logits.shape[:1] + logits.shape[2:], np.int64))
-    (variant,) = variants(problem, "classes apart in memory")
+    variant, *_ = variants(problem, "classes apart in memory")
     np.testing.assert_array_equal(variant.logits, logits)
     assert ("logits not contiguous" in facts(variant)) == (logits.ndim > 2 or not logits.flags.c_contiguous)
 

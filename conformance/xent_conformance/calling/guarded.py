@@ -132,14 +132,14 @@ def _band(dtype: np.dtype[Any], *, ordinary: bool) -> Bytes:
 def laid_out_like(array: AnyArray, values: AnyArray) -> AnyArray:
     """Other values in the layout of an array, so that a fault that depends on the layout still shows.
 
-    Values of the same shape get the same strides, those of another shape similar strides if possible.
+    Values of the same shape and item size get the same strides, others similar strides if possible.
     """
     if array.flags.c_contiguous:
         return values
-    if array.shape == values.shape:
-        view = Guarded(array).view
+    if array.shape == values.shape and array.itemsize == values.itemsize:
+        view = Guarded(array).view.view(values.dtype)
     elif (strides := strides_like(array, values.shape)) is not None and values.size:
-        view = _of_strides(values, strides)
+        view = _of_strides(values, tuple(step // array.itemsize * values.itemsize for step in strides))
     else:
         return np.ascontiguousarray(values)
     view.flags.writeable = True

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes.facts import LARGE
+from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
 
 #: The fact that a failure needs these very logits. It holds for every problem, until ordinary logits fail as well.
@@ -29,19 +30,24 @@ def distributions(problem: Problem) -> Iterator[Problem]:
 
 
 def more_classes(problem: Problem) -> Iterator[Problem]:
-    """With three more classes, whose logits and weights are ordinary."""
-    rng, logits, axis = _random(problem), problem.logits_by_row(), problem.class_axis
-    wide = np.concatenate([logits, rng.normal(size=(len(logits), 3))], axis=1)
+    """With three more classes, whose weights are ordinary: with ordinary logits, and with those of the last class."""
+    rng, logits = _random(problem), problem.logits_by_row()
+    for more in (rng.normal(size=(len(logits), 3)), np.repeat(logits[:, -1:], 3, axis=1)):
+        yield _with_classes(problem, more, 0.5 + rng.random(3))
+
+
+def _with_classes(problem: Problem, more: F64Array, weights: F64Array) -> Problem:
+    """With more classes, whose logits are given by row and which no target has."""
+    axis, wide = problem.class_axis, np.concatenate([problem.logits_by_row(), more], axis=1)
     like = np.empty((*problem.row_shape[:axis], wide.shape[1], *problem.row_shape[axis:]))
     changes = {"logits": array_of(np.ascontiguousarray(from_rows(wide, like, axis)), problem.dtype)}
     if problem.weight is not None:
-        weights = np.append(problem.class_weights(), 0.5 + rng.random(3))
-        changes["weight"] = array_of(weights, problem.weight.dtype.name)
+        changes["weight"] = array_of(np.append(problem.class_weights(), weights), problem.weight.dtype.name)
     if problem.has_probabilities:
-        shares = np.concatenate([problem.probabilities(), np.zeros((len(logits), 3))], axis=1)
+        shares = np.concatenate([problem.probabilities(), np.zeros_like(more)], axis=1)
         target = np.ascontiguousarray(from_rows(shares, like, axis))
         changes["target"] = array_of(target, problem.target.dtype.name)
-    yield problem.with_(**changes)
+    return problem.with_(**changes)
 
 
 def one_row(problem: Problem) -> Iterator[Problem]:
@@ -77,6 +83,13 @@ def ordinary(problem: Problem) -> Iterator[Problem]:
     for seed in range(3):
         values = np.random.default_rng(seed).normal(size=(problem.rows, problem.classes)) * 2
         yield _with_logits(problem, np.round(values, 2))
+
+
+def visibly_different(problem: Problem) -> Iterator[Problem]:
+    """With ordinary logits, if all are equal: then a wrong label or a wrong order of classes changes nothing."""
+    logits = problem.logits_by_row()
+    if is_floating(problem.logits.dtype) and logits.size > 1 and (logits == logits.reshape(-1)[0]).all():
+        yield next(ordinary(problem))
 
 
 def _small(problem: Problem) -> Iterator[Problem]:

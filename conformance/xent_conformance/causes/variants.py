@@ -41,6 +41,7 @@ def variants(problem: Problem, name: str) -> list[Problem]:
     try:
         with np.errstate(all="ignore"):
             made = [variant for variant in make(problem) if variant is not None]
+            made += [other for variant in made for other in numbers.visibly_different(variant)]
             if not (name == APART or name.endswith(STRIDED)):
                 made += [other for variant in made for other in _not_contiguous(problem, variant)]
     except (ValueError, IndexError, TypeError, OverflowError):

@@ -57,8 +57,8 @@ DOWNSTREAM = 0.02
 #: Scale for undecided facts of a cause that the failure does not have, where the cause is not known to need anything:
 #: its situation is unknown rather than any.
 MAYBE = 1.0
-#: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one fault,
-#: each with an accidental fact, would together be worth another cause.
+#: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
+#: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4

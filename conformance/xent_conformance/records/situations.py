@@ -92,7 +92,7 @@ FACTS = {
     "labels": Fact("class indices as targets", FAINT),
     "no rows": Fact("a batch without rows"),
     "one class": Fact("a single class", FINE),
-    "two classes": Fact("two classes", FINE),
+    "two classes": Fact("two classes", FAINT),
     "as many rows as classes": Fact("as many rows as classes", FAINT, ("several rows",)),
     "several rows": Fact("more than one row", FAINT),
     "more than 100 rows": Fact("more than 100 rows", FINE, ("several rows",)),
