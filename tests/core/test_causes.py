@@ -206,6 +206,22 @@ def test_what_differs_in_threads_is_the_result_that_a_later_call_overwrites():
     assert len(causes([verdict("state", other), changed])) == 2
 
 
+def test_of_two_gradients_one_overwrites_the_other_where_results_share_memory():
+    changed = verdict("changed", failure(kind="result-changed", quantity="grad_logits"))
+    wrong = verdict("wrong", failure("probability targets", quantity="grad_logits"))
+    (cause,) = causes([wrong, changed])
+    assert cause.shown.verdict.requirement == "changed"
+    for other in (failure("probability targets"), failure("spatial", quantity="grad_logits")):
+        assert len(causes([verdict("other", other), changed])) == 2
+
+
+def test_special_numbers_that_two_failures_need_are_one_fault():
+    """A requirement about smoothing, say, adds smoothing to them."""
+    far = ("particular logits", "large logits", "a row far from zero")
+    assert len(causes([verdict("a", failure(*far)), verdict("b", failure("smoothing", *far))])) == 1
+    assert len(causes([verdict("a", failure("particular logits")), verdict("b", failure("smoothing"))])) == 2
+
+
 def test_the_few_facts_that_may_matter_are_said():
     """A requirement about empty batches cannot say whether it takes one."""
     assert described([], ["no rows", "no smoothing"]) == "perhaps only with a batch without rows"

@@ -26,7 +26,7 @@ from xent_conformance.records.instances import (
     Instance,
 )
 from xent_conformance.records.lines import Failure
-from xent_conformance.records.situations import Weight, fact, is_size, must_be_said
+from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_size, must_be_said
 from xent_conformance.records.status import Level
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
@@ -109,8 +109,9 @@ def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instanc
     situation are not merged: there an independent fault would have the same situation. A call that reads an array as if
     it were contiguous gives wrong numbers with it, and reads outside its elements. Results that depend on earlier calls
     are wrong numbers where one requirement makes these calls itself. A result in memory that a later call overwrites
-    also differs while other threads call. An exception in a situation of several options
-    and shapes that also gives wrong numbers is another symptom of the same fault.
+    also differs while other threads call, and is wrong where a call itself returns another result of that shape, as the
+    two gradients with probability targets. An exception in a situation of several options and shapes that also gives
+    wrong numbers is another symptom of the same fault.
     """
     merged: dict[int, list[tuple[Instance, ...]]] = {}
     for group in groups:
@@ -133,9 +134,17 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
     if kind != WRONG_NUMBER:
         majors = _except(needed, Weight.FINE)
         return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
-    if behind == STRAY_READ:
-        return _strides_of(other.failure) in one.failure.situation
-    return behind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
+    return _wrong_because_of(cause, one, needed)
+
+
+def _wrong_because_of(cause: tuple[Instance, ...], wrong: Instance, needed: frozenset[str]) -> bool:
+    """Whether a wrong number is a consequence of a cause with another signature."""
+    other, kind = cause[0], cause[0].signature[1]
+    if kind == RESULT_CHANGED:
+        return needed == {"probability targets"} and wrong.derivative == other.derivative == 1
+    if kind == STRAY_READ:
+        return _strides_of(other.failure) in wrong.failure.situation
+    return kind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
 
 
 def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
@@ -229,9 +238,10 @@ def _difference(cause: Instance, failure: Instance) -> float:
     unknown = lacking & failure.undecided
     lacking -= unknown
     more = _weight(further, FURTHER)
-    known = _except(cause.needed, Weight.FAINT)
+    # Special numbers that a witness needs are no accident, although they distinguish faults badly.
+    known = _except(cause.needed, Weight.FAINT) | cause.needed.intersection(SPECIAL_NUMBERS)
     # A size measured in both failures is as good as a fact that both need.
-    if (known or cause.sizes & failure.sizes) and not _except(lacking, Weight.FAINT):
+    if (known or cause.sizes & failure.sizes) and not (_except(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has - cause.undecided, LACKING)
     steps = cause.derivative - failure.derivative
