@@ -387,6 +387,14 @@ def test_a_gradient_that_is_as_near_to_a_wrong_loss_as_to_a_wrong_gradient_is_of
         assert sorted(map(sorted, grouped(*lines))) == [["both", "gradient"], ["loss"]]
 
 
+def test_exact_numbers_of_rows_are_one_fault_and_of_rows_and_classes_two():
+    few, many = failure("several rows", "just 6 rows"), ("several rows", "more than 100 rows", "more than 10000 rows")
+    assert len(causes([verdict("few", few), verdict("many", failure(*many, "just 13774 rows"))])) == 1
+    classes = failure("more than 4 classes", "more than 100 classes", "more than 10000 classes", "just 13774 classes")
+    for other in (failure(*many, "more than 13773 rows"), classes):
+        assert len(causes([verdict("few", few), verdict("other", other)])) == 2
+
+
 def test_a_size_that_was_measured_twice_is_one_fault():
     """Whatever else the second witness needs: a block without a counted row has no mean."""
     block = verdict("a", failure("several rows", "more than 16 rows"))

@@ -101,6 +101,12 @@ def test_the_situation_is_what_the_failure_needs(needed):
     assert set(found.situation) <= set(needed) | implied
 
 
+@pytest.mark.parametrize("shape", [(2, 65_536), (65_536, 2), (1, 65_536), (300, 300)])
+def test_many_logits_are_needed_however_many_they_are(shape):
+    problem = Problem(np.zeros(shape, np.float32), np.zeros(shape[0], np.int64))
+    assert "more than 10000 logits" in needs(problem, fails_with("more than 10000 logits")).situation
+
+
 def test_what_always_fails_needs_nothing():
     assert needs(RICH, lambda _: Shown.FAILS).situation == ()
 

@@ -229,10 +229,13 @@ def _fewer_places(problem: Problem, count: int) -> Problem | None:
 
 
 def _few_logits(problem: Problem) -> Iterator[Problem | None]:
-    if problem.rows >= PART:
-        yield from _few_rows(problem.rows // PART)(problem)
-    if problem.classes >= PART:
-        yield keep_classes(problem, np.arange(problem.classes // PART))
+    """With an eighth of the rows or of the classes, or with as few as make few logits."""
+    rows = min(problem.rows // PART, LOGITS // problem.classes)
+    classes = min(problem.classes // PART, LOGITS // problem.rows)
+    if rows:
+        yield from _few_rows(rows)(problem)
+    if classes:
+        yield keep_classes(problem, np.arange(classes))
 
 
 def _other_order(problem: Problem) -> Iterator[Problem | None]:

@@ -26,7 +26,7 @@ from xent_conformance.records.instances import (
     Instance,
 )
 from xent_conformance.records.lines import Failure
-from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_size, must_be_said
+from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said
 from xent_conformance.records.status import Level
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
@@ -235,15 +235,18 @@ def _difference(cause: Instance, failure: Instance) -> float:
     lacking, further = cause.needed - failure.has, failure.needed - cause.has
     if DIFFERENTLY in cause.needed:
         further -= UNEQUAL
+    # Two exact numbers of rows are one fault, such as a last block of some length, however many rows these are.
+    exact = cause.exact & failure.exact
+    lacking, further = (_except_sizes(facts, exact) for facts in (lacking, further))
     unknown = lacking & failure.undecided
     lacking -= unknown
     more = _weight(further, FURTHER)
     # Special numbers that a witness needs are no accident, although they distinguish faults badly.
     known = _except(cause.needed, Weight.FAINT) | cause.needed.intersection(SPECIAL_NUMBERS)
     # A size measured in both failures is as good as a fact that both need.
-    if (known or cause.sizes & failure.sizes) and not (_except(lacking, Weight.FAINT) or lacking & known):
+    if (known or exact or cause.sizes & failure.sizes) and not (_except(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
-    unexplained = UNEXPLAINED * _weight(failure.undecided - cause.has - cause.undecided, LACKING)
+    unexplained = UNEXPLAINED * _weight(_except_sizes(failure.undecided - cause.has - cause.undecided, exact), LACKING)
     steps = cause.derivative - failure.derivative
     upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
     maybe = 0.0 if known else MAYBE * _weight(cause.undecided - failure.has - failure.undecided, LACKING)
@@ -257,6 +260,11 @@ def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:
 def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
     """The facts whose weight is not among those given."""
     return frozenset(name for name in facts if fact(name).weight not in weights)
+
+
+def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]:
+    """The facts that are not about the number of rows, or of classes."""
+    return frozenset(name for name in facts if not (is_number(name) and name.rpartition(" ")[2] in what))
 
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:

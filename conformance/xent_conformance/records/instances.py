@@ -113,6 +113,11 @@ class Instance:
         return frozenset(filter(is_size, self.failure.situation))
 
     @cached_property
+    def exact(self) -> frozenset[str]:
+        """What it needs an exact number of: "rows", "classes"."""
+        return frozenset(size.rpartition(" ")[2] for size in self.sizes if size.startswith("just "))
+
+    @cached_property
     def has(self) -> frozenset[str]:
         """The needed facts and all facts that they imply."""
         has = self.needed | implied(self.needed)

@@ -132,7 +132,12 @@ def fact(name: str) -> Fact:
 
 def is_size(name: str) -> bool:
     """Whether a fact is a measured size, such as "more than 64 classes". Such facts do not distinguish faults."""
-    return name not in FACTS and SIZE.fullmatch(name) is not None
+    return name not in FACTS and is_number(name)
+
+
+def is_number(name: str) -> bool:
+    """Whether a fact is about the number of rows or of classes, measured or not."""
+    return SIZE.fullmatch(name) is not None
 
 
 def _size(name: str) -> Fact:
