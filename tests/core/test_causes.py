@@ -171,6 +171,17 @@ def test_reading_an_array_as_if_it_were_contiguous_is_one_cause():
     assert len(causes([read("target not contiguous"), verdict("other", failure("logits not contiguous"))])) == 2
 
 
+def test_a_read_beside_strided_probabilities_is_one_beside_strided_logits():
+    def read(array, *undecided):
+        return verdict(f"read {array}", failure(kind="stray-read", got=f"read outside: {array}", undecided=undecided))
+
+    wrong = verdict("wrong", failure("logits not contiguous"))
+    logits = read("logits", "labels", "logits not contiguous")
+    shares = read("target", "probability targets", "target not contiguous")
+    assert grouped(wrong, shares, logits) == [{"wrong", "read target", "read logits"}]
+    assert len(causes([wrong, read("target", "labels", "target not contiguous"), logits])) == 2
+
+
 def test_a_strided_array_misread_in_a_narrower_situation_is_the_read_beside_it():
     """What the array needs in order to matter, such as a reduction for a cotangent, is no fault of its own."""
     read = failure(kind="stray-read", got="read outside: cotangent", undecided=("reduction none",))

@@ -143,7 +143,7 @@ def _wrong_because_of(cause: tuple[Instance, ...], wrong: Instance, needed: froz
     if kind == RESULT_CHANGED:
         return needed == {"probability targets"} and wrong.derivative == other.derivative == 1
     if kind == STRAY_READ:
-        return _strides_of(other.failure) in wrong.failure.situation
+        return any(_strides_of(read.failure) in wrong.failure.situation for read in cause)
     return kind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
 
 

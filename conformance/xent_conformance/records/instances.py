@@ -75,7 +75,9 @@ class Instance:
         # Stray reads come before intermittent failures: memory outside the inputs may or may not hold the same values
         # in the next call.
         if failure.kind == STRAY_READ:
-            return self.verdict.backend, failure.kind, str(failure.got)
+            like_logits = {"probability targets", STRIDED_TARGET}.issubset(failure.undecided)
+            got = str(failure.got)
+            return self.verdict.backend, failure.kind, got.replace(" target", " logits") if like_logits else got
         if failure.intermittent or failure.calls_before:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
