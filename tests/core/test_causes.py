@@ -398,6 +398,15 @@ def test_a_gradient_that_is_as_near_to_a_wrong_loss_as_to_a_wrong_gradient_is_of
         assert sorted(map(sorted, grouped(*lines))) == [["both", "gradient"], ["loss"]]
 
 
+def test_a_size_that_several_failures_have_is_a_fault_beside_one_of_any_size():
+    """One such failure alone may have its size by accident, and one whose size was not measured may have it too."""
+    beyond = [verdict(name, failure("more than 4 classes", "more than 64 classes", size=65)) for name in "abc"]
+    unmeasured = verdict("d", failure("more than 4 classes", size=80))
+    small = [verdict("e", failure()), verdict("f", failure("labels", undecided=("smoothing",)))]
+    assert sorted(map(sorted, grouped(*beyond, unmeasured, *small))) == [["a", "b", "c", "d"], ["e", "f"]]
+    assert len(causes([beyond[0], *small])) == 1
+
+
 def test_exact_numbers_of_rows_are_one_fault_and_of_rows_and_classes_two():
     few, many = failure("several rows", "just 6 rows"), ("several rows", "more than 100 rows", "more than 10000 rows")
     assert len(causes([verdict("few", few), verdict("many", failure(*many, "just 13774 rows"))])) == 1

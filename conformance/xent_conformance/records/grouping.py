@@ -60,6 +60,8 @@ MAYBE = 1.0
 #: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
 #: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
+#: A measured size that so many failures have is no accident, and distinguishes faults as a major fact does.
+STEADY = 3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
 #: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
@@ -172,21 +174,29 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
     """Divide failures with one signature into causes."""
     if any(instance.has_one_cause for instance in instances):
         return [_clearest_first(instances)]
-    by_situation: dict[tuple[frozenset[str], frozenset[str], int], list[Instance]] = {}
+    steady = _steady_sizes(instances)
+    by_situation: dict[tuple[frozenset[str] | int, ...], list[Instance]] = {}
     for instance in instances:
         situation = (
             _except(instance.needed, Weight.FAINT),
             _except(instance.undecided, Weight.FAINT),
+            instance.beginning_at(steady),
             instance.derivative,
         )
         by_situation.setdefault(situation, []).append(instance)
     # Failures in the same situation count once, however many requirements fail in it.
     samples = [same[0] for same in by_situation.values()]
-    differences = [[_difference(cause, sample) for sample in samples] for cause in samples]
+    differences = [[_difference(cause, sample, steady) for sample in samples] for cause in samples]
     members: dict[int, list[Instance]] = {cause: [] for cause in _chosen(differences)}
     for i, same in enumerate(by_situation.values()):
         members[min(members, key=lambda cause: differences[cause][i])] += same
     return [_clearest_first(group) for group in members.values()]
+
+
+def _steady_sizes(instances: Sequence[Instance]) -> frozenset[str]:
+    """The sizes beyond which many failures begin."""
+    counted = Counter(size for instance in instances for size in instance.sizes if size.startswith("more than"))
+    return frozenset(size for size, times in counted.items() if times >= STEADY)
 
 
 def _chosen(differences: Sequence[Sequence[float]]) -> list[int]:
@@ -226,11 +236,11 @@ def _total(differences: Sequence[Sequence[float]], chosen: Sequence[int]) -> flo
     return sum(nearest)
 
 
-def _difference(cause: Instance, failure: Instance) -> float:
+def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = frozenset()) -> float:
     """How unlikely it is that a failure has the same cause as another one, from 0 on.
 
     The weighted number of facts that the cause needs and the failure does not, and of those that the failure needs and
-    the cause does not; the constants of this module are the weights.
+    the cause does not; the constants of this module are the weights. ``steady`` are sizes that many failures have.
     """
     lacking, further = cause.needed - failure.has, failure.needed - cause.has
     if DIFFERENTLY in cause.needed:
@@ -240,17 +250,22 @@ def _difference(cause: Instance, failure: Instance) -> float:
     lacking, further = (_except_sizes(facts, exact) for facts in (lacking, further))
     unknown = lacking & failure.undecided
     lacking -= unknown
+    beyond = APART * (failure.within(cause.beginning_at(steady)) or cause.within(failure.beginning_at(steady)))
     more = _weight(further, FURTHER)
     # Special numbers that a witness needs are no accident, although they distinguish faults badly.
     known = _except(cause.needed, Weight.FAINT) | cause.needed.intersection(SPECIAL_NUMBERS)
     # A size measured in both failures is as good as a fact that both need.
-    if (known or exact or cause.sizes & failure.sizes) and not (_except(lacking, Weight.FAINT) or lacking & known):
+    if (known or exact or cause.sizes & failure.sizes) and not (
+        beyond or _except(lacking, Weight.FAINT) or lacking & known
+    ):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     unexplained = UNEXPLAINED * _weight(_except_sizes(failure.undecided - cause.has - cause.undecided, exact), LACKING)
     steps = cause.derivative - failure.derivative
     upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
     maybe = 0.0 if known else MAYBE * _weight(cause.undecided - failure.has - failure.undecided, LACKING)
-    return _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained + maybe + upstream
+    return (
+        beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained + maybe + upstream
+    )
 
 
 def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -113,6 +113,29 @@ class Instance:
     def sizes(self) -> frozenset[str]:
         """The sizes at which the failure begins, where they were measured."""
         return frozenset(filter(is_size, self.failure.situation))
+
+    def within(self, sizes: Iterable[str]) -> bool:
+        """Whether its problem is within a size such as "more than 64 classes", and no such size was measured for it."""
+        return any(not self._beyond(size) and size.rpartition(" ")[2] not in self._measured for size in sizes)
+
+    def beginning_at(self, sizes: Iterable[str]) -> frozenset[str]:
+        """Of sizes such as "more than 64 classes", those that it has or may have, since it needs many classes."""
+        return frozenset(
+            size
+            for size in sizes
+            if size in self.sizes or (self._beyond(size) and not self.needed.isdisjoint(fact(size).implies))
+        )
+
+    @cached_property
+    def _measured(self) -> frozenset[str]:
+        return frozenset(size.rpartition(" ")[2] for size in self.sizes)
+
+    def _beyond(self, size: str) -> bool:
+        """Whether its problem is larger than a size such as "more than 64 classes"."""
+        *_, number, what = size.split(" ")
+        shape = self.failure.problem.logits.shape
+        classes = shape[min(1, len(shape) - 1)] if shape else 1
+        return int(number) < (classes if what == "classes" else math.prod(shape) // max(classes, 1))
 
     @cached_property
     def exact(self) -> frozenset[str]:
