@@ -15,18 +15,16 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from xent_conformance.records.consequences import IN_THREADS, with_consequences
 from xent_conformance.records.instances import (
     AS_FLOAT32,
     DIFFERENTLY,
-    RAISED,
     STATE,
     STRAY_READ,
     UNEQUAL,
-    WRONG_NUMBER,
     Instance,
 )
-from xent_conformance.records.lines import Failure
-from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said
+from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said, without
 from xent_conformance.records.status import Level
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
@@ -64,16 +62,6 @@ ACCIDENT, SHARE = 1.2, 0.1
 STEADY = 3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
-#: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
-READ = "read outside: "
-#: Part of the message of a result that differs while other calls run. Calls one after the other say more.
-IN_THREADS = " in other threads"
-#: The kinds of failures in which a call has changed its inputs, or memory beside them.
-OVERWRITTEN, STRAY_WRITE = "input-changed", "stray-write"
-#: The kind of failures in which a later call has changed an earlier result.
-RESULT_CHANGED = "result-changed"
-#: So many failures that depend on earlier calls say what all of them have in common.
-MANY = 5
 
 
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
@@ -101,73 +89,7 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
         if unsteady and (backend, STATE) in states and signature not in reads:
             signature = backend, STATE
         by_signature.setdefault(signature, []).append(instance)
-    return _with_consequences([group for same in by_signature.values() for group in _by_situation(same)])
-
-
-def _with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance, ...]]:
-    """Merge groups with different signatures where one is a consequence of the other.
-
-    A call that writes beside or over its inputs gives wrong numbers in the same situation. Groups with an empty
-    situation are not merged: there an independent fault would have the same situation. A call that reads an array as if
-    it were contiguous gives wrong numbers with it, and reads outside its elements. Results that depend on earlier calls
-    are wrong numbers where one requirement makes these calls itself. A result in memory that a later call overwrites
-    also differs while other threads call, and is wrong where a call itself returns another result of that shape, as the
-    two gradients with probability targets. An exception in a situation of several options and shapes that also gives
-    wrong numbers is another symptom of the same fault.
-    """
-    merged: dict[int, list[tuple[Instance, ...]]] = {}
-    for group in groups:
-        behind = next((cause for cause in groups if cause is not group and _follows(group, cause)), group)
-        merged.setdefault(id(behind), []).append(group)
-    return [same[0] if len(same) == 1 else _consequences_last(sum(same, ())) for same in merged.values()]
-
-
-def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
-    """Whether the failures of a group are a consequence of a cause with another signature."""
-    one, other = group[0], cause[0]
-    if one.verdict.backend != other.verdict.backend:
-        return False
-    kind, behind = one.signature[1], other.signature[1]
-    needed, situation = (_except(instance.needed, Weight.FAINT) for instance in (one, other))
-    if kind in (WRONG_NUMBER, OVERWRITTEN) and behind in (OVERWRITTEN, STRAY_WRITE) and kind != behind:
-        return bool(needed) and needed == situation
-    if kind == STATE:
-        return behind == RESULT_CHANGED and all(IN_THREADS in instance.failure.message for instance in group)
-    if kind != WRONG_NUMBER:
-        majors = _except(needed, Weight.FINE)
-        return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
-    return _wrong_because_of(cause, one, needed)
-
-
-def _wrong_because_of(cause: tuple[Instance, ...], wrong: Instance, needed: frozenset[str]) -> bool:
-    """Whether a wrong number is a consequence of a cause with another signature."""
-    other, kind = cause[0], cause[0].signature[1]
-    if kind == RESULT_CHANGED:
-        return needed == {"probability targets"} and wrong.derivative == other.derivative == 1
-    if kind == STRAY_READ:
-        return any(_strides_of(read.failure) in wrong.failure.situation for read in cause)
-    return kind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
-
-
-def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
-    """The group in an order that begins with its cause: what is overwritten, or the read outside an array.
-
-    If all reads are outside a strided array, that array and a wrong number say more than what lies beside its elements.
-    """
-    reads = [instance.failure for instance in group if instance.failure.kind == STRAY_READ]
-    strided = bool(reads) and all(_strides_of(read) in read.undecided for read in reads)
-    return tuple(sorted(group, key=lambda i: (_rank(i), (i.failure.kind == STRAY_READ) == strided)))
-
-
-def _rank(instance: Instance) -> int:
-    """The place of a failure among its consequences: causes have the lowest."""
-    kinds = STRAY_WRITE, OVERWRITTEN, RESULT_CHANGED, STATE
-    return kinds.index(kind) if (kind := instance.signature[1]) in kinds else len(kinds) + (kind == RAISED)
-
-
-def _strides_of(read: Failure) -> str:
-    """The fact that the array is strided that a call reads beside."""
-    return f"{str(read.got).removeprefix(READ)} not contiguous"
+    return with_consequences([group for same in by_signature.values() for group in _by_situation(same)])
 
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
@@ -178,8 +100,8 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
     by_situation: dict[tuple[frozenset[str] | int, ...], list[Instance]] = {}
     for instance in instances:
         situation = (
-            _except(instance.needed, Weight.FAINT),
-            _except(instance.undecided, Weight.FAINT),
+            without(instance.needed, Weight.FAINT),
+            without(instance.undecided, Weight.FAINT),
             instance.beginning_at(steady),
             instance.derivative,
         )
@@ -242,6 +164,17 @@ def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = fro
     The weighted number of facts that the cause needs and the failure does not, and of those that the failure needs and
     the cause does not; the constants of this module are the weights. ``steady`` are sizes that many failures have.
     """
+    exact = cause.exact & failure.exact
+    unexplained = _except_sizes(failure.undecided - cause.has - cause.undecided, exact)
+    steps = cause.derivative - failure.derivative
+    upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
+    maybe = cause.undecided - failure.has - failure.undecided if not _surely_needed(cause) else ()
+    needed = _difference_in_needs(cause, failure, steady)
+    return needed + UNEXPLAINED * _weight(unexplained, LACKING) + MAYBE * _weight(maybe, LACKING) + upstream
+
+
+def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:
+    """The part of the difference that is due to facts and sizes that one of them needs."""
     lacking, further = cause.needed - failure.has, failure.needed - cause.has
     if DIFFERENTLY in cause.needed:
         further -= UNEQUAL
@@ -251,30 +184,21 @@ def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = fro
     unknown = lacking & failure.undecided
     lacking -= unknown
     beyond = APART * (failure.within(cause.beginning_at(steady)) or cause.within(failure.beginning_at(steady)))
-    more = _weight(further, FURTHER)
-    # Special numbers that a witness needs are no accident, although they distinguish faults badly.
-    known = _except(cause.needed, Weight.FAINT) | cause.needed.intersection(SPECIAL_NUMBERS)
+    more, known = _weight(further, FURTHER), _surely_needed(cause)
     # A size measured in both failures is as good as a fact that both need.
-    if (known or exact or cause.sizes & failure.sizes) and not (
-        beyond or _except(lacking, Weight.FAINT) or lacking & known
-    ):
+    shared = known or exact or cause.sizes & failure.sizes
+    if shared and not (beyond or without(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
-    unexplained = UNEXPLAINED * _weight(_except_sizes(failure.undecided - cause.has - cause.undecided, exact), LACKING)
-    steps = cause.derivative - failure.derivative
-    upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
-    maybe = 0.0 if known else MAYBE * _weight(cause.undecided - failure.has - failure.undecided, LACKING)
-    return (
-        beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING) + unexplained + maybe + upstream
-    )
+    return beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING)
+
+
+def _surely_needed(instance: Instance) -> frozenset[str]:
+    """The facts that it does not need by accident: special numbers are among them, though many faults need them."""
+    return without(instance.needed, Weight.FAINT) | instance.needed.intersection(SPECIAL_NUMBERS)
 
 
 def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:
     return sum(weights[fact(name).weight] for name in facts)
-
-
-def _except(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
-    """The facts whose weight is not among those given."""
-    return frozenset(name for name in facts if fact(name).weight not in weights)
 
 
 def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]:
@@ -290,12 +214,12 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     begins, without an undecided fact that a report would have to mention, with a small problem, and about the call
     itself rather than another call compared with it.
     """
-    majors = Counter(_except(i.needed, Weight.FAINT, Weight.FINE) for i in members)
-    exact = Counter(_except(i.needed, Weight.FAINT) for i in members)
+    majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
+    exact = Counter(without(i.needed, Weight.FAINT) for i in members)
 
     def key(instance: Instance) -> tuple[bool | int, ...]:
-        needed = _except(instance.needed, Weight.FAINT)
-        frequency = majors[_except(needed, Weight.FINE)], exact[needed]
+        needed = without(instance.needed, Weight.FAINT)
+        frequency = majors[without(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
         optional = instance.verdict.level is not Level.MUST
         # A message about another call ends with a note in brackets.

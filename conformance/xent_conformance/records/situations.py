@@ -182,6 +182,11 @@ def must_be_said(name: str) -> bool:
     return name in SPECIAL_NUMBERS or fact(name).weight is Weight.MAJOR
 
 
+def without(facts: Iterable[str], *weights: Weight) -> frozenset[str]:
+    """The facts whose weight is not among those given."""
+    return frozenset(name for name in facts if fact(name).weight not in weights)
+
+
 def phrases(situation: Sequence[str]) -> list[str]:
     """The facts of a situation in words, without those that others of them imply."""
     named = dict.fromkeys(situation)
