@@ -103,7 +103,6 @@ class WorkerProcess:
             "spec": spec,
             "narrowing": asdict(narrowing),
             "memory": limits.memory,
-            "scripts": known is None,
             "tried": None if known is None else known.tried,
             "sources": None if known is None else tuple(known.sources),
         }

@@ -96,17 +96,17 @@ class Requests:
             raise BrokenBackendError(
                 f"{self._spec} cannot be loaded: importing it or trying a first call {error}"
             ) from None
-        if kind != "description":
-            self.close()
-            raise REFUSALS.get(kind, BrokenBackendError)(content)
-        description = from_data(content)
-        if self._description is not None:
+        if kind == "description":
+            self._description = from_data(content)
+        elif kind == "identity" and self._description is not None:
             try:
-                check_unchanged(description.name, vars(self._description), vars(description))
+                check_unchanged(self._description.name, vars(self._description), content)
             except ReplacedError:
                 self.close()
                 raise
-        self._description = self._description or description
+        else:
+            self.close()
+            raise REFUSALS.get(kind, BrokenBackendError)(content)
         return self._description
 
     def await_import(self) -> None:

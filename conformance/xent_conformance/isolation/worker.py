@@ -14,6 +14,7 @@ from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation.channel import Arena, Channel
 
 if TYPE_CHECKING:
+    from xent_conformance.interface import Backend
     from xent_conformance.loading.imported import Imported
 
 #: Makes this process the first that the kernel kills when memory runs out.
@@ -74,13 +75,12 @@ def _opened(
     from xent_conformance.calling.exceptions import message_of
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
-    from xent_conformance.loading.description import as_data
     from xent_conformance.loading.errors import BrokenBackendError, NoBackendError, UsageError
 
     here = os.getpid()
+    report: tuple[str, Any]
     try:
-        backend, description = loading().open(**{name: setup[name] for name in ("scripts", "tried", "sources")})
-        report: tuple[str, Any] = "description", as_data(description)
+        backend, report = _made(loading(), setup)
     except UsageError as error:
         return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None
     except BackendUnavailableError as error:
@@ -89,6 +89,17 @@ def _opened(
         return ("broken", str(error)), None
     leave_copies(here)
     return report, _Server(channel, LocalExecutor(backend, guest=True))
+
+
+def _made(imported: Imported, setup: dict[str, Any]) -> tuple[Backend, tuple[str, Any]]:
+    """The backend, and its description, or of one that the run knows only what shows whether it is still the same."""
+    from xent_conformance.loading.description import as_data
+
+    if setup["sources"] is None:
+        backend, description = imported.open()
+        return backend, ("description", as_data(description))
+    backend, identity = imported.open_again(setup["tried"], setup["sources"])
+    return backend, ("identity", identity)
 
 
 def no_debugger(*_: Any, **__: Any) -> None:

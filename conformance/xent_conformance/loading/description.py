@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from xent_conformance.calling.bridge import Bridge
 from xent_conformance.calling.foreign import printable
@@ -90,6 +90,14 @@ class Origin:
     options: tuple[str, ...] = ()
 
 
+class Identity(TypedDict):
+    """Three fields of a description, see ``sources.check_unchanged``."""
+
+    device: str
+    versions: Mapping[str, str]
+    sources: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Description:
     """What the suite knows about a backend, as data that can be sent between processes.
@@ -102,7 +110,7 @@ class Description:
         sources: SHA-256 of its source files by module (see ``sources.py``).
         forms: The protocols that it satisfies, by their names in FORMS.
         methods: Names of its public methods.
-        reproducer: The parts of scripts that it provides; None if it provides none or they were not requested.
+        reproducer: The parts of scripts that it provides; None if it provides none.
         imports_suite: Whether its module imports this suite, which a script then has to replace.
         origin: Where it comes from.
         tried: The result of the trial of a callable, in the backend's own format. It is passed to later processes that
@@ -137,13 +145,12 @@ class Description:
         return None if self.origin is None else Path(self.origin.deviations)
 
 
-def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = True) -> Description:
+def describe(backend: Backend, origin: Origin | None = None) -> Description:
     """Describe a backend.
 
     Args:
         backend: The backend.
         origin: Where it comes from.
-        scripts: Whether to include the parts of scripts, which take time to make.
 
     Raises:
         TypeError: Its versions or the parts of scripts have the wrong type.
@@ -157,15 +164,27 @@ def describe(backend: Backend, origin: Origin | None = None, *, scripts: bool = 
     return Description(
         name=backend.name,
         capabilities=claims,
-        device=printable(str(getattr(backend, "device", "cpu"))),
-        versions=_versions(getattr(backend, "versions", {})),
+        **identity(backend, {}),
         forms=tuple(name for name, form in FORMS.items() if isinstance(backend, form)),
         methods=tuple(n for n in dir(backend) if not n.startswith("_") and callable(getattr(backend, n, None))),
-        reproducer=_usable(backend.reproducer()) if scripts and isinstance(backend, Reproducer) else None,
+        reproducer=_usable(backend.reproducer()) if isinstance(backend, Reproducer) else None,
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
         tried=tried if type(tried) is bytes else None,
     )
+
+
+def identity(backend: Backend, sources: Mapping[str, str]) -> Identity:
+    """The parts of a description by which a run notices that a backend has been replaced.
+
+    Raises:
+        TypeError: Its versions have the wrong type.
+    """
+    return {
+        "device": printable(str(getattr(backend, "device", "cpu"))),
+        "versions": _versions(getattr(backend, "versions", {})),
+        "sources": sources,
+    }
 
 
 def _versions(versions: Any) -> dict[str, str]:

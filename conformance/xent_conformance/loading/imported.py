@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xent_conformance.interface import Backend, CrossEntropy, FusedLinear
 from xent_conformance.loading.claims import complaint
-from xent_conformance.loading.description import Description, Origin, describe
+from xent_conformance.loading.description import Description, Identity, Origin, describe, identity
 from xent_conformance.loading.errors import BrokenBackendError, guarded
 from xent_conformance.loading.sources import sources_again, sources_of
 
@@ -71,21 +71,14 @@ class Imported:
     options: tuple[str, ...] = ()
     settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
-    def open(
-        self, *, scripts: bool = True, tried: bytes | None = None, sources: Collection[str] | None = None
-    ) -> tuple[Backend, Description]:
+    def open(self) -> tuple[Backend, Description]:
         """Make the backend and describe it.
-
-        Args:
-            scripts: Whether to include the parts of scripts in the description.
-            tried: The result of the trial of the same callable in an earlier process, to avoid another one.
-            sources: The modules whose source files are compared with those of an earlier process; None for all.
 
         Raises:
             BrokenBackendError: Its name, claims or methods are wrong, or making it raises an exception.
             BackendUnavailableError: Its device is missing.
         """
-        backend = self.make(tried)
+        backend = self.make(None)
         wrong = guarded(self.spec, lambda: complaint(backend))
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")
@@ -93,10 +86,22 @@ class Imported:
         library = None if isinstance(backend, FusedLinear) and not isinstance(backend, CrossEntropy) else self.library
         listed = self.folder / "deviations" / f"{library or backend.name}.toml"
         origin = Origin(self.spec, *self.place, str(listed.absolute()), self.options)
-        described = guarded(self.spec, lambda: describe(backend, origin, scripts=scripts))
+        described = guarded(self.spec, lambda: describe(backend, origin))
         modules = [*self.modules, *(kind.__module__ for kind in type(backend).__mro__)]
-        digests = guarded(
-            self.spec,
-            lambda: sources_of(modules, described.versions) if sources is None else sources_again(sources),
-        )
+        digests = guarded(self.spec, lambda: sources_of(modules, described.versions))
         return backend, replace(described, sources=digests)
+
+    def open_again(self, tried: bytes | None, sources: Collection[str]) -> tuple[Backend, Identity]:
+        """Make a backend that another process of the run has described.
+
+        Describing it again would take most of the time of a process that is forked after each crash.
+
+        Args:
+            tried: The result of the trial of the same callable in that process, to avoid another one.
+            sources: The modules whose source files are in the description.
+
+        Raises:
+            BrokenBackendError, BackendUnavailableError: As ``open`` does.
+        """
+        backend = self.make(tried)
+        return backend, guarded(self.spec, lambda: identity(backend, sources_again(sources)))
