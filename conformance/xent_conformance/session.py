@@ -34,7 +34,8 @@ from xent_conformance.selection import selected
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
 from xent_conformance.verdicts.first import FirstFailure, first_failure
 from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses.behind import Cause, cause_of
+from xent_conformance.witnesses.behind import Cause
+from xent_conformance.witnesses.known import KnownCauses
 from xent_conformance.witnesses.witness import verdict_line
 
 
@@ -56,8 +57,8 @@ class Session(OpenBackends):
     _verdicts: dict[Any, dict[str, Verdict]] = field(default_factory=dict)
     _announced: bool = False
     _compilations: dict[tuple[str, str], Compilations] = field(default_factory=dict)
-    #: By backend and dtype, the causes of calls that did not return.
-    _lost: dict[tuple[str, str], list[Cause]] = field(default_factory=dict)
+    #: By backend, the causes of calls that did not return.
+    _lost: dict[str, KnownCauses] = field(default_factory=dict)
 
     @classmethod
     def open(cls, request: Request, objects: Mapping[str, Imported] | None = None) -> Session:
@@ -195,11 +196,7 @@ class Session(OpenBackends):
     def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
         """The cause of a call that did not return."""
         self._note_reducing(requirement, subject)
-        known = self._lost.setdefault((subject.name, subject.dtype), [])
-        cause = cause_of(requirement, subject, failing, known=known)
-        if cause.needs not in [other.needs for other in known]:
-            known.append(cause)
-        return cause
+        return self._lost.setdefault(subject.name, KnownCauses()).cause_of(requirement, subject, failing)
 
     def _note_reducing(self, requirement: Requirement, subject: Subject) -> None:
         self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing the failing problem")

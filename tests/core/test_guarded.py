@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from xent_conformance.calling.guarded import BAND, Guarded
+from xent_conformance.calling.guarded import BAND, Guarded, laid_out_like
 from xent_conformance.formats import FLOATING, dtype_of
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.profiles import Settings
@@ -26,6 +26,17 @@ def test_copies_keep_the_layout_and_share_no_memory():
             assert copy.flags.writeable == array.flags.writeable
             assert np.array_equal(array, copy, equal_nan=True)
             assert not np.shares_memory(array, copy)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATING)
+def test_values_of_another_dtype_are_laid_out_alike(dtype, layout):
+    array = laid_out(np.arange(12.0, dtype=np.float32).reshape(3, 4), layout)
+    values = np.asarray(array).astype(dtype_of(dtype))
+    alike = laid_out_like(array, values)
+    assert alike.dtype == values.dtype
+    assert np.array_equal(alike, values)
+    assert [step * array.itemsize for step in alike.strides] == [step * alike.itemsize for step in array.strides]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

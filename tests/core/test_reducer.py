@@ -65,6 +65,24 @@ def test_where_failures_are_costly_the_smallest_problems_are_tried_first():
         assert len(failures) <= 3
 
 
+@pytest.mark.parametrize("option", ["label_smoothing", "weight"])
+def test_where_a_failure_costs_a_process_all_but_the_option_that_it_needs_is_taken_away_at_once(option):
+    def needed(problem):
+        return bool(getattr(problem, option) is not None and np.any(getattr(problem, option) != 0))
+
+    for problem in failing(needed)[:6]:
+        failures = []
+
+        def crashes(candidate, failures=failures):
+            failures.extend([candidate] * needed(candidate))
+            return needed(candidate)
+
+        small = Reducer(problem, crashes, lost=True).run()
+        assert small.logits.shape == (1, 1)
+        assert not small.logits.astype(float).any()
+        assert len(failures) <= 4
+
+
 def test_as_many_rows_as_classes_become_two_of_each():
     problem = Problem(np.random.default_rng(0).normal(size=(9, 9)).astype(np.float32), np.arange(9), reduction="none")
     small, _ = reduced(problem, lambda p: p.rows == p.classes > 1)

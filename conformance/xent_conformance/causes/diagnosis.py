@@ -42,7 +42,7 @@ class Needs:
     sizes: tuple[str, ...] = field(default=(), compare=False)
 
 
-def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
+def needs(problem: Problem, shown: Callable[[Problem], Shown], of: Iterable[str] | None = None) -> Needs:
     """Determine which facts of a problem are necessary for its failure.
 
     A fact is necessary if no variant without it fails and at least one passes.
@@ -50,9 +50,10 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown]) -> Needs:
     Args:
         problem: A failing problem.
         shown: Judges a variant of it.
+        of: The facts to decide; None for all of them.
     """
     situation, undecided = [], []
-    for fact in sorted(facts(problem), key=_place):
+    for fact in sorted(facts(problem) if of is None else facts(problem).intersection(of), key=_place):
         seen = _seen(variants(problem, fact), shown)
         if Shown.FAILS in seen or not seen:
             continue

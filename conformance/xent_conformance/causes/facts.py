@@ -7,6 +7,7 @@ class weights", because a fault may lie in the code for calls without them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +36,16 @@ def adjacent(problem: Problem) -> bool:
     return problem.logits.strides[problem.class_axis] == problem.logits.itemsize
 
 
+#: The facts of problems that exist: each requirement asks for them once more.
+_known: WeakKeyDictionary[Problem, frozenset[str]] = WeakKeyDictionary()
+
+
 def facts(problem: Problem) -> frozenset[str]:
     """The facts that hold for a problem."""
-    if not problem.logits.ndim:
-        return frozenset()
-    return frozenset(
-        name for part in (_options, _target, _weights, _ignored, _shape, _layout, _values) for name in part(problem)
-    )
+    if problem not in _known:
+        parts = (_options, _target, _weights, _ignored, _shape, _layout, _values) if problem.logits.ndim else ()
+        _known[problem] = frozenset(name for part in parts for name in part(problem))
+    return _known[problem]
 
 
 def _options(problem: Problem) -> Iterator[str]:

@@ -8,6 +8,7 @@
 ``time_limits``  how long a call may take, by the calls before
 ``requests``     requests to a worker, which is replaced if it dies
 ``executor``     an :class:`~xent_conformance.calling.calls.Executor` that sends calls as such requests
+``ended``        another, which leaves out calls that are known to end their process
 """
 
 # These are defined here because importing this package is cheap.

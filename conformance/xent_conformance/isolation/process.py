@@ -61,6 +61,8 @@ class DiedError(Exception):
         """``killed``: the process may not have caused its own end."""
         super().__init__(message)
         self.killed = killed
+        #: Whether the request in which it died was its first after opening the backend.
+        self.first = False
 
 
 class HungError(Exception):

@@ -33,6 +33,8 @@ REFUSALS: dict[str, type[Exception]] = {
 
 #: Number of workers that may be killed by others; after that the backend itself is held responsible.
 PARDONS = 3
+#: Number of a worker's first request after the one to open the backend.
+FIRST = 2
 #: Starts that may fail in a row before the backend is abandoned.
 STARTS = 3
 
@@ -72,6 +74,8 @@ class Requests:
         self._times = TimeLimits(limits.call)
         self._failed_starts = self._pardoned = 0
         self._not_started = ""
+        #: Whether the latest request that ended its worker was the first one there after opening the backend.
+        self.died_first = False
         #: Number of workers that had to be replaced.
         self.restarts = 0
 
@@ -171,6 +175,7 @@ class Requests:
             self._times.hung()
             return otherwise(Outcome({}, malformed=str(error), fate=TIMEOUT))
         except DiedError as error:
+            self.died_first = error.first
             return otherwise(Outcome({}, malformed=str(error), fate=CRASH))
 
     def _attempt(
@@ -227,6 +232,8 @@ class Requests:
             request.state = _State.ANSWERED
         except (DiedError, HungError) as error:
             request.error, request.state = error, _State.LOST
+            if isinstance(error, DiedError):
+                error.first = request.number == FIRST
             self._replace()
         request.waited = monotonic() - start
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -17,7 +17,7 @@ from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
 from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
-from xent_conformance.judging.findings import Declined, Lost, StrayRead
+from xent_conformance.judging.findings import Declined, Finding, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -26,7 +26,7 @@ from xent_conformance.records.situations import must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.lost import hurried
-from xent_conformance.witnesses.reduction import Witness, reduce, same_failure, within_claims
+from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
@@ -54,10 +54,14 @@ class Cause:
     explained: int = 0
 
     def explains(self, failing: Failing) -> bool:
-        """Whether a failing problem is in its situation and fails in the same way."""
+        """Whether a failing problem is in its situation and fails in the same way, as the one does that was reduced.
+
+        That one need not have the facts of its witness: where all rows are ignored, no logits count as large.
+        """
         one, other = self.failing.finding, failing.finding
         same = (one.signature, one.quantity) == (other.signature, other.quantity)
-        return same and failing.facts.issuperset(self.needs.situation)
+        own = failing.trial.problem is self.failing.trial.problem
+        return same and (own or failing.facts.issuperset(self.needs.situation))
 
     @property
     def established(self) -> bool:
@@ -68,6 +72,11 @@ class Cause:
     def always(self) -> bool:
         """Whether it needs nothing special."""
         return not self.established and not any(map(must_be_said, self.needs.undecided))
+
+    @property
+    def key(self) -> tuple[Needs, frozenset[str]]:
+        """What it needs, and the facts of its witness."""
+        return self.needs, facts(self.witness.problem)
 
     def covers(self, problem: Problem) -> bool:
         """Whether a problem that has not been judged is in its situation; every problem is if that is not known."""
@@ -84,30 +93,34 @@ def cause_of(
     """Reduce a failing problem, and determine the facts that the small one needs to fail.
 
     ``lost`` are causes whose calls do not return: no problem in their situation is tried. ``known`` are such causes of
-    other requirements: where it is known what one of them needs, it explains the failure, and its witness fails this
-    requirement too, nothing is reduced.
+    other requirements or dtypes: if the small problem needs all facts that one of them needs, no others are tried.
     """
-    similar = [cause for cause in known if cause.explains(failing)]
-    always = any(cause.always for cause in similar)
-    for cause in similar:
-        if (always or cause.established) and (same := _by_witness_of(cause, requirement, subject, failing)) is not None:
-            return same
     requirement, failing = _cheaper(requirement, subject, failing)
     witness = reduce(requirement, subject, failing)
-    return Cause(requirement, failing, witness, _needed(requirement, subject, failing, witness, lost))
+    needed = _as_known(requirement, subject, failing, witness, known)
+    return Cause(requirement, failing, witness, needed or _needed(requirement, subject, failing, witness, lost))
 
 
-def _by_witness_of(cause: Cause, requirement: Requirement, subject: Subject, failing: Failing) -> Cause | None:
-    """The cause of a call that does not return, by the witness of another requirement: one process, not a dozen.
+def _as_known(
+    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, known: Iterable[Cause]
+) -> Needs | None:
+    """What a known cause needs that explains the failure of a witness, None if there is none.
 
-    None if that witness does not fail this requirement in the same way.
+    Variants without what it needs return, so that they cost no process; those without other facts would cost one each.
     """
-    problem = within_claims(requirement, subject, failing.trial.problem, cause.witness.problem)
-    if problem is None or not requirement.reducible:
-        return None
-    with hurried(subject.executor):
-        finding = same_failure(requirement, subject, failing.finding, problem)
-    return None if finding is None else Cause(requirement, failing, Witness(problem, finding), cause.needs)
+    small = replace(failing, trial=failing.trial.related(witness.problem), finding=witness.finding)
+    for cause in known:
+        explains = cause.established and cause.explains(failing) and cause.explains(small)
+        if explains and confirmed(requirement, subject, small, cause.needs):
+            return replace(cause.needs, undecided=tuple(f for f in cause.needs.undecided if f in small.facts))
+    return None
+
+
+def confirmed(requirement: Requirement, subject: Subject, small: Failing, needed: Needs) -> bool:
+    """Whether a small failing problem needs each of some facts too."""
+    shown = _Variants(requirement, subject, small, Witness(small.trial.problem, small.finding))
+    with shown.hurried():
+        return set(needs(small.trial.problem, shown, needed.situation).situation) == set(needed.situation)
 
 
 def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Requirement, Failing]:
@@ -188,42 +201,67 @@ def _among_all(
     of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
     if of_more or not requirement.reducible:
         return Needs((), tuple(sorted(facts(witness.problem))))
-    limit = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
-    executor, judged = subject.executor, 0
-    finding, before, deadline = witness.finding, executor.restarts, monotonic() + SECONDS
-    lost = isinstance(finding, Lost)
-    restarts = RESTARTS[finding.fate] if isinstance(finding, Lost) else min(RESTARTS.values())
+    shown = _Variants(requirement, subject, failing, witness, others)
+    with shown.hurried():
+        needed = needs(witness.problem, shown)
+        sizes = edges(witness.problem, needed.situation, shown)
+    beside = elsewhere(witness.problem, witness.finding.calls)
+    return replace(needed, undecided=(*needed.undecided, *beside), sizes=sizes)
 
-    def shown(variant: Problem) -> Shown:
-        nonlocal judged
-        within = within_claims(requirement, subject, failing.trial.problem, variant)
-        judged += 1
+
+class _Variants:
+    """Says what a variant of a witness shows, as long as those before have cost few processes and little time."""
+
+    def __init__(
+        self,
+        requirement: Requirement,
+        subject: Subject,
+        failing: Failing,
+        witness: Witness,
+        others: Sequence[Cause] = (),
+    ) -> None:
+        """``others`` are causes whose calls do not return: a variant in the situation of one of them is not judged."""
+        self._requirement, self._subject, self._failing = requirement, subject, failing.trial.problem
+        self._problem, self._finding, self._others = witness.problem, witness.finding, others
+        self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
+        lost = isinstance(self._finding, Lost)
+        restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
+        self._most_restarts = subject.executor.restarts + restarts
+        self._deadline = monotonic() + SECONDS if lost else math.inf
+
+    def hurried(self) -> AbstractContextManager[None]:
+        """Inside the block, variants of a call that hangs have a short time limit."""
+        return hurried(self._subject.executor) if isinstance(self._finding, Lost) else nullcontext()
+
+    def __call__(self, variant: Problem) -> Shown:
+        """What a variant shows."""
+        within = within_claims(self._requirement, self._subject, self._failing, variant)
+        self._left -= 1
         if (
             within is None
             # A variant without this gradient passes only because there is nothing to compare.
-            or (finding.quantity == "grad_target" and not within.has_probabilities)
-            or subject.unclaimed(within) - subject.unclaimed(witness.problem)
-            or judged > limit
-            or any(cause.covers(within) for cause in others)
-            or executor.restarts - before >= restarts
-            or (lost and monotonic() >= deadline)
+            or (self._finding.quantity == "grad_target" and not within.has_probabilities)
+            or self._subject.unclaimed(within) - self._subject.unclaimed(self._problem)
+            or self._left < 0
+            or any(cause.covers(within) for cause in self._others)
+            or self._subject.executor.restarts >= self._most_restarts
+            or monotonic() >= self._deadline
         ):
             return Shown.UNCLEAR
         try:
-            made = [f for f in findings(requirement, Trial(subject, within)) if not isinstance(f, Declined)]
+            trial = Trial(self._subject, within)
+            return self._of([f for f in findings(self._requirement, trial) if not isinstance(f, Declined)])
         except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
             return Shown.UNCLEAR
-        if any(f.failed for f in made):
-            return Shown.FAILS if any(f.failed and f.signature == finding.signature for f in made) else Shown.UNCLEAR
+
+    def _of(self, made: Sequence[Finding]) -> Shown:
+        """What the findings on a variant show."""
+        if failed := [f for f in made if f.failed]:
+            return Shown.FAILS if any(f.signature == self._finding.signature for f in failed) else Shown.UNCLEAR
         if not any(f.exercised for f in made):
             # A comparison of zeros says nothing about a small error, but an exception or nan would have been seen.
-            return Shown.PASSES if made and math.isinf(finding.ratio) else Shown.NOTHING
+            return Shown.PASSES if made and math.isinf(self._finding.ratio) else Shown.NOTHING
         return Shown.PASSES if max(f.ratio for f in made) < CLEARLY else Shown.UNCLEAR
-
-    with hurried(executor) if lost else nullcontext():
-        needed = needs(witness.problem, shown)
-        sizes = edges(witness.problem, needed.situation, shown)
-    return replace(needed, undecided=(*needed.undecided, *elsewhere(witness.problem, finding.calls)), sizes=sizes)
 
 
 def _of_all(subject: Subject) -> frozenset[str]:

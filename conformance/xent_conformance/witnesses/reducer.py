@@ -19,6 +19,7 @@ from xent_conformance.subproblems import keep_rows
 from xent_conformance.witnesses.simplifications import (
     SMALL,
     Places,
+    barest,
     fewer_classes,
     fewer_places,
     neutral_except,
@@ -51,8 +52,11 @@ class Reducer:
         within: Callable[[Problem], Problem | None] = lambda problem: problem,
         *,
         costly: bool = False,
+        lost: bool = False,
     ) -> None:
         """``still_fails`` says whether a problem shows the same failure; ``costly``: a failing try takes long.
+
+        ``lost``: a failing try costs a process.
 
         ``within`` changes a problem to be within the backend's claims; None if that is not possible.
         """
@@ -61,14 +65,14 @@ class Reducer:
         self._still_fails = still_fails
         self._limit = limit
         self._within = within
-        self._costly = costly
+        self._first = [barest, smallest] if lost else [smallest] if costly else []
 
     def run(self, row: int | None = None) -> Problem:
         """The reduced problem. ``row`` is the row in which the failure was seen, if there is one."""
         if row is not None:
             self._try(keep_rows(self.best, np.array([row])))
-        if self._costly:
-            any(self._try(candidate) for candidate in islice(smallest(self.best), self._limit // 4))
+        for first in self._first:
+            any(self._try(candidate) for candidate in islice(first(self.best), self._limit // 4))
         while True:
             before = self.best
             self._exhaust(plainer)

@@ -126,7 +126,7 @@ def _reduced(
     within = partial(within_claims, requirement, subject, problem)
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within)
     if isinstance(original, Lost):
-        lost = reduce_lost(subject.executor, original, worst, partial(reducing, costly=True))
+        lost = reduce_lost(subject.executor, original, worst, partial(reducing, lost=True))
         return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries, stopped=SECONDS * lost.stopped)
     latest, stopped, deadline = original, 0.0, monotonic() + MOST_SECONDS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import product
 
 import numpy as np
@@ -17,8 +18,10 @@ from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, kee
 SMALL = 48
 #: The neutral value of an array's elements, where that is not zero.
 PLAIN = {"weight": 1.0, "cotangent": 1.0}
-#: A round value of each option of language models.
-ROUND = {"divisor": 2.0, "lse_square_scale": 1.0, "logit_scale": 2.0, "softcap": 1.0}
+#: A round value of each option that is a number.
+ROUND = {"label_smoothing": 0.5, "divisor": 2.0, "lse_square_scale": 1.0, "logit_scale": 2.0, "softcap": 1.0}
+#: Most rows and classes of the problems that have one option.
+FEW = 2
 
 Places = npt.NDArray[np.intp]
 
@@ -30,6 +33,34 @@ def smallest(problem: Problem) -> Iterator[Problem | None]:
         few = None if few is None else keep_classes(few, np.arange(classes))
         yield None if few is None else _plain(few)
         yield few
+
+
+def barest(problem: Problem) -> Iterator[Problem | None]:
+    """Plain problems of few rows and classes, and of the shape and layout of this one, each with one of its options.
+
+    A call that does not return mostly needs one option. A problem that returns costs nothing, so that it is cheaper to
+    take everything else away at once than one option after the other.
+    """
+    few = (keep_rows(problem, np.arange(rows)) for rows in range(1, min(problem.rows, FEW) + 1))
+    classes = range(1, min(problem.classes, FEW) + 1)
+    small = [keep_classes(rows, np.arange(count)) for rows in few if rows is not None for count in classes]
+    yield from (bare for one in sorted(filter(None, small), key=lambda p: p.logits.size) for bare in _one_each(one))
+    yield from (_laid_out_as_before(problem, bare) for bare in _one_each(problem))
+
+
+def _one_each(problem: Problem) -> Iterator[Problem]:
+    """The plain problem, and for each of its options, and each array of numbers, one that has only this."""
+    plain = _plain(problem)
+    yield plain
+    for field in fields(problem):
+        value = getattr(problem, field.name)
+        if value is getattr(plain, field.name):
+            continue
+        if field.name == "weight":
+            yield plain.with_(weight=np.ones_like(value))
+        if field.name in ROUND:
+            yield plain.with_(**{field.name: ROUND[field.name]})
+        yield plain.with_(**{field.name: value})
 
 
 def _sizes(size: int) -> list[int]:
@@ -59,7 +90,8 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
         yield in_the_dtype_of_the_logits(problem, field)
     if problem.label_smoothing:
         yield problem.with_(label_smoothing=0.0)
-        yield problem.with_(label_smoothing=0.5) if problem.label_smoothing not in (0.5, 1.0) else None
+        round_one = ROUND["label_smoothing"]
+        yield problem.with_(label_smoothing=round_one) if problem.label_smoothing not in (round_one, 1.0) else None
     for name, value in problem.extras.items():
         yield problem.with_(**{name: EXTRAS[name]})
         yield problem.with_(**{name: ROUND[name]}) if value not in (ROUND[name], 1.0) else None
