@@ -130,7 +130,7 @@ FAULTS = [
         + "\n    return super().cross_entropy_vjp(cotangent, *args, **kwargs)",
         verdicts=LATER,
         # Calls beside each other share their inputs.
-        by_order=("purity.threads",),
+        by_order=("purity.threads", "purity.threads-large"),
         message="changed the cotangent of an earlier call",
     ),
     Fault(

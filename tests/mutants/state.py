@@ -169,6 +169,44 @@ class ScratchSharedByThreads(NumpyTwin):
         return total
 
 
+class _Scratch:
+    """An array for each shape, which all calls share."""
+
+    def __init__(self):
+        self._arrays = {}
+
+    def log_softmax(self, x, maximum):
+        array = self._arrays.setdefault((x.shape, x.dtype.name), np.empty_like(x))
+        for row, largest, shifted in zip(x, maximum, array, strict=True):
+            np.subtract(row, largest, out=shifted)
+        total = np.exp(array).sum(axis=1, keepdims=True)
+        np.subtract(array, np.log(total), out=array)
+        return array.copy()
+
+
+@mutant(killed_by=("purity.threads-large",))
+class LogSoftmaxInSharedScratch(NumpyTwin):
+    """log_softmax alone is computed in memory of the module, and copied from there."""
+
+    _scratch = _Scratch()
+
+    def log_softmax(self, logits):
+        self.check_logits(logits)
+        with np.errstate(all="ignore"):
+            x = self.by_row(logits)
+            return self.placed(self._scratch.log_softmax(x, self.maximum(x)), logits)
+
+
+@mutant(killed_by=("purity.threads-large",))
+class LossInSharedScratch(NumpyTwin):
+    """The log-probabilities of the loss are computed in memory of the module, and copied from there."""
+
+    _scratch = _Scratch()
+
+    def log_probs(self, call):
+        return self._scratch.log_softmax(call.x, self.maximum(call.x))
+
+
 @mutant(killed_by=("purity.threads",))
 class CallKeptOnTheObject(NumpyTwin):
     """The rows of the call in progress are an attribute of the object, as if there were one call at a time."""

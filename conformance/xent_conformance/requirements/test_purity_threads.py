@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation
+from xent_conformance.calling.calls import Invocation, primitive
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
-from xent_conformance.judging.subject import CHECKS_LABELS, CROSS_ENTROPY, DETERMINISM, FUNCTION
+from xent_conformance.judging.subject import CHECKS_LABELS, CROSS_ENTROPY, DETERMINISM, FUNCTION, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
-from xent_conformance.requirements.checks import calls_of
+from xent_conformance.requirements.checks import OF_LOGITS, calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, chosen_rows, problem_of, reordered_rows
 from xent_conformance.strategies.levels import BATCHED
 from xent_conformance.strategies.situations import BETWEEN
+from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: Calls that each thread makes.
-ROUNDS = 12
+#: Calls that each thread makes, and that it makes of large ones.
+ROUNDS, ROUNDS_OF_LARGE = 12, 20
+#: Rows and classes of large calls.
+LARGE = 64, 1000
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
 OVERWRITTEN = Stream("arguments overwritten", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
 AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, in_a_row=True)
+
+
+@listed("large calls beside each other", in_a_row=True)
+def large_calls(subject: Subject) -> Iterator[Problem]:
+    """A large plain problem."""
+    rows, classes = LARGE[0], min(LARGE[1], subject.capabilities.max_classes or LARGE[1])
+    logits = (np.arange(rows * classes) * 11 % 37 / 8 - 2).reshape(rows, classes)
+    yield problem_of(subject, logits, np.arange(rows) * 337 % classes, subject.capabilities.reductions[0])
 
 
 def _variants(problem: Problem) -> list[Problem]:
@@ -46,12 +57,41 @@ def test_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> I
     """Calls of one shape from four threads at once give bitwise the same loss and gradient as each call alone; so do
     calls of softmax, log_softmax and nll_loss where there is no cross_entropy.
     """
+    yield from _beside_each_other(trial, calls_of, ROUNDS)
+
+
+@requirement(
+    "purity.threads-large",
+    "large calls from several threads",
+    source=large_calls,
+    needs=[FUNCTION, DETERMINISM],
+    references=["https://github.com/pytorch/pytorch/issues/12670"],
+)
+def test_large_calls_from_several_threads_give_what_they_give_alone(trial: Trial) -> Iterator[Finding]:
+    """Calls with 64 rows of 1000 classes from four threads at once give bitwise the same loss, gradient, softmax and
+    log_softmax as each call alone: they take long enough to overlap, where a library lets other threads run meanwhile.
+    """
+    yield from _beside_each_other(trial, _of_all_functions, ROUNDS_OF_LARGE)
+
+
+def _of_all_functions(trial: Trial) -> list[Invocation]:
+    """The calls for the loss and the gradient, and of softmax and log_softmax."""
+    made = calls_of(trial)
+    functions = (name for name, (function, _) in OF_LOGITS.items() if function.met_by(trial.subject))
+    beside = (primitive(name, trial.problem.logits) for name in functions)
+    return [*made, *beside] if CROSS_ENTROPY.met_by(trial.subject) else made
+
+
+def _beside_each_other(
+    trial: Trial, calls_on: Callable[[Trial], list[Invocation]], rounds: int
+) -> Iterator[NotThreadSafe | Held]:
+    """Each kind of call, on four problems of one shape, each in a thread of its own."""
     caller, returned = trial.subject.caller, False
-    variants = [calls_of(trial.related(problem)) for problem in _variants(trial.problem)]
+    variants = [calls_on(trial.related(problem)) for problem in _variants(trial.problem)]
     # Gradients first. Without one to prepare, the loss may take another path, with memory of its own.
     for calls in reversed(list(zip(*variants, strict=True))):
         alone = [caller.perform(call) for call in calls]
-        for number, several in enumerate(caller.together(calls, ROUNDS)):
+        for number, several in enumerate(caller.together(calls, rounds)):
             for outcome in several:
                 # The wrong call comes first.
                 order = (calls[number], *calls[:number], *calls[number + 1 :])
