@@ -23,7 +23,7 @@ from xent_conformance.strategies.layouts import LAYOUTS, REPEATED, laid_out
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 from xent_conformance.subproblems import keep_classes, keep_rows
 from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses import reduction
+from xent_conformance.witnesses import reduction, time_left
 from xent_conformance.witnesses.reducer import LIMIT, Reducer
 from xent_conformance.witnesses.reduction import AGAIN
 
@@ -277,7 +277,7 @@ def test_reducing_ends_in_time_where_each_call_is_slow(monkeypatch):
         return [Accepted(quantity="rows", calls=(forward(trial.problem),), what=f"{rows} rows", got="")]
 
     monkeypatch.setattr(reduction, "findings", found)
-    monkeypatch.setattr(reduction, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time_left, "monotonic", lambda: next(clock))
     subject = Subject.of(NumpyBackend(), "float32")
     large = Problem(np.ones((64, 9), np.float32), np.zeros(64, np.int64), reduction="sum")
     failing = Failing(Trial(subject, large), *found(None, Trial(subject, large)))

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from time import monotonic
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
@@ -26,7 +25,8 @@ from xent_conformance.records.situations import must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.lost import hurried
-from xent_conformance.witnesses.reduction import Witness, reduce, within_claims
+from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, reduce, said, time_for, within_claims
+from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
@@ -36,8 +36,6 @@ CLEARLY = 0.25
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
 RESTARTS = {CRASH: 8, TIMEOUT: 1}
-#: Most seconds that variants of such a call may take.
-SECONDS = 5.0
 
 
 @dataclass
@@ -89,16 +87,20 @@ def cause_of(
     failing: Failing,
     lost: Sequence[Cause] = (),
     known: Iterable[Cause] = (),
+    time: TimeLeft | None = None,
 ) -> Cause:
     """Reduce a failing problem, and determine the facts that the small one needs to fail.
 
     ``lost`` are causes whose calls do not return: no problem in their situation is tried. ``known`` are such causes of
     other requirements or dtypes: if the small problem needs all facts that one of them needs, no others are tried.
+    ``time`` is by default that for one failure.
     """
+    time = time or time_for(failing)
     requirement, failing = _cheaper(requirement, subject, failing)
-    witness = reduce(requirement, subject, failing)
+    witness = reduce(requirement, subject, failing, time)
     needed = _as_known(requirement, subject, failing, witness, known)
-    return Cause(requirement, failing, witness, needed or _needed(requirement, subject, failing, witness, lost))
+    needed = needed or _needed(requirement, subject, failing, witness, lost, time)
+    return Cause(requirement, failing, said(time, failing, witness), needed)
 
 
 def _as_known(
@@ -118,7 +120,7 @@ def _as_known(
 
 def confirmed(requirement: Requirement, subject: Subject, small: Failing, needed: Needs) -> bool:
     """Whether a small failing problem needs each of some facts too."""
-    shown = _Variants(requirement, subject, small, Witness(small.trial.problem, small.finding))
+    shown = _Variants(requirement, subject, small, Witness(small.trial.problem, small.finding), (), time_for(small))
     with shown.hurried():
         return set(needs(small.trial.problem, shown, needed.situation).situation) == set(needed.situation)
 
@@ -150,14 +152,16 @@ def causes(
             established.append(cause)
         explained = [f for f in others if cause.explains(f)]
         cause.explained += sum(f.alike for f in explained)
-        aside.extend(f for f in explained if not isinstance(f.finding, Lost))
+        aside.extend(f for f in explained if not _is_lost(f))
         left = [f for f in others if f not in explained]
 
     for cause in known:
         cause.explained = 0
         establish(cause, left)
-    again = SET_ASIDE
+    again, time = SET_ASIDE, TimeLeft(MOST_SECONDS)
     for _ in range(MOST - len(established)):
+        if time.is_over():
+            break
         counted = bool(left)
         if not left:
             if not again or not aside:
@@ -165,12 +169,16 @@ def causes(
             again -= 1
             left = [aside.pop(_least_like(established, aside))]
         first, *others = left
-        lost = [c for c in established if isinstance(c.failing.finding, Lost)]
-        cause = cause_of(requirement, subject, first, lost)
+        lost = [c for c in established if _is_lost(c.failing)]
+        cause = cause_of(requirement, subject, first, lost, time=time_for(first) if _is_lost(first) else time)
         cause = next((c for c in established if c.needs == cause.needs and c.explains(first)), cause)
         cause.explained += first.alike * counted
         establish(cause, others)
     return established
+
+
+def _is_lost(failing: Failing) -> bool:
+    return isinstance(failing.finding, Lost)
 
 
 def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
@@ -183,16 +191,26 @@ def _least_like(established: Sequence[Cause], aside: Sequence[Failing]) -> int:
 
 
 def _needed(
-    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
+    requirement: Requirement,
+    subject: Subject,
+    failing: Failing,
+    witness: Witness,
+    others: Sequence[Cause],
+    time: TimeLeft,
 ) -> Needs:
     """The facts that a small problem needs to fail, without those that all problems of this backend have."""
-    found = _among_all(requirement, subject, failing, witness, others)
+    found = _among_all(requirement, subject, failing, witness, others, time)
     everywhere = _of_all(subject)
     return replace(found, undecided=tuple(fact for fact in found.undecided if fact not in everywhere))
 
 
 def _among_all(
-    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, others: Sequence[Cause]
+    requirement: Requirement,
+    subject: Subject,
+    failing: Failing,
+    witness: Witness,
+    others: Sequence[Cause],
+    time: TimeLeft,
 ) -> Needs:
     """The facts that a small problem needs to fail; unknown if that is expensive, or if more than the problem matters.
 
@@ -201,7 +219,7 @@ def _among_all(
     of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
     if of_more or not requirement.reducible:
         return Needs((), tuple(sorted(facts(witness.problem))))
-    shown = _Variants(requirement, subject, failing, witness, others)
+    shown = _Variants(requirement, subject, failing, witness, others, time)
     with shown.hurried():
         needed = needs(witness.problem, shown)
         sizes = edges(witness.problem, needed.situation, shown)
@@ -218,16 +236,16 @@ class _Variants:
         subject: Subject,
         failing: Failing,
         witness: Witness,
-        others: Sequence[Cause] = (),
+        others: Sequence[Cause],
+        time: TimeLeft,
     ) -> None:
         """``others`` are causes whose calls do not return: a variant in the situation of one of them is not judged."""
         self._requirement, self._subject, self._failing = requirement, subject, failing.trial.problem
         self._problem, self._finding, self._others = witness.problem, witness.finding, others
         self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
-        lost = isinstance(self._finding, Lost)
+        self._time = time
         restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
         self._most_restarts = subject.executor.restarts + restarts
-        self._deadline = monotonic() + SECONDS if lost else math.inf
 
     def hurried(self) -> AbstractContextManager[None]:
         """Inside the block, variants of a call that hangs have a short time limit."""
@@ -245,7 +263,7 @@ class _Variants:
             or self._left < 0
             or any(cause.covers(within) for cause in self._others)
             or self._subject.executor.restarts >= self._most_restarts
-            or monotonic() >= self._deadline
+            or self._time.is_over()
         ):
             return Shown.UNCLEAR
         try:

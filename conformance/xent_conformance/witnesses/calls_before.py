@@ -11,15 +11,19 @@ from contextlib import suppress
 
 from xent_conformance.calling.calls import Caller, Invocation, LostError, Outcome, differing
 from xent_conformance.judging.findings import Finding
+from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most new processes that the search for the necessary calls may cost.
 PROCESSES = 24
 
 
 def calls_before(
-    caller: Caller, calls: Sequence[Invocation], fails: Callable[[], bool]
+    caller: Caller, calls: Sequence[Invocation], fails: Callable[[], bool], time: TimeLeft
 ) -> tuple[Invocation, ...] | None:
-    """The calls that must be made in a new process so that ``fails`` is true; None if all of them do not suffice."""
+    """The calls that must be made in a new process so that ``fails`` is true; None if all of them do not suffice.
+
+    When ``time`` is over, they are not reduced any further.
+    """
     tries = 0
 
     def fails_after(some: Sequence[Invocation]) -> bool:
@@ -34,7 +38,7 @@ def calls_before(
     width = len(needed)
     while width:
         start = 0
-        while start < len(needed) and tries < PROCESSES:
+        while start < len(needed) and tries < PROCESSES and not time.is_over():
             fewer = needed[:start] + needed[start + width :]
             if fails_after(fewer):
                 needed = fewer
@@ -52,7 +56,7 @@ def made_anew(caller: Caller, calls: Sequence[Invocation]) -> None:
             caller.perform(call)
 
 
-def own_calls_before(caller: Caller, shown: Finding) -> tuple[Invocation, ...]:
+def own_calls_before(caller: Caller, shown: Finding, time: TimeLeft) -> tuple[Invocation, ...]:
     """Of all calls in a new process in which a check has just failed, those that change the result of the wrong one."""
     call, made = shown.calls[0], list(caller.executor.recent)
     keys = [other.key for other in made]
@@ -72,4 +76,4 @@ def own_calls_before(caller: Caller, shown: Finding) -> tuple[Invocation, ...]:
         now = outcome()
         return alone is not None and now is not None and differing(alone, now) is not None
 
-    return calls_before(caller, earlier, differs) or ()
+    return calls_before(caller, earlier, differs, time) or ()

@@ -1,9 +1,9 @@
 """Reduces a failing problem to one that a person can read.
 
 It works on the concrete problem: it drops rows and classes, neutralises options, and moves values towards small
-integers (see ``simplifications``). A change is retained if the requirement still fails. The number of tries is limited
-rather than the time, so that a witness does not depend on how busy the machine is; if each failure costs a process, the
-smallest problems are tried first.
+integers (see ``simplifications``). A change is retained if the requirement still fails. The number of tries is limited,
+so that a witness does not depend on how busy the machine is, and the time as a last resort; if each failure costs a
+process, the smallest problems are tried first.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from xent_conformance.witnesses.simplifications import (
     smaller_squares,
     smallest,
 )
+from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
 LIMIT = 300
@@ -53,18 +54,25 @@ class Reducer:
         *,
         costly: bool = False,
         lost: bool = False,
+        time: TimeLeft | None = None,
     ) -> None:
-        """``still_fails`` says whether a problem shows the same failure; ``costly``: a failing try takes long.
+        """Nothing is tried yet.
 
-        ``lost``: a failing try costs a process.
-
-        ``within`` changes a problem to be within the backend's claims; None if that is not possible.
+        Args:
+            problem: The failing problem.
+            still_fails: Says whether a problem shows the same failure.
+            limit: Most tries.
+            within: Changes a problem to be within the backend's claims; None if that is not possible.
+            costly: A failing try takes long.
+            lost: A failing try costs a process.
+            time: When it is over, nothing else is tried; None for no limit.
         """
         self.best = problem
         self.tries = 0
         self._still_fails = still_fails
         self._limit = limit
         self._within = within
+        self._time = time
         self._first = [barest, smallest] if lost else [smallest] if costly else []
 
     def run(self, row: int | None = None) -> Problem:
@@ -143,6 +151,9 @@ class Reducer:
     def _try(self, candidate: Problem | None) -> bool:
         candidate = None if candidate is None else self._within(candidate)
         if candidate is None or self.tries >= self._limit:
+            return False
+        if self._time is not None and self._time.is_over():
+            self._limit = self.tries
             return False
         self.tries += 1
         if not self._still_fails(candidate):

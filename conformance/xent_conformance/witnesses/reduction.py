@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from time import monotonic
 
 import numpy as np
 
@@ -18,16 +17,17 @@ from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.calls_before import calls_before, made_anew, own_calls_before
-from xent_conformance.witnesses.lost import SECONDS, reduce_lost
+from xent_conformance.witnesses.lost import SECONDS, reduce_lost, time_for_lost
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
 from xent_conformance.witnesses.script import script
+from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Reducing does not go below this ratio, so that the failure of the witness is clear.
 CLEAR = 8.0
 #: Most tries for reducing a stray read.
 LIMIT_STRAY = 40
-#: Most seconds that reducing may take. Only where each call takes a large part of a second is that less than the tries
-#: that are allowed, which do not depend on how busy the machine is.
+#: Most seconds that reducing and explaining may take, for all causes of a verdict together. Only where each call takes
+#: long is that less than the tries that are allowed, which do not depend on how busy the machine is.
 MOST_SECONDS = 90.0
 #: How often a failing problem is judged again before it is reduced, since an intermittent failure cannot be reduced;
 #: and how many more times if it did not fail in all of them.
@@ -70,25 +70,41 @@ class Witness:
         return script(*about, sometimes=self.sometimes, before=self.before)
 
 
-def reduce(requirement: Requirement, subject: Subject, failing: Failing) -> Witness:
+def time_for(failing: Failing) -> TimeLeft:
+    """The time for reducing and explaining a failure."""
+    return time_for_lost() if isinstance(failing.finding, Lost) else TimeLeft(MOST_SECONDS)
+
+
+def reduce(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft | None = None) -> Witness:
     """Reduce a failing problem, within the backend's claims and failing in the same way.
 
-    If the failure depends on earlier calls, these are part of the witness.
+    If the failure depends on earlier calls, these are part of the witness. ``time`` is by default that for one failure.
     """
+    time = time or time_for(failing)
+    return said(time, failing, _reduced_to(requirement, subject, failing, time))
+
+
+def said(time: TimeLeft, failing: Failing, witness: Witness) -> Witness:
+    """The witness, whose message says if the time ran out."""
+    limit = SECONDS if isinstance(failing.finding, Lost) else time.seconds
+    return replace(witness, stopped=limit) if time.ran_out else witness
+
+
+def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft) -> Witness:
     original, problem = failing.finding, failing.trial.problem
     worst = partial(same_failure, requirement, subject, original)
-    witness = _reduced(requirement, subject, failing, worst)
+    witness = _reduced(requirement, subject, failing, worst, time)
     caller = subject.caller
     if isinstance(original, Lost) or not caller.executor.renewed():
         return witness
     if witness.sometimes:
         again = any(worst(witness.problem) for _ in range(AGAIN + MORE))
-        return witness if again else _with_calls_before(witness, caller, failing, worst)
+        return witness if again else _with_calls_before(witness, caller, failing, worst, time)
     for candidate in (witness.problem, problem):
         caller.executor.renewed()
         if (shown := worst(candidate)) is not None:
-            return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown))
-    return _with_calls_before(witness, caller, failing, worst)
+            return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown, time))
+    return _with_calls_before(witness, caller, failing, worst, time)
 
 
 def same_failure(requirement: Requirement, subject: Subject, original: Finding, candidate: Problem) -> Finding | None:
@@ -102,20 +118,24 @@ def same_failure(requirement: Requirement, subject: Subject, original: Finding, 
 
 
 def _with_calls_before(
-    witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None]
+    witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None], time: TimeLeft
 ) -> Witness:
     """The witness with the earlier calls that it depends on; the same witness if it depends on none."""
     problem = failing.trial.problem
-    needed = calls_before(caller, failing.before, lambda: worst(problem) is not None)
+    needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
     if needed is None:
         return witness
     made_anew(caller, needed)
     shown = worst(problem) or failing.finding
-    return Witness(problem, shown, before=own_calls_before(caller, shown) or needed)
+    return Witness(problem, shown, before=own_calls_before(caller, shown, time) or needed)
 
 
 def _reduced(
-    requirement: Requirement, subject: Subject, failing: Failing, worst: Callable[[Problem], Finding | None]
+    requirement: Requirement,
+    subject: Subject,
+    failing: Failing,
+    worst: Callable[[Problem], Finding | None],
+    time: TimeLeft,
 ) -> Witness:
     """Reduce the problem as long as ``worst`` gives the same failure, in the process of the run."""
     original, problem = failing.finding, failing.trial.problem
@@ -124,18 +144,15 @@ def _reduced(
     stray = isinstance(original, StrayRead)
     limit = LIMIT_STRAY if stray else limit
     within = partial(within_claims, requirement, subject, problem)
-    reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within)
+    reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within, time=time)
     if isinstance(original, Lost):
         lost = reduce_lost(subject.executor, original, worst, partial(reducing, lost=True))
-        return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries, stopped=SECONDS * lost.stopped)
-    latest, stopped, deadline = original, 0.0, monotonic() + MOST_SECONDS
+        return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries)
+    latest = original
 
     def still_fails(candidate: Problem) -> bool:
         """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
-        nonlocal latest, stopped
-        if monotonic() > deadline:
-            stopped = MOST_SECONDS
-            return False
+        nonlocal latest
         # More than once: on a small problem, two calls that must agree may disagree by chance.
         wanted = min(original.ratio, CLEAR)
         for _ in range(AGAIN):
@@ -155,7 +172,7 @@ def _reduced(
     reducer = reducing(still_fails, costly=stray)
     small = reducer.run(_row_of(failing))
     # If it does not fail this time, the latest failure of the small problem, not that of the original one.
-    return Witness(small, worst(small) or latest, reductions=reducer.tries, stopped=stopped)
+    return Witness(small, worst(small) or latest, reductions=reducer.tries)
 
 
 def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
