@@ -194,6 +194,9 @@ class Requests:
         while True:
             request = self._asking(pack, unpack, self._times.limit(key, calls))
             if not alone:
+                # Once only: whether another request has ended the worker by then depends on how long calls take, and
+                # the order of turns must not.
+                alone = True
                 yield_turn()
             while request.state is _State.UNDER_WAY:
                 self._settle_first()
