@@ -35,7 +35,7 @@ CLEARLY = 0.25
 #: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
-RESTARTS = {CRASH: 8, TIMEOUT: 1}
+RESTARTS = {CRASH: 12, TIMEOUT: 1}
 
 
 @dataclass
@@ -106,13 +106,14 @@ def cause_of(
 def _as_known(
     requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, known: Iterable[Cause]
 ) -> Needs | None:
-    """What a known cause needs that explains the failure of a witness, None if there is none.
+    """What a known cause needs that explains the failure of a witness, None if no cause does whose needs are known.
 
     Variants without what it needs return, so that they cost no process; those without other facts would cost one each.
     """
     small = replace(failing, trial=failing.trial.related(witness.problem), finding=witness.finding)
     for cause in known:
-        explains = cause.established and cause.explains(failing) and cause.explains(small)
+        sure = cause.established or cause.always
+        explains = sure and cause.explains(failing) and cause.explains(small)
         if explains and confirmed(requirement, subject, small, cause.needs):
             return replace(cause.needs, undecided=tuple(f for f in cause.needs.undecided if f in small.facts))
     return None

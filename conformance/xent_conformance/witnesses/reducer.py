@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from xent_conformance.subproblems import keep_rows
 from xent_conformance.witnesses.simplifications import (
     SMALL,
     Places,
+    bare_in_place,
     barest,
     fewer_classes,
     fewer_places,
@@ -73,14 +74,14 @@ class Reducer:
         self._limit = limit
         self._within = within
         self._time = time
-        self._first = [barest, smallest] if lost else [smallest] if costly else []
+        self._first = [barest, smallest, bare_in_place] if lost else [smallest] if costly else []
 
     def run(self, row: int | None = None) -> Problem:
         """The reduced problem. ``row`` is the row in which the failure was seen, if there is one."""
         if row is not None:
             self._try(keep_rows(self.best, np.array([row])))
-        for first in self._first:
-            any(self._try(candidate) for candidate in islice(first(self.best), self._limit // 4))
+        first = (islice(candidates(self.best), self._limit // 4) for candidates in self._first)
+        any(map(self._try, chain.from_iterable(first)))
         while True:
             before = self.best
             self._exhaust(plainer)

@@ -28,23 +28,37 @@ Places = npt.NDArray[np.intp]
 
 def smallest(problem: Problem) -> Iterator[Problem | None]:
     """The first few rows and classes, the smallest problems first: each plain, and otherwise unchanged."""
-    for rows, classes in sorted(product(_sizes(problem.rows), _sizes(problem.classes)), key=np.prod):
-        few = keep_rows(problem, np.arange(rows))
-        few = None if few is None else keep_classes(few, np.arange(classes))
+    for rows, classes in sorted(product(*map(_sizes, _size(problem))), key=np.prod):
+        few = _first(problem, rows, classes)
         yield None if few is None else _plain(few)
         yield few
 
 
+def _size(problem: Problem) -> tuple[int, int]:
+    return problem.rows, problem.classes
+
+
+def _first(problem: Problem, rows: int, classes: int) -> Problem | None:
+    """The first rows and classes of a problem."""
+    few = keep_rows(problem, np.arange(rows))
+    return None if few is None else keep_classes(few, np.arange(classes))
+
+
 def barest(problem: Problem) -> Iterator[Problem | None]:
-    """Plain problems of few rows and classes, and of the shape and layout of this one, each with one of its options.
+    """Plain problems of few rows and classes, each with one of the options of this one.
 
     A call that does not return mostly needs one option. A problem that returns costs nothing, so that it is cheaper to
     take everything else away at once than one option after the other.
     """
-    few = (keep_rows(problem, np.arange(rows)) for rows in range(1, min(problem.rows, FEW) + 1))
-    classes = range(1, min(problem.classes, FEW) + 1)
-    small = [keep_classes(rows, np.arange(count)) for rows in few if rows is not None for count in classes]
-    yield from (bare for one in sorted(filter(None, small), key=lambda p: p.logits.size) for bare in _one_each(one))
+    # A label, or an ignored one, that is not among the first classes leaves no problem of these.
+    first = problem.with_(target=_plain(problem).target, ignore_index=None)
+    for rows, classes in sorted(product(*(range(1, min(size, FEW) + 1) for size in _size(problem))), key=np.prod):
+        few = _first(problem, rows, classes) or _first(first, rows, classes)
+        yield from () if few is None else _one_each(few)
+
+
+def bare_in_place(problem: Problem) -> Iterator[Problem | None]:
+    """The same in the shape and layout of this problem."""
     yield from (_laid_out_as_before(problem, bare) for bare in _one_each(problem))
 
 
