@@ -12,6 +12,7 @@ from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.requirements.registry import load
 from xent_conformance.verdicts.tally import MOST, Tally
+from xent_conformance.witnesses.behind import MOST as CAUSES
 from xent_conformance.witnesses.behind import causes
 
 
@@ -64,7 +65,9 @@ def test_two_faults_of_one_requirement_are_two_causes_with_their_situations():
     situations = [set(cause.needs.situation) for cause in found]
     assert any({"smoothing", "class weights"} <= s and "spatial" not in s for s in situations)
     assert any("spatial" in s and not {"smoothing", "class weights"} & s for s in situations)
-    assert tally.failed == sum(cause.explained for cause in found)
+    # Once as many causes are known as are looked for, others are left.
+    explained = sum(cause.explained for cause in found)
+    assert explained == tally.failed or (explained < tally.failed and len(found) == CAUSES)
 
 
 def test_a_wrong_number_is_seen_behind_an_exception():
