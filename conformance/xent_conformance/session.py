@@ -153,7 +153,9 @@ class Session(OpenBackends):
 
     def line(self, verdict: Verdict) -> VerdictLine:
         """The line of a verdict; it is an error if the suite itself fails while reducing the failure."""
-        if verdict.failing and not verdict.explained:
+        known = [cause for cause in verdict.explained if isinstance(cause, Cause)]
+        # Of two calls under way at once that did not return, only one has been explained.
+        if not all(any(cause.explains(failing) for cause in known) for failing in verdict.failing):
             self._note_reducing(verdict.requirement, verdict.subject)
         with _quiet():
             try:
