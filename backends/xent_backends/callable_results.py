@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -69,6 +70,12 @@ def _losses_first(results: tuple[tuple[int, Any], ...], back: Callable[[Any], An
     """Whether the results for batches of different size are tuples of one length, with a loss first."""
     if not all(isinstance(result, tuple) and len(result) >= PAIR for _, result in results):
         return False
-    shapes = [(times, attempted(lambda result=result: np.shape(back(result[0])))[0]) for times, result in results]  # type: ignore[misc]
+    shapes = [(times, attempted(partial(_shape, back, result[0]))[0]) for times, result in results]
     of_rows = all(shape == (FLAT[1][0] * times,) for times, shape in shapes)
     return len({len(result) for _, result in results}) == 1 and (of_rows or all(shape == () for _, shape in shapes))
+
+
+def _shape(back: Callable[[Any], AnyArray], value: Any) -> tuple[int, ...] | None:
+    """The shape of an array or a number; None for anything else."""
+    array = np.asarray(back(value))
+    return None if array.dtype == object else array.shape

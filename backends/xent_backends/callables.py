@@ -202,7 +202,6 @@ def _form_of(
     if not form.is_loss:
         return form
     loss = of_logits(called(function, form, layer=inspect.isclass(function)), form, arrays.convert)
-
     options = options_of(signature_of(function), form)
     return replace(form, items=items_of(_checked(loss, check), options, arrays.convert, arrays.back))
 
