@@ -175,17 +175,13 @@ def exercised(subject: Subject, settings: Settings) -> Iterator[tuple[Problem, s
         for trial in trials(subject, source, settings) if by_derivation else ():
             for derive, forms in by_derivation.items():
                 derived = [trial.problem] if derive is None else derive(trial.problem)
-                yield from ((one, forms) for one in derived if well_formed(one) and _dtypes_claimed(subject, one))
+                # A requirement may try dtypes that are not claimed.
+                yield from ((p, forms) for p in derived if well_formed(p) and not subject.unclaimed_dtypes(p))
 
 
 def forms_of(requirement: Requirement) -> set[str]:
     """The forms of call that a requirement makes; "loss" if it needs no special one."""
     return {form for form, needs in FORMS.items() if not set(needs).isdisjoint(requirement.needs)} or {"loss"}
-
-
-def _dtypes_claimed(subject: Subject, problem: Problem) -> bool:
-    """Whether a backend claims the dtypes of class weights and target probabilities: a requirement may try others."""
-    return all(dtype in getattr(subject.capabilities, claim) for claim, dtype in problem.mixed_dtypes().items())
 
 
 def well_formed(problem: Problem) -> bool:

@@ -26,25 +26,26 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 Levels = tuple[str, Sequence[str]]
 Flags = npt.NDArray[np.bool_]
 
+
+def _not_beside(dtype: str, claimed: Sequence[str] | None) -> set[str]:
+    """The levels that an operand cannot have beside logits of a dtype; ``claimed``: its other dtypes, None without it."""
+    return set(OPERANDS).difference(() if claimed is None else (relative(other, dtype) for other in (dtype, *claimed)))
+
+
 #: Pairs of levels of two factors that no call has.
 EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
-    *(("target", SOFT, factor, FACTORS[factor]) for factor in ("label position", "label dtype", "ignored")),
-    ("probability dtype", OPERANDS, "target", ("labels",)),
     *(
-        ("probability dtype", OPERANDS, factor, FACTORS[factor])
+        (of_shares, levels, factor, FACTORS[factor])
+        for of_shares, levels in (("target", SOFT), ("probability dtype", OPERANDS))
         for factor in ("label position", "label dtype", "ignored")
     ),
+    ("probability dtype", OPERANDS, "target", ("labels",)),
     ("weight", ("none",), "weight dtype", OPERANDS),
     # There is nothing narrower than logits of 16 bits.
     ("weight dtype", ("narrower",), "probability dtype", ("other half",)),
     ("weight dtype", ("other half",), "probability dtype", ("narrower",)),
     *(
-        (
-            "dtype",
-            (dtype,),
-            factor,
-            [level for level in OPERANDS if level not in {relative(other, dtype) for other in FLOATING}],
-        )
+        ("dtype", (dtype,), factor, [*_not_beside(dtype, FLOATING)])
         for dtype in FLOATING
         for factor in ("weight dtype", "probability dtype")
     ),
@@ -130,7 +131,7 @@ def possible_levels(
         "target": _soft_unclaimed(claims),
         "weight": set() if claims.weight else set(FACTORS["weight"]) - {"none"},
         **{
-            factor: set(OPERANDS).difference(*(_beside(dtype, claimed) for dtype in dtypes))
+            factor: set(OPERANDS).intersection(*(_not_beside(dtype, claimed) for dtype in dtypes))
             for factor, claimed in _operands(claims).items()
         },
         "smoothing": _smoothing_unclaimed(claims),
@@ -153,7 +154,7 @@ def unclaimed_pairs(claims: Capabilities, dtypes: Sequence[str]) -> list[tuple[L
         (("dtype", dtype), (factor, level))
         for factor, claimed in _operands(claims).items()
         for dtype in dtypes
-        for level in set(OPERANDS) - _beside(dtype, claimed)
+        for level in _not_beside(dtype, claimed)
     ]
 
 
@@ -163,11 +164,6 @@ def _operands(claims: Capabilities) -> dict[str, tuple[str, ...] | None]:
         "weight dtype": claims.weight_dtypes if claims.weight else None,
         "probability dtype": claims.probability_dtypes if claims.probability_targets else None,
     }
-
-
-def _beside(dtype: str, claimed: Sequence[str] | None) -> set[str]:
-    """The levels that an operand can have for one dtype of logits."""
-    return set() if claimed is None else {relative(other, dtype) for other in (dtype, *claimed)}
 
 
 def _named(forms: tuple[str, ...]) -> set[str]:

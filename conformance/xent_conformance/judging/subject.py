@@ -135,8 +135,12 @@ class Subject:
             **dict.fromkeys(problem.extras, True),
         }
         missing = {claim for claim, used in needed.items() if used and not getattr(self.capabilities, claim)}
+        return missing | self.unclaimed_dtypes(problem)
+
+    def unclaimed_dtypes(self, problem: Problem) -> set[str]:
+        """Of these, the claims about dtypes of class weights and target probabilities beside that of the logits."""
         mixed = problem.mixed_dtypes()
-        return missing | {claim for claim, dtype in mixed.items() if dtype not in getattr(self.capabilities, claim)}
+        return {claim for claim, dtype in mixed.items() if dtype not in getattr(self.capabilities, claim)}
 
     @cached_property
     def caller(self) -> Caller:
