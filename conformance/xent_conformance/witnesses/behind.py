@@ -199,33 +199,21 @@ def _needed(
     others: Sequence[Cause],
     time: TimeLeft,
 ) -> Needs:
-    """The facts that a small problem needs to fail, without those that all problems of this backend have."""
-    found = _among_all(requirement, subject, failing, witness, others, time)
-    everywhere = _of_all(subject)
-    return replace(found, undecided=tuple(fact for fact in found.undecided if fact not in everywhere))
-
-
-def _among_all(
-    requirement: Requirement,
-    subject: Subject,
-    failing: Failing,
-    witness: Witness,
-    others: Sequence[Cause],
-    time: TimeLeft,
-) -> Needs:
     """The facts that a small problem needs to fail; unknown if that is expensive, or if more than the problem matters.
 
-    For a stray read, the memory around the inputs matters and not the problem.
+    Facts that all problems of this backend have are not undecided. For a stray read, the memory around the inputs
+    matters and not the problem.
     """
+    everywhere = _of_all(subject)
     of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
     if of_more or not requirement.reducible:
-        return Needs((), tuple(sorted(facts(witness.problem))))
+        return Needs((), tuple(sorted(facts(witness.problem) - everywhere)))
     shown = _Variants(requirement, subject, failing, witness, others, time)
     with shown.hurried():
         needed = needs(witness.problem, shown)
         sizes = edges(witness.problem, needed.situation, shown)
-    beside = elsewhere(witness.problem, witness.finding.calls)
-    return replace(needed, undecided=(*needed.undecided, *beside), sizes=sizes)
+    undecided = (*needed.undecided, *elsewhere(witness.problem, witness.finding.calls))
+    return replace(needed, undecided=tuple(fact for fact in undecided if fact not in everywhere), sizes=sizes)
 
 
 class _Variants:
