@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from xent_conformance.calling.calls import Invocation
-from xent_conformance.causes.facts import facts
+from xent_conformance.causes.facts import STRIDED, facts
 from xent_conformance.causes.variants import WITHOUT, variants
 from xent_conformance.problem import EXTRAS, Problem
 
@@ -58,7 +58,7 @@ def needs(problem: Problem, shown: Callable[[Problem], Shown], of: Iterable[str]
         if Shown.FAILS in seen or not seen:
             continue
         # A requirement that compares memory layouts does not apply to a variant where all arrays are contiguous.
-        if Shown.PASSES in seen or (fact.endswith("not contiguous") and seen == {Shown.NOTHING}):
+        if Shown.PASSES in seen or (fact.endswith(STRIDED) and seen == {Shown.NOTHING}):
             situation.append(fact)
         else:
             undecided.append(fact)

@@ -17,6 +17,8 @@ from xent_conformance.problem import F64Array, Problem
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
+#: End of the facts about the memory layout of an array, whose name comes before.
+STRIDED = " not contiguous"
 #: Numbers of classes for which there may be code of its own: nothing to decide, and a binary problem.
 FEW = {1: "one class", 2: "two classes"}
 #: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
@@ -146,7 +148,7 @@ def _layout(problem: Problem) -> Iterator[str]:
         yield APART
     for name, array in problem.arrays().items():
         if array.size and not array.flags.c_contiguous:
-            yield f"{name} not contiguous"
+            yield f"{name}{STRIDED}"
 
 
 def _values(problem: Problem) -> Iterator[str]:

@@ -9,14 +9,12 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
-from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
+from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, STRIDED, facts
 from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
-#: End of the facts about the memory layout of an array.
-STRIDED = " not contiguous"
 #: A problem with many logits is reduced to one of this many parts.
 PART = 8
 

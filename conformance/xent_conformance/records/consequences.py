@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xent_conformance.records.instances import RAISED, STATE, STRAY_READ, WRONG_NUMBER, Instance
 from xent_conformance.records.lines import Failure
-from xent_conformance.records.situations import Weight, without
+from xent_conformance.records.situations import STRIDED, Weight, without
 
 #: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
 READ = "read outside: "
@@ -81,4 +81,4 @@ def _rank(instance: Instance) -> int:
 
 def _strides_of(read: Failure) -> str:
     """The fact that the array is strided that a call reads beside."""
-    return f"{str(read.got).removeprefix(READ)} not contiguous"
+    return f"{str(read.got).removeprefix(READ)}{STRIDED}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xent_conformance.records.lines import Failure, VerdictLine
-from xent_conformance.records.situations import Weight, fact, implied, is_size
+from xent_conformance.records.situations import STRIDED, Weight, fact, implied, is_size
 
 #: Signature of a wrong number, and the kinds of findings that have it: the number may differ from the exact one or from
 #: that of another call.
@@ -42,7 +42,7 @@ UNEQUAL = frozenset({"class weights", "ignored rows"})
 DIFFERENTLY = "rows that count differently"
 
 #: The facts that logits, and targets, are strided.
-STRIDED_LOGITS, STRIDED_TARGET = "logits not contiguous", "target not contiguous"
+STRIDED_LOGITS, STRIDED_TARGET = f"logits{STRIDED}", f"target{STRIDED}"
 
 #: Parts in which messages of one ``raise`` statement differ: dtypes, as NumPy, JAX (``f32``) and C++ (``Half``) name
 #: them, numbers, and the length of shapes.
