@@ -28,7 +28,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 def _not_beside(dtype: str, claimed: Sequence[str] | None) -> set[str]:
-    """The levels that an operand cannot have beside logits of a dtype; ``claimed``: its other dtypes, None without it."""
+    """The levels an operand cannot have beside logits of a dtype; ``claimed``: its other dtypes, None: no operand."""
     return set(OPERANDS).difference(() if claimed is None else (relative(other, dtype) for other in (dtype, *claimed)))
 
 
