@@ -326,8 +326,10 @@ def test_what_is_computed_in_float32_is_one_cause_of_float64():
     assert (first.requirements, first.situation) == (("a", "b", "c"), "in float64, as accurate as float32")
     assert second.requirements == ("d", "e")
     assert len(causes([verdict("a", near), verdict("b", spatial)])) == 2
-    # Few bits say nothing by themselves.
-    assert causes([verdict("c", zero, dtype="float64")])[0].situation != first.situation
+    # Few bits say nothing by themselves, and a sum in float64 whose terms cancel leaves an error as small as this one.
+    residue = wrong("many rows", got=-1_234_567 * 2.0**-70, expected=0.0)
+    for alone in (zero, residue):
+        assert causes([verdict("c", alone, dtype="float64")])[0].situation != first.situation
 
 
 def test_a_situation_counts_once_however_many_requirements_see_it():

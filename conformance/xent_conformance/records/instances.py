@@ -31,6 +31,9 @@ STRAY_READ = "stray-read"
 AS_FLOAT32 = "as float32"
 #: Largest error of such a result, relative to the exact one or to 1, whichever is larger.
 FLOAT32_ERROR = 2.0**-18
+#: A smaller error, relative to the exact result or, if that is 0, to 1, may be of float64's own arithmetic: thousands
+#: of terms that cancel leave some units of its roundoff.
+FLOAT64_ERROR = 2.0**-40
 #: A number with at most this many significant bits is representable in float32 by chance.
 FEW_BITS = 12
 
@@ -166,7 +169,8 @@ def _as_float32(got: object, expected: object) -> bool:
     """Whether a result is exactly representable in float32, and as near to the exact one as float32 arithmetic gets."""
     if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
         return False
-    if abs(got - expected) > FLOAT32_ERROR * max(1.0, abs(expected)):
+    error = abs(got - expected)
+    if not FLOAT64_ERROR * (abs(expected) or 1.0) < error <= FLOAT32_ERROR * max(1.0, abs(expected)):
         return False
     try:
         (narrow,) = struct.unpack("f", struct.pack("f", got))
