@@ -71,8 +71,13 @@ def test_a_new_process_does_not_import_the_backend_again(opened, imports):
     assert executor.obstacle is None
 
 
+#: A thread with a name of its own, as libraries in C start them.
+NAMED = """thread = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+thread.start()
+open(f'/proc/self/task/{thread.native_id}/comm', 'w').write('NAME')"""
 OBSTACLES = {
     "importing it starts 1 thread": "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+    "importing it starts 1 thread (a-runtime)": NAMED.replace("NAME", "a-runtime"),
     "importing it starts 1 process": "import subprocess; child = subprocess.Popen(['sleep', '600'])",
     "importing it leaves /dev/full open": "device = open('/dev/full', 'rb')",
     "importing it shares memory: /dev/zero (deleted)": "import mmap; memory = mmap.mmap(-1, 4096)",
@@ -89,6 +94,13 @@ def test_what_all_workers_would_share_is_imported_by_each_and_said(opened, impor
         assert executor.perform(HOSTILE).trouble == "died of SIGABRT"
         assert executor.perform(HONEST).trouble is None
     assert imports() == 3
+
+
+def test_the_thread_of_an_allocator_that_copes_with_forks_is_no_obstacle(opened, imports):
+    executor = opened(before=NAMED.replace("NAME", "jemalloc_bg_thd"))
+    assert executor.perform(HOSTILE).fate == CRASH
+    assert executor.perform(HONEST).trouble is None
+    assert (executor.obstacle, imports()) == (None, 1)
 
 
 def test_nothing_that_a_call_leaves_in_its_process_is_in_the_next(opened):

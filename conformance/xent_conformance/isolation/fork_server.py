@@ -39,6 +39,9 @@ MOST = 64
 #: Random bytes of a mark.
 MARK_BYTES = 8
 _DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
+#: Names of threads that no copy misses. jemalloc, which pandas imports with pyarrow, holds its own locks while the
+#: process is forked, and goes on without its background thread in the copy: https://github.com/jemalloc/jemalloc/issues/2125
+_SPARED = frozenset({"jemalloc_bg_thd"})
 
 
 def run() -> NoReturn:
@@ -98,8 +101,10 @@ def obstacle(before: Collection[int]) -> str | None:
 
 
 def _obstacles(before: Collection[int]) -> Iterator[str]:
-    if threads := len([*_THREADS.iterdir()]) - 1:
-        yield f"importing it starts {threads} thread{'s' * (threads > 1)}"
+    own, *others = [name for name in _thread_names() if name not in _SPARED]
+    if others:
+        named = ", ".join(sorted({*others} - {own}))
+        yield f"importing it starts {len(others)} thread{'s' * (len(others) > 1)}{named and f' ({named})'}"
     if processes := len([*marked(os.environ.get(MARK, ""), os.getpid())]):
         yield f"importing it starts {processes} process{'es' * (processes > 1)}"
     if signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL:
@@ -110,6 +115,17 @@ def _obstacles(before: Collection[int]) -> Iterator[str]:
         _, permissions, *rest = line.split(maxsplit=5)
         if "w" in permissions and "s" in permissions:
             yield f"importing it shares memory: {rest[-1]}"
+
+
+def _thread_names() -> list[str]:
+    """Names of this process's threads, the main thread's first; a thread without a name has that one."""
+    others = (task / "comm" for task in _THREADS.iterdir() if task.name != str(os.getpid()))
+    names = []
+    for file in (Path("/proc/self/comm"), *others):
+        # A thread may end in the meantime.
+        with suppress(OSError):
+            names.append(file.read_text("utf-8", "replace").strip())
+    return names
 
 
 def _has_handles() -> bool:
