@@ -5,7 +5,7 @@
     python benchmarks/table.py --profiles quick     runs and scaling with the quick profile alone
 
 Processor seconds are those of the command and of all processes that it starts, user and system. They change less than
-the time on a clock where others use the machine too; only the scaling of ``-n`` needs an idle one.
+the time on a clock where others use the machine too; only the scaling by cores needs an idle one.
 """
 
 import argparse
@@ -109,16 +109,24 @@ def runs(profiles):
 
 
 def scaling(profiles):
-    """Seconds of a run of numpy by number of processes, with the longest profile; an idle machine is needed."""
-    most = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield f"## `xent run numpy --profile {profiles[-1]}` by number of processes\n"
-    yield "| `-n` | seconds | times faster than `-n 1` | processor seconds, times those of `-n 1` |"
-    yield "|--:|--:|--:|--:|"
+    """Seconds of a run of numpy by number of cores and processes, with the longest profile.
+
+    It needs an idle machine, and Linux, where a process can be kept to some of the cores.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    yield f"## `xent run numpy --profile {profiles[-1]}` by number of cores and processes\n"
+    yield "| cores | `-n` | seconds | times faster than one core | processor seconds, times those of one core |"
+    yield "|--:|--:|--:|--:|--:|"
     first = None
-    for workers in (n for n in (1, 2, 4, 8) if n <= most):
+    for number, workers in ((1, 1), (2, 1), (2, 2), (4, 4), (8, 8)):
+        if number > len(cores):
+            break
+        # Processes that are started from here have the same cores.
+        os.sched_setaffinity(0, cores[:number])
         processor, seconds = run_of("numpy", profiles[-1], workers)
         first = first or (processor, seconds)
-        yield f"| {workers} | {seconds:.1f} | {first[1] / seconds:.2f} | {processor / first[0]:.2f} |"
+        yield f"| {number} | {workers} | {seconds:.1f} | {first[1] / seconds:.2f} | {processor / first[0]:.2f} |"
+    os.sched_setaffinity(0, cores)
 
 
 def large_problem(rows, classes):
