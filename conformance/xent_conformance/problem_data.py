@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.formats import FLOATING, INTEGER, dtype_of, is_floating, name_of
+from xent_conformance.formats import FLOATING, INTEGER, dtype_of, format_of, is_floating, name_of
 from xent_conformance.problem import EXTRAS, AnyArray, Problem
 
 #: Most values that are written out if there is a recipe to give instead: about 64 kB of text.
@@ -174,6 +174,17 @@ def _overlaps(array: AnyArray) -> bool:
     return False
 
 
+def _has_vanishing_shares(problem: Problem, rows: AnyArray) -> bool:
+    """Whether the softmax of a finite logit, relative to its row's largest, is less than four times the smallest normal
+    number: implementations begin to lose shares somewhat above that number.
+    """
+    finite = np.isfinite(rows)
+    largest = np.where(finite, rows, -np.inf).max(axis=1, initial=-np.inf)
+    smallest = np.where(finite, rows, np.inf).min(axis=1, initial=np.inf)
+    gap = float((largest - smallest).max(initial=-np.inf))
+    return gap > -math.log(4 * format_of(problem.logits).smallest_normal)
+
+
 def traits(problem: Problem) -> set[str]:
     """The traits of a problem, by the names that a deviation's ``where`` may use."""
     logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
@@ -195,6 +206,7 @@ def traits(problem: Problem) -> set[str]:
         "shared-logits": _overlaps(problem.logits),
         "strided-logits": problem.logits.shape[-1:] > (1,) and problem.logits.strides[-1] != problem.logits.itemsize,
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
+        "vanishing-shares": is_floating(problem.logits.dtype) and _has_vanishing_shares(problem, logits[~ignored]),
         f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
         **{f"{claim.removesuffix('_dtypes')}-{dtype}": True for claim, dtype in problem.mixed_dtypes().items()},
         "unbatched": problem.logits.ndim == 1,
@@ -228,6 +240,7 @@ TRAITS: Iterable[str] = (
     "shared-logits",
     "strided-logits",
     "large-logits",
+    "vanishing-shares",
     *(f"labels-{dtype}" for dtype in INTEGER),
     *(f"{operand}-{dtype}" for operand in ("weight", "probability") for dtype in FLOATING),
     "unbatched",

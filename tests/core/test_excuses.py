@@ -52,6 +52,15 @@ def test_what_passes_on_the_witness_is_not():
     assert verdict("accuracy.any-size", backend=HalfOfSeveralRows, also=("*",)).status is Status.FAIL
 
 
+def test_a_witness_that_a_requirement_cannot_judge_excuses_nothing():
+    """Here without classes, which no source of this requirement draws and no exact answer exists for."""
+    empty = {"logits": {"shape": [1, 0], "value": 0.0}, "target": [0], "reduction": "none"}
+    known = Deviation(("edges.labels-without-classes",), "no classes", "unreported", empty, also=("*",))
+    subject = Subject.of(HalfWhereWeighted(), "float32")
+    for name in ("accuracy.any-size", "extremes.loss"):
+        assert evaluate(subject, [load()[name]], Settings("quick", 0), [known])[name].status is Status.FAIL
+
+
 def test_a_witness_of_a_pattern_that_passes_is_not_stale():
     assert verdict("accuracy.any-size", also=("*",)).status is Status.PASS
     assert verdict("accuracy.loss", also=("*",)).status is Status.ERROR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
@@ -52,12 +53,20 @@ class Excuses:
     def _shown(self, number: int) -> Failing | None:
         """The failure of another deviation's witness, which is judged only once."""
         if number not in self._needed:
-            self._needed[number] = self._failing(self._others[number])
+            self._needed[number] = None
+            # A check relies on what its own source draws, such as a cotangent, and this witness is of another one.
+            with suppress(Exception):
+                self._needed[number] = self._failing(self._others[number], valid=True)
         return self._needed[number]
 
-    def _failing(self, deviation: Deviation) -> Failing | None:
-        """The worst finding on the witness of a deviation, None if that passes."""
+    def _failing(self, deviation: Deviation, *, valid: bool = False) -> Failing | None:
+        """The worst finding on the witness of a deviation; None if that passes, or is not a ``valid`` call.
+
+        A call without classes is an error, so it fails in every requirement that is not about such calls.
+        """
         problem = deviation.witness_for(self._subject.dtype, self._subject.capabilities.default_ignore_index)
+        if valid and not problem.classes:
+            return None
         trial = Trial(self._subject, problem)
         worst = max(findings(self._requirement, trial), key=lambda f: f.ratio, default=None)
         return Failing(trial, worst) if worst is not None and worst.failed else None
