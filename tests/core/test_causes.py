@@ -18,6 +18,8 @@ from xent_conformance.requirements.registry import load
 
 SMALL = ArrayLine(dtype="float32", shape=(1, 2), values=(0.0, 1.0))
 LABEL = ArrayLine(dtype="int64", shape=(1,), values=(0,))
+#: What two requirements that are about an option cannot decide.
+UNKNOWNS = ("smoothing",), ("probability targets", "targets that do not sum to 1")
 
 
 def verdict(requirement, *failures, dtype="float32", backend="b", level=Level.MUST, status=Status.FAIL):
@@ -407,6 +409,21 @@ def test_a_size_that_several_failures_have_is_a_fault_beside_one_of_any_size():
     small = [verdict("e", failure()), verdict("f", failure("labels", undecided=("smoothing",)))]
     assert sorted(map(sorted, grouped(*beyond, unmeasured, *small))) == [["a", "b", "c", "d"], ["e", "f"]]
     assert len(causes([beyond[0], *small])) == 1
+
+
+def test_a_size_with_every_row_twice_is_one_that_several_failures_have():
+    """A fault of more than 16 rows shows in 9 rows where they are repeated, and not in a single row."""
+    mean = "several rows", "reduction mean"
+    chunks = [
+        verdict(name, failure(*mean, "more than 16 rows", undecided=u))
+        for name, u in zip("abc", ((), *UNKNOWNS), strict=True)
+    ]
+    twice = verdict("d", failure(*mean, "more than 8 rows"))
+    weights = [
+        verdict(name, failure("class weights", "reduction mean", undecided=u))
+        for name, u in zip("ef", UNKNOWNS, strict=True)
+    ]
+    assert sorted(map(sorted, grouped(*chunks, twice, *weights))) == [["a", "b", "c", "d"], ["e", "f"]]
 
 
 def test_exact_numbers_of_rows_are_one_fault_and_of_rows_and_classes_two():

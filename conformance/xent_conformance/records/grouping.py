@@ -118,7 +118,15 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
 def _steady_sizes(instances: Sequence[Instance]) -> frozenset[str]:
     """The sizes beyond which many failures begin."""
     counted = Counter(size for instance in instances for size in instance.sizes if size.startswith("more than"))
-    return frozenset(size for size, times in counted.items() if times >= STEADY)
+    steady = [size for size, times in counted.items() if times >= STEADY]
+    # A requirement that also calls with every row twice fails from half of a size on.
+    return frozenset(size for size in counted if any(_with_twice_as_many(size, other) for other in steady))
+
+
+def _with_twice_as_many(size: str, other: str) -> bool:
+    """Whether "more than 8 rows", or up to twice as many, is another size such as "more than 16 rows"."""
+    (*_, fewest, what), (*_, number, of) = size.split(" "), other.split(" ")
+    return what == of and int(fewest) <= int(number) <= 2 * int(fewest) + 1
 
 
 def _chosen(differences: Sequence[Sequence[float]]) -> list[int]:
