@@ -141,6 +141,7 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         calls_before=len(cause.witness.before),
         situation=(*cause.needs.situation, *cause.needs.sizes),
         undecided=cause.needs.undecided,
+        right=cause.right,
         problem=SimpleNamespace(logits=SimpleNamespace(shape=problem.logits.shape)),
     )
     before = cause.witness.before

@@ -121,6 +121,28 @@ def test_a_gradient_of_the_target_needs_no_probabilities_to_be_wrong():
     assert any("probability targets" in cause.needs.undecided for cause in found)
 
 
+def test_of_two_gradients_the_other_one_is_right_where_a_fault_is_in_one_of_them():
+    class OfTheTarget(NumpyTwin):
+        def grad_target(self, call, cotangents):
+            return 2 * super().grad_target(call, cotangents)
+
+    class OfTheLogits(NumpyTwin):
+        def row_gradient(self, call):
+            return super().row_gradient(call) * (1 if call.probabilities is None else 2)
+
+    class OfBoth(NumpyTwin):
+        def scale(self, call, cotangents):
+            return super().scale(call, cotangents) * (1 if call.probabilities is None else 2)
+
+    of_target, of_logits = "gradients.probability-targets", "gradients.every-combination"
+    assert [cause.right for cause in established(OfTheTarget(), of_target)[0]] == [("grad_logits",)]
+    assert ("grad_target",) in [cause.right for cause in established(OfTheLogits(), of_logits)[0]]
+    for requirement in (of_target, of_logits):
+        found, _ = established(OfBoth(), requirement)
+        assert found
+        assert not any(cause.right for cause in found)
+
+
 def test_variants_ask_for_nothing_that_is_not_claimed():
     asked = set()
 

@@ -402,6 +402,16 @@ def test_a_gradient_that_is_as_near_to_a_wrong_loss_as_to_a_wrong_gradient_is_of
         assert sorted(map(sorted, grouped(*lines))) == [["both", "gradient"], ["loss"]]
 
 
+def test_a_gradient_that_is_right_where_the_other_one_is_wrong_has_another_fault():
+    """With one fault of both gradients both are wrong. Of failures in one situation, one that says so is enough."""
+    unknown = ("probability targets",)
+    logits = verdict("logits", failure("targets that do not sum to 1", undecided=unknown, quantity="grad_logits"))
+    of_both = verdict("target", failure(undecided=unknown, quantity="grad_target"))
+    of_one = verdict("one", failure(undecided=unknown, quantity="grad_target", right=("grad_logits",)))
+    assert grouped(logits, of_both) == [{"logits", "target"}]
+    assert sorted(map(sorted, grouped(logits, of_both, of_one))) == [["logits"], ["one", "target"]]
+
+
 def test_a_size_that_several_failures_have_is_a_fault_beside_one_of_any_size():
     """One such failure alone may have its size by accident, and one whose size was not measured may have it too."""
     beyond = [verdict(name, failure("more than 4 classes", "more than 64 classes", size=65)) for name in "abc"]

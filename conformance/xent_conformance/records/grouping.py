@@ -97,17 +97,18 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
     if any(instance.has_one_cause for instance in instances):
         return [_clearest_first(instances)]
     steady = _steady_sizes(instances)
-    by_situation: dict[tuple[frozenset[str] | int, ...], list[Instance]] = {}
+    by_situation: dict[tuple[object, ...], list[Instance]] = {}
     for instance in instances:
         situation = (
             without(instance.needed, Weight.FAINT),
             without(instance.undecided, Weight.FAINT),
             instance.beginning_at(steady),
             instance.derivative,
+            instance.of_target,
         )
         by_situation.setdefault(situation, []).append(instance)
     # Failures in the same situation count once, however many requirements fail in it.
-    samples = [same[0] for same in by_situation.values()]
+    samples = [max(same, key=lambda instance: len(instance.failure.right)) for same in by_situation.values()]
     differences = [[_difference(cause, sample, steady) for sample in samples] for cause in samples]
     members: dict[int, list[Instance]] = {cause: [] for cause in _chosen(differences)}
     for i, same in enumerate(by_situation.values()):
@@ -174,11 +175,18 @@ def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = fro
     """
     exact = cause.exact & failure.exact
     unexplained = _except_sizes(failure.undecided - cause.has - cause.undecided, exact)
-    steps = cause.derivative - failure.derivative
-    upstream = UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps)
     maybe = cause.undecided - failure.has - failure.undecided if not _surely_needed(cause) else ()
-    needed = _difference_in_needs(cause, failure, steady)
-    return needed + UNEXPLAINED * _weight(unexplained, LACKING) + MAYBE * _weight(maybe, LACKING) + upstream
+    needed = _difference_in_needs(cause, failure, steady) + _difference_in_results(cause, failure)
+    return needed + UNEXPLAINED * _weight(unexplained, LACKING) + MAYBE * _weight(maybe, LACKING)
+
+
+def _difference_in_results(cause: Instance, failure: Instance) -> float:
+    """The part of the difference that is due to which results of calls are wrong, and which are right."""
+    steps = cause.derivative - failure.derivative
+    one, other = cause.failure, failure.failure
+    # Where only one of two gradients is wrong, its fault is not one that shows in the other.
+    right = one.quantity in other.right or other.quantity in one.right
+    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right
 
 
 def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:

@@ -39,6 +39,8 @@ FEW_BITS = 12
 
 #: Beginnings of the quantities of derivatives.
 GRADIENT, PRODUCT = "grad_", "product"
+#: The quantity that is a gradient of probability targets.
+TARGET_GRADIENT = "grad_target"
 
 #: Facts by which rows contribute unequally to a mean, and a fact that represents either of them.
 UNEQUAL = frozenset({"class weights", "ignored rows"})
@@ -163,6 +165,11 @@ class Instance:
         """How often the wrong result is differentiated: 0 for a loss, 1 for a gradient, 2 for a Hessian's product."""
         quantity = self.failure.quantity
         return 2 if quantity.startswith(PRODUCT) else int(quantity.startswith(GRADIENT))
+
+    @property
+    def of_target(self) -> bool:
+        """Whether the wrong result is a gradient of probability targets."""
+        return self.failure.quantity == TARGET_GRADIENT
 
 
 def _as_float32(got: object, expected: object) -> bool:

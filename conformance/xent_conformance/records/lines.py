@@ -223,6 +223,9 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     undecided: Annotated[
         tuple[str, ...], Meta(description="facts of the problem for which that could not be decided")
     ] = ()
+    right: Annotated[
+        tuple[str, ...], Meta(description="other results of the call that were right, before the problem was reduced")
+    ] = ()
     intermittent: Annotated[bool, Meta(description="the problem fails in some of several tries only")] = False
     calls_before: Annotated[Count, Meta(description="earlier calls without which it does not fail")] = 0
     problem: ProblemLine

@@ -24,14 +24,13 @@ from xent_conformance.problem import Problem
 from xent_conformance.records.situations import must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
+from xent_conformance.witnesses.beside import CLEARLY, right_beside
 from xent_conformance.witnesses.lost import hurried
 from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, reduce, said, time_for, within_claims
 from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
-#: A variant passes if its error is below this share of the bound; between that and 1 it nearly fails.
-CLEARLY = 0.25
 #: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
@@ -42,7 +41,8 @@ RESTARTS = {CRASH: 12, TIMEOUT: 1}
 class Cause:
     """A failing problem, its witness, the facts that the witness needs to fail, and how many failures that explains.
 
-    ``requirement`` is what the small problem fails, perhaps by a cheaper check than the failing one.
+    ``requirement`` is what the small problem fails, perhaps by a cheaper check than the failing one. ``right`` are
+    other results of the failing call that are right.
     """
 
     requirement: Requirement
@@ -50,6 +50,7 @@ class Cause:
     witness: Witness
     needs: Needs
     explained: int = 0
+    right: tuple[str, ...] = ()
 
     def explains(self, failing: Failing) -> bool:
         """Whether a failing problem is in its situation and fails in the same way, as the one does that was reduced.
@@ -100,7 +101,8 @@ def cause_of(
     witness = reduce(requirement, subject, failing, time)
     needed = _as_known(requirement, subject, failing, witness, known)
     needed = needed or _needed(requirement, subject, failing, witness, lost, time)
-    return Cause(requirement, failing, said(time, failing, witness), needed)
+    right = right_beside(subject, failing)
+    return Cause(requirement, failing, said(time, failing, witness), needed, right=right)
 
 
 def _as_known(

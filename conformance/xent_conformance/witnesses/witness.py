@@ -69,7 +69,8 @@ def _of_cause(verdict: Verdict, cause: Cause, settings: Settings) -> Failure:
         tries=cause.witness.reductions,
     )
     shown = failure(cause.requirement, verdict.subject, cause.witness, settings, origin)
-    return replace(shown, situation=(*cause.needs.situation, *cause.needs.sizes), undecided=cause.needs.undecided)
+    situation = (*cause.needs.situation, *cause.needs.sizes)
+    return replace(shown, situation=situation, undecided=cause.needs.undecided, right=cause.right)
 
 
 def failure(
