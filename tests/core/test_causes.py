@@ -436,6 +436,16 @@ def test_a_size_with_every_row_twice_is_one_that_several_failures_have():
     assert sorted(map(sorted, grouped(*chunks, twice, *weights))) == [["a", "b", "c", "d"], ["e", "f"]]
 
 
+def test_a_size_beside_numbers_that_are_not_needed_is_a_fault_of_its_own():
+    """Also one that a single requirement sees, if the size was measured."""
+    masked = verdict("masked", failure("particular logits", "masked logits"))
+    long = "more than 4 classes", "more than 100 classes", "particular logits", "ignored rows that are not finite"
+    for measured, count in (((), 1), (("more than 1025 classes",), 2)):
+        assert len(causes([masked, verdict("long", failure(*long, *measured, undecided=("ignored rows",)))])) == count
+    both = failure(*long, "masked logits", "more than 1025 classes", undecided=("ignored rows",))
+    assert len(causes([masked, verdict("both", both)])) == 1
+
+
 def test_exact_numbers_of_rows_are_one_fault_and_of_rows_and_classes_two():
     few, many = failure("several rows", "just 6 rows"), ("several rows", "more than 100 rows", "more than 10000 rows")
     assert len(causes([verdict("few", few), verdict("many", failure(*many, "just 13774 rows"))])) == 1

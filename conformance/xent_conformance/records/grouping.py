@@ -201,6 +201,9 @@ def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[s
     lacking -= unknown
     beyond = APART * (failure.within(cause.beginning_at(steady)) or cause.within(failure.beginning_at(steady)))
     more, known = _weight(further, FURTHER), _surely_needed(cause)
+    # Neither needs what the other one needs, and a measured size of many rows or classes is no accident of a witness.
+    if lacking & known and failure.sizes and any(map(is_number, without(further, Weight.FAINT))):
+        more += APART
     # A size measured in both failures is as good as a fact that both need.
     shared = known or exact or cause.sizes & failure.sizes
     if shared and not (beyond or without(lacking, Weight.FAINT) or lacking & known):
