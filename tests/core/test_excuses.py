@@ -10,6 +10,7 @@ from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import load
 from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.evaluation import evaluate
+from xent_conformance.verdicts.excuses import Excuses
 
 WITNESS = {"logits": [[0.0, 1.0]], "target": [0], "weight": [1.0, 1.0], "reduction": "sum"}
 
@@ -50,6 +51,24 @@ def test_what_matches_no_pattern_is_not():
 def test_what_passes_on_the_witness_is_not():
     """Another fault in the same situation, which the witness of one row does not show."""
     assert verdict("accuracy.any-size", backend=HalfOfSeveralRows, also=("*",)).status is Status.FAIL
+
+
+def test_a_problem_is_excused_while_the_witness_is_still_judged(monkeypatch):
+    """A requirement's problems take turns, and the turns change during a call."""
+    known = Deviation(("accuracy.loss",), "half where weighted", "unreported", WITNESS, where=("weight",), also=("*",))
+    requirement, subject = load()["accuracy.any-size"], Subject.of(HalfWhereWeighted(), "float32")
+    excuses, judged, problem = Excuses(requirement, subject, [known], None), Excuses._failing, known.witness_for
+    during = []
+
+    def failing(self, deviation, **options):
+        if not during:
+            during.append(None)
+            during.append(self.excuse(problem("float32", None)))
+        return judged(self, deviation, **options)
+
+    monkeypatch.setattr(Excuses, "_failing", failing)
+    assert excuses.excuse(problem("float32", None))
+    assert during == [None, True]
 
 
 def test_a_witness_that_a_requirement_cannot_judge_excuses_nothing():

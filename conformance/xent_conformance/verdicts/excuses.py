@@ -53,10 +53,12 @@ class Excuses:
     def _shown(self, number: int) -> Failing | None:
         """The failure of another deviation's witness, which is judged only once."""
         if number not in self._needed:
-            self._needed[number] = None
+            failing = None
             # A check relies on what its own source draws, such as a cotangent, and this witness is of another one.
             with suppress(Exception):
-                self._needed[number] = self._failing(self._others[number], valid=True)
+                failing = self._failing(self._others[number], valid=True)
+            # Not before: other problems of this requirement are judged while a call is made.
+            self._needed[number] = failing
         return self._needed[number]
 
     def _failing(self, deviation: Deviation, *, valid: bool = False) -> Failing | None:
