@@ -23,7 +23,7 @@ from xent_backends.validation import DEFAULT_IGNORE_INDEX
 
 CAPABILITIES = Capabilities(
     logits_dtypes=("bfloat16", "float32", "float64"),
-    target_dtypes=("int64",),
+    target_dtypes=("int32", "int64"),
     ignore_index=True,
     default_ignore_index=DEFAULT_IGNORE_INDEX,
     label_smoothing=True,
