@@ -14,6 +14,10 @@ IN_THREADS = " in other threads"
 OVERWRITTEN, STRAY_WRITE = "input-changed", "stray-write"
 #: The kind of failures in which a later call has changed an earlier result.
 RESULT_CHANGED = "result-changed"
+#: The kind of failures in which a result has the wrong shape, dtype or type.
+WRONG_FORM = "wrong-form"
+#: Ends of the names of calls of derivatives.
+DERIVATIVES = "_vjp", "_hvp"
 #: So many failures that depend on earlier calls say what all of them have in common.
 MANY = 5
 
@@ -27,7 +31,8 @@ def with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance
     are wrong numbers where one requirement makes these calls itself. A result in memory that a later call overwrites
     also differs while other threads call, and is wrong where a call itself returns another result of that shape, as the
     two gradients with probability targets. An exception in a situation of several options and shapes that also gives
-    wrong numbers is another symptom of the same fault.
+    wrong numbers is another symptom of the same fault. A result of a wrong shape does not take a cotangent of the right
+    one, so its gradient is an exception in the same situation.
     """
     merged: dict[int, list[tuple[Instance, ...]]] = {}
     for group in groups:
@@ -47,10 +52,16 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
         return bool(needed) and needed == situation
     if kind == STATE:
         return behind == RESULT_CHANGED and all(IN_THREADS in instance.failure.message for instance in group)
-    if kind != WRONG_NUMBER:
+    if kind == RAISED:
         majors = without(needed, Weight.FINE)
-        return (kind, behind) == (RAISED, WRONG_NUMBER) and len(majors) > 1 and majors <= other.has
-    return _wrong_because_of(cause, one, needed)
+        symptom = behind == WRONG_NUMBER and len(majors) > 1 and majors <= other.has
+        return symptom or (behind == WRONG_FORM and _of_derivative(one, other) and situation <= one.has)
+    return kind == WRONG_NUMBER and _wrong_because_of(cause, one, needed)
+
+
+def _of_derivative(one: Instance, other: Instance) -> bool:
+    """Whether a failure is about a call of the derivative of another failure's call."""
+    return one.failure.call in {f"{other.failure.call}{suffix}" for suffix in DERIVATIVES}
 
 
 def _wrong_because_of(cause: tuple[Instance, ...], wrong: Instance, needed: frozenset[str]) -> bool:
