@@ -558,3 +558,27 @@ def test_dtypes_are_said_where_the_cause_is_not_seen_in_all():
         "with label smoothing"
     )
     assert causes([*bad, verdict("b", dtype="float32", status=Status.PASS)])[0].situation == "with label smoothing"
+
+
+def test_a_result_of_a_wrong_shape_takes_no_cotangent_of_the_right_one():
+    """The exception of its gradient in that situation is a consequence; one elsewhere, or of another call, is not."""
+    form = verdict("form", failure("reduction none", kind="wrong-form", call="cross_entropy"))
+
+    def raises(*situation, call="cross_entropy_vjp"):
+        return verdict("raises", failure(*situation, raised=raised(7), kind="raised", call=call))
+
+    (cause,) = causes([raises("reduction none"), form])
+    assert cause.shown.verdict is form
+    assert causes([raises("reduction none", "spatial"), form])[0].requirements == ("form", "raises")
+    for other in (raises("smoothing"), raises("reduction none", call="cross_entropy_layer")):
+        assert len(causes([other, form])) == 2
+
+
+def test_a_weakness_does_not_explain_a_wrong_result():
+    """However many requirements it breaks; but a wrong result explains others that are only less accurate."""
+    weak = [verdict(name, failure(), level=Level.SHOULD) for name in "abcd"]
+    wrong = verdict("wrong", failure("more than 100 classes"))
+    first, second = causes([*weak, wrong])
+    assert (first.requirements, second.requirements) == (("wrong",), ("a", "b", "c", "d"))
+    (cause,) = causes([*weak, verdict("wrong", failure(size=9))])
+    assert cause.shown.verdict.requirement == "wrong"

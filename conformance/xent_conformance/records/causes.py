@@ -13,7 +13,7 @@ from xent_conformance.records.grouping import grouped
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.situations import described, listed
-from xent_conformance.records.status import FAILING, Level, Status
+from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
 WORST_FIRST = ("lost", "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
@@ -74,7 +74,7 @@ class Cause:
     def badness(self) -> tuple[int, bool, int, tuple[str, ...]]:
         """Sort key, worst first: crashes and memory errors, violated MUSTs, many requirements."""
         kinds = [WORST_FIRST.index(i.failure.kind) for i in self.instances if i.failure.kind in WORST_FIRST]
-        must = any(i.verdict.level is Level.MUST for i in self.instances)
+        must = not all(instance.optional for instance in self.instances)
         return min(kinds, default=len(WORST_FIRST)), not must, -len(self.requirements), self.requirements
 
 

@@ -25,7 +25,6 @@ from xent_conformance.records.instances import (
     Instance,
 )
 from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said, without
-from xent_conformance.records.status import Level
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
 WORTH = 3.0
@@ -55,6 +54,9 @@ DOWNSTREAM = 0.02
 #: Scale for undecided facts of a cause that the failure does not have, where the cause is not known to need anything:
 #: its situation is unknown rather than any.
 MAYBE = 1.0
+#: The difference of a failure of a MUST from a cause that breaks only SHOULDs: a result that is less accurate than it
+#: could be does not explain a wrong one.
+WORSE = APART
 #: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
 #: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
@@ -108,7 +110,7 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
         )
         by_situation.setdefault(situation, []).append(instance)
     # Failures in the same situation count once, however many requirements fail in it.
-    samples = [max(same, key=lambda instance: len(instance.failure.right)) for same in by_situation.values()]
+    samples = [max(same, key=lambda i: (not i.optional, len(i.failure.right))) for same in by_situation.values()]
     differences = [[_difference(cause, sample, steady) for sample in samples] for cause in samples]
     members: dict[int, list[Instance]] = {cause: [] for cause in _chosen(differences)}
     for i, same in enumerate(by_situation.values()):
@@ -181,12 +183,13 @@ def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = fro
 
 
 def _difference_in_results(cause: Instance, failure: Instance) -> float:
-    """The part of the difference that is due to which results of calls are wrong, and which are right."""
+    """The part of the difference that is due to which results of calls are wrong, how wrong, and which are right."""
     steps = cause.derivative - failure.derivative
     one, other = cause.failure, failure.failure
     # Where only one of two gradients is wrong, its fault is not one that shows in the other.
     right = one.quantity in other.right or other.quantity in one.right
-    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right
+    worse = WORSE * (cause.optional and not failure.optional)
+    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse
 
 
 def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:
@@ -228,10 +231,10 @@ def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures that occur every time, in calls one after the other rather than in threads, in the cause's
-    most frequent situation, with at least one row, of a MUST requirement, with a measured size at which the failure
-    begins, without an undecided fact that a report would have to mention, with a small problem, and about the call
-    itself rather than another call compared with it.
+    In this order: failures that occur every time, in calls one after the other rather than in threads, of a MUST
+    requirement, in the cause's most frequent situation, with at least one row, with a measured size at which the
+    failure begins, without an undecided fact that a report would have to mention, with a small problem, and about the
+    call itself rather than another call compared with it.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -240,7 +243,6 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         needed = without(instance.needed, Weight.FAINT)
         frequency = majors[without(needed, Weight.FINE)], exact[needed]
         size = math.prod(instance.failure.problem.logits.shape)
-        optional = instance.verdict.level is not Level.MUST
         # A message about another call ends with a note in brackets.
         of_another_call = instance.failure.message.endswith(")")
         in_threads = IN_THREADS in instance.failure.message
@@ -249,7 +251,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         simplicity = size.bit_length() // MAGNITUDE, of_another_call, *facts
         unmeasured = not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
-        preference = not size, optional, unmeasured, undecided
-        return instance.failure.intermittent, in_threads, -frequency[0], -frequency[1], *preference, *simplicity
+        steadiness = instance.failure.intermittent, in_threads, instance.optional
+        return *steadiness, -frequency[0], -frequency[1], not size, unmeasured, undecided, *simplicity
 
     return tuple(sorted(members, key=key))

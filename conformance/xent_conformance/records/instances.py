@@ -11,6 +11,7 @@ from functools import cached_property
 
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.situations import STRIDED, Weight, fact, implied, is_size
+from xent_conformance.records.status import Level
 
 #: Signature of a wrong number, and the kinds of findings that have it: the number may differ from the exact one or from
 #: that of another call.
@@ -165,6 +166,11 @@ class Instance:
         """How often the wrong result is differentiated: 0 for a loss, 1 for a gradient, 2 for a Hessian's product."""
         quantity = self.failure.quantity
         return 2 if quantity.startswith(PRODUCT) else int(quantity.startswith(GRADIENT))
+
+    @property
+    def optional(self) -> bool:
+        """Whether its requirement is only a SHOULD."""
+        return self.verdict.level is not Level.MUST
 
     @property
     def of_target(self) -> bool:
