@@ -313,6 +313,9 @@ def test_nan_is_accepted_only_where_what_overflows_has_no_share():
     assert loss_accepts(half([[60000, -60000]], [[1, 0]]), np.nan)
     assert not loss_accepts(half([[3, -3]], [[1, 0]]), np.nan)
     assert not loss_accepts(half([[15000, -15000]], [[0.5, 0.5]]), np.nan)
+    # A subnormal share may be flushed to zero; the smallest normal one may not.
+    assert loss_accepts(half([[60000, -60000]], [[1, 2.0**-15]]), np.nan)
+    assert not loss_accepts(half([[60000, -60000]], [[1, 2.0**-14]]), np.nan)
 
 
 def test_terms_that_overflow_with_both_signs_are_not_judged():

@@ -77,7 +77,7 @@ TERMS = [
     ("overflow of log-probabilities", overflow.of_loss, "rows >= bounds.limit", "rows > np.inf", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
     ("overflow of the sum", overflow.of_loss, "sums >= bounds.limit_of_sums", "False", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored", "test_bounds.test_a_batch_sum_in_float32_overflows_where_bfloat16_does")),
     ("the largest number of a wide sum", Bounds.limit_of_sums, "return self.limit", "return np.inf", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
-    ("a zero share of what overflows", overflow.times_zero, "(shares == 0) & ", "(shares != 0) & ", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
+    ("a zero share of what overflows", overflow.times_zero, "(vanishing & ", "(~vanishing & ", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),
     ("the sum of logits with errors", logit_map.ChangedParts.__init__, "self.shift = error + self.shift_of_sum", "self.shift = error", CHANGED),
     ("the distance of logits with errors", logit_map.ChangedParts.__init__, "parts.distance + error + np.maximum(of_top, 0.0)", "parts.distance", CHANGED),
     ("subnormal float16", error_model.underflow, "2 * fmt.unit_roundoff * fmt.smallest_normal", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),

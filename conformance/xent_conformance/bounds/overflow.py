@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds import z_loss
+from xent_conformance.formats import format_of
 from xent_conformance.problem import F64Array
 
 if TYPE_CHECKING:
@@ -65,9 +66,13 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
 
 
 def times_zero(bounds: Bounds) -> npt.NDArray[np.bool_]:
-    """Rows where the factor of such an intermediate result is a class weight or a probability, (rows,)."""
-    shares = np.asarray(bounds.answer.form.q).astype(np.float64)
-    return np.asarray(((shares == 0) & (_sizes(bounds) >= bounds.limit)).any(axis=1))
+    """Rows where the factor of such an intermediate result is a class weight or a probability, (rows,).
+
+    A subnormal factor counts as zero, because implementations may flush it.
+    """
+    shares = np.abs(np.asarray(bounds.answer.form.q).astype(np.float64))
+    vanishing = shares < format_of(bounds.problem.logits).smallest_normal
+    return np.asarray((vanishing & (_sizes(bounds) >= bounds.limit)).any(axis=1))
 
 
 def cancels(bounds: Bounds) -> bool:
