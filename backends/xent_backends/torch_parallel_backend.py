@@ -61,6 +61,7 @@ CAPABILITIES = Capabilities(
     left_out=(
         ("label_smoothing", '"Currently not supported"'),
         ("probability_targets", '"class probabilities currently not supported"'),
+        ("second derivatives", "those of the gradient are wrong, and no error: it is computed by replaced operations"),
         ("fewer classes", "a rank without classes raises, and the others wait for it until they time out"),
     ),
 )
