@@ -13,8 +13,8 @@ from xent_backends import torch_parallel_backend as parallel
 from xent_backends.torch_ranks import Ranks, RanksError
 
 FACTORIES = {2: parallel.on_two_ranks, 3: parallel.on_three_ranks}
-#: Numbers of classes, of which the last of two ranks has one, and of three, or each has as many as the others.
-CLASSES = {2: (2, 3, 6), 3: (3, 5, 7)}
+#: Numbers of classes for each number of ranks: the last rank has one, fewer than others or as many.
+CLASSES = {2: (3,), 3: (3, 5)}
 
 
 def rank_of_each():
