@@ -96,7 +96,7 @@ class Ranks:
         self._lifeline = -1
 
     def state(self) -> Mapping[str, object]:
-        """The state of torch on rank 0 after the last call; before the first one, that of this process."""
+        """The state of torch on rank 0 after the last call; without ranks, that of this process."""
         return self._look() if self._state is None else self._state
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -181,7 +181,7 @@ class Ranks:
             link.close()
         if self._lifeline >= 0:
             os.close(self._lifeline)
-        self._processes, self._links, self._lifeline = [], [], -1
+        self._processes, self._links, self._lifeline, self._state = [], [], -1, None
 
     def _death(self, rank: int) -> RanksError:
         process = self._processes[rank]
