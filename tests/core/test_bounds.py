@@ -316,6 +316,9 @@ def test_nan_is_accepted_only_where_what_overflows_has_no_share():
     # A subnormal share may be flushed to zero; the smallest normal one may not.
     assert loss_accepts(half([[60000, -60000]], [[1, 2.0**-15]]), np.nan)
     assert not loss_accepts(half([[60000, -60000]], [[1, 2.0**-14]]), np.nan)
+    # A share of 2 makes a distance overflow that does not by itself, before it is multiplied by a weight of zero.
+    assert loss_accepts(half([[0, 40000]], [[2, 0]], [0, 1]), np.nan)
+    assert not loss_accepts(half([[0, 30000]], [[2, 0]], [0, 1]), np.nan)
 
 
 def test_terms_that_overflow_with_both_signs_are_not_judged():

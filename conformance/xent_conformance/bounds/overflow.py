@@ -68,11 +68,14 @@ def without_share(bounds: Bounds) -> np.bool_ | npt.NDArray[np.bool_]:
 def times_zero(bounds: Bounds) -> npt.NDArray[np.bool_]:
     """Rows where the factor of such an intermediate result is a class weight or a probability, (rows,).
 
-    A subnormal factor counts as zero, because implementations may flush it.
+    A subnormal factor counts as zero, because implementations may flush it. Where the weight is zero, what overflows
+    may be the product of the distance and a probability above 1.
     """
+    problem = bounds.problem
     shares = np.abs(np.asarray(bounds.answer.form.q).astype(np.float64))
-    vanishing = shares < format_of(bounds.problem.logits).smallest_normal
-    return np.asarray((vanishing & (_sizes(bounds) >= bounds.limit)).any(axis=1))
+    vanishing = shares < format_of(problem.logits).smallest_normal
+    given = np.maximum(np.abs(problem.probabilities()), 1.0) if problem.has_probabilities else 1.0
+    return np.asarray((vanishing & (_sizes(bounds) * given >= bounds.limit)).any(axis=1))
 
 
 def cancels(bounds: Bounds) -> bool:
