@@ -43,7 +43,6 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
     from xent_conformance.loading.errors import UsageError
     from xent_conformance.remarks import remarks
     from xent_conformance.request import Request
-    from xent_conformance.session import Session
 
     with output_folder(options.output) as folder:
         record = folder / RECORD
@@ -55,7 +54,7 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
                 say(sys.stdout, f"nothing to judge: {record} has no failures")
                 return OK
             request = replace(request, only=failed)
-        with _judging(options, request) as workers, Session.open(request) as session:
+        with _judging(options, request) as workers, _opened(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
             if not session.opened:
@@ -76,6 +75,15 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
             say(sys.stdout, "\n".join(renderer("terminal")([record], color=color)))
             say(sys.stdout, f"report: {renderer('render')([record], folder)}")
             return BROKEN if session.left_out else code
+
+
+def _opened(request: Request) -> Session:
+    """Load and try every backend, which takes minutes where calls are compiled. Raises what ``Session.open`` does."""
+    from xent_conformance.session import Session
+
+    with Progress(sys.stderr, shown=not request.in_process) as progress:
+        progress.update(f"importing and trying {', '.join(request.backends)}")
+        return Session.open(request)
 
 
 @contextmanager

@@ -105,6 +105,15 @@ def shown():
 FIRST = FirstFailure("mine", "float32", "accuracy.loss", Status.FAIL, "loss[0] is 2, expected 1 within 0.5", 2.0)
 
 
+def test_a_run_says_that_it_still_tries_a_backend(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("xent_conformance.progress.LINES", 0.05)
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(1)\nfrom xent_backends.numpy_backend import backend\n")
+    chosen = "--profile", "quick", "--only", "purity.repeatable", "-n", "1"
+    spec = str(tmp_path / "slow.py")
+    assert main(["run", spec, *chosen, "--output", str(tmp_path / "report")]) == 0
+    assert f"  importing and trying {spec}\n" in capsys.readouterr().err
+
+
 def test_the_first_failure_is_said_before_its_verdict(shown):
     console, stream = shown
     console.announce(FIRST)
