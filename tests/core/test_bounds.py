@@ -266,6 +266,23 @@ def test_the_gradient_of_a_row_may_be_stored_before_it_is_multiplied_with_the_co
     assert worst[True] <= u < worst[False]
 
 
+def test_shares_that_underflow_once_scaled_change_a_second_derivative_too():
+    """G eps / C is less than half a unit of float16's subnormal numbers here, or more, and rounds to none or one."""
+    logits = np.zeros((1, 60), np.float16)
+    logits[0, 0], v = 4.0, np.full((1, 60), -8.0)
+    v[0, 0] = 8.0
+    for size in (2.0**-16, 2.0**-15):
+        cotangent = np.array(size, np.float16)
+        problem = Problem(logits, np.array([0]), reduction="sum", label_smoothing=0.1, cotangent=cotangent)
+        answer = Answer(problem, Conventions())
+        stored = np.float16([size * 0.9, *[size * 0.1 / 60] * 60]).astype(np.float64).sum()
+        observed = answer.hessian_times(v).value * stored / size
+        bound = Bounds(answer, Precision()).hessian_times(v)
+        assert (np.abs(observed - answer.hessian_times(v).value) <= bound).all()
+        # Not any other sum is accepted.
+        assert (np.abs(answer.hessian_times(v).value) > bound)[0, 0]
+
+
 def test_a_second_derivative_that_overflows_on_the_way_is_not_judged():
     """The vector times the cotangent is infinite here, and the sum over the classes inf or nan."""
     x, v = np.zeros((1, 4), np.float32), np.array([[2.0, -2.0, 2.0, -2.0]])

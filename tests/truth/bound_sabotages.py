@@ -72,6 +72,7 @@ TERMS = [
     ("the errors of p in the second derivative", gradients.hessian_times, "2 * relative + height", "height", SHARES),
     ("the roundings of the second derivative", gradients.hessian_times, "2 * relative + height", "2 * relative", SHARES),
     ("underflow of the second derivative", gradients.hessian_times, "model.eta * (2 + size + mean + np.abs(_scale(bounds))[:, None] + scale * places)", "0", SHARES),
+    ("lost shares of the second derivative", gradients.hessian_times, " + p * centred * _lost_of_mass(bounds)", "", ("test_bounds.test_shares_that_underflow_once_scaled_change_a_second_derivative_too",)),
     ("the divisor of the second derivative", gradients.hessian_times, " + centred * common", "", SHARES),
     ("the largest number", Bounds.limit, "(1 - 64 * self.model.u_o)", "2", ("test_bounds.test_a_batch_sum_that_overflows_excuses_infinity_only_where_it_is_stored",)),
     ("overflow of log-probabilities", overflow.of_loss, "rows >= bounds.limit", "rows > np.inf", ("test_bounds.test_infinity_is_accepted_where_a_stored_log_probability_overflows_and_not_below",)),

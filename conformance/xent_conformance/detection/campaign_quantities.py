@@ -32,12 +32,12 @@ _LABELS = "dtypes.index-dtypes-accepted"
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (f"loss {reduction}" for reduction in ("none", "sum", "mean")),
-        ("accuracy.loss", "accuracy.any-size", "extremes.loss", _LABELS),
+        ("accuracy.loss", "accuracy.any-size", "extremes.loss", "dtypes.mixed", _LABELS),
     ),
     "log_softmax": ("accuracy.log-softmax",),
     "softmax": ("accuracy.softmax",),
-    "grad_logits": ("gradients.logits", "gradients.any-size", "extremes.gradient", _LABELS),
-    "grad_target": ("gradients.probability-targets", "gradients.any-size"),
+    "grad_logits": ("gradients.logits", "gradients.any-size", "extremes.gradient", "dtypes.mixed-gradient", _LABELS),
+    "grad_target": ("gradients.probability-targets", "gradients.any-size", "dtypes.mixed-gradient"),
     "hessian": ("gradients.second-order", _LABELS),
 }
 
