@@ -39,8 +39,9 @@ MOST = 64
 #: Random bytes of a mark.
 MARK_BYTES = 8
 _DESCRIPTORS, _THREADS = Path("/proc/self/fd"), Path("/proc/self/task")
-#: Names of threads that no copy misses. jemalloc, which pandas imports with pyarrow, holds its own locks while the
-#: process is forked, and goes on without its background thread in the copy: https://github.com/jemalloc/jemalloc/issues/2125
+#: Names of threads that a forked copy can do without. jemalloc, which pandas imports with pyarrow, holds its own locks
+#: while the process is forked, and goes on without its background thread in the copy:
+#: https://github.com/jemalloc/jemalloc/issues/2125
 _SPARED = frozenset({"jemalloc_bg_thd"})
 
 
