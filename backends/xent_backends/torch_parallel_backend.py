@@ -110,7 +110,7 @@ def gradients(cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any)
 
 
 def over_classes(logits: Tensor) -> Tensor:
-    """The log_softmax over the class axis."""
+    """As ``torch_calls.log_softmax``, whose name a script has for the call on all ranks."""
     return F.log_softmax(logits, dim=0 if logits.ndim == 1 else 1)
 
 

@@ -56,7 +56,8 @@ def of_mapped_logits(bounds: Bounds, *, infinite: bool = False) -> F64Array:
         # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
         # multiplies; the stored result.
         tolerance = tolerance + model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)
-        tolerance = tolerance + p * _lost_of_mass(bounds)
+        if bounds.mixed:
+            tolerance = tolerance + p * _lost_of_mass(bounds)
     if bounds.divides_by_zero and bounds.answer.any_row_left:
         return np.full_like(tolerance, math.inf)
     counted = ~bounds.answer.form.ignored[:, None]
@@ -124,7 +125,8 @@ def hessian_times(bounds: Bounds, vector: F64Array) -> F64Array:
     # These may underflow: the result, the product of G and S, p, p v in each place, and the product of the two.
     places = 1 + size + mean + p * bounds.problem.classes
     tolerance = tolerance + model.eta * (2 + size + mean + np.abs(_scale(bounds))[:, None] + scale * places)
-    tolerance = tolerance + p * centred * _lost_of_mass(bounds)
+    if bounds.mixed:
+        tolerance = tolerance + p * centred * _lost_of_mass(bounds)
     # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
     scaled = np.abs(_scale(bounds))[:, None] * np.maximum(bounds.mass[:, None], 1) * size.max(axis=1, keepdims=True)
     tolerance = np.where(scaled >= bounds.limit, math.inf, tolerance)
@@ -132,10 +134,10 @@ def hessian_times(bounds: Bounds, vector: F64Array) -> F64Array:
 
 
 def _lost_of_mass(bounds: Bounds) -> F64Array:
-    """How much of the product G S underflows, (rows, 1): each of the summands of S, before or after it is scaled."""
+    """How much of the product G S underflows where S has several summands, (rows, 1): each of them, before or after it
+    is scaled.
+    """
     scale = np.abs(_scale(bounds))[:, None]
-    if not bounds.mixed:
-        return np.zeros_like(scale)
     lost = bounds.problem.classes * bounds.model.eta * np.maximum(1.0, scale)
     return np.asarray((1 + bounds.roundings) * np.minimum(lost, scale * bounds.mass[:, None]))
 
