@@ -151,7 +151,7 @@ def _of_softmax(
         on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
         why = "its classes are on the last axis" if on_last and not on_axis else why
     drawn = partial(_logits_in, dtype)
-    compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none")
+    compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none", labels=())
     if pullback is not None:
         # A kernel without a backward pass returns a result that its framework does not connect to the logits.
         ones, logits = convert(np.ones(FLAT[0], dtype)), convert(logits_of(FLAT[0], dtype))

@@ -19,25 +19,25 @@ class Console:
         """Start at 0 of ``total``."""
         self._progress, self._total, self._count = progress, total, 0
         self._seen: set[object] = set()
-        self._failed = False
+        self._failed, self._doing = False, ""
         progress.update("", 0, total)
 
     def show(self, line: VerdictLine) -> None:
         """Count a verdict; print its failures."""
         self._count += 1
         status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
-        texts = [] if line.failures else [line.reason or ""]
+        texts = [] if line.failures else [(status, line.reason or "")]
         for failure in line.failures:
             raised, situation = failure.exception, tuple(f for f in failure.situation if not is_size(f))
             alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, situation)
             # Of failures that may be the same fault the first is shown; the summary has them all, by cause.
             if alike not in self._seen:
                 self._seen.add(alike)
-                texts.append(_failed(failure))
-        for text in texts if status in NAMED else ():
+                texts.append((line.status_of(failure), _failed(failure)))
+        for its_status, text in texts if status in NAMED else ():
             first, *problem = text.splitlines() or [""]
-            self._say(status, place, first, *(f"    {part}" for part in ["; ".join(problem)] if part))
-        self._progress.update(place, self._count, self._total)
+            self._say(its_status, place, first, *(f"    {part}" for part in ["; ".join(problem)] if part))
+        self._progress.update(self._doing, self._count, self._total)
 
     def announce(self, failure: FirstFailure) -> None:
         """Say the first failure before there is a verdict; later ones only as verdicts."""
@@ -53,6 +53,7 @@ class Console:
 
     def notice(self, doing: str) -> None:
         """Show which long-running step is being carried out."""
+        self._doing = doing
         self._progress.update(doing, self._count, self._total)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from xent_conformance.conventions import PYTORCH, UNDOCUMENTED
-from xent_conformance.interface import Capabilities
 from xent_conformance.session import Session
 
 
@@ -13,20 +12,8 @@ def remarks(session: Session) -> list[str]:
 
 
 def _compiling(session: Session) -> list[str]:
-    """Which backends compile, for what, and how many compilations the run makes at most, a line each."""
-    described = (one.description for one in session.opened)
-    return [
-        f"{d.name}: compiles for each new {_what(d.capabilities)} ({d.capabilities.compile_seconds:.2g} s measured):"
-        f" calls come from a pool of {session.settings.compilations(d.capabilities)} compilations"
-        for d in described
-        if d.capabilities.compile_seconds
-    ]
-
-
-def _what(claims: Capabilities) -> str:
-    """What a backend compiles for."""
-    named = ["shape"] * claims.static_shapes + ["option"] * claims.static_options
-    return " and ".join(named) or "combination of dtypes"
+    """Which backends compile, for what, and how many compilations the run makes, a line each."""
+    return [f"{line.name}: {line.compiling}" for line in session.header().backends if line.compiling]
 
 
 def _not_claimed(session: Session) -> list[str]:

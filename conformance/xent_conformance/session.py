@@ -46,7 +46,7 @@ class Session(OpenBackends):
     Attributes:
         earlier: The record of the run that is resumed.
         done: The cells that it has verdicts for.
-        notice: Called with the name of a step that takes long.
+        notice: Called with what is being done: the requirements of a group, or a step that takes long.
         announce: Called with the first failure, as soon as there is one.
     """
 
@@ -145,6 +145,9 @@ class Session(OpenBackends):
     def judged(self, group: Group) -> Iterator[VerdictLine]:
         """The lines of a group's verdicts; if the suite itself fails, they are errors."""
         subject = group.subject
+        if applicable := [r.id for r in group.requirements if r.not_applicable(subject) is None]:
+            more = f" and {len(applicable) - 1} more" if applicable[1:] else ""
+            self.notice(f"{subject.name} {subject.dtype} {applicable[0]}{more}")
         try:
             verdicts = self._evaluated(group)
         except Exception as error:  # noqa: BLE001 - it must not leave a hole in the record

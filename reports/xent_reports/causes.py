@@ -113,7 +113,7 @@ def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str
         broken.setdefault(verdict.requirement, []).append(witness)
     return Cause(
         backend=seen[0][0].backend,
-        status=min((verdict.status for verdict, _ in seen), key=SEVERITY.index),
+        status=min((witness.status for _, witness in seen), key=SEVERITY.index),
         situation=situation,
         broken=[Broken(run.catalogue[name], witnesses) for name, witnesses in broken.items()],
     )

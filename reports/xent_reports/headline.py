@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xent_conformance.records.lines import BackendLine
 from xent_conformance.records.record import GLYPHS, SEVERITY, UNEXPECTED, Status
 from xent_reports.figures import counted, listed
 from xent_reports.model import Run, worst
@@ -97,7 +96,7 @@ def notices(run: Run) -> list[str]:
     if len(seeds) > 1:
         said.append(f"{len(seeds)} seeds: backends that ran under different ones did not see the same problems.")
     said += [f"{b.name} {b.absence}" for b in run.backends if b.absence is not None]
-    said += [text for b in run.available if (text := _compiled(b)) is not None]
+    said += [f"{b.name} {b.compiling}." for b in run.available if b.compiling]
     silent = [b.name for b in run.available if not any(v.backend == b.name for v in run.verdicts)]
     said += [f"{label} has no verdict: it was announced but never judged." for label in silent]
     pairs = len(run.requirements) * (len(run.available) - len(silent))
@@ -105,16 +104,3 @@ def notices(run: Run) -> list[str]:
     if missing and run.footer is not None:
         said.append(f"{missing:,} of {counted(pairs, 'cell')} of the matrix have no verdict: listed but never judged.")
     return [shortened(text, _NOTICE) for text in said]
-
-
-def _compiled(backend: BackendLine) -> str | None:
-    """What makes a backend compile, and how many compilations the run allows; None: no limit."""
-    claims = backend.capabilities
-    count, seconds = claims.get("compilations"), claims.get("compile_seconds")
-    if type(count) is not int or not isinstance(seconds, float):
-        return None
-    reasons = [what for what in ("shape", "option") if claims.get(f"static_{what}s") is True]
-    return (
-        f"{backend.name} compiles for each new {' and '.join(reasons)} ({seconds:.2g} s measured):"
-        f" calls come from a pool of {count} compilations."
-    )

@@ -104,7 +104,7 @@ def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, lim
     return Witness(
         anchor=anchor(verdict.requirement, verdict.backend, verdict.dtype),
         dtype=verdict.dtype,
-        status=verdict.status,
+        status=verdict.status_of(failure),
         message=shortened(failure.message + reason, limit),
         facts=_facts(failure, call, limit),
         call=[(name, shortened(text, min(limit, _VALUE))) for name, text in call.facts()],

@@ -64,16 +64,18 @@ class Clock:
 
 def measured(costs):
     clock = Clock(costs)
-    return cost_of(clock.call, lambda shapes="usual": shapes, ("label_smoothing",), "mean", clock)
+    problem_of = lambda shapes="usual", labels="int64": (shapes, labels)  # noqa: E731
+    return cost_of(clock.call, problem_of, ("label_smoothing",), "mean", clock=clock)
 
 
-def compiling(*, shapes, options, seconds=0.8):
+def compiling(*, shapes=False, options=False, dtypes=False, seconds=0.8):
     """What calls cost that compile for what they have not met."""
     met = set()
 
     def costs(problem, how):
-        key = (problem if shapes else None, how.get("label_smoothing") if options else None)
-        new = key not in met and (shapes or options)
+        parts = (problem[0], shapes), (how.get("label_smoothing"), options), (problem[1], dtypes)
+        key = tuple(part for part, matters in parts if matters)
+        new = bool(key) and key not in met
         met.add(key)
         return 0.001 + seconds * new
 
@@ -85,6 +87,13 @@ def test_a_first_call_that_takes_long_each_time_is_a_compilation(shapes, options
     found = measured(compiling(shapes=shapes, options=options))
     assert (found.shape > 0, found.option > 0) == (shapes, options)
     assert found.claims["compile_seconds"] == pytest.approx(0.8 * (shapes or options))
+
+
+def test_a_first_call_that_takes_long_for_each_dtype_of_labels_is_a_compilation():
+    found = measured(compiling(dtypes=True))
+    assert (found.shape, found.option, found.dtypes) == (0, 0, pytest.approx(0.8))
+    assert found
+    assert found.claims == {"static_shapes": False, "static_options": False, "compile_seconds": pytest.approx(0.8)}
 
 
 def test_a_call_that_takes_long_once_is_none():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import records
 
 import xent_reports
@@ -62,6 +63,14 @@ def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> 
         (Status.ERROR, ["a.x"]),
         (Status.CRASH, ["a.u", "a.v", "a.w"]),
     ]
+
+
+@pytest.mark.parametrize(("level", "beside"), [("MUST", Status.FAIL), ("SHOULD", Status.WEAK)])
+def test_a_wrong_result_beside_a_crash_is_no_crash(tmp_path: Path, level: str, beside: Status) -> None:
+    """A verdict has the status of its worst failure; each failure has its own."""
+    lost = records.failure(kind="lost", message="died of SIGSEGV", situation=["label smoothing"])
+    run = run_with(tmp_path, V("torch", "a.x", "float16", "crash", level=level, failures=[lost, records.failure()]))
+    assert [(c.status, c.witness.status) for c in causes(run)] == [(Status.CRASH, Status.CRASH), (beside, beside)]
 
 
 def test_a_witness_states_expected_got_error_bound_and_ratio(tmp_path: Path) -> None:

@@ -87,6 +87,25 @@ def test_a_backend_that_is_not_available_is_named_and_never_counted(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize(
+    ("claims", "what"),
+    [
+        ({"static_shapes": True, "static_options": True}, "shape and option"),
+        ({"static_shapes": False, "static_options": True}, "option"),
+        ({}, "combination of dtypes"),
+    ],
+)
+def test_a_notice_says_what_a_backend_compiles_for(tmp_path: Path, claims: dict[str, bool], what: str) -> None:
+    """A limited number of compilations is said, with its reason."""
+    plain = records.backend("torch")
+    limited = {**plain["capabilities"], **claims, "compile_seconds": 0.25, "compilations": 40}
+    backends = [{**plain, "capabilities": limited}]
+    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.x"), backends=backends))
+    assert headline.notices(run) == [
+        f"torch compiles for each new {what} (0.25 s measured): calls come from a pool of 40 compilations."
+    ]
+
+
 def test_requirements_without_a_verdict_are_counted(tmp_path: Path) -> None:
     """A run that ended before it judged all it listed says so, although it has a footer."""
     catalogue = [records.requirement_named(name) for name in ("a.x", "a.y", "a.z")]

@@ -8,9 +8,19 @@ import pytest
 from xent_conformance.cli import main
 from xent_conformance.console import Console
 from xent_conformance.progress import Progress
-from xent_conformance.records.lines import VerdictLine
+from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.status import Level, Status
 from xent_conformance.verdicts.first import FirstFailure
+
+#: A loss that takes a few milliseconds.
+SLOW = """
+import time
+from xent_backends.numpy_cross_entropy import cross_entropy
+
+def loss(logits, target, reduction="mean"):
+    time.sleep(0.005)
+    return cross_entropy(logits, target, reduction=reduction)
+"""
 
 
 class Terminal(io.StringIO):
@@ -95,6 +105,41 @@ def test_a_run_says_what_it_is_doing(monkeypatch, tmp_path, capsys):
     assert "[1/1] 0:00:0" in capsys.readouterr().err
 
 
+def test_a_run_says_which_requirements_it_is_judging(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("xent_conformance.progress.LINES", 0.05)
+    (tmp_path / "slow.py").write_text(SLOW)
+    chosen = "--profile", "quick", "--dtypes", "float32", "--only", "accuracy.loss*,fused_linear.loss", "-n", "1"
+    assert main(["run", "numpy:./slow.py:loss", *chosen]) == 0
+    said = capsys.readouterr().err
+    assert "/3] 0:00:0" in said
+    assert "  numpy-slow.loss float32 accuracy.loss and 1 more\n" in said
+    assert "fused_linear" not in said
+
+
+def test_the_step_that_is_under_way_is_said_while_verdicts_come(shown):
+    console, stream = shown
+    console.notice("mine float32 accuracy.loss and 3 more")
+    console.show(VerdictLine(**ABOUT, level=Level.MUST, examples=1, exercised=1, status=Status.PASS))
+    console._progress._paint()
+    assert "[1/2] " in stream.getvalue()
+    assert stream.getvalue().endswith("  mine float32 accuracy.loss and 3 more\n")
+
+
+def test_a_wrong_result_beside_a_crash_is_not_said_to_be_one(shown):
+    console, stream = shown
+    one = ArrayLine(dtype="float32", shape=(1,), values=[0.0])
+    problem = ProblemLine(logits=one, target=one, reduction="sum")
+    alike = {"quantity": "loss", "problem": problem, "text": "cross_entropy(logits, target)"}
+    lost = Failure(kind="lost", message="cross_entropy died of SIGSEGV", **alike)
+    wrong = Failure(kind="accepted", message="label -1 accepted by cross_entropy", **alike)
+    counts = {"level": Level.MUST, "examples": 2, "exercised": 2, "status": Status.CRASH}
+    console.show(VerdictLine(**ABOUT, **counts, failures=(lost, wrong)))
+    first, _, second, _ = stream.getvalue().splitlines()
+    assert first.startswith("☠ crash mine float32 edges.overflow: cross_entropy died")
+    assert second.startswith("✗ fail mine float32 edges.overflow: label -1 accepted")
+
+
 @pytest.fixture
 def shown():
     """A console that nothing was shown on yet, and what it prints."""
@@ -103,6 +148,7 @@ def shown():
 
 
 FIRST = FirstFailure("mine", "float32", "accuracy.loss", Status.FAIL, "loss[0] is 2, expected 1 within 0.5", 2.0)
+ABOUT = {"backend": "mine", "requirement": "edges.overflow", "dtype": "float32", "device": "cpu"}
 
 
 def test_a_run_says_that_it_still_tries_a_backend(monkeypatch, tmp_path, capsys):
@@ -124,8 +170,7 @@ def test_the_first_failure_is_said_before_its_verdict(shown):
 
 def test_a_failure_after_a_verdict_that_fails_waits_for_its_own(shown):
     console, stream = shown
-    about = {"backend": "mine", "requirement": "edges.overflow", "dtype": "float32", "device": "cpu"}
     failed = {"level": Level.MUST, "examples": 1, "exercised": 1, "status": Status.ERROR, "reason": "the suite failed"}
-    console.show(VerdictLine(**about, **failed))
+    console.show(VerdictLine(**ABOUT, **failed))
     console.announce(FIRST)
     assert stream.getvalue() == "! error mine float32 edges.overflow: the suite failed\n"

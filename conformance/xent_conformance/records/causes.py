@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from xent_conformance.records.grouping import grouped
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
-from xent_conformance.records.lines import VerdictLine
+from xent_conformance.records.lines import LOST, VerdictLine
 from xent_conformance.records.situations import described, listed
 from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
-WORST_FIRST = ("lost", "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
+WORST_FIRST = (LOST, "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
 #: Statuses that say nothing about a dtype.
 NOT_JUDGED = (Status.NOT_APPLICABLE, Status.VACUOUS, Status.ERROR)
 

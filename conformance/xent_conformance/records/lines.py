@@ -26,6 +26,8 @@ MAX_SOURCES = 1000
 MAX_BINS, MAX_DEVIATIONS, MAX_FAILURES, MAX_AXES = 64, 100, 100, 64
 #: Longest name, in characters. Names of this suite have at most about 50.
 MAX_NAME = 1 << 14
+#: The type of the finding for calls that did not return.
+LOST = "lost"
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Count = Annotated[int, Meta(ge=0)]
@@ -62,6 +64,19 @@ class BackendLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
         """Why it was not judged, as a phrase to follow its name; None if it was."""
         word = "broken" if self.broken else "not available"
         return None if self.unavailable is None else f"{word}: {self.unavailable}"
+
+    @property
+    def compiling(self) -> str | None:
+        """What it compiles for and how many compilations the run makes, as a phrase to follow its name; None if their
+        number is not limited.
+        """
+        count, seconds = self.capabilities.get("compilations"), self.capabilities.get("compile_seconds")
+        if type(count) is not int or not isinstance(seconds, float):
+            return None
+        reasons = [what for what in ("shape", "option") if self.capabilities.get(f"static_{what}s") is True]
+        what = " and ".join(reasons) or "combination of dtypes"
+        pool = f"calls come from a pool of {count} compilations"
+        return f"compiles for each new {what} ({seconds:.2g} s measured): {pool}"
 
 
 class RequirementLine(msgspec.Struct, kw_only=True, frozen=True):
@@ -285,6 +300,12 @@ class VerdictLine(msgspec.Struct, kw_only=True, frozen=True, tag="verdict", tag_
     def cell(self) -> tuple[str, str, str]:
         """Its cell of the matrix: backend, requirement and dtype."""
         return self.backend, self.requirement, self.dtype
+
+    def status_of(self, failure: Failure) -> Status:
+        """The status that one of its failures alone gives: beside a crash there may be a wrong result."""
+        if self.status not in (Status.CRASH, Status.TIMEOUT) or failure.kind == LOST:
+            return self.status
+        return Status.FAIL if self.level is Level.MUST else Status.WEAK
 
 
 class Footer(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag="footer", tag_field="kind"):

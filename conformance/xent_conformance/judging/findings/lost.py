@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from xent_conformance.calling.calls import LostError
 from xent_conformance.judging.findings.base import Finding, ScriptCall
+from xent_conformance.records.lines import LOST
 
 #: How often each thread makes its call in a script.
 ROUNDS = 100
@@ -22,7 +23,7 @@ class Lost(Finding):
     They were made one after the other, or each in a thread of its own if ``threads``.
     """
 
-    kind: ClassVar[str] = "lost"
+    kind: ClassVar[str] = LOST
     fate: str
     how: str
     threads: bool = False
