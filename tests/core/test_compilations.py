@@ -17,7 +17,7 @@ from xent_conformance.calling.compilations import Compilations, NotCompiledError
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import rows_that_count, share_of
+from xent_conformance.judging.programs import rows_that_count, settled, share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
@@ -234,6 +234,24 @@ def test_spatial_logits_are_among_the_few_programs_in_more_than_one_reduction(se
     spatial = {p.reduction for p in chosen if p.logits.ndim > 2}
     assert programs.left == 30
     assert spatial >= {"mean", "sum"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "about_labels", "used"),
+    [
+        ({}, False, "int64"),
+        ({"values": False}, False, "int16"),
+        ({"shapes": False, "values": False}, False, "int64"),
+        ({"shapes": False, "values": False}, True, "int16"),
+    ],
+)
+def test_labels_of_many_dtypes_do_not_use_up_the_programs(policy, about_labels, used):
+    """Where only dtypes need programs, these would be most of them; a stream of its own has all dtypes of labels."""
+    problem = Problem(np.zeros((2, 3), np.float32), np.zeros(2, np.int16), label_smoothing=0.3)
+    claims = Capabilities(target_dtypes=("int16", "int64"), label_smoothing=True)
+    made = settled(problem, Compilations(9, **policy), claims, labels=not about_labels)
+    assert made.target.dtype == used
+    assert made.label_smoothing == (0.3 if policy else 0.5)
 
 
 @pytest.mark.parametrize("divided", ["spatial", "unbatched"])

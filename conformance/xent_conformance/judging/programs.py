@@ -107,21 +107,20 @@ def rows_that_count(problem: Problem) -> int:
 def settled(problem: Problem, programs: Compilations, claims: Capabilities, *, labels: bool) -> Problem:
     """The problem with the usual values of options and dtype of labels, so that problems of all streams share programs.
 
-    A smoothing between 0 and 1 becomes ``SMOOTHING``, a passed ``ignore_index`` that is a class ``CLASS``, any other
-    ``OUTSIDE``, and labels, unless the problem is about them, get the widest claimed dtype. What a problem is about
-    stays: which options it has, and which rows are ignored.
+    Unless the problem is about them, labels get the widest claimed dtype where values of options or nothing but dtypes
+    need programs. Where values do, a smoothing between 0 and 1 becomes ``SMOOTHING``, a passed ``ignore_index`` that is
+    a class ``CLASS``, any other ``OUTSIDE``. What a problem is about stays: which options it has, and which rows are
+    ignored.
     """
+    if labels and (programs.values or not programs.shapes) and not problem.has_probabilities:
+        wide = labelled(problem.with_(target=problem.target.astype(np.int64, order="K")), claims)
+        problem = problem if wide is None else wide
     if not programs.values:
         return problem
     if 0 < problem.label_smoothing < 1:
         problem = problem.with_(label_smoothing=min(SMOOTHING, claims.max_label_smoothing))
-    if problem.has_probabilities:
-        return problem
-    if labels:
-        wide = labelled(problem.with_(target=problem.target.astype(np.int64, order="K")), claims)
-        problem = problem if wide is None else wide
     mark = problem.ignore_index
-    if mark is None or problem.target.dtype.kind == "u":
+    if mark is None or problem.has_probabilities or problem.target.dtype.kind == "u":
         return problem
     if not 0 <= mark < problem.classes:
         moved = np.where(problem.target == mark, OUTSIDE, problem.target)
