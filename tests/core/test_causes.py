@@ -310,6 +310,15 @@ def test_a_cache_by_address_is_no_stray_read_and_is_said_by_calls_one_after_the_
     assert len(causes([once])) == 1
 
 
+def problem_of_float64(logits, cotangent=(1.0,)):
+    return ProblemLine(
+        logits=ArrayLine(dtype="float64", shape=(1, 2), values=logits),
+        target=LABEL,
+        cotangent=ArrayLine(dtype="float64", shape=(1,), values=cotangent),
+        reduction="none",
+    )
+
+
 def test_what_is_computed_in_float32_is_one_cause_of_float64():
     """Whatever the witnesses need: their numbers are those of float32, near the exact ones."""
 
@@ -328,6 +337,15 @@ def test_what_is_computed_in_float32_is_one_cause_of_float64():
     assert (first.requirements, first.situation) == (("a", "b", "c"), "in float64, as accurate as float32")
     assert second.requirements == ("d", "e")
     assert len(causes([verdict("a", near), verdict("b", spatial)])) == 2
+    # What float32 cannot represent gives any number. By itself that says nothing.
+    huge = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1e300, 0.0)))
+    close = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1e9 + 1, 1e9)))
+    tiny = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1.0, 0.0), cotangent=(1e-200,)))
+    plain = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1e5, 1 / 3), cotangent=(0.0,)))
+    beyond = [verdict(name, f, dtype="float64") for name, f in zip("xyzp", (huge, close, tiny, plain), strict=True)]
+    first, second = causes([*lines, *beyond])
+    assert (first.requirements, second.requirements) == (("a", "b", "c", "x", "y", "z"), ("d", "e", "p"))
+    assert causes(beyond)[0].situation == "with label smoothing"
     # Few bits say nothing by themselves, and a sum in float64 whose terms cancel leaves an error as small as this one.
     residue = wrong("many rows", got=-1_234_567 * 2.0**-70, expected=0.0)
     for alone in (zero, residue):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from xent_conformance.records.lines import Failure, VerdictLine
+from xent_conformance.records.lines import ArrayLine, Failure, VerdictLine
 from xent_conformance.records.situations import STRIDED, Weight, fact, implied, is_size
 from xent_conformance.records.status import Level
 
@@ -35,6 +35,8 @@ FLOAT32_ERROR = 2.0**-18
 #: A smaller error, relative to the exact result or, if that is 0, to 1, may be of float64's own arithmetic: thousands
 #: of terms that cancel leave some units of its roundoff.
 FLOAT64_ERROR = 2.0**-40
+#: Logits that are rounded to float32 by more than this differ by more than its errors.
+ROUNDED = 2.0**-10
 #: A number with at most this many significant bits is representable in float32 by chance.
 FEW_BITS = 12
 
@@ -103,9 +105,21 @@ class Instance:
 
         Numbers with few significant bits, such as 1, fulfil this by chance.
         """
-        failure = self.failure
-        of_float64 = failure.kind in NUMBERS and self.verdict.dtype == "float64"
-        return of_float64 and _as_float32(failure.got, failure.expected)
+        return self._number_of_float64 and _as_float32(self.failure.got, self.failure.expected)
+
+    @cached_property
+    def is_beyond_float32(self) -> bool:
+        """Whether it is a wrong number of float64 for inputs of float64 that float32 cannot represent."""
+        problem = self.failure.problem
+        inputs = [problem.logits, problem.target, problem.weight, problem.cotangent]
+        return self._number_of_float64 and (
+            any(_beyond_float32(value) for array in inputs for value in _floats(array))
+            or any(abs(value - _float32(value)) > ROUNDED for value in _floats(problem.logits))
+        )
+
+    @property
+    def _number_of_float64(self) -> bool:
+        return self.failure.kind in NUMBERS and self.verdict.dtype == "float64"
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -185,11 +199,29 @@ def _as_float32(got: object, expected: object) -> bool:
     error = abs(got - expected)
     if not FLOAT64_ERROR * (abs(expected) or 1.0) < error <= FLOAT32_ERROR * max(1.0, abs(expected)):
         return False
+    return _float32(got) == got
+
+
+def _float32(value: float) -> float:
+    """A finite number rounded to float32; infinity if it is too large."""
     try:
-        (narrow,) = struct.unpack("f", struct.pack("f", got))
+        (narrow,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
-        return False
-    return bool(narrow == got)
+        return math.inf
+    return float(narrow)
+
+
+def _beyond_float32(value: float) -> bool:
+    """Whether a finite number is infinite, or zero without being zero, in float32."""
+    narrow = _float32(value)
+    return math.isinf(narrow) or (value != 0 and narrow == 0)
+
+
+def _floats(array: ArrayLine | None) -> list[float]:
+    """The finite values of an array of float64; none if it has no values of its own."""
+    if array is None or array.dtype != "float64" or array.values is None:
+        return []
+    return [float(value) for value in array.values if math.isfinite(float(value))]
 
 
 def _significant_bits(value: object) -> int:
