@@ -113,6 +113,20 @@ def test_a_message_is_the_same_whatever_its_numbers():
     assert len(causes([*lines, other])) == 2
 
 
+def test_a_message_is_the_same_whatever_made_the_tensor():
+    """torch names the operation that has made a tensor which was changed in place, if it has recorded one."""
+    changed = "modified by an inplace operation: [torch.FloatTensor [1]]{} is at version 5; expected version 3"
+    lines = [
+        verdict(name, failure(raised=raised(7, message=changed.format(by)), kind="raised"))
+        for name, by in (
+            ("a", ""),
+            ("b", ", which is output 0 of Clone,"),
+            ("c", ", which is output 1 of UnbindBackward0,"),
+        )
+    ]
+    assert len(causes(lines)) == 1
+
+
 def test_a_message_is_the_same_whatever_its_dtypes():
     """What one ``raise`` says about the dtypes that it was given, as NumPy, PyTorch and JAX name them."""
     for said in (
@@ -322,8 +336,8 @@ def problem_of_float64(logits, cotangent=(1.0,)):
 def test_what_is_computed_in_float32_is_one_cause_of_float64():
     """Whatever the witnesses need: their numbers are those of float32, near the exact ones."""
 
-    def wrong(*situation, got, expected):
-        return failure(*situation, got=got, expected=expected)
+    def wrong(*situation, got, expected, size=2):
+        return failure(*situation, got=got, expected=expected, size=size)
 
     near = wrong("class weights", got=0.6931471824645996, expected=0.6931471805599453)
     spatial = wrong("spatial", got=0.3333333134651184, expected=1 / 3)
@@ -337,6 +351,10 @@ def test_what_is_computed_in_float32_is_one_cause_of_float64():
     assert (first.requirements, first.situation) == (("a", "b", "c"), "in float64, as accurate as float32")
     assert second.requirements == ("d", "e")
     assert len(causes([verdict("a", near), verdict("b", spatial)])) == 2
+    # Neither a frequent situation nor a measured size makes a witness clearer than a small problem does.
+    sized = wrong("several rows", "more than 1 rows", got=0.3333333134651184, expected=1 / 3, size=9)
+    (cause,) = causes([verdict(name, f, dtype="float64") for name, f in (("s", sized), ("t", sized), ("a", near))])
+    assert cause.shown.failure is near
     # What float32 cannot represent gives any number. By itself that says nothing.
     huge = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1e300, 0.0)))
     close = msgspec.structs.replace(far, problem=problem_of_float64(logits=(1e9 + 1, 1e9)))

@@ -235,14 +235,15 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     In this order: failures that occur every time, in calls one after the other rather than in threads, of a MUST
     requirement, in the cause's most frequent situation, with at least one row, with a measured size at which the
     failure begins, without an undecided fact that a report would have to mention, with a small problem, and about the
-    call itself rather than another call compared with it.
+    call itself rather than another call compared with it. Of float32 arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
+    in_float32 = any(i.signature[1] == AS_FLOAT32 for i in members)
 
     def key(instance: Instance) -> tuple[bool | int, ...]:
         needed = without(instance.needed, Weight.FAINT)
-        frequency = majors[without(needed, Weight.FINE)], exact[needed]
+        frequency = (0, 0) if in_float32 else (majors[without(needed, Weight.FINE)], exact[needed])
         size = math.prod(instance.failure.problem.logits.shape)
         # A message about another call ends with a note in brackets.
         of_another_call = instance.failure.message.endswith(")")
@@ -250,7 +251,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
         facts = len(instance.needed), size, len(instance.undecided)
         simplicity = size.bit_length() // MAGNITUDE, of_another_call, *facts
-        unmeasured = not any(map(is_size, instance.failure.situation))
+        unmeasured = not in_float32 and not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         steadiness = instance.failure.intermittent, in_threads, instance.optional
         return *steadiness, -frequency[0], -frequency[1], not size, unmeasured, undecided, *simplicity

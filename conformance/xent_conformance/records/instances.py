@@ -60,6 +60,8 @@ DTYPE = re.compile(
 )
 NUMBER = re.compile(r"-?\b\d+(\.\d*)?(e[-+]?\d+)?|-?\b(nan|inf)\b")
 SHAPE = re.compile(r"\((#(, *#)*)?,?\)|\[(#(, *#)*)?\]")
+#: What torch says of a tensor that was changed in place, if a recorded operation has made it.
+MADE_BY = re.compile(r", which is output # of \w+,")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Instance:
         failure = self.failure
         raised = failure.exception
         if raised is not None:
-            message = SHAPE.sub("#", NUMBER.sub("#", DTYPE.sub("#", raised.message)))
+            message = MADE_BY.sub("", SHAPE.sub("#", NUMBER.sub("#", DTYPE.sub("#", raised.message))))
             return self.verdict.backend, RAISED, raised.type, f"{raised.file}:{raised.line}", message
         # Stray reads come before intermittent failures: memory outside the inputs may or may not hold the same values
         # in the next call.
