@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_the_published_pages_say_what_their_record_says(tmp_path: Path) -> None:
         assert f"<h1>{verdict}</h1>" in text
     assert f"## {verdict}" in (PUBLISHED / "summary.md").read_text("utf-8")
     assert (tmp_path / "badge.json").read_bytes() == (PUBLISHED / "badge.json").read_bytes()
+
+
+def test_the_documentation_says_what_usual_tests_kill_in_the_published_kill_matrix() -> None:
+    matrix = json.loads((PUBLISHED / "kill-matrix.json").read_text("utf-8"))
+    *first, last = (len(test["kills"]) for test in matrix["baselines"].values())
+    kills = f"{', '.join(map(str, first))} and {last}"
+    page = (ROOT / "docs" / "explanation" / "kill-matrix.md").read_text("utf-8")
+    assert f"Of the {len(matrix['mutants'])} mutants of the published matrix they killed {kills}." in page
 
 
 def test_the_readme_shows_the_published_picture() -> None:
