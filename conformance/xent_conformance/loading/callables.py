@@ -36,9 +36,7 @@ def by_path(framework: str, path: str, spec: str, narrowing: Narrowing) -> Impor
     """The callable at a dotted path; raises what ``loader.load`` does."""
     # Loaded first, so that a missing framework is reported rather than an import error of the function's module.
     factory = guarded(spec, frameworks()[framework].load)
-    # Like the folder of a file; last, so that no module in it can shadow another one.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    files.make_importable(Path.cwd())
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is a {type(function).__name__}, not a callable")

@@ -53,7 +53,14 @@ def module_of(spec: str, path: Path) -> ModuleType:
     finally:
         with suppress(ValueError):
             sys.path.remove(str(path.parent))
+    make_importable(path.parent)
     return module
+
+
+def make_importable(folder: Path) -> None:
+    """Let code import the modules of a folder, which must not shadow any other: it comes last."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def has(spec: str, module: ModuleType, attribute: str) -> bool:
