@@ -155,7 +155,7 @@ def differing(one, other):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--claim", "no-wieght"], "unknown claim 'no-wieght'; did you mean 'weight'?"),
+        (["--claim", "no-wieght"], "unknown claim 'no-wieght'; did you mean 'no-weight'"),
         (["--dtypes", "float23"], "unknown dtypes float23; did you mean 'float32'"),
         (["--precision", "form=C"], "unknown 'C' for form"),
         ([], "is not empty; choose another folder with --output DIR"),

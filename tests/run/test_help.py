@@ -105,6 +105,7 @@ def test_the_help_of_a_command_has_its_exit_codes(said, command):
         (["--profile", "list"], "unrecognized argument '--profile'"),
         (["run"], "required: BACKEND"),
         (["run", "numqy"], "did you mean 'numpy'? A file is given as ./numqy.py"),
+        (["run", "a.b"], "A callable is given with its framework, jax:a.b or numpy:a.b or torch:a.b"),
         (["run", "torhc:a.b"], "did you mean 'torch'?"),
         (["run", "numpy:numpy.summ"], "numpy has no 'summ'; did you mean 'sum'"),
         (["run", "numpy", "--only", "softplus"], "unknown requirement softplus; did you mean 'identities.softplus'?"),

@@ -120,7 +120,7 @@ def test_an_adapter_that_returns_nothing_usable_is_broken_not_wrong(xent, adapte
         (["numpy:a.f", "--convention", "mean_divisors=all_rows"], "did you mean 'mean_divisor'"),
         (["numpy:a.f", "--convention", "mean-divisor=rows"], "unknown 'rows' for mean_divisor"),
         (["numpy:a.f", "--convention", "mean_divisor"], "mean_divisor needs a value"),
-        (["numpy:a.f", "--claim", "no-wait"], "did you mean 'weight'"),
+        (["numpy:a.f", "--claim", "no-wait"], "did you mean 'no-weight'"),
         (["numpy:a.f", "--claim", "weight=3"], "is made as weight or as no-weight"),
         (
             ["numpy:a.f", "--claim", "max-classes=many"],

@@ -21,7 +21,7 @@ INSTALLED = re.compile(r"^.*/(?:site-packages|dist-packages|python3\.\d+)/")
 def described(error: BaseException) -> dict[str, Any]:
     """The fields of an outcome about an exception: ``raised``, ``raised_type``, ``raised_at`` and ``traceback``."""
     try:
-        frames = _frames(error.__traceback__)
+        frames = frames_of(error.__traceback__)
     except Exception:  # noqa: BLE001 - a traceback that cannot be read must not hide what was raised
         frames = []
     return {
@@ -32,7 +32,7 @@ def described(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+def frames_of(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     """The frames outside the suite, innermost last."""
     return [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(SUITE)]
 

@@ -61,8 +61,8 @@ def _hint(description: Description) -> str:
     if origin is None or origin.kind != "callable" or origin.spec.startswith(f"{origin.place}:"):
         return ""
     return (
-        f"; it is taken for a callable on arrays of {origin.place}, which its file imports:"
-        f" FRAMEWORK:{origin.spec} says otherwise"
+        f"; it was called with arrays of {origin.place}, which its file imports:"
+        f" FRAMEWORK:{origin.spec} names another framework"
     )
 
 

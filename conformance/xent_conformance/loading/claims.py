@@ -54,6 +54,11 @@ LONGEST_TEXT = 2000
 
 def complaint(backend: Backend) -> str | None:
     """What is wrong with a backend's name, claims or methods; None if nothing is."""
+    if not any(hasattr(backend, part) for part in ("name", "capabilities", *FUNCTIONS)):
+        return (
+            f"an object of type {type(backend).__name__} is not an adapter: it has no name, no capabilities and no"
+            " cross_entropy; `xent new my_backend.py` writes an example"
+        )
     name = getattr(backend, "name", None)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return (
@@ -61,7 +66,7 @@ def complaint(backend: Backend) -> str | None:
         )
     claims = getattr(backend, "capabilities", None)
     if not isinstance(claims, Capabilities):
-        return "capabilities must be a xent_conformance.interface.Capabilities"
+        return f"capabilities must be a xent_conformance.interface.Capabilities, not {_shown(claims)}"
     methods = {name for name in (*FUNCTIONS, *DERIVATIVES) if callable(getattr(backend, name, None))}
     if methods.isdisjoint(FUNCTIONS):
         return f"it has no method cross_entropy(logits, target, **options), nor any of {', '.join(FUNCTIONS[1:])}"

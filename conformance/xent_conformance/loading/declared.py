@@ -46,9 +46,8 @@ def claims_in(texts: Sequence[str]) -> dict[str, Any]:
             continue
         plain = name if name in CLAIMS else name.removeprefix("no_")
         if plain not in CLAIMS:
-            raise ValueError(
-                f"unknown claim {text!r}; {instead(plain.replace('_', '-'), map(_spelled, (*CLAIMS, FORM)))}"
-            )
+            known = ("no_" + claim for claim in CLAIMS) if name != plain else (*CLAIMS, FORM)
+            raise ValueError(f"unknown claim {text!r}; {instead(_spelled(name), map(_spelled, known))}")
         default, denied = CLAIMS[plain], name != plain
         if isinstance(default, bool):
             if equals:

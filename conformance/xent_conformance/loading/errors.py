@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from xent_conformance.calling.exceptions import message_of
+from xent_conformance.calling.exceptions import frames_of, message_of
 from xent_conformance.interface import BackendUnavailableError
 
 
@@ -42,13 +41,16 @@ def guarded(spec: str, step: Callable[[], Any]) -> Any:
     except BaseException as error:
         text = message_of(error).strip().split("\n")[0]
         raise BrokenBackendError(
-            f"{spec} cannot be loaded: {type(error).__name__}: {text} ({_place_of(error)})"
+            f"{spec} cannot be loaded: {type(error).__name__}: {text}{_place_of(error)}"
         ) from error
 
 
 def _place_of(error: BaseException) -> str:
-    """File and line where an exception was raised, or of the text that is not valid Python."""
+    """Where an exception was raised, or which text is not valid Python: " (FILE:LINE)", or "" if outside any file.
+
+    A class that is called with too few arguments, for example, raises in the line of the suite that calls it.
+    """
     if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{error.filename}:{error.lineno}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+        return f" ({error.filename}:{error.lineno})"
+    frames = frames_of(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

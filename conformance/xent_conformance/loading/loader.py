@@ -125,10 +125,11 @@ def _unknown(spec: str) -> str:
         given_for = f"callables can be given for {', '.join(frameworks)}"
         return f"unknown framework {prefix!r} in {spec!r}; {instead(prefix, frameworks, given_for)}"
     every = f"known: {', '.join(known())}."
-    return (
-        f"unknown backend {spec!r}; {instead(spec, known(), every)}"
-        f" A file is given as ./{spec}.py, a callable as {frameworks[0] if frameworks else 'torch'}:package.function"
-    )
+    unknown = f"unknown backend {spec!r}; {instead(spec, known(), every)}"
+    if "." in spec:
+        prefixed = " or ".join(f"{name}:{spec}" for name in frameworks)
+        return f"{unknown} A callable is given with its framework, {prefixed}"
+    return f"{unknown} A file is given as ./{spec}.py, a callable as {frameworks[0]}:package.function"
 
 
 def _from_file(spec: str, narrowing: Narrowing) -> Imported:
