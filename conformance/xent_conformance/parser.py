@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any, NoReturn
 
 from xent_conformance import __version__
 from xent_conformance.arguments import judging, measuring, reporting
-from xent_conformance.arguments.kinds import EXIT_CODES
+from xent_conformance.arguments.kinds import JUDGED, exit_codes
 from xent_conformance.commands import USAGE, complain
 from xent_conformance.suggestions import instead
 
@@ -22,6 +24,8 @@ examples:
   xent run torch --only 'gradients.*'     some of the requirements
   xent explain accuracy.loss              what a requirement says, and why
 """
+#: Columns that argparse leaves free at the right when it wraps.
+MARGIN = 2
 #: Functions that add a command, in the order of the help.
 COMMANDS = (
     judging.add_run,
@@ -44,10 +48,14 @@ COMMANDS = (
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, like those of all commands."""
 
-    def __init__(self, *, epilog: str = EXIT_CODES, **options: Any) -> None:
+    def __init__(self, *, description: str, epilog: str | None = None, **options: Any) -> None:
         """Options cannot be abbreviated, and the epilog is printed without wrapping."""
         super().__init__(
-            epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
+            description=fill(description, get_terminal_size().columns - MARGIN),
+            epilog=epilog or exit_codes(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,
         )
 
     def error(self, message: str) -> NoReturn:
@@ -64,7 +72,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="xent",
         description="Is this implementation of softmax cross-entropy right, and how do you know?",
-        epilog=f"{EXAMPLES}\n{EXIT_CODES}\n`xent COMMAND --help` prints the options of a command.",
+        epilog=f"{EXAMPLES}\n{JUDGED}\n`xent COMMAND --help` prints the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"xent-conformance {__version__}")
     parsers = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)

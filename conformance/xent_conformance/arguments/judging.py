@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from xent_conformance import commands, watching
-from xent_conformance.arguments.kinds import EXIT_CODES, Add, add_dask, folder, sentence, workers
+from xent_conformance.arguments.kinds import JUDGED, Add, add_dask, folder, sentence, workers
 from xent_conformance.commands import AUTO
 from xent_conformance.request import add_options
 
@@ -38,7 +38,7 @@ def add_run(add: Add) -> None:
         "run",
         help="judge backends and render the report",
         description="Judge backends, write the record and render the report.",
-        epilog=f"{RUN_EXAMPLES}\n{EXIT_CODES}",
+        epilog=f"{RUN_EXAMPLES}\n{JUDGED}",
     )
     run.add_argument(
         "backends",
@@ -78,9 +78,7 @@ def _judging(parser: argparse.ArgumentParser) -> None:
 def add_watch(add: Add) -> None:
     """`xent watch`."""
     what = "judge the backend of a file again whenever the file changes"
-    watch = add(
-        "watch", help=what, description=f"{sentence(what)} {WATCHING}", epilog=f"{WATCH_EXAMPLES}\n{EXIT_CODES}"
-    )
+    watch = add("watch", help=what, description=f"{sentence(what)} {WATCHING}", epilog=f"{WATCH_EXAMPLES}\n{JUDGED}")
     watch.add_argument("file", metavar="FILE", help="a file ./my_backend.py[:name], as for `xent run`")
     _judging(watch)
     watch.set_defaults(command=watching.watch)

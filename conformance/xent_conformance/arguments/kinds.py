@@ -10,13 +10,21 @@ from xent_conformance.commands import AUTO
 
 #: ``add_parser`` of argparse's subparsers.
 Add = Callable[..., argparse.ArgumentParser]
-EXIT_CODES = """\
-exit codes:
-  0  nothing failed that is not a known deviation
-  1  something failed
-  2  usage error: an option, a file or a backend that does not exist
-  3  the suite or an adapter broke, a framework or device is missing, or the run was interrupted
-"""
+
+
+def exit_codes(succeeded: str = "done", failed: str | None = None) -> str:
+    """The exit codes of a command, for its help: what 0 and 1 mean; without ``failed`` there is no 1."""
+    texts = (
+        succeeded,
+        failed,
+        "usage error: an option, a file or a backend that does not exist",
+        "the suite or an adapter broke, a framework or device is missing, or the command was interrupted",
+    )
+    return "\n".join(["exit codes:", *(f"  {code}  {text}" for code, text in enumerate(texts) if text)]) + "\n"
+
+
+#: Those of the commands that judge.
+JUDGED = exit_codes("nothing failed that is not a known deviation", "something failed")
 
 
 def add_dask(command: argparse.ArgumentParser) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from xent_conformance import exporting, measuring
 from xent_conformance.arguments.kinds import (
-    EXIT_CODES,
     Add,
     above_zero,
     add_dask,
     add_dtypes,
     add_profile,
+    exit_codes,
     folder,
     integer,
     positive,
@@ -32,7 +32,11 @@ the logits. Backends are called in this process. Times on devices other than the
 def add_mutants(add: Add) -> None:
     """`xent mutants`."""
     what = "measure which requirement kills which mutant, a deliberately wrong backend"
-    mutants = add("mutants", help=what, description=sentence(what))
+    codes = exit_codes(
+        "every mutant is killed with every seed",
+        "a mutant survives a seed, or a requirement fails on a correct backend",
+    )
+    mutants = add("mutants", help=what, description=sentence(what), epilog=codes)
     mutants.add_argument(
         "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_mutants()"
     )
@@ -57,7 +61,8 @@ def add_mutants(add: Add) -> None:
 def add_campaign(add: Add) -> None:
     """`xent campaign`."""
     what = "measure how close correct implementations come to the bounds"
-    campaign = add("campaign", help=what, description=sentence(what))
+    codes = exit_codes("every error is within its bound", "an error reaches its bound")
+    campaign = add("campaign", help=what, description=sentence(what), epilog=codes)
     campaign.add_argument(
         "folder", type=Path, metavar="FOLDER", help="package with a module `catalogue` that has all_correct()"
     )
@@ -125,7 +130,8 @@ def add_bench(add: Add) -> None:
     from xent_conformance.speed import SHAPES
 
     what = "time backends relative to a copy of the same bytes, where their loss is correct"
-    bench = add("bench", help=what, description=sentence(what), epilog=f"{BENCH_EXAMPLES}\n{EXIT_CODES}")
+    codes = exit_codes("every loss that was timed is right", "a loss is wrong, or no call could be timed")
+    bench = add("bench", help=what, description=sentence(what), epilog=f"{BENCH_EXAMPLES}\n{codes}")
     bench.add_argument("backends", nargs="+", metavar="BACKEND", help="as for `xent run`")
     add_dtypes(bench, "of the logits (default: float32,bfloat16)")
     bench.add_argument(
