@@ -26,9 +26,11 @@ that may be wrong.
 Each example is a correct NumPy implementation with faults planted in it, and the output of `xent run`: for each cause
 what it takes to fail, how the smallest problem fails, that problem, the requirements that break, and the command that
 judges it again.
-The report has a script for each cause that shows it without the suite. To save time only some requirements are judged:
+The report has a script for each cause that shows it without the suite. The examples are in the tests of the repository;
+in a clone of it, these are set for the commands below, which judge only some requirements to save time:
 
 ```console
+$ export PYTHONPATH=tests
 $ export REQUIREMENTS={only}
 ```
 """

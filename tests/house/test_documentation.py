@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from test_imports import SUITE, graph, mapped
 
+from composites.page import INTRODUCTION, ONLY
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 #: A fenced block: its first line without the fence, and what is in it.
@@ -139,6 +141,7 @@ def test_the_commands_of_a_how_to_page_work(tmp_path, page):
 def test_the_examples_of_causes_are_those_that_are_planted():
     """The page has as many causes as faults for each, and the README shows the first of them as the page does."""
     text = (DOCS / "explanation" / "causes.md").read_text("utf-8")
+    assert text.startswith(INTRODUCTION.format(only=ONLY))
     source = (ROOT / "tests" / "composites" / "examples.py").read_text("utf-8")
     names = ["three", *re.findall(r'^    "(\w+)": \("', source, re.MULTILINE)]
     sections = text.split("\n## ")[1:]
