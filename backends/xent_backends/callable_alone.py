@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_attempt import attempted
+from xent_backends.callable_attempt import LeftOut, attempted
 from xent_backends.callable_batches import FLAT, SPATIAL, UNBATCHED, Shapes, logits_of, problem_of
 from xent_backends.callable_compilation import cost_of
 from xent_backends.callable_conventions import conventions_seen
@@ -127,7 +127,7 @@ def _of_softmax(
     pullback: Callable[..., Any] | None,
 ) -> Capabilities:
     """The claims of softmax or log_softmax: everything that it does not reject with an error."""
-    left_out: list[tuple[str, str]] = []
+    left_out = LeftOut()
 
     def result_of(logits: AnyArray) -> tuple[AnyArray | None, str | None]:
         return attempted(lambda: np.asarray(back(function(convert(logits)))).astype(np.float64))
@@ -135,15 +135,7 @@ def _of_softmax(
     def result(shape: tuple[int, ...], dtype: str) -> tuple[AnyArray | None, str | None]:
         return result_of(logits_of(shape, dtype))
 
-    def claimed_unless(why: str | None, what: str) -> bool:
-        if why is not None:
-            left_out.append((what, why))
-        return why is None
-
-    refused = {} if dtypes else {d: why for d in FLOATING if (why := result(FLAT[0], d)[1]) is not None}
-    if refused:
-        left_out.append((f"logits {', '.join(refused)}", next(iter(refused.values()))))
-    claimed = dtypes or tuple(d for d in FLOATING if d not in refused) or ("float32",)
+    claimed = dtypes or left_out.accepted("logits", {d: result(FLAT[0], d)[1] for d in FLOATING}, "float32")
     dtype = "float32" if "float32" in claimed else claimed[0]
     spatial, why = result(SPATIAL[0][0], dtype)
     if spatial is not None and spatial.ndim > 1:
@@ -155,13 +147,13 @@ def _of_softmax(
     if pullback is not None:
         # A kernel without a backward pass returns a result that its framework does not connect to the logits.
         ones, logits = convert(np.ones(FLAT[0], dtype)), convert(logits_of(FLAT[0], dtype))
-        claimed_unless(attempted(lambda: pullback(function, ones, logits))[1], GRADIENT)
+        left_out.claimed_unless(attempted(lambda: pullback(function, ones, logits))[1], GRADIENT)
     return Capabilities(
         **compiling.claims,
         logits_dtypes=claimed,
-        unbatched=claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
-        spatial=claimed_unless(why, "spatial"),
-        min_classes=1 if claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
+        unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
+        spatial=left_out.claimed_unless(why, "spatial"),
+        min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
         left_out=tuple(left_out),
     )
 

@@ -1,10 +1,10 @@
-"""One trial call of a callable, and whether an error of it is a rejection of the arguments or a fault."""
+"""One trial call of a callable, whether an error of it is a rejection or a fault, and what is not claimed for it."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,29 @@ import numpy as np
 FAULTS = (ArithmeticError, AttributeError, ImportError, MemoryError, NameError, RecursionError, SystemError)
 #: Longest error message, in characters; the rest is cut off.
 LONGEST = 200
+
+
+class LeftOut(list[tuple[str, str]]):
+    """What is not claimed of a callable, each with the reason."""
+
+    def claimed_unless(self, why: str | None, what: str) -> bool:
+        """Whether to claim something: if there is a reason not to, enter it and return False."""
+        if why is not None:
+            self.append((what, why))
+        return why is None
+
+    def accepted(self, what: str, refused: Mapping[str, str | None], otherwise: str) -> tuple[str, ...]:
+        """The names that were not rejected; the others are entered together, with the reason of the first.
+
+        Args:
+            what: What the names are, such as "logits" for their dtypes.
+            refused: For each name the reason for its rejection, or None.
+            otherwise: The name to return if all were rejected.
+        """
+        names = [name for name, why in refused.items() if why is not None]
+        if names:
+            self.claimed_unless(refused[names[0]], f"{what} {', '.join(names)}")
+        return tuple(name for name in refused if name not in names) or (otherwise,)
 
 
 def attempted(call: Callable[[], Any], refusals: type[Exception] = Exception) -> tuple[Any, str | None]:

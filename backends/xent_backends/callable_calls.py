@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_attempt import attempted
+from xent_backends.callable_attempt import LeftOut, attempted
 from xent_backends.callable_batches import AnyArray, Problem, problem_of
 from xent_backends.callable_signature import Signature
 
@@ -56,7 +56,7 @@ class Calls:
         """
         self.function, self.signature, self.convert, self.back = function, signature, convert, back
         self._prepared = prepared
-        self.left_out: list[tuple[str, str]] = []
+        self.left_out = LeftOut()
         self.dtype = "float32"
         self.ways: tuple[dict[str, Any], ...] = ({},)
 
@@ -121,9 +121,3 @@ class Calls:
                     return None
                 first = first or why
         return first
-
-    def kept(self, what: str, why: str | None) -> bool:
-        """Whether to claim something: if there is a reason not to, enter it in ``left_out`` and return False."""
-        if why is not None:
-            self.left_out.append((what, why))
-        return why is None

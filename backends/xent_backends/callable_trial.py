@@ -10,7 +10,7 @@ passing them changes the result.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,7 @@ from xent_backends.callable_signature import EXTRAS
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
 
-#: Values of options that change the loss of ``FLAT``, whatever the reduction.
+#: The options that a callable may claim, with values that change the loss of ``FLAT``, whatever the reduction.
 EFFECTIVE: Mapping[str, Any] = {
     "weight": np.array([1.0, 2.0, 4.0]),
     "ignore_index": 1,
@@ -75,38 +75,34 @@ class Trial(Calls):
         """
         reductions = self._reductions(dtypes or FLOATING)
         # A callable that rejects every dtype claims float32: the smoke test of the run then reports its error.
-        claimed = dtypes or self._accepted("logits", {d: self.refusal([problem_of(d)]) for d in FLOATING}, "float32")
+        claimed = dtypes or self.left_out.accepted(
+            "logits", {d: self.refusal([problem_of(d)]) for d in FLOATING}, "float32"
+        )
         self.dtype = "float32" if "float32" in claimed else claimed[0]
         if not self.ways[0]:
             reductions = (self._computed(claimed),)
         self._try_options()
         smoothing = self._largest_smoothing()
         alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
-        several = not self.kept("a single class", self.refusal([alone]))
+        several = not self._takes([alone], "a single class")
         sentinel = self._sentinel(expendable=expendable)
-        unbatched = not flat and self.kept("unbatched", self.refusal([problem_of(self.dtype, UNBATCHED)]))
+        unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
         spatial = not flat and self._spatial(distributions=distributions)
         compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
         # For a compiled callable, each dtype of labels with each rank of logits would be another compilation.
         indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
-        probabilities = shares and self.kept("probability_targets", self.refusal([distributions_of(self.dtype)]))
-        options = self.signature.options
+        probabilities = shares and self._takes([distributions_of(self.dtype)], "probability_targets")
+        options: dict[str, Any] = {name: name in self.signature.options for name in EFFECTIVE}
         wide = () if compiling else self._wide_weights(claimed)
         return Capabilities(
             logits_dtypes=claimed,
             target_dtypes=indices,
             tolerated_target_dtypes=tolerated,
             probability_targets=probabilities,
-            weight="weight" in options,
+            **options,
             weight_dtypes=wide,
-            ignore_index="ignore_index" in options,
             default_ignore_index=sentinel,
-            label_smoothing="label_smoothing" in options,
-            divisor="divisor" in options,
-            lse_square_scale="lse_square_scale" in options,
-            logit_scale="logit_scale" in options,
-            softcap="softcap" in options,
             max_label_smoothing=smoothing,
             min_classes=2 if several else 1,
             reductions=reductions,
@@ -132,18 +128,9 @@ class Trial(Calls):
                     return refused
         return None
 
-    def _accepted(self, what: str, refused: Mapping[str, str | None], otherwise: str) -> tuple[str, ...]:
-        """The names that were not rejected; the others are left out together, with the reason of the first.
-
-        Args:
-            what: What the names are, such as "logits" for their dtypes.
-            refused: For each name the reason for its rejection, or None.
-            otherwise: The name to return if all were rejected.
-        """
-        names = [name for name, why in refused.items() if why is not None]
-        if names:
-            self.kept(f"{what} {', '.join(names)}", refused[names[0]])
-        return tuple(name for name in refused if name not in names) or (otherwise,)
+    def _takes(self, problems: Sequence[Problem], what: str) -> bool:
+        """Whether some call of these problems is not rejected."""
+        return self.left_out.claimed_unless(self.refusal(problems), what)
 
     def _reductions(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
         """The values that the option ``reduction`` takes; empty if there is no such option or it has no effect."""
@@ -156,11 +143,11 @@ class Trial(Calls):
         if "reduction" in signature.unnamed:
             losses = [self.answer(problems[0], {"reduction": r}).loss for r in taken]
             why = NO_EFFECT if len(taken) > 1 and all(_same(losses[0], loss) for loss in losses) else None
-            if not self.kept("reduction", why if taken else refused["mean"]):
+            if not self.left_out.claimed_unless(why if taken else refused["mean"], "reduction"):
                 self.signature = signature.without("reduction")
                 return ()
         # If every reduction is rejected all are claimed: the smoke test of the run then reports the error.
-        claimed = self._accepted("reduction", refused, "") if taken else REDUCTIONS
+        claimed = self.left_out.accepted("reduction", refused, "") if taken else REDUCTIONS
         self.ways = tuple({"reduction": r} for r in claimed)
         return claimed
 
@@ -191,7 +178,7 @@ class Trial(Calls):
             why = self.refusal([problem], option, Exception if unnamed else NotImplementedError)
             if why is None and unnamed and not self._changes(problem, option):
                 why = NO_EFFECT
-            if not self.kept(name, why):
+            if not self.left_out.claimed_unless(why, name):
                 self.signature = self.signature.without(name)
 
     def _wide_weights(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
@@ -233,7 +220,7 @@ class Trial(Calls):
             answer = self.with_label(sentinel)
             nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
             why = answer.refusal or (f"a label of {sentinel} gave nan" if nan else None)
-            return sentinel if self.kept("default_ignore_index", why) else None
+            return sentinel if self.left_out.claimed_unless(why, "default_ignore_index") else None
         return sentinel
 
     def _spatial(self, *, distributions: bool) -> bool:
@@ -241,8 +228,9 @@ class Trial(Calls):
         for shapes in SPATIAL:
             why = self.refusal([problem_of(self.dtype, shapes)])
             if why is not None:
-                return self.kept("spatial", f"{why} for logits {shapes[0]}")
-        return self.kept("spatial", "its classes are on the last axis" if distributions and self._last() else None)
+                return self.left_out.claimed_unless(f"{why} for logits {shapes[0]}", "spatial")
+        last = "its classes are on the last axis" if distributions and self._last() else None
+        return self.left_out.claimed_unless(last, "spatial")
 
     def _last(self) -> bool:
         """Whether a callable that takes target probabilities has its classes on the last axis instead of axis 1."""
@@ -261,7 +249,7 @@ class Trial(Calls):
         answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self.ways[0])
         nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
         why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
-        return self.kept("infinite logits", why)
+        return self.left_out.claimed_unless(why, "infinite logits")
 
     def _labels(self, ranks: list[Shapes], *, large: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Dtypes of labels that are accepted with logits of all ranks and sizes, and those that are with some of them.
@@ -284,8 +272,9 @@ class Trial(Calls):
                 partly[name] = reasons[0]
             else:
                 refused[name] = tried[0][1]
-        claimed = self._accepted("labels", refused, "int64")
-        return claimed, tuple(name for name, why in partly.items() if not self.kept(f"labels {name}", why))
+        claimed = self.left_out.accepted("labels", refused, "int64")
+        self.left_out += [(f"labels {name}", why) for name, why in partly.items()]
+        return claimed, tuple(partly)
 
 
 def _same(loss: Any, other: Any) -> bool:
