@@ -200,7 +200,9 @@ def _environment() -> Environment:
         key=charts.key,
         bar=charts.bar,
     )
-    environment.globals.update(t=visible.isolated, cells=_cells, basis=_basis, look=headline.look)
+    environment.globals.update(
+        t=visible.isolated, breakable=visible.breakable, cells=_cells, basis=_basis, look=headline.look
+    )
     environment.globals.update(slug=visible.slug, state=state)
     environment.filters.update(
         ratio=figures.ratio,

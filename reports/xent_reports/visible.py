@@ -22,6 +22,8 @@ _INVISIBLE = re.compile(
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`\\^{}|]+", re.IGNORECASE)
 _GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/(?:issues|pull)/(\d+)", re.ASCII)
 _LONGEST_ADDRESS = 2000
+#: The end of a part of a name, where browsers do not break a line by themselves.
+_PART = re.compile(r"([._])(?=\w)")
 #: Unicode has pictures of the C0 controls and of delete.
 _PICTURES = {"\x7f": "␡", **{chr(code): chr(0x2400 + code) for code in range(0x20)}}
 
@@ -39,6 +41,11 @@ def isolated(text: object) -> Markup:
     """The text as HTML that isolates its writing direction; ASCII needs no isolation."""
     shown = escape(visible(str(text)))
     return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
+
+
+def breakable(text: str) -> Markup:
+    """A name as HTML that a narrow column breaks between its parts: numpy-my_ kernel. loss."""
+    return Markup(_PART.sub(r"\1<wbr>", str(isolated(text))))  # noqa: S704 - escaped
 
 
 def source(text: str) -> Markup:

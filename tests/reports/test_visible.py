@@ -25,6 +25,18 @@ def test_characters_that_cannot_be_seen_are_written_out(text: str, shown: str) -
 
 
 @pytest.mark.parametrize(
+    ("name", "html"),
+    [
+        ("torch-my_kernels.loss", "torch-my_<wbr>kernels.<wbr>loss"),
+        ("_ends_", "_<wbr>ends_"),
+        ("<b>a_b", "&lt;b&gt;a_<wbr>b"),
+    ],
+)
+def test_a_name_can_be_broken_between_its_parts(name: str, html: str) -> None:
+    assert visible.breakable(name) == html
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "javascript:alert(1)",
