@@ -62,7 +62,7 @@ def definitions(axes: Axes) -> Markup:
         y = axes.y(10.0**decade)
         kind = "one" if decade == 0 else "grid"
         parts.append(f'<path class="{kind}" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 6}" text-anchor="end">{10.0**decade:g}</text>')
+        parts.append(f'<text x="{_LEFT - 13}" y="{y + 6}" text-anchor="end">{10.0**decade:g}</text>')
     step = max(1, math.ceil((axes.last - axes.first) / 6))
     for power in range(axes.first, axes.last + 1, step):
         x = axes.x(2**power)

@@ -62,6 +62,8 @@ all("#mx .head .c").forEach((head, column) => {
     }
   });
   made.setAttribute("aria-pressed", "false");
+  // Its nodes and not its text: they say where a name may be broken.
+  made.replaceChildren(...head.childNodes);
   head.replaceChildren(made);
 });
 for (const table of all("table.sort")) all("thead th", table).forEach((head, column) => {
