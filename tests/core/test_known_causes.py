@@ -5,7 +5,7 @@ import pytest
 
 from faults.catalogue import Fault
 from xent_conformance.calling.calls import CRASH, Outcome, forward
-from xent_conformance.isolation.ended import EndedCalls, SparingExecutor
+from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading.imported import Narrowing
@@ -72,13 +72,15 @@ def test_a_crash_that_another_dtype_has_for_another_reason_has_its_own_situation
 
 
 def test_a_call_that_ended_a_process_as_its_first_is_not_made_again(executor):
-    sparing = SparingExecutor(executor, EndedCalls())
-    assert sparing.perform(forward(HONEST)).trouble is None
-    outcomes = [sparing.perform(forward(WEIGHTED)) for _ in range(4)]
-    assert {outcome.malformed for outcome in outcomes} == {"died of SIGABRT"}
-    # The first time other calls were made before; the second time it alone is to blame.
-    assert sparing.restarts == executor.restarts == 2
-    assert sparing.perform(forward(HONEST)).trouble is None
+    with executor.sparing(EndedCalls()):
+        assert executor.perform(forward(HONEST)).trouble is None
+        outcomes = [executor.perform(forward(WEIGHTED)) for _ in range(4)]
+        assert {outcome.malformed for outcome in outcomes} == {"died of SIGABRT"}
+        # The first time other calls were made before; the second time it alone is to blame.
+        assert executor.restarts == 2
+        assert executor.perform(forward(HONEST)).trouble is None
+    assert executor.perform(forward(WEIGHTED)).malformed == "died of SIGABRT"
+    assert executor.restarts == 3
 
 
 def test_calls_are_the_same_where_every_argument_is():

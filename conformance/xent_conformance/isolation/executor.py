@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xent_conformance.calling.calls import CRASH, Invocation, Outcome, none_remembered
+from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.fork_client import Split
 from xent_conformance.isolation.process import Limits
 from xent_conformance.isolation.requests import Requests
@@ -42,9 +44,29 @@ class IsolatedExecutor(Requests):
         #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None if handed is None else handed.first
         self.recent = none_remembered()
+        self._ended: EndedCalls | None = None
+
+    @contextmanager
+    def sparing(self, ended: EndedCalls) -> Iterator[None]:
+        """Inside the block, calls that are known to end their process are not made, and new ones become known."""
+        self._ended = ended
+        try:
+            yield
+        finally:
+            self._ended = None
 
     def perform(self, invocation: Invocation) -> Outcome:
-        """One call."""
+        """One call, or its known outcome."""
+        if self._ended is None:
+            return self._performed(invocation)
+        if (known := self._ended.outcome(invocation)) is not None:
+            return known
+        outcome = self._performed(invocation)
+        if outcome.fate == CRASH and self.died_first:
+            self._ended.add(invocation, outcome)
+        return outcome
+
+    def _performed(self, invocation: Invocation) -> Outcome:
         outcome = self._asked(
             "perform",
             lambda channel: (channel.invocation(invocation),),
@@ -132,7 +154,7 @@ class IsolatedExecutor(Requests):
     def _after_an_error(self, outcome: Outcome) -> Outcome:
         """The outcome of a call that raised: a crash if no call works in its process afterwards."""
         assert self.canary is not None
-        if self.perform(self.canary).trouble is None:
+        if self._performed(self.canary).trouble is None:
             return outcome
         self._replace()
         return replace(

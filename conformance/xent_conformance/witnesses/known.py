@@ -6,13 +6,13 @@ it shows: a failure in the situation of a known cause has that cause if the witn
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import nullcontext
 
 import numpy as np
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes.facts import facts
-from xent_conformance.isolation.ended import EndedCalls, SparingExecutor
+from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem, array_of
@@ -39,16 +39,20 @@ class KnownCauses:
 
     def cause_of(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
         """The cause of a call that does not return, which is known afterwards."""
-        if isinstance(subject.executor, IsolatedExecutor):
-            subject = replace(subject, executor=SparingExecutor(subject.executor, self._ended))
-        tried = self._that_may_explain(requirement, subject, failing)
-        same = (self._by_witness_of(cause, requirement, subject, failing) for cause in tried)
-        cause = next((c for c in same if c is not None), None)
-        cause = cause or cause_of(requirement, subject, failing, known=self._in(subject.dtype))
+        executor = subject.executor
+        with executor.sparing(self._ended) if isinstance(executor, IsolatedExecutor) else nullcontext():
+            cause = self._determined(requirement, subject, failing)
         self._own.setdefault(requirement.id, []).append(cause)
         if cause.key not in {other.key for other in self._in(subject.dtype)}:
             self._different.setdefault(subject.dtype, []).append(cause)
         return cause
+
+    def _determined(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
+        """A known cause that explains a failure, or a new one."""
+        tried = self._that_may_explain(requirement, subject, failing)
+        same = (self._by_witness_of(cause, requirement, subject, failing) for cause in tried)
+        cause = next((c for c in same if c is not None), None)
+        return cause or cause_of(requirement, subject, failing, known=self._in(subject.dtype))
 
     def _in(self, dtype: str) -> list[Cause]:
         return self._different.get(dtype, [])

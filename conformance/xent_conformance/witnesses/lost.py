@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT, Executor
-from xent_conformance.isolation.ended import SparingExecutor
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.problem import Problem
@@ -65,4 +64,4 @@ def reduce_lost(
 
 def hurried(executor: Executor) -> AbstractContextManager[None]:
     """Inside the block, calls like one that hangs have a short time limit."""
-    return executor.hurried() if isinstance(executor, IsolatedExecutor | SparingExecutor) else nullcontext()
+    return executor.hurried() if isinstance(executor, IsolatedExecutor) else nullcontext()
