@@ -1,0 +1,90 @@
+"""How a cause is said: its situation in words, and the failure by which it is shown."""
+
+import msgspec
+import pytest
+from cause_lines import failure, grouped, verdict
+
+from xent_conformance.causes.variants import WITHOUT
+from xent_conformance.records.causes import causes
+from xent_conformance.records.situations import ALWAYS, FACTS, UNKNOWN, described, fact
+from xent_conformance.records.status import Level, Status
+
+
+def test_a_cause_is_said_by_a_failure_whose_numbers_are_known_to_matter():
+    """A requirement about equal logits cannot say whether other ones would do."""
+    unknown = verdict("a", failure(undecided=("no smoothing", "tied largest logits")))
+    (cause,) = causes([unknown, verdict("b", failure("particular logits", "tied largest logits"))])
+    assert (cause.requirements, cause.situation) == (("a", "b"), "with tied largest logits")
+    (alone,) = causes([unknown])
+    assert alone.situation == "perhaps only with tied largest logits"
+
+
+def test_the_few_facts_that_may_matter_are_said():
+    """A requirement about empty batches cannot say whether it takes one."""
+    assert described([], ["no rows", "no smoothing"]) == "perhaps only with a batch without rows"
+    assert described([], ["no smoothing"]) == ALWAYS
+    assert described([], ["no rows", "spatial", "smoothing"]) == UNKNOWN
+
+
+def test_a_witness_whose_situation_is_known_is_shown():
+    vague = failure(undecided=("masked logits", "labels"), size=1)
+    special = failure("masked logits", size=1)
+    (cause,) = causes([verdict("a", vague), verdict("b", special), verdict("c", failure(size=2))])
+    assert cause.shown.verdict.requirement == "c"
+
+
+def test_the_worst_comes_first():
+    lines = [
+        verdict("slow", failure("spatial"), level=Level.SHOULD),
+        verdict("wrong", failure("smoothing")),
+        verdict("crashed", failure("class weights", kind="lost")),
+    ]
+    assert grouped(*lines) == [{"crashed"}, {"wrong"}, {"slow"}]
+
+
+def test_a_small_witness_in_the_situation_itself_is_shown():
+    large, small = failure("smoothing", size=9), failure("smoothing", size=2)
+    further = failure("smoothing", "reduction mean", size=1)
+    (cause,) = causes([verdict("a", large), verdict("b", further), verdict("c", small)])
+    assert cause.shown.verdict.requirement == "c"
+
+
+def test_of_witnesses_of_one_size_one_of_the_call_itself_is_shown():
+    about_another = msgspec.structs.replace(failure("smoothing"), message="loss is 1, expected 2 (in the other call)")
+    (cause,) = causes([verdict("a", about_another), verdict("b", failure("smoothing", "no class weights"))])
+    assert cause.shown.verdict.requirement == "b"
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_what_is_said_of_facts_is_about_facts(name):
+    assert name in WITHOUT
+    assert all(other in WITHOUT for other in fact(name).implies)
+
+
+def test_every_fact_that_can_be_taken_away_has_a_phrase():
+    assert set(FACTS) == set(WITHOUT)
+
+
+def test_a_situation_leaves_out_what_goes_without_saying():
+    assert described(("no smoothing", "class weights", "reduction mean", "a reduced loss", "a negative weight")) == (
+        "with reduction='mean' and a negative class weight"
+    )
+    assert described(("no smoothing",)) == described(()) == ALWAYS
+
+
+def test_layouts_and_dtypes_have_phrases_of_their_own():
+    assert described(("target not contiguous", "int32 labels", "more than 10000 classes")) == (
+        "with non-contiguous target, int32 labels and more than 10,000 classes"
+    )
+
+
+def test_dtypes_are_said_where_the_cause_is_not_seen_in_all():
+    smoothing = failure("smoothing")
+    bad = [verdict("a", smoothing, dtype=d) for d in ("float16", "bfloat16")]
+    good = verdict("a", dtype="float32", status=Status.PASS)
+    (cause,) = causes([*bad, good])
+    assert cause.situation == "with label smoothing in float16 and bfloat16"
+    assert causes([*bad, verdict("a", dtype="float32", status=Status.NOT_APPLICABLE)])[0].situation == (
+        "with label smoothing"
+    )
+    assert causes([*bad, verdict("b", dtype="float32", status=Status.PASS)])[0].situation == "with label smoothing"
