@@ -12,22 +12,28 @@ from xent_conformance.judging.findings.base import Finding, ScriptCall
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputChanged(Finding):
+class OfNames(Finding):
+    """A side effect on what ``names`` names: inputs, or parts of the state of the process."""
+
+    names: tuple[str, ...]
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """The kind and the names."""
+        return self.kind, *self.names
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputChanged(OfNames):
     """Inputs that do not hold the same bytes after the call."""
 
     kind: ClassVar[str] = "input-changed"
-    names: tuple[str, ...]
     quantity: str = "inputs"
 
     @property
     def message(self) -> str:
         """Which inputs."""
         return f"{self.call} overwrote its {', '.join(self.names)}"
-
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """The inputs."""
-        return self.kind, *self.names
 
     def details(self) -> dict[str, Any]:
         """Which inputs."""
@@ -40,22 +46,16 @@ class InputChanged(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrayWrite(Finding):
+class StrayWrite(OfNames):
     """Something written before the first, after the last or between the elements of inputs."""
 
     kind: ClassVar[str] = "stray-write"
-    names: tuple[str, ...]
     quantity: str = "memory"
 
     @property
     def message(self) -> str:
         """Outside which inputs."""
         return f"{self.call} wrote outside the elements of its {', '.join(self.names)}"
-
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """The inputs."""
-        return self.kind, *self.names
 
     def details(self) -> dict[str, Any]:
         """Outside which inputs."""
@@ -68,7 +68,7 @@ class StrayWrite(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrayRead(Finding):
+class StrayRead(OfNames):
     """A result that depends on the memory around its inputs.
 
     The first of ``calls`` has nan, or invalid labels, around the inputs ``names``, the second one ordinary numbers.
@@ -76,7 +76,6 @@ class StrayRead(Finding):
     """
 
     kind: ClassVar[str] = "stray-read"
-    names: tuple[str, ...]
     poisoned: str
     otherwise: str
 
@@ -88,11 +87,6 @@ class StrayRead(Finding):
             f"{self.call} reads outside the elements of its {inputs}: {self.quantity} is {self.poisoned} or"
             f" {self.otherwise}, depending on that memory"
         )
-
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """The inputs."""
-        return self.kind, *self.names
 
     @property
     def likeness(self) -> tuple[object, ...]:
@@ -137,22 +131,16 @@ OFTEN, LATER = 5, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurroundingsChanged(Finding):
+class SurroundingsChanged(OfNames):
     """State of the process that a call has changed."""
 
     kind: ClassVar[str] = "surroundings-changed"
-    names: tuple[str, ...]
     quantity: str = "surroundings"
 
     @property
     def message(self) -> str:
         """Which parts."""
         return f"{self.call} changed the {', '.join(self.names)} of its process"
-
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """The parts."""
-        return self.kind, *self.names
 
     def details(self) -> dict[str, Any]:
         """Which parts."""
