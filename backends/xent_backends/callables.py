@@ -158,19 +158,8 @@ def plugged(
         return arrays.number(result) if type(result) is float and arrays.number is not None else result
 
     if known is None:
-        if what.name == "cross_entropy":
-            spread = _spread(plain, arrays)
-            tried_as = _tried(plain, spread, signature_of(function), arrays, dtypes, derivatives, expendable=expendable)
-            known = replace(tried_as, form=what)
-        else:
-            signature, claims = alone(
-                *(plain, what, signature_of(function), arrays.convert, arrays.back, dtypes),
-                derivatives.vjp,
-                derivatives.pullback,
-                expendable=expendable,
-            )
-            known = Tried(what, signature, False, claims, False)
-        known = _with_items_left_out(known)
+        signature = signature_of(function)
+        known = _determined(plain, what, signature, arrays, dtypes, derivatives, expendable=expendable)
     result, took = known, _spread(plain, arrays) if known.distributions else plain
 
     def call(*given: Any, **options: Any) -> Any:
@@ -186,6 +175,30 @@ def plugged(
         *script,
         pickle.dumps(result),
     )
+
+
+def _determined(
+    function: Callable[..., Any],
+    form: Form,
+    signature: Signature,
+    arrays: Arrays,
+    dtypes: tuple[str, ...] | None,
+    derivatives: Derivatives,
+    *,
+    expendable: bool,
+) -> Tried:
+    """The result of the trial of a callable of a form, with what it has left out."""
+    if form.name == "cross_entropy":
+        spread = _spread(function, arrays)
+        tried = _tried(function, spread, signature, arrays, dtypes, derivatives, expendable=expendable)
+        return _with_items_left_out(replace(tried, form=form))
+    taken, claims = alone(
+        *(function, form, signature, arrays.convert, arrays.back, dtypes),
+        derivatives.vjp,
+        derivatives.pullback,
+        expendable=expendable,
+    )
+    return _with_items_left_out(Tried(form, taken, False, claims, False))
 
 
 def logits_dtypes(tried: bytes) -> tuple[str, ...]:

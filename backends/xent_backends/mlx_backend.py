@@ -69,8 +69,8 @@ def loss(logits: Array, target: Array, reduction: str = "mean", label_smoothing:
 
 def gradients(cotangent: Array, logits: Array, target: Array, **options: Any) -> tuple[Array, Array]:
     """Loss and gradient of the logits."""
-    values, found = mx.vjp(lambda x: loss(x, target, **options), [logits], [cotangent])
-    return values[0], found[0]
+    losses, slopes = mx.vjp(lambda x: loss(x, target, **options), [logits], [cotangent])
+    return losses[0], slopes[0]
 
 
 def softmax(logits: Array) -> Array:
@@ -144,9 +144,9 @@ _VJP = """def cross_entropy_vjp(cotangent, logits, target, upstream='leaf', **op
 
 def _computed(function: Callable[..., Any], *arrays: Array, **options: Any) -> Any:
     """What a function returns, computed: MLX does so when somebody looks, and an error belongs to the call."""
-    found = function(*arrays, **options)
-    mx.eval(found)
-    return found
+    result = function(*arrays, **options)
+    mx.eval(result)
+    return result
 
 
 def backend() -> MlxBackend:

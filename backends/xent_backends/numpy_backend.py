@@ -279,9 +279,9 @@ def from_callable(
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
     arrays = callables.Arrays(np.asarray, np.asarray, one_hot, np.float64)
-    found = callables.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
+    plugged = callables.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
     kind: Any = CallableBackend
-    if found.form != "cross_entropy":
-        kind = class_of(found.form, NumpyArrays, gradient=False)
-    name, made = callables.backend_name(spec), (found.call, found.setup, found.expression, found.tried)
-    return kind(name, found.capabilities, *made)  # type: ignore[no-any-return]
+    if plugged.form != "cross_entropy":
+        kind = class_of(plugged.form, NumpyArrays, gradient=False)
+    name, made = callables.backend_name(spec), (plugged.call, plugged.setup, plugged.expression, plugged.tried)
+    return kind(name, plugged.capabilities, *made)  # type: ignore[no-any-return]

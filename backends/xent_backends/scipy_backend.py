@@ -41,8 +41,8 @@ def losses(logits: AnyArray, target: AnyArray, **_: Any) -> AnyArray:
     """The negative log-probability of each row's label."""
     axis = 0 if logits.ndim == 1 else 1
     labels = np.expand_dims(target.astype(np.int64), axis)
-    found: AnyArray = -np.take_along_axis(special.log_softmax(logits, axis=axis), labels, axis).squeeze(axis)
-    return found
+    losses: AnyArray = -np.take_along_axis(special.log_softmax(logits, axis=axis), labels, axis).squeeze(axis)
+    return losses
 
 
 def softmax(logits: AnyArray) -> AnyArray:

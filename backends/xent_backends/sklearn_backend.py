@@ -42,8 +42,8 @@ def loss(logits: AnyArray, target: AnyArray, reduction: str = "mean") -> AnyArra
     """Losses of the rows, or what the loss gives when it is called: their average."""
     half = HalfMultinomialLoss(n_classes=logits.shape[1])
     labels, rows = target.astype(logits.dtype), np.ascontiguousarray(logits)
-    found = half.loss(labels, rows) if reduction == "none" else half(labels, rows)
-    return np.asarray(found, logits.dtype)
+    losses = half.loss(labels, rows) if reduction == "none" else half(labels, rows)
+    return np.asarray(losses, logits.dtype)
 
 
 def gradients(

@@ -207,19 +207,20 @@ def from_callable(
         whole = callables.Derivatives(torch_calls.vjp, torch_calls.hvp, torch_calls.pullback)
         derivatives = whole if gradient else callables.Derivatives()
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
-        found = callables.plugged(
+        plugged = callables.plugged(
             function, spec, arrays, dtypes, derivatives, expendable=on_cpu, check=check, tried=tried, form=form
         )
-    capabilities = found.capabilities
+    capabilities = plugged.capabilities
     if tried is None and (why := torch_compiler.not_compiled(function, before)) is not None:
         capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))
     kind: Any
-    differentiable = TorchTwiceDifferentiable if found.second_order else TorchDifferentiable
+    differentiable = TorchTwiceDifferentiable if plugged.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
-    if found.form != "cross_entropy":
-        kind = class_of(found.form, TorchArrays, gradient=gradient and found.differentiable)
-    setup = f"{SETUP}\n{found.setup}"
-    return kind(callables.backend_name(spec), capabilities, device, found.call, setup, found.expression, found.tried)  # type: ignore[no-any-return]
+    if plugged.form != "cross_entropy":
+        kind = class_of(plugged.form, TorchArrays, gradient=gradient and plugged.differentiable)
+    setup = f"{SETUP}\n{plugged.setup}"
+    name, made = callables.backend_name(spec), (plugged.call, setup, plugged.expression, plugged.tried)
+    return kind(name, capabilities, device, *made)  # type: ignore[no-any-return]
 
 
 #: Restores the settings of torch that a factory changes.
