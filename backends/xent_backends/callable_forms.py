@@ -97,7 +97,7 @@ def form_of(
         "the command line": lambda: declared,
         "its signature": lambda: _by_signature(parameters, own),
         "its name": lambda: _by_name(own, parameters) or _by_name(_name_of(function), parameters),
-        "what it gives": lambda: None if layer else _by_values(function, parameters, convert, back),
+        "its results": lambda: None if layer else _by_values(function, parameters, convert, back),
     }
     decided = ((name, basis) for basis, way in ways.items() if (name := way()) is not None)
     name, basis = next(decided, ("cross_entropy", ""))

@@ -137,7 +137,7 @@ def _located(
         spec = str(implementation.name)  # type: ignore[union-attr]
         return spec, _local_note(spec, "it is an object and not a name")
     if not callable(implementation):
-        raise UsageError(f"a {type(implementation).__name__} is neither a callable nor an adapter")
+        raise UsageError(f"an object of type {type(implementation).__name__} is neither a callable nor an adapter")
     if framework is None:
         raise UsageError("a callable needs the framework whose arrays it takes: framework='torch', 'jax' or 'numpy'")
     spec = f"{framework}:{name or name_of(implementation)}"

@@ -39,7 +39,7 @@ def by_path(framework: str, path: str, spec: str, narrowing: Narrowing) -> Impor
     files.make_importable(Path.cwd())
     function = _attribute(spec, path)
     if not callable(function):
-        raise UsageError(f"{path} is a {type(function).__name__}, not a callable")
+        raise UsageError(f"{path} is of type {type(function).__name__}, not a callable")
     backend = from_function(function, framework, spec, narrowing)
     # A framework's own function has the known deviations of that framework; those of others are beside their modules.
     own = path.partition(".")[0] == framework
@@ -56,7 +56,7 @@ def in_file(framework: str, text: str, spec: str, narrowing: Narrowing) -> Impor
         raise UsageError(_which(module, path, attribute, f"{framework}:"))
     function = files.member(module, attribute)
     if not callable(function):
-        raise UsageError(f"{attribute} in {path} is a {type(function).__name__}, not a callable")
+        raise UsageError(f"{attribute} in {path} is of type {type(function).__name__}, not a callable")
     return of_file(function, framework, path, attribute, spec, narrowing)
 
 
