@@ -67,8 +67,8 @@ def _first(keys: Sequence[Hashable]) -> Iterator[list[Hashable]]:
     yield [key for key in flat if _options(key) >= most]
     for rank in dict.fromkeys(_rank(key) for key in keys if _rank(key) != MATRIX):
         # With probability targets, or smoothed altogether, a problem may have weights of zero alone.
-        told = [key for key in keys if _rank(key) == rank and _of(key)["label_smoothing"] < 1 and _has_labels(key)]
-        yield [key for key in told if _of(key)["reduction"] == "mean"] or told
+        labelled = [key for key in keys if _rank(key) == rank and _of(key)["label_smoothing"] < 1 and _has_labels(key)]
+        yield [key for key in labelled if _of(key)["reduction"] == "mean"] or labelled
 
 
 def _rank(key: Hashable) -> int:

@@ -162,7 +162,7 @@ class _Judging:
                 if self.lost is not None:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
-            self.error = _place_of(error)
+            self.error = _reason(error)
         self.seconds += clock() - start
 
     def goes_on(self, explain: Explain) -> bool:
@@ -175,7 +175,7 @@ class _Judging:
         try:
             explanation = explain(self.requirement, self.subject, lost)
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
-            self.error = _place_of(error)
+            self.error = _reason(error)
             return False
         finally:
             self.seconds += clock() - start
@@ -247,10 +247,11 @@ class _Judging:
 
 def in_error(requirement: Requirement, subject: Subject, error: Exception) -> Verdict:
     """The verdict if the suite itself failed outside any single problem."""
-    return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_place_of(error))
+    return Verdict(requirement, subject, Status.ERROR, Tally(), reason=_reason(error))
 
 
-def _place_of(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Where and how the suite failed, as the reason of a verdict."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     name = frame.filename.rsplit("/", 1)[-1]
     return f"the suite failed in {name}:{frame.lineno}: {type(error).__name__}: {error}"
