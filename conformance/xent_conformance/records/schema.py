@@ -16,12 +16,20 @@ from xent_conformance.records.plain import schema_of
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of one line."""
-    (line,), parts = msgspec.json.schema_components([Line], schema_hook=schema_of, ref_template="#/$defs/{name}")
+    title = f"One line of an xent-conformance record, schema version {SCHEMA_VERSION}"
+    return made_from(
+        Line, title, "JSON Lines: one Header, VerdictLines, one Footer; a file without a Footer is truncated."
+    )
+
+
+def made_from(types: Any, title: str, description: str) -> dict[str, Any]:
+    """The JSON Schema of a type, or of a union of types, that msgspec reads and writes."""
+    (one,), parts = msgspec.json.schema_components([types], schema_hook=schema_of, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"One line of an xent-conformance record, schema version {SCHEMA_VERSION}",
-        "description": "JSON Lines: one Header, VerdictLines, one Footer; a file without a Footer is truncated.",
-        **line,
+        "title": title,
+        "description": description,
+        **one,
         "$defs": parts,
     }
 
