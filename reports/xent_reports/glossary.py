@@ -23,6 +23,8 @@ GLOSSARY: dict[str, str] = {
     "problem": "one call as exact data: logits, target and all options",
     "cause": "failures that appear to be the same fault: the same kind of failure, and smallest problems"
     " that need the same things to fail",
+    "perhaps only with": "the smallest problem has this property, and whether it fails without it could not be decided;"
+    " “with the input shown” says the same of more than two properties",
     "bound": "the largest error that a correct implementation may make on a problem, derived from the precision that"
     " the backend declares",
     "error / bound": "the error as a multiple of the bound: above 1 it fails; the margin is what remains up to 1",
