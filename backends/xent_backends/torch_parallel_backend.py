@@ -80,9 +80,14 @@ def mesh() -> DeviceMesh:
     return init_device_mesh("cpu", (dist.get_world_size(),))
 
 
+def axis(logits: Tensor) -> int:
+    """The axis of the classes."""
+    return 0 if logits.ndim == 1 else 1
+
+
 def sharded(tensor: Tensor) -> DTensor:
     """A tensor with the shape of the logits, its classes divided among the ranks, which all have it."""
-    return distribute_tensor(tensor, mesh(), [Shard(0 if tensor.ndim == 1 else 1)], src_data_rank=None)
+    return distribute_tensor(tensor, mesh(), [Shard(axis(tensor))], src_data_rank=None)
 
 
 def replicated(tensor: Tensor) -> DTensor:
@@ -109,21 +114,16 @@ def gradients(cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any)
         return whole(value), whole(gradient), None
 
 
-def over_classes(logits: Tensor) -> Tensor:
-    """As ``torch_calls.log_softmax``, whose name a script has for the call on all ranks."""
-    return F.log_softmax(logits, dim=0 if logits.ndim == 1 else 1)
-
-
 def log_probs(logits: Tensor) -> Tensor:
     """The log_softmax on one rank."""
     with loss_parallel():
-        return whole(over_classes(sharded(logits)))
+        return whole(F.log_softmax(sharded(logits), axis(logits)))
 
 
 def log_probs_gradient(cotangent: Tensor, logits: Tensor) -> Tensor:
     """Gradient of the log_softmax on one rank."""
     with loss_parallel():
-        return whole(pullback(over_classes, sharded(cotangent), sharded(logits)))
+        return whole(pullback(lambda x: F.log_softmax(x, axis(logits)), sharded(cotangent), sharded(logits)))
 
 
 def surroundings() -> Mapping[str, object]:
@@ -162,8 +162,8 @@ class TorchParallel(TorchArrays):
         bodies = {
             "cross_entropy": (loss,),
             "cross_entropy_vjp": (replicated, vjp, gradients),
-            "log_softmax": (over_classes, log_probs),
-            "log_softmax_vjp": (over_classes, pullback, log_probs_gradient),
+            "log_softmax": (log_probs,),
+            "log_softmax_vjp": (pullback, log_probs_gradient),
         }
         texts = {}
         for name, functions in bodies.items():
@@ -192,7 +192,7 @@ def on_ranks(size: int, function: Callable[..., Any], *arguments: Any, **options
 def _of_size(size: int, least: int) -> TorchParallel:
     """The backend for a number of ranks; with ``least`` classes or more, each rank has some."""
     torch.set_num_threads(1)
-    setup = joined(_SETUP, *map(plain_source, (work, on_ranks, mesh, sharded, whole)))
+    setup = joined(_SETUP, *map(plain_source, (work, on_ranks, mesh, axis, sharded, whole)))
     ranks = Ranks(size, surroundings)
     capabilities = replace(CAPABILITIES, min_classes=least)
     return TorchParallel(f"torch-parallel-{size}", capabilities, "cpu", loss, setup, "loss", ranks=ranks)
