@@ -132,6 +132,13 @@ def test_a_wrong_name_in_a_file_says_what_there_is(kernel, spec, error, message)
     assert "errors.py" not in str(raised.value)
 
 
+def test_the_place_of_a_syntax_error_is_said_once(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("def f(:\n")
+    with pytest.raises(BrokenBackendError, match=rf"SyntaxError: [^()]+ \({path}:1\)$"):
+        load(f"{path}:f")
+
+
 def module(*imported):
     """A module that has imported others."""
     made = ModuleType("made")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xent_conformance.calling.exceptions import frames_of, message_of
+from xent_conformance.calling.foreign import printable
 from xent_conformance.interface import BackendUnavailableError
 
 
@@ -39,18 +40,16 @@ def guarded(spec: str, step: Callable[[], Any]) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        text = message_of(error).strip().split("\n")[0]
-        raise BrokenBackendError(
-            f"{spec} cannot be loaded: {type(error).__name__}: {text}{_place_of(error)}"
-        ) from error
+        raise BrokenBackendError(f"{spec} cannot be loaded: {type(error).__name__}: {_in_one_line(error)}") from error
 
 
-def _place_of(error: BaseException) -> str:
-    """Where an exception was raised, or which text is not valid Python: " (FILE:LINE)", or "" if outside any file.
+def _in_one_line(error: BaseException) -> str:
+    """What an exception says and, in parentheses, where it was raised or which text is not valid Python.
 
-    A class that is called with too few arguments, for example, raises in the line of the suite that calls it.
+    It has no place if it was raised in the suite, as by a class of the adapter that is called with too few arguments.
     """
     if isinstance(error, SyntaxError) and error.filename is not None:
-        return f" ({error.filename}:{error.lineno})"
+        return f"{printable(str(error.msg))} ({error.filename}:{error.lineno})"
     frames = frames_of(error.__traceback__)
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return message_of(error).strip().split("\n")[0] + place
