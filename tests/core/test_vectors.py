@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -193,6 +194,13 @@ def checked(tmp_path, folder):
 def test_the_implementation_in_c_passes(checked, folder):
     count = json.loads((folder / "manifest.json").read_text())["vectors"]["float32"]
     assert checked() == (0, [f"{count} vectors, 0 failed"])
+
+
+def test_the_page_has_the_number_of_vectors_that_its_command_writes(tmp_path):
+    page = (EXAMPLE.parents[1] / "conformance" / "VECTORS.md").read_text("utf-8")
+    (command,) = re.findall(r"^\$ xent vectors --output vectors (--dtypes .*)$", page, re.MULTILINE)
+    manifest = json.loads((export(tmp_path / "vectors", *command.split()) / "manifest.json").read_text())
+    assert f"\n{manifest['vectors']['float32']} vectors, 0 failed\n" in page
 
 
 @pytest.mark.parametrize("name", WRONG)
