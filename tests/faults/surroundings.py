@@ -11,6 +11,18 @@ def _changing(name: str, does: str, code: str, what: str, **more: object) -> Fau
     return Fault(name, does, code, when=ALL, verdicts=CHANGED, message=f"changed the {what}", **more)
 
 
+#: The floating-point environment as bytes; the bits of the mode are in the last word of x86-64's, the first of ARM's.
+FLUSHING = """
+import platform
+PLACE, BITS = (28, 0x8040) if platform.machine() in ('x86_64', 'AMD64') else (0, 1 << 24)
+def flushing():
+    environment = ctypes.create_string_buffer(64)
+    ctypes.CDLL(None).fegetenv(environment)
+    word = ctypes.c_uint32.from_buffer(environment, PLACE)
+    word.value |= BITS
+    ctypes.CDLL(None).fesetenv(environment)
+"""
+
 FAULTS = [
     _changing("another directory", "changes the working directory in every call", "os.chdir('/')", "working directory"),
     _changing(
@@ -58,6 +70,16 @@ FAULTS = [
         "    loss = super().cross_entropy(logits, target, **options)\n"
         "    if logits.tolist() == [[1, 0, 3], [2, 1, 0]]: ctypes.CDLL(None).fesetround(UPWARD)\n"
         "    return loss",
+        verdicts=CHANGED,
+        message="changed the floating-point mode",
+        everywhere=True,
+    ),
+    Fault(
+        "subnormals as zero",
+        "leaves the processor's mode in which subnormal operands and results are zero, as libraries of -Ofast do",
+        code="flushing()",
+        when=ALL,
+        before=FLUSHING,
         verdicts=CHANGED,
         message="changed the floating-point mode",
         everywhere=True,

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 #: How to read each part of the state, as Python source, which scripts use too. In another floating-point mode sums
-#: round differently, and subnormals are zero.
+#: round differently, and subnormals are zero. Products are read as text: where subnormal operands count as zero,
+#: comparisons take them for zero too.
 LOOKS: Mapping[str, str] = {
     "working directory": "os.getcwd()",
     "environment variables": "dict(os.environ)",
@@ -25,7 +26,8 @@ LOOKS: Mapping[str, str] = {
     "numpy random state": "pickle.dumps(np.random.get_state())",
     "random state": "random.getstate()",
     "recursion limit": "sys.getrecursionlimit()",
-    "floating-point mode": "[1.0 + x for x in SMALL], [x - 1.0 for x in SMALL], [5e-324 * x for x in (1.0, 3.0)]",
+    "floating-point mode": "[1.0 + x for x in SMALL], [x - 1.0 for x in SMALL],"
+    " [(x * 5e-324).hex() for x in (1.0, 3.0)]",
     "standard streams": "[(id(s), getattr(s, 'closed', None)) for s in (sys.stdin, sys.stdout, sys.stderr)],"
     " [name in os.listdir('/dev/fd') for name in '12']",
 }
