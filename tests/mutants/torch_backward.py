@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch.nn import functional
 
@@ -118,3 +120,18 @@ class TorchTargetGradientIsZero(TorchTwin):
     def backward(self, context, upstream, options):
         logits, target = super().backward(context, upstream, options)
         return logits, target if target is None or options.weight is None else torch.zeros_like(target)
+
+
+@mutant(killed_by=("purity.threads-large",))
+class TorchDivisorOfTheLatestGraph(TorchTwin):
+    """What a mean is divided by is kept on the class for backward: of two graphs the first gets that of the second."""
+
+    def save(self, context, logits, target, options):
+        super().save(context, logits, target, options)
+        type(self).latest = self.divisor(logits, target, options)
+
+    def scale(self, upstream, logits, target, options):
+        if options.reduction != "mean":
+            return super().scale(upstream, logits, target, options)
+        rows = super().scale(upstream, logits, target, replace(options, reduction="sum"))
+        return rows / type(self).latest

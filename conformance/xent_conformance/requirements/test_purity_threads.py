@@ -14,7 +14,14 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.checks import OF_LOGITS, calls_of
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import FREE_SHAPES, chosen_rows, problem_of, reordered_rows
+from xent_conformance.requirements.twins import (
+    FREE_SHAPES,
+    chosen_rows,
+    in_reduction,
+    problem_of,
+    relabelled,
+    reordered_rows,
+)
 from xent_conformance.strategies.levels import BATCHED
 from xent_conformance.strategies.situations import BETWEEN
 from xent_conformance.strategies.sources import listed
@@ -38,12 +45,25 @@ def large_calls(subject: Subject) -> Iterator[Problem]:
     yield problem_of(subject, logits, np.arange(rows) * 337 % classes, subject.capabilities.reductions[0])
 
 
-def _variants(problem: Problem) -> list[Problem]:
-    """Problems of one shape with other numbers in them."""
+def _variants(subject: Subject, problem: Problem) -> list[Problem]:
+    """Problems of one shape with other numbers in them; those with halved logits are means, by different divisors."""
     flat = array_of(np.clip(problem.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
-    backwards = reordered_rows(problem, np.arange(problem.rows)[::-1])
+    backwards = np.arange(problem.rows)[::-1]
     halved = problem.with_(logits=flat)
-    return [problem, backwards, halved, reordered_rows(halved, np.arange(problem.rows)[::-1])]
+    # For a compiled callable, another reduction would be another compilation.
+    if "mean" in subject.capabilities.reductions and not subject.capabilities.static_shapes:
+        halved = in_reduction(halved, "mean")
+    others = reordered_rows(halved, backwards)
+    return [problem, reordered_rows(problem, backwards), _with_ignored_rows(halved), others]
+
+
+def _with_ignored_rows(problem: Problem) -> Problem:
+    """The problem with every other row ignored, if its labels can say so."""
+    sentinel = problem.ignored_label
+    if sentinel is None:
+        return problem
+    fewer = relabelled(problem, np.where(np.arange(problem.rows) % 2, sentinel, problem.labels()))
+    return fewer if fewer.ignored()[1::2].all() else problem
 
 
 @requirement(
@@ -87,7 +107,7 @@ def _beside_each_other(
 ) -> Iterator[NotThreadSafe | Held]:
     """Each kind of call, on four problems of one shape, each in a thread of its own."""
     caller, returned = trial.subject.caller, False
-    variants = [calls_on(trial.related(problem)) for problem in _variants(trial.problem)]
+    variants = [calls_on(trial.related(problem)) for problem in _variants(trial.subject, trial.problem)]
     # Gradients first. Without one to prepare, the loss may take another path, with memory of its own.
     for calls in reversed(list(zip(*variants, strict=True))):
         alone = [caller.perform(call) for call in calls]
