@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xent_conformance import interruptions
 from xent_conformance.commands import BROKEN, OK, USAGE, complain
-from xent_conformance.isolation import GARBAGE, ONE_THREAD
+from xent_conformance.isolation import FEW_THREADS, GARBAGE
 from xent_conformance.parser import parse
 
 
@@ -33,8 +33,8 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
     """Carry out a command; an error is one line. ``ready`` is called once the modules of all commands are imported."""
     if not getattr(options, "in_process", True):
         # NumPy reads these when it is imported. The suite's own products are small: threads cost more than they save.
-        for name in ONE_THREAD:
-            os.environ.setdefault(name, "1")
+        for name, value in FEW_THREADS.items():
+            os.environ.setdefault(name, value)
         gc.set_threshold(*GARBAGE)
     from xent_conformance.cluster import ClusterError
     from xent_conformance.loading.errors import BrokenBackendError, UsageError

@@ -121,6 +121,17 @@ def test_a_backend_that_every_new_process_must_import_again_is_said(xent, adapte
     assert "imports it again" not in xent("run", adapter(), *CHOSEN).stdout
 
 
+def test_loops_of_openmp_have_two_threads_which_race_unless_the_user_limits_them(xent, adapter, verdicts, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    name = "f\"my-backend-{os.environ['OMP_NUM_THREADS']}\""
+    path = adapter(changes={"import numpy as np\n": "import os\nimport numpy as np\n", '"my-backend"': name})
+    run = ("run", path, "--profile", "quick", "--only", "identities.single-class")
+    for number, limits in (("2", {}), ("1", {"OMP_NUM_THREADS": "1"})):
+        done = xent(*run, **limits)
+        assert done.returncode == 0, done.stderr
+        assert {verdict["backend"] for verdict in verdicts()} == {f"my-backend-{number}"}
+
+
 def test_modules_of_the_folder_pass_for_none_of_pythons_own_in_any_process(xent, tmp_path, verdicts):
     for name in ("socket", "random", "json", "queue", "numpy"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('not mine')")
