@@ -26,3 +26,20 @@ def test_the_script_of_a_failure_that_needs_an_earlier_call_makes_that_call(xent
         done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 1, (failure["message"], done.stdout, done.stderr)
         assert done.stdout.endswith("WRONG\n")
+
+
+def test_a_failure_whose_earlier_calls_are_not_known_is_said_to_be_seen_in_no_new_process(xent, adapter, verdicts):
+    """More calls than are remembered must be made before this one is wrong."""
+    counted = (
+        "        COUNT.append(1)\n        weights = np.ones(classes, logits.dtype) * (1 + (len(COUNT) > 300)) if weight"
+    )
+    changes = {
+        "class MyBackend:": "COUNT = []\n\n\nclass MyBackend:",
+        "        weights = np.ones(classes, logits.dtype) if weight": counted,
+    }
+    arguments = ["--profile", "quick", "--dtypes", "float32", "--only", "accuracy,identities,layout", "-n", "1"]
+    assert xent("run", adapter(changes=changes), *arguments).returncode == 1
+    failures = [failure for verdict in verdicts() for failure in verdict["failures"]]
+    seen = [failure for failure in failures if "(not in a new process)" in failure["message"]]
+    assert seen
+    assert all("depends on earlier calls that are not known" in failure["reproducer"] for failure in seen)

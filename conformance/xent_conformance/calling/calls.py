@@ -7,8 +7,9 @@ An :class:`Executor` carries out invocations, in this process (``execution.py``)
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -103,25 +104,51 @@ class Factors(NamedTuple):
     bias: AnyArray | None
 
 
-#: Number of latest calls that are remembered, and most bytes of the arrays of each.
+#: Number of latest calls that are remembered, and of the first ones of their shapes; most bytes of the arrays of each.
 REMEMBERED, LARGEST = 128, 1 << 16
 
 
-def none_remembered() -> deque[Invocation]:
-    """An empty history of calls."""
-    return deque(maxlen=REMEMBERED)
+class History:
+    """The calls of a process on which a later one may depend, in the order in which they were made.
+
+    They are the latest and, of those before, the first of each method with arrays of the same shapes: a cache keeps
+    what the first call of its key has put there.
+    """
+
+    def __init__(self) -> None:
+        """No calls yet."""
+        self._first: dict[tuple[Any, ...], Invocation] = {}
+        self._latest: deque[Invocation] = deque()
+
+    def extend(self, calls: Iterable[Invocation]) -> None:
+        """Further calls."""
+        self._latest.extend(calls)
+        while len(self._latest) > REMEMBERED:
+            oldest = self._latest.popleft()
+            if len(self._first) < REMEMBERED:
+                shapes = tuple((name, array.shape) for name, array in oldest.arrays.items())
+                self._first.setdefault((oldest.method, shapes), oldest)
+
+    def clear(self) -> None:
+        """The process was replaced by a new one."""
+        self._first.clear()
+        self._latest.clear()
+
+    def __iter__(self) -> Iterator[Invocation]:
+        """From the earliest to the latest."""
+        return chain(self._first.values(), self._latest)
 
 
 class Executor(Protocol):
     """Carries out invocations on one backend, each with its own copies of the inputs.
 
     ``restarts``: number of processes that have ended. ``expendable``: it survives calls that crash the backend.
-    ``recent`` has the latest calls, on which a backend with internal state may depend.
+    ``recent`` has the calls on which a backend with internal state may depend.
     """
 
     restarts: int
     expendable: bool
-    recent: deque[Invocation]
+    recent: History
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call."""

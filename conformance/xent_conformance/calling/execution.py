@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from xent_conformance.calling.bridge import Bridge
-from xent_conformance.calling.calls import Invocation, Outcome, none_remembered
+from xent_conformance.calling.calls import History, Invocation, Outcome
 from xent_conformance.calling.exceptions import described, name_of
 from xent_conformance.calling.foreign import printable
 from xent_conformance.calling.guarded import BAND, Guarded
@@ -51,7 +51,7 @@ class LocalExecutor:
         self.expendable = False
         self._passed_on = () if guest else (KeyboardInterrupt,)
         self._bridge = Bridge(backend)
-        self.recent = none_remembered()
+        self.recent = History()
         self._held = Held()
         #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xent_conformance.calling.calls import CRASH, Invocation, Outcome, none_remembered
+from xent_conformance.calling.calls import CRASH, History, Invocation, Outcome
 from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.fork_client import Split
 from xent_conformance.isolation.process import Limits
@@ -43,7 +43,7 @@ class IsolatedExecutor(Requests):
         self.canary: Invocation | None = None if handed is None else handed.canary
         #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None if handed is None else handed.first
-        self.recent = none_remembered()
+        self.recent = History()
         self._ended: EndedCalls | None = None
 
     @contextmanager

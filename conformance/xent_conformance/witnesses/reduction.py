@@ -39,7 +39,8 @@ class Witness:
     """A reduced failing problem, which failed ``seen`` of the ``tries`` times that it was judged.
 
     ``reductions`` is the number of problems that were tried; ``before`` are calls without which it does not fail in a
-    new process. ``stopped``: the seconds after which reducing ended before it was as small as possible, otherwise 0.
+    new process. ``lingering``: it failed in no new process, not even after the calls that are remembered. ``stopped``:
+    the seconds after which reducing ended before it was as small as possible, otherwise 0.
     """
 
     problem: Problem
@@ -48,6 +49,7 @@ class Witness:
     tries: int = 1
     reductions: int = 0
     before: tuple[Invocation, ...] = ()
+    lingering: bool = False
     stopped: float = 0.0
 
     @property
@@ -61,13 +63,14 @@ class Witness:
         notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
+        notes += [" (not in a new process)"] * self.lingering
         notes += [f" (reducing stopped after {self.stopped:g} s)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
     def script(self, requirement: Requirement, subject: Subject) -> str:
         """A script that reproduces it."""
         about = requirement, subject, self.problem, self.finding
-        return script(*about, sometimes=self.sometimes, before=self.before)
+        return script(*about, sometimes=self.sometimes, before=self.before, lingering=self.lingering)
 
 
 def time_for(failing: Failing) -> TimeLeft:
@@ -120,11 +123,11 @@ def same_failure(requirement: Requirement, subject: Subject, original: Finding, 
 def _with_calls_before(
     witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None], time: TimeLeft
 ) -> Witness:
-    """The witness with the earlier calls that it depends on; the same witness if it depends on none."""
+    """The witness with the earlier calls that it depends on, or the remark that these are not known."""
     problem = failing.trial.problem
     needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
     if needed is None:
-        return witness
+        return replace(witness, lingering=not witness.sometimes)
     made_anew(caller, needed)
     shown = worst(problem) or failing.finding
     return Witness(problem, shown, before=own_calls_before(caller, shown, time) or needed)

@@ -26,6 +26,8 @@ TIMES = 100
 EXTENSION = "import ml_dtypes"
 #: Longest comment.
 LONGEST = 200
+#: A comment of scripts that need not show the failure.
+LINGERING = "# The failure was seen in the process of the run only: it depends on earlier calls that are not known."
 #: Seconds after which a script reports a call as hanging.
 LIMIT = 20
 
@@ -59,11 +61,12 @@ def script(
     *,
     sometimes: bool = False,
     before: Sequence[Invocation] = (),
+    lingering: bool = False,
 ) -> str:
     """A script that makes the calls of a finding and prints their results and the expected ones.
 
     The calls ``before`` are made first: without them there is no failure in a new process. ``sometimes``: the failure
-    is intermittent, so the calls are repeated.
+    is intermittent, so the calls are repeated. ``lingering``: it was not seen in a new process.
     """
     parts = parts_of(subject)
     bands = isinstance(finding, StrayRead | StrayWrite) or needs_bands(requirement, subject, problem, finding)
@@ -73,6 +76,7 @@ def script(
     lines = [
         f"# {requirement.id} on {subject.name}: {requirement.title}",
         f"# {_one_line(finding.message)}",
+        *[LINGERING] * lingering,
         *_imports(parts.setup, dtypes_of((*finding.calls, *before))),
         "",
     ]
