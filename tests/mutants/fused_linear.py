@@ -12,6 +12,7 @@ from mutants.layouts import read_as_dense
 from mutants.numpy_rows import Array
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.interface import LinearVjp
+from xent_conformance.precision import WEAKEST
 
 LOSS, GRADIENTS = ("fused_linear.loss",), ("fused_linear.gradients",)
 LAYOUT = ("fused_linear.layout",)
@@ -106,6 +107,18 @@ class BiasGradientOfTheMeanIsASum(LinearTwin):
             cotangent, hidden, weight, bias, target, **{**options, "reduction": "sum"}
         )
         return found._replace(grad_bias=summed.grad_bias)
+
+
+@mutant(
+    bug="NUM-10",
+    link="https://github.com/axolotl-ai-cloud/axolotl/pull/1601",
+    killed_by=("fused_linear.many-rows-in-float32",),
+    dtypes=("bfloat16",),
+)
+class WeightGradientAddedInTheDtypeAsDeclared(WeightGradientAddedInTheDtype):
+    """Each chunk's part of the weight's gradient is added in bfloat16, and no precision is promised."""
+
+    precision = WEAKEST
 
 
 @mutant(bug="PAR-06", link="https://github.com/huggingface/transformers/pull/34191", killed_by=LOSS)

@@ -12,6 +12,7 @@ import numpy as np
 
 from xent_conformance.calling.calls import Factors
 from xent_conformance.formats import Format, format_named
+from xent_conformance.judging.subject import Need
 from xent_conformance.problem import F64Array, Problem, array_of
 
 #: Largest logits, so that all intermediate sums are exact.
@@ -28,6 +29,7 @@ LEAST, MOST = 64, 1 << 18
 SPARSE = 8
 #: Dtypes that products are added in float32 for.
 NARROW = ("float16", "bfloat16")
+HALF = Need("a half format", lambda s: s.dtype in NARROW)
 #: Scales of a class's own feature.
 SCALES = (1.0, -1.0, 0.5, 2.0)
 

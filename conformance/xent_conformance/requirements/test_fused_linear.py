@@ -10,10 +10,11 @@ from xent_conformance.calling.calls import Factors, linear
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject
 from xent_conformance.judging.trial import Trial
+from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.factors import factors_of
+from xent_conformance.requirements.factors import HALF, factors_of
 from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact
-from xent_conformance.requirements.registry import requirement
+from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.language_models import LINEAR
 from xent_conformance.strategies.layouts import REPEATED, laid_out
@@ -22,6 +23,10 @@ from xent_conformance.strategies.sources import listed
 MANY_ROWS = (513, 4097)
 #: Layouts beside that of a stride of zero.
 VIEWS = ("transposed", "strided", "sliced", "reversed")
+_MANY_ROWS = [
+    "https://github.com/linkedin/Liger-Kernel/issues/512",
+    "https://github.com/axolotl-ai-cloud/axolotl/pull/1601",
+]
 _REFERENCES = [
     "https://github.com/pytorch/pytorch/pull/195829",
     "https://github.com/linkedin/Liger-Kernel/pull/1391",
@@ -61,13 +66,14 @@ def test_gradients_of_a_linear_map_are_within_their_bound(trial: Trial) -> Itera
     yield from gradient_findings(trial)
 
 
-def gradient_findings(trial: Trial) -> Iterator[Finding]:
-    """The gradients of hidden, weight and bias beside the exact ones."""
+def gradient_findings(trial: Trial, precision: Precision | None = None) -> Iterator[Finding]:
+    """The gradients of hidden, weight and bias beside the exact ones; the precision is by default the declared one."""
     exact = trial.answer.grad_logits
     if not np.isfinite(exact.value).all() or not exact_enough(trial):
         return
+    bounds = None if precision is None else trial.bounds_under(precision)
     for factors in _with_and_without_bias(trial):
-        yield from gradients_beside_exact(trial, factors, trial.linear_gradients(factors))
+        yield from gradients_beside_exact(trial, factors, trial.linear_gradients(factors), bounds)
 
 
 @listed("many rows")
@@ -86,16 +92,29 @@ def many_rows(subject: Subject) -> Iterator[Problem]:
     "gradients of a linear map over many rows",
     source=many_rows,
     needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES],
-    references=[
-        "https://github.com/linkedin/Liger-Kernel/issues/512",
-        "https://github.com/axolotl-ai-cloud/axolotl/pull/1601",
-    ],
+    references=_MANY_ROWS,
 )
 def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[Finding]:
     """Over 4097 equal rows the gradients of weight and bias are as many times that of one row: they are not added in
     the dtype of the logits chunk by chunk, which loses what is small beside the sum.
     """
     yield from gradient_findings(trial)
+
+
+@requirement(
+    "fused_linear.many-rows-in-float32",
+    "gradients of a linear map over many rows, added in float32",
+    level=Level.SHOULD,
+    source=many_rows,
+    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES, HALF],
+    references=_MANY_ROWS,
+)
+def test_gradients_of_a_linear_map_are_added_in_float32(trial: Trial) -> Iterator[Finding]:
+    """Over 4097 equal rows the gradients of hidden, weight and bias are as accurate as sums in float32 make them,
+    whatever precision is declared.
+    """
+    if not any(finding.failed for finding in gradient_findings(trial)):
+        yield from gradient_findings(trial, RECOMMENDED)
 
 
 @listed("linear layouts")

@@ -8,17 +8,16 @@ import numpy as np
 
 from xent_conformance.calling.calls import linear
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Need, Subject
+from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.factors import NARROW, rounding_factors
+from xent_conformance.requirements.factors import HALF, rounding_factors
 from xent_conformance.requirements.linear_products import gradients_beside_exact
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
 
-HALF = Need("a half format", lambda s: s.dtype in NARROW)
 #: Logits beyond the number that all have in common. Where they are rounded, 1 is 0 and 5 is 4.
 ROWS = ((1, 0, 0, 0), (0, 1, 1, 5), (5, 4, 1, 0), (4, 5, 5, 4), (0, 0, 1, 1))
 _REFERENCES = [
