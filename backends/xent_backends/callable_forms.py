@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callable_attempt import attempted
+from xent_backends.callable_images import Images, as_images
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
@@ -57,6 +58,7 @@ class Form:
             another loss "target", "logits" if its labels come first.
         bias: For a linear map, the keyword of its bias, if that is not positional.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
+        images: Whether a loss takes spatial logits as images only (see ``callable_images``).
         items: The number of items of the tuple that a loss returns, itself first; 0 if it returns no tuple.
         basis: What has decided the name, as in "its signature".
     """
@@ -65,6 +67,7 @@ class Form:
     order: tuple[str, ...] = ()
     bias: str | None = None
     axis: str | None = None
+    images: Images = ""
     items: int = 0
     basis: str = ""
 
@@ -252,9 +255,14 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
     def alone(result: Any) -> Any:
         return result[0] if form.items else result
 
-    def loss(logits: Any, target: Any, **options: Any) -> Any:
+    def plain(logits: Any, target: Any, **options: Any) -> Any:
         given = (target, logits) if form.order else (logits, target)
         return alone(function(**options)(*given) if layer else function(*given, **options))
+
+    def loss(logits: Any, target: Any, **options: Any) -> Any:
+        if not form.images:
+            return plain(logits, target, **options)
+        return as_images(lambda *given: plain(*given, **options), logits, target, rows=form.images == "only")
 
     def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
         arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
@@ -292,4 +300,7 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
         result = f"{dotted}({options})({', '.join(filter(None, (given, more)))})"
     else:
         result = f"{dotted}({', '.join(filter(None, (given, more, options)))})"
-    return f"def plugged({parameters}):\n    return {result}{'[0]' * bool(form.items)}"
+    result += "[0]" * bool(form.items)
+    if form.images:
+        result = f"as_images(lambda logits, target: {result}, logits, target, rows={form.images == 'only'})"
+    return f"def plugged({parameters}):\n    return {result}"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from xent_backends.callable_forms import Form, definition_of
+from xent_backends.callable_images import as_images
 from xent_backends.callable_signature import Signature
 from xent_backends.definitions import definition
-from xent_backends.source_text import joined
+from xent_backends.source_text import joined, plain_source
 
 
 def script_of(
@@ -28,7 +29,7 @@ def script_of(
         layer: Whether it is a class.
     """
     line, dotted = access
-    plain = not form.order and not form.items and (form.is_loss or not form.axis)
+    plain = not (form.order or form.items or form.images) and (form.is_loss or not form.axis)
     same = not (layer or one_hot or signature.required or signature.renamed)
     if plain and same and "reduction" in signature.options:
         return line, dotted
@@ -39,7 +40,7 @@ def script_of(
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
     definition = definition_of(dotted, form, f"**{options}", layer=layer)
     if one_hot is None:
-        return joined(line, definition), "plugged"
+        return joined(line, *([plain_source(as_images)] if form.images else []), definition), "plugged"
     head, _, body = definition.partition("\n")
     body = body.replace("(logits, target", "(logits, shares").replace("(target, logits", "(shares, logits")
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"

@@ -23,6 +23,7 @@ from xent_backends.callable_alone import GRADIENT, alone, of_logits, options_of
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_conventions import conventions_seen
 from xent_backends.callable_forms import Form, called, form_of
+from xent_backends.callable_images import REASONS, RESHAPED, images_of
 from xent_backends.callable_results import FURTHER, items_of
 from xent_backends.callable_script import access_to, script_of
 from xent_backends.callable_signature import Signature, signature_of
@@ -191,14 +192,14 @@ def _determined(
     if form.name == "cross_entropy":
         spread = _spread(function, arrays)
         tried = _tried(function, spread, signature, arrays, dtypes, derivatives, expendable=expendable)
-        return _with_items_left_out(replace(tried, form=form))
+        return _with_remarks(replace(tried, form=form))
     taken, claims = alone(
         *(function, form, signature, arrays.convert, arrays.back, dtypes),
         derivatives.vjp,
         derivatives.pullback,
         expendable=expendable,
     )
-    return _with_items_left_out(Tried(form, taken, False, claims, False))
+    return _with_remarks(Tried(form, taken, False, claims, False))
 
 
 def logits_dtypes(tried: bytes) -> tuple[str, ...]:
@@ -214,8 +215,11 @@ def _form_of(
     form = form_of(function, spec, arrays.convert, arrays.back, declared)
     if not form.is_loss:
         return form
-    loss = of_logits(called(function, form, layer=inspect.isclass(function)), form, arrays.convert)
-    options = options_of(signature_of(function), form)
+    layer, options = inspect.isclass(function), options_of(signature_of(function), form)
+    if form.name == "cross_entropy":
+        plain = _checked(called(function, form, layer=layer), check)
+        form = replace(form, images=images_of(plain, options, arrays.convert))
+    loss = of_logits(called(function, form, layer=layer), form, arrays.convert)
     return replace(form, items=items_of(_checked(loss, check), options, arrays.convert, arrays.back))
 
 
@@ -231,13 +235,14 @@ def _checked(function: Callable[..., Any], check: Callable[[], None]) -> Callabl
     return checked
 
 
-def _with_items_left_out(tried: Tried) -> Tried:
-    """The result of a trial with a reason why items after the loss are not judged, where there are any."""
-    if not tried.form.items:
-        return tried
-    why = f"it returned a tuple of {tried.form.items}, whose first item is judged as the loss"
-    claims = tried.capabilities
-    return replace(tried, capabilities=replace(claims, left_out=((FURTHER, why), *claims.left_out)))
+def _with_remarks(tried: Tried) -> Tried:
+    """The result of a trial with the reasons why items after the loss are not judged, and why logits are reshaped."""
+    form, claims = tried.form, tried.capabilities
+    remarks = [(RESHAPED, REASONS[form.images])] if form.images else []
+    if form.items:
+        why = f"it returned a tuple of {form.items}, whose first item is judged as the loss"
+        remarks.append((FURTHER, why))
+    return replace(tried, capabilities=replace(claims, left_out=(*remarks, *claims.left_out)))
 
 
 def _spread(plain: Callable[..., Any], arrays: Arrays) -> Callable[..., Any]:

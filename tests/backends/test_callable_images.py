@@ -1,0 +1,75 @@
+"""Callables that take spatial logits as images (N, C, H, W) only are given all spatial logits as such."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xent_backends import numpy_cross_entropy
+from xent_backends.callable_images import RESHAPED, as_images
+from xent_backends.numpy_backend import from_callable
+
+right = numpy_cross_entropy.cross_entropy
+SHAPES = [(2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 2, 1, 4), (2, 3, 0), (0, 3, 2)]
+
+
+def of_images(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    """Nothing but images."""
+    _, _, _, _ = logits.shape
+    return right(logits, target, reduction=reduction)
+
+
+def of_rows_and_images(logits: Any, target: Any, reduction: str = "mean") -> Any:
+    """Rows, and images."""
+    if logits.ndim not in (2, 4):
+        raise ValueError(logits.shape)
+    return right(logits, target, reduction=reduction)
+
+
+def problem(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Logits of a shape, and labels."""
+    logits = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    return logits, np.arange(logits.size // shape[1]).reshape(shape[0], *shape[2:]) % shape[1]
+
+
+@pytest.mark.parametrize("function", [of_images, of_rows_and_images])
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_loss_is_that_of_the_same_rows(function: Any, reduction: str, shape: tuple[int, ...]) -> None:
+    backend: Any = from_callable(function, spec="numpy:losses.f")
+    logits, target = problem(shape)
+    for labels in (target, np.full(shape, 0.25, np.float32)):
+        expected = right(logits, labels, reduction=reduction)
+        got = backend.cross_entropy(logits, labels, reduction=reduction)
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("function", "rows"), [(of_images, True), (of_rows_and_images, False)])
+def test_spatial_logits_are_claimed_and_the_reshaping_is_said(function: Any, *, rows: bool) -> None:
+    claims = from_callable(function, spec="numpy:losses.f").capabilities
+    reasons = dict(claims.left_out)
+    assert claims.spatial
+    assert not claims.unbatched
+    assert ("rows (N, C) and other spatial logits are reshaped" in reasons[RESHAPED]) == rows
+    assert RESHAPED not in dict(from_callable(right, spec="numpy:losses.f").capabilities.left_out)
+
+
+def test_a_target_of_a_wrong_shape_reaches_the_callable() -> None:
+    """As many labels in another shape must not pass for the right ones."""
+    seen = []
+    as_images(lambda *given: seen.append(given), np.zeros((2, 3, 4)), np.zeros((4, 2), np.int64), rows=True)
+    ((logits, target),) = seen
+    assert (logits.shape, target.shape) == ((2, 3, 4), (4, 2))
+
+
+def test_the_script_reshapes_too() -> None:
+    backend: Any = from_callable(of_images, spec=f"numpy:{__name__}.of_images")
+    parts = backend.reproducer()
+    names: dict[str, Any] = {}
+    exec("\n".join(["import numpy as np", parts.setup, parts.calls["cross_entropy"]]), names)
+    logits, target = problem((2, 3, 4))
+    got = names["cross_entropy"](logits, target, reduction="none")
+    np.testing.assert_allclose(got, right(logits, target, reduction="none"), rtol=1e-6)
