@@ -40,6 +40,16 @@ class ScriptCall(Protocol):
         """An expression for a result of the call by row: losses (rows,) or (), gradients (rows, C)."""
 
 
+#: Digits of numbers in messages: those of float32, and more where two numbers differ only there.
+DIGITS = (9, 12, 15, 17)
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers as text, with as many digits as show that they differ."""
+    shown = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in DIGITS]
+    return next((pair for pair in shown if pair[0] != pair[1]), shown[0])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """The result of one comparison.

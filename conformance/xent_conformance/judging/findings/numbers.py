@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import Format
-from xent_conformance.judging.findings.base import Finding, ScriptCall
+from xent_conformance.judging.findings.base import Finding, ScriptCall, told_apart
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array
 
@@ -53,7 +53,8 @@ class Compared(Finding):
     @property
     def message(self) -> str:
         """Which element, what it is, and what it should be."""
-        text = f"{self.quantity}{_place(self.index)} is {self.got:.9g}, expected {self.expected:.9g}"
+        got, expected = told_apart(self.got, self.expected)
+        text = f"{self.quantity}{_place(self.index)} is {got}, expected {expected}"
         if math.isfinite(self.bound) and math.isfinite(self.expected):
             text += f" within {self.bound:.3g}"
         return f"{text} ({self.note})" if self.note else text
@@ -214,8 +215,8 @@ class Disagreement(Finding):
     def message(self) -> str:
         """Both values."""
         within = f"; they may differ by {self.bound:.3g}" if self.bound else ""
-        place = _place(self.index)
-        return f"{self.quantity}{place} is {self.got:.9g}, but {self.expected:.9g} {self.otherwise}{within}"
+        got, expected = told_apart(self.got, self.expected)
+        return f"{self.quantity}{_place(self.index)} is {got}, but {expected} {self.otherwise}{within}"
 
     def details(self) -> dict[str, Any]:
         """Both values."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from xent_conformance.calling.calls import Invocation, Outcome, as_float64, differing
-from xent_conformance.judging.findings.base import Finding, ScriptCall
+from xent_conformance.judging.findings.base import Finding, ScriptCall, told_apart
 from xent_conformance.problem import F64Array
 
 #: How often a script repeats a call before it reports it as repeatable.
@@ -22,8 +22,10 @@ ROUNDS = 1000
 SHOWN = 6
 
 
-def _some(values: F64Array) -> str:
-    return ", ".join(f"{value:.9g}" for value in values[:SHOWN].tolist())
+def _some(values: F64Array, others: F64Array) -> str:
+    """Some numbers, with as many digits as tell them apart from the others, if there are as many."""
+    pairs = zip(values[:SHOWN].tolist(), (others if values.shape == others.shape else values).tolist(), strict=False)
+    return ", ".join(told_apart(value, other)[0] for value, other in pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Repeated(Finding):
         if one.shape == two.shape:
             other = one.view(np.int64) != two.view(np.int64)
             one, two = one[other], two[other]
-        return cls(quantity=name, calls=calls, got=_some(one), expected=_some(two))
+        return cls(quantity=name, calls=calls, got=_some(one, two), expected=_some(two, one))
 
     @property
     def signature(self) -> tuple[str, ...]:
