@@ -44,8 +44,12 @@ def check() -> None:
 
 
 def compiled_frames() -> int:
-    """The number of Python frames that torch has compiled in this process."""
-    return int(_counters().get("frames", {}).get("ok", 0))
+    """A number that grows with each Python frame that torch compiles in this process.
+
+    Frames are counted where graphs may be broken, and their graphs with ``fullgraph=True`` too.
+    """
+    counters = _counters()
+    return int(counters.get("frames", {}).get("ok", 0) + counters.get("stats", {}).get("unique_graphs", 0))
 
 
 def not_compiled(function: Any, before: int) -> str | None:

@@ -60,8 +60,9 @@ def default_limits():
     [
         ["loss = torch.compile(plain, backend=one_more)"],
         [LAZY + "return torch.compile(plain, backend=one_more)" + CALL],
+        ["loss = torch.compile(plain, backend=one_more, fullgraph=True)"],
     ],
-    ids=["compiled at import", "compiled in each call"],
+    ids=["compiled at import", "compiled in each call", "compiled as one graph"],
 )
 def test_a_compiled_callable_is_still_compiled_after_dozens_of_shapes_and_options(module, lines):
     backend, description = load(module(*lines), Narrowing(("float32",), gradient=False))
