@@ -17,7 +17,7 @@ from xent_conformance.calling.compilations import Compilations, NotCompiledError
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import rows_that_count, settled, share_of
+from xent_conformance.judging.programs import choices_of, rows_that_count, settled, share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
@@ -218,6 +218,7 @@ def test_what_a_program_is_for(policy, change, anew):
     programs = Compilations(9, **policy)
     calls = forward(problem), forward(problem.with_(**change))
     assert (programs.program_of(calls[0]) != programs.program_of(calls[1])) is anew
+    assert (choices_of(problem, programs) != choices_of(problem.with_(**change), programs)) is anew
 
 
 @pytest.mark.parametrize("seed", [0, 2])
@@ -252,6 +253,19 @@ def test_labels_of_many_dtypes_do_not_use_up_the_programs(policy, about_labels, 
     made = settled(problem, Compilations(9, **policy), claims, labels=not about_labels)
     assert made.target.dtype == used
     assert made.label_smoothing == (0.3 if policy else 0.5)
+
+
+def test_where_one_program_is_for_all_shapes_each_is_for_problems_of_several_shapes():
+    claims = Capabilities(label_smoothing=True, spatial=True, static_options=True, compile_seconds=1.0)
+    subject = Subject.of(replace(NumpyBackend(), capabilities=claims), "float32")
+    programs = Compilations(8, shapes=False)
+    judged = []
+    with programs.limited(4):
+        for trial in trials(replace(subject, compilations=programs), JOINT, Settings("default")):
+            programs.admit(forward(trial.problem))
+            judged.append(trial.problem)
+    assert programs.left == 4
+    assert len({p.logits.shape for p in judged}) > 2 * 4
 
 
 @pytest.mark.parametrize("divided", ["spatial", "unbatched"])

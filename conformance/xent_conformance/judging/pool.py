@@ -36,7 +36,7 @@ def choose(subject: Subject, requirements: Mapping[Source, int], settings: Setti
     telling: dict[Hashable, None] = {}
     for source in requirements:
         for drawn in problems_within(subject, source, settings):
-            key, counts = choices_of(drawn.problem), rows_that_count(drawn.problem)
+            key, counts = choices_of(drawn.problem, programs), rows_that_count(drawn.problem)
             if drawn.recipe is not None and not counts:
                 continue
             if counts:
@@ -72,8 +72,11 @@ def _first(keys: Sequence[Hashable]) -> Iterator[list[Hashable]]:
 
 
 def _rank(key: Hashable) -> int:
-    """The number of dimensions of the logits; for spatial ones 3 if there are several places, and otherwise 2."""
-    shape = _of(key)["logits"]
+    """The number of dimensions of the logits; for spatial ones 3 if there may be several places, and otherwise 2."""
+    choices = _of(key)
+    shape, rank = choices["logits"], int(choices["rank"])
+    if shape is None:  # one program is for all
+        return min(rank, MATRIX + 1)
     return MATRIX + (math.prod(shape[MATRIX:]) > 1) if len(shape) > MATRIX else len(shape)
 
 

@@ -61,7 +61,7 @@ def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int)
     every = list(drawn)
     groups: dict[Hashable, list[Drawn]] = {}
     for one in every:
-        groups.setdefault(choices_of(one.problem), []).append(one)
+        groups.setdefault(choices_of(one.problem, programs), []).append(one)
     new = [key for key in groups if key not in programs.chosen and key not in programs.pool]
     given: set[int] = set()
     pooled = [key for key in programs.pool if key in groups]
@@ -83,7 +83,7 @@ def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int)
     for one in every:
         if len(given) >= most:
             return
-        if one.example not in given and choices_of(one.problem) in programs.chosen:
+        if one.example not in given and choices_of(one.problem, programs) in programs.chosen:
             given.add(one.example)
             yield one
 
@@ -140,19 +140,27 @@ def _with_labels(problem: Problem, labels: AnyArray, mark: int) -> Problem:
     return problem.with_(target=target, ignore_index=mark)
 
 
-def choices_of(problem: Problem) -> tuple[tuple[str, Hashable], ...]:
-    """The properties of a problem that a compiled program may depend on."""
+def choices_of(problem: Problem, programs: Compilations) -> tuple[tuple[str, Hashable], ...]:
+    """The properties of a problem that a compiled program may depend on.
+
+    Where one program is for all shapes, values of an option or layouts, problems that differ in them alone are alike.
+    """
+    mark, amount, extras = problem.ignore_index, problem.label_smoothing, problem.extras
+    if not programs.values:
+        mark = None if mark is None else OUTSIDE
+        amount = SMOOTHING if 0 < amount < 1 else amount
+        extras = dict.fromkeys(extras, 1.0)
     return (
-        ("logits", problem.logits.shape),
+        ("logits", problem.logits.shape if programs.shapes else None),
         # Follows from the shape. Of new shapes, those come first whose rank was not combined with the other choices.
         ("rank", problem.logits.ndim),
-        ("target", (problem.target.dtype.name, problem.target.shape)),
-        ("layout", problem.logits.flags.c_contiguous),
+        ("target", (problem.target.dtype.name, problem.target.shape if programs.shapes else problem.target.ndim)),
+        ("layout", problem.logits.flags.c_contiguous or not programs.layouts),
         ("weight", problem.weight is not None),
-        ("ignore_index", problem.ignore_index),
+        ("ignore_index", mark),
         ("reduction", problem.reduction),
-        ("label_smoothing", problem.label_smoothing),
-        *problem.extras.items(),
+        ("label_smoothing", amount),
+        *extras.items(),
     )
 
 
