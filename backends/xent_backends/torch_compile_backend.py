@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 from xent_backends.missing import unavailable
@@ -40,8 +41,16 @@ CAPABILITIES = replace(
     static_options=True,
     # Measured on 2.13, of 22 programs of losses without gradients.
     compile_seconds=2.5,
-    left_out=(("second derivatives", '"torch.compile with aot_autograd does not currently support double backward"'),),
+    left_out=(
+        ("second derivatives", '"torch.compile with aot_autograd does not currently support double backward"'),
+        (
+            "calls in several threads at once",
+            "torch counts compiled graphs of all threads together (https://github.com/pytorch/pytorch/pull/185138)",
+        ),
+    ),
 )
+#: Held by the thread that calls a compiled function.
+ONE_AT_A_TIME = Lock()
 
 
 def compiled(function: torch_calls.Loss) -> torch_calls.Loss:
@@ -62,7 +71,8 @@ def only_compiled(function: torch_calls.Loss) -> torch_calls.Loss:
 
     def call(*arguments: Any, **options: Any) -> Tensor:
         torch_compiler.check()
-        return program(*arguments, **options)
+        with ONE_AT_A_TIME:
+            return program(*arguments, **options)
 
     return call
 
