@@ -71,6 +71,25 @@ def test_a_call_that_does_not_come_back_is_reduced_once_for_all_requirements(tmp
     assert len({line.failures[0].situation for line in lines}) == 1
 
 
+def test_a_call_made_between_those_of_a_problem_has_not_its_situation(tmp_path):
+    """It has logits of its own, and is shown. Options and sizes of the problem say nothing about it: where it crashes
+    by chance, they would seem to be needed.
+    """
+    count, path = tmp_path / "count", tmp_path / "hostile.py"
+    count.touch()
+    once = f"with open({str(count)!r}, 'a') as calls:\n    calls.write('.')\n    before = calls.tell()"
+    code = f"{once}\nif before < 7: os.abort()"
+    path.write_text(Fault("", "", code, when="logits.shape == (2, 3) and logits[0, 0] == 30").source(), "utf-8")
+    with Session.open(
+        Request((str(path),), profile="quick", only=("purity.no-state",), dtypes=("float32",))
+    ) as session:
+        (line,) = (line for group in session.groups() for line in session.judged(group))
+    assert line.status is Status.CRASH
+    failure = line.failures[0]
+    assert "float32 (2, 3) = [[30, -30, 0], " in failure.text
+    assert (failure.situation, "large logits" in failure.undecided) == ((), True)
+
+
 def test_a_backend_that_ends_its_process_in_all_but_its_first_calls_costs_few_processes(judged):
     line = judged("if logits.shape != (2, 3): os.abort()")["accuracy.loss"]
     assert line.status is Status.CRASH

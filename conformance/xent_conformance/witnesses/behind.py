@@ -204,18 +204,28 @@ def _needed(
     """The facts that a small problem needs to fail; unknown if that is expensive, or if more than the problem matters.
 
     Facts that all problems of this backend have are not undecided. For a stray read, the memory around the inputs
-    matters and not the problem.
+    matters and not the problem; for a call that did not return, that call and not the problem between whose calls it
+    was made.
     """
     everywhere = _of_all(subject)
     of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
     if of_more or not requirement.reducible:
         return Needs((), tuple(sorted(facts(witness.problem) - everywhere)))
-    shown = _Variants(requirement, subject, failing, witness, others, time)
-    with shown.hurried():
-        needed = needs(witness.problem, shown)
-        sizes = edges(witness.problem, needed.situation, shown)
+    needed, sizes = Needs((), ()), tuple[str, ...]()
+    if not _between(witness):
+        shown = _Variants(requirement, subject, failing, witness, others, time)
+        with shown.hurried():
+            needed = needs(witness.problem, shown)
+            sizes = edges(witness.problem, needed.situation, shown)
     undecided = (*needed.undecided, *elsewhere(witness.problem, witness.finding.calls))
     return replace(needed, undecided=tuple(fact for fact in undecided if fact not in everywhere), sizes=sizes)
+
+
+def _between(witness: Witness) -> bool:
+    """Whether a call that did not return is one of fixed logits of another shape, made between calls of the problem."""
+    made = [call.inputs.get("logits") for call in witness.finding.calls]
+    shapes = {logits.shape for logits in made if logits is not None}
+    return isinstance(witness.finding, Lost) and bool(shapes) and witness.problem.logits.shape not in shapes
 
 
 class _Variants:
