@@ -27,7 +27,10 @@ from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.problem_data import to_data
 from xent_conformance.records import causes as recorded
+from xent_conformance.records.lines import ProblemLine
+from xent_conformance.records.plain import from_data
 from xent_conformance.records.status import Level, Status
 from xent_conformance.requirements.registry import Requirement, grouped, load
 from xent_conformance.strategies.sources import Source
@@ -142,7 +145,7 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         situation=(*cause.needs.situation, *cause.needs.sizes),
         undecided=cause.needs.undecided,
         right=cause.right,
-        problem=SimpleNamespace(logits=SimpleNamespace(shape=problem.logits.shape)),
+        problem=from_data(to_data(problem), ProblemLine),
     )
     before = cause.witness.before
     shows = _shows(requirement, alone, [problem], finding, before)

@@ -139,7 +139,8 @@ def test_reducing_a_crash_uses_up_so_many_workers(hostile, monkeypatch):
     assert line.failures[0].message == "cross_entropy died of SIGABRT"
     # For each cause: one or two for the crashes that judging has met, and those that reducing and variants may use up.
     assert 5 <= restarts <= len(line.failures) * (5 + 2 + behind.RESTARTS[CRASH])
-    assert said == len(line.failures) * ["my-backend float32 accuracy.loss: reducing the failing problem"]
+    judging = "my-backend float32 accuracy.loss"
+    assert said == [judging, *len(line.failures) * [f"{judging}: reducing the failing problem"]]
 
 
 def test_reducing_a_crash_has_its_time_after_which_the_smallest_so_far_stands(hostile, monkeypatch):

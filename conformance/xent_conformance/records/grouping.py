@@ -84,7 +84,7 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
         backend = instance.verdict.backend
         # A number of few bits may be one of float32 by chance; it is one if this backend computes others in float32.
         # Inputs that float32 cannot represent then give any number.
-        joins = (instance.may_be_float32 or instance.is_beyond_float32) and backend in in_float32
+        joins = backend in in_float32 and (instance.may_be_float32 or instance.is_beyond_float32)
         signature = (backend, AS_FLOAT32) if joins else instance.signature
         # Where earlier calls change results, what comes and goes is their consequence: an exception, or a result that
         # once changed with the memory around the inputs.
