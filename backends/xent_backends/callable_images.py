@@ -9,7 +9,6 @@ from typing import Any, Literal
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_batches import FLAT, SPATIAL, AnyArray, Shapes, problem_of
 from xent_backends.callable_signature import Signature
-from xent_backends.validation import REDUCTIONS
 
 #: Whether a callable takes images: beside rows (N, C), or nothing else; "" if it takes other spatial logits or none.
 Images = Literal["", "beside rows", "only"]
@@ -53,9 +52,8 @@ def images_of(call: Callable[..., Any], signature: Signature, convert: Callable[
         arrays = map(convert, problem_of(dtype, shapes))
         return attempted(lambda: call(*arrays, **signature.accepted(way)))[0] is not None
 
-    ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in signature.options))
     axis, image = SPATIAL
-    for dtype, way in product(("float32", "float64"), ways):
+    for dtype, way in product(("float32", "float64"), signature.ways):
         if takes(image, dtype, way):
             if takes(axis, dtype, way):
                 return ""

@@ -12,7 +12,7 @@ import numpy as np
 from xent_backends.callable_attempt import attempted
 from xent_backends.callable_batches import FLAT, AnyArray, Problem, logits_of, problem_of
 from xent_backends.callable_signature import Signature
-from xent_backends.validation import FLOATING, REDUCTIONS
+from xent_backends.validation import FLOATING
 
 #: The name of the items after the loss in ``Capabilities.left_out``.
 FURTHER = "items after the loss"
@@ -44,8 +44,7 @@ def items_of(
         >>> items_of(loss_and_gradient, signature_of(loss_and_gradient), np.asarray, np.asarray)
         2
     """
-    ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in signature.options))
-    for way, (logits, target) in product(ways, _batches()):
+    for way, (logits, target) in product(signature.ways, _batches()):
 
         def result(times: int, way: Any = way, logits: AnyArray = logits, target: AnyArray = target) -> Any:
             arrays = (convert(np.concatenate([array] * times)) for array in (logits, target))

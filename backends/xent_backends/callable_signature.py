@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xent_backends.validation import DEFAULT_IGNORE_INDEX
+from xent_backends.validation import DEFAULT_IGNORE_INDEX, REDUCTIONS
 
 OPTIONS = ("weight", "ignore_index", "reduction", "label_smoothing")
 #: The names of each option of language models in libraries; the first one is the suite's.
@@ -47,6 +47,11 @@ class Signature:
     unnamed: frozenset[str] = frozenset()
     only_reduction: str = "mean"
     renamed: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def ways(self) -> tuple[dict[str, Any], ...]:
+        """The options of first calls: none, and each reduction if that is an option."""
+        return ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in self.options))
 
     def without(self, *options: str) -> Signature:
         """The signature without some of the options."""

@@ -116,9 +116,7 @@ class Trial(Calls):
 
     def distributions_only(self) -> str | None:
         """Why class indices are rejected, if the callable returns a loss for target probabilities; None otherwise."""
-        options = self.signature.options
-        ways = ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in options))
-        for way in ways:
+        for way in self.signature.ways:
             refused = self.refusal([problem_of(d) for d in FLOATING], way)
             if refused is None:
                 return None
