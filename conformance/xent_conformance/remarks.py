@@ -13,7 +13,7 @@ def remarks(session: Session) -> list[str]:
 
 def _compiling(session: Session) -> list[str]:
     """Which backends compile, for what, and how many compilations the run makes, a line each."""
-    return [f"{line.name}: {line.compiling}" for line in session.header().backends if line.compiling]
+    return [f"{line.name}: {line.compiling}" for line in session.backend_lines() if line.compiling]
 
 
 def _not_claimed(session: Session) -> list[str]:

@@ -23,7 +23,7 @@ from xent_conformance.judging.profiles import OPT_IN, Settings
 from xent_conformance.judging.subject import STRIDES, Subject
 from xent_conformance.loading.imported import Imported
 from xent_conformance.opening import OpenBackends, Opened
-from xent_conformance.records.lines import Header, VerdictLine
+from xent_conformance.records.lines import BackendLine, Header, VerdictLine
 from xent_conformance.records.record import Record
 from xent_conformance.records.writer import begun
 from xent_conformance.request import Request
@@ -212,12 +212,15 @@ class Session(OpenBackends):
         with _quiet():
             return answered([*earlier, *lines], self.opened)
 
+    def backend_lines(self) -> list[BackendLine]:
+        """The entries of the open backends in the header of the record."""
+        descriptions = [one.description for one in self.opened]
+        return [described(d, self.settings.compilations(d.capabilities)) for d in descriptions]
+
     def header(self) -> Header:
         """The header of the record."""
         request = self.request
-        backends = [
-            described(one.description, self.settings.compilations(one.description.capabilities)) for one in self.opened
-        ]
+        backends = self.backend_lines()
         backends += [not_judged(spec, reason) for spec, reason in self.unavailable.items()]
         backends += [not_judged(spec, reason, broken=True) for spec, reason in self.broken.items()]
         return header(
