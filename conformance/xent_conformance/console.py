@@ -19,7 +19,7 @@ class Console:
         """Start at 0 of ``total``."""
         self._progress, self._total, self._count = progress, total, 0
         self._seen: set[object] = set()
-        self._failed, self._doing = False, ""
+        self._failed = False
         progress.update("", 0, total)
 
     def show(self, line: VerdictLine) -> None:
@@ -37,7 +37,7 @@ class Console:
         for its_status, text in texts if status in NAMED else ():
             first, *problem = text.splitlines() or [""]
             self._say(its_status, place, first, *(f"    {part}" for part in ["; ".join(problem)] if part))
-        self._progress.update(self._doing, self._count, self._total)
+        self._progress.count(self._count, self._total)
 
     def announce(self, failure: FirstFailure) -> None:
         """Say the first failure before there is a verdict; later ones only as verdicts."""
@@ -53,7 +53,6 @@ class Console:
 
     def notice(self, doing: str) -> None:
         """Show which long-running step is being carried out."""
-        self._doing = doing
         self._progress.update(doing, self._count, self._total)
 
 

@@ -48,7 +48,12 @@ class Progress:
 
     def update(self, doing: str, done: int = 0, total: int = 0) -> None:
         """Set the current step and the number of steps done; a total of 0 means that it is unknown."""
-        self._doing, self._done, self._total = doing, done, total
+        self._doing = doing
+        self.count(done, total)
+
+    def count(self, done: int, total: int) -> None:
+        """Set the number of steps done, while the current step goes on."""
+        self._done, self._total = done, total
         if self._live:
             self._paint()
 
