@@ -28,7 +28,7 @@ def triples(recipes):
     seen = Combinations()
     for recipe in recipes:
         seen.take([aspects(recipe)])
-    return int(seen.met.sum())
+    return seen.triples()
 
 
 def test_the_best_of_some_candidates_meets_more_combinations(monkeypatch):
@@ -42,7 +42,15 @@ def test_a_combination_counts_once():
     assert seen.take([("a", "x", "on", "none")]) == 0
     assert seen.take([("a", "x", "on", "none"), ("a", "x", "off", "none")]) == 1
     assert seen.take([("b", "y", "on", "sum"), ("a", "x", "off", "none")], [0.0, 1.0]) == 0
-    assert seen.met.sum() == 4 + 3 + 4
+    assert seen.triples() == 4 + 3 + 4
+
+
+def test_a_new_pair_is_worth_more_than_a_new_triple():
+    seen = Combinations()
+    for row in ("axp", "ayp", "byp", "bxq"):
+        seen.take([row])
+    # All pairs of "bxp" have occurred, and "aq" has not.
+    assert seen.take(["bxp", "axq"]) == 1
 
 
 def test_a_stream_has_exactly_as_many_recipes_as_are_asked_for():

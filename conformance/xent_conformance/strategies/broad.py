@@ -15,9 +15,13 @@ FORMS = Stream(
     "forms",
     only={
         **MORE,
-        "shape": {**ANY_SIZE, "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4},
+        "shape": {
+            **ANY_SIZE,
+            "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4,
+            "thousands of classes": [Sizes((8200, 12000), (2, 4)), ((2, 2), 8195), ((2, 3), 8200)],
+        },
         "cotangent": {**MORE["cotangent"], **ROOMY},
-        "labels": {**MORE["labels"], "signed bytes": [f"int8{OR_WIDE}"]},
+        "labels": {**MORE["labels"], "bytes": [f"int8{OR_WIDE}", f"uint8{OR_WIDE}"]},
         **{
             operand: {"of the logits": [None], "others": [*FLOATING]}
             for operand in ("weight_dtype", "probability_dtype")

@@ -84,10 +84,12 @@ class _Missing:
 
 #: Levels of one factor that ``Combinations`` can tell apart.
 MOST_LEVELS = 10
+#: The worth of two levels that occur together for the first time, where that of three is one.
+WORTH_OF_A_PAIR = 10
 
 
 class Combinations:
-    """Which levels of any three factors have occurred together, for factors whose levels show only as they occur.
+    """Which levels of any two and three factors have occurred together, if levels are known only as they occur.
 
     >>> seen = Combinations()
     >>> rows = [("a", "x", "on"), ("a", "y", "on")]
@@ -98,22 +100,49 @@ class Combinations:
     """
 
     def __init__(self) -> None:
-        """Nothing has occurred; ``met`` has a flag for each combination, once there is a row."""
+        """Nothing has occurred."""
         self._numbers: list[dict[Hashable, int]] = []
-        self.met = np.zeros(0, dtype=bool)
+        self._pairs = _Met(2)
+        self._threes = _Met(STRENGTH)
 
     def take(self, rows: Sequence[Sequence[Hashable]], worth: Sequence[float] | None = None) -> int:
-        """The index of the row with most combinations that have not occurred, times its worth; they have now."""
-        if not self._numbers:
-            self._numbers = [{} for _ in rows[0]]
-            self._threes = np.array(list(combinations(range(len(rows[0])), min(STRENGTH, len(rows[0])))))
-            self._steps = MOST_LEVELS ** np.arange(self._threes.shape[1])
-            size = int(MOST_LEVELS ** self._threes.shape[1])
-            self._starts = np.arange(len(self._threes)) * size
-            self.met = np.zeros(len(self._threes) * size, dtype=bool)
-        numbered = [[n.setdefault(v, len(n)) for n, v in zip(self._numbers, row, strict=True)] for row in rows]
-        places = np.array(numbered)[:, self._threes] @ self._steps + self._starts
-        counts = (~self.met[places]).sum(axis=1)
+        """The index of the row with most combinations that have not occurred, times its worth; they have now.
+
+        A new pair counts as several combinations of three, so that rare levels meet each other one early.
+        """
+        self._numbers = self._numbers or [{} for _ in rows[0]]
+        numbered = np.array(
+            [[n.setdefault(v, len(n)) for n, v in zip(self._numbers, row, strict=True)] for row in rows]
+        )
+        counts = self._threes.new(numbered) + WORTH_OF_A_PAIR * self._pairs.new(numbered)
         best = int(np.argmax(counts if worth is None else counts * worth))
-        self.met[places[best]] = True
+        self._threes.add(numbered[best])
+        self._pairs.add(numbered[best])
         return best
+
+    def triples(self) -> int:
+        """The number of combinations of three levels that have occurred."""
+        return int(self._threes.flags.sum())
+
+
+class _Met:
+    """Which levels of any ``size`` factors have occurred together: a flag for each."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.flags = np.zeros((0, 0), dtype=bool)
+
+    def new(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The number of combinations in each row, of level numbers, that have not occurred."""
+        if not self.flags.size:
+            self._chosen = np.array(list(combinations(range(rows.shape[1]), self._size)))
+            self.flags = np.zeros((len(self._chosen), MOST_LEVELS**self._size), dtype=bool)
+        return np.asarray((~self.flags[self._places(rows)]).sum(axis=1))
+
+    def add(self, row: npt.NDArray[np.int64]) -> None:
+        """The combinations of a row have occurred now."""
+        self.flags[self._places(row)] = True
+
+    def _places(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        numbers = rows[..., self._chosen] @ MOST_LEVELS ** np.arange(self._size)
+        return np.broadcast_to(np.arange(len(self._chosen)), numbers.shape), numbers

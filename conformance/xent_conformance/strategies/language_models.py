@@ -15,7 +15,11 @@ LINEAR = Stream(
     only={
         "shape": {
             **{level: SHAPES[level] for level in ("small", "block edge", "many rows")},
-            "many classes": [*[Sizes((514, 16384), (2, 4))] * 5, Sizes((4098, 6000), (9, 16), most=2**16)],
+            "many classes": [
+                *[Sizes((514, 16384), (2, 4))] * 4,
+                Sizes((8200, 16384), (2, 4)),
+                Sizes((4098, 6000), (9, 16), most=2**16),
+            ],
             "thousands of rows": [Sizes((2, 6), (255, 8192))] * 3 + [Sizes((1, 4), (8193, 16384))],
             "both": [Sizes((33, 1100), (33, 1024), most=2**15)],
         },

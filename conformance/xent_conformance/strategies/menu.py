@@ -100,7 +100,7 @@ MORE: dict[str, dict[str, list[Any]]] = {
             *("strided, large", "reversed, small", "same, small"),
         ],
     },
-    # Bytes have a stream of their own: a library that takes them in some calls only would fail all requirements.
+    # Bytes are in few streams: a library that takes them in some calls only would fail all requirements.
     "labels": {"64 bits": ["int64"], "fewer": [f"int32{OR_WIDE}", f"int16{OR_WIDE}"]},
 }
 #: Dtypes of class weights and probability targets; where it is that of the logits, another one is taken.

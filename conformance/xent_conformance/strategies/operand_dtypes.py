@@ -85,9 +85,11 @@ MIXED_DTYPES = Stream(
         "shape": {
             **ANY_SIZE,
             "thousands of rows": [
-                *(Sizes((1, 8), (1025, 16384), axes=axes) for axes in (1, 2)),
-                *(Sizes((1, 6), (8193, 16384), axes=axes) for axes in (1, 3)),
+                Sizes((1, 8), (1025, 8192)),
+                *(Sizes((1, 6), (8193, 16384), axes=axes) for axes in (1, 2, 3)),
+                *[Sizes((9, 12), (1025, 9000), most=2**17)] * 2,
             ],
+            "thousands of classes": [Sizes((8200, 12000), (2, 6)), ((2, 2), 8195)],
         },
         "labels": {**MORE["labels"], "bytes": [f"int8{OR_WIDE}", f"uint8{OR_WIDE}"]},
         # Those without an effect are in levels with others, which are preferred.

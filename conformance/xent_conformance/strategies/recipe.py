@@ -197,7 +197,11 @@ class Recipe:
         others = [name for name in claimed if name != dtype]
         if wanted is None or not others:
             return dtype
-        return wanted if wanted in others else others[self.seed % len(others)]
+        if wanted in others:
+            return wanted
+        # The other format of 16 bits is an operand beside logits of 16 bits only, and would else be rare.
+        halves = [name for name in others if {name, dtype} == {"float16", "bfloat16"}]
+        return halves[0] if halves and wanted == dtype else others[self.seed % len(others)]
 
     def _exact(self, values: F64Array, own: str, dtype: str, capabilities: Capabilities) -> F64Array:
         """Values that both the dtype of an operand and the arithmetic of the call represent exactly.
