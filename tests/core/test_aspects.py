@@ -1,4 +1,4 @@
-"""Recipes chosen for what they add: aspects of every choice, and combinations of three of them."""
+"""Recipes chosen for what they add: aspects of every choice, and combinations of two and three of them."""
 
 from dataclasses import replace
 

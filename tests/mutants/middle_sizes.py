@@ -8,7 +8,6 @@ import numpy as np
 from mutants.catalogue import mutant
 from mutants.numpy_twin import NumpyTwin
 
-LOSS = ("accuracy.any-size",)
 LOGITS = ("gradients.any-size",)
 
 

@@ -1,9 +1,9 @@
 """Streams: endless sequences of recipes, one for each group of requirements about the same calls.
 
 The rows of a covering array come first, then recipes that fill what is left of it, then random draws by Hypothesis. Of
-the first two each is the best of a few candidates: the one with most combinations of three aspects that none before it
-has. Each stream has its own seed, derived from the run's: different streams, and runs with different seeds, have
-different problems; all backends that do not compile for each shape have the same ones.
+the first two each is the best of a few candidates: the one with most combinations of two and three aspects that none
+before it has. Each stream has its own seed, derived from the run's: different streams, and runs with different seeds,
+have different problems; all backends that do not compile for each shape have the same ones.
 """
 
 from __future__ import annotations
