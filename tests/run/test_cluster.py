@@ -71,7 +71,7 @@ def test_where_no_scheduler_answers_it_is_said_in_a_line(monkeypatch):
 
 
 def test_a_kill_matrix_is_the_same(cluster):
-    plan = kill_tasks.Plan(str(TESTS / "mutants"), "quick", ("mean-over-all-rows",))
+    plan = kill_tasks.Plan(str(TESTS / "mutants"), "quick", ("probability-floored",))
     todo = [
         task for task in kill_tasks.tasks("quick", range(1)) if task.source in ("relations", "zero weights", "weighted")
     ]
