@@ -145,6 +145,16 @@ def test_as_many_rows_as_classes_may_be_what_it_takes():
     assert "as many rows as classes" in needs(problem, fails_with("as many rows as classes")).situation
 
 
+ALONE = Problem(np.array([[0, 1, 3]], np.float32), np.array([1]), reduction="none", cotangent=np.ones(1, np.float32))
+
+
+@pytest.mark.parametrize("alone", [ALONE, ALONE.with_(logits=ALONE.logits[..., None], target=ALONE.target[..., None])])
+def test_a_batch_of_one_row_may_be_what_it_takes(alone):
+    alone = alone.with_(cotangent=np.ones(alone.row_shape, np.float32))
+    assert "one row" in needs(alone, fails_with("one row")).situation
+    assert "one row" not in needs(alone, fails_with("labels")).situation
+
+
 BINARY = Problem(
     np.array([[0, 1, 9], [2, -1, 9]], np.float32)[:, :2],
     np.array([1, 0]),

@@ -137,6 +137,8 @@ def _shape(problem: Problem) -> Iterator[str]:
         yield "as many rows as classes"
     if rows > 1:
         yield "several rows"
+    elif rows and axes > 1:
+        yield "one row"
     yield from (f"more than {limit} classes" for limit in CLASSES if classes > limit)
     yield from (f"more than {limit} rows" for limit in ROWS if rows > limit)
     if problem.logits.size > LOGITS:

@@ -204,6 +204,10 @@ def _not_square(problem: Problem) -> Iterator[Problem | None]:
         yield keep_rows(problem, np.append(np.arange(problem.rows), 0))
 
 
+def _second_row(problem: Problem) -> Iterator[Problem | None]:
+    yield _twice(problem)
+
+
 def _few_rows(count: int) -> Variants:
     def make(problem: Problem) -> Iterator[Problem | None]:
         if problem.logits.ndim > MATRIX:
@@ -271,6 +275,7 @@ WITHOUT: dict[str, Variants] = {
     "two classes": _third_class,
     "as many rows as classes": _not_square,
     "several rows": _few_rows(1),
+    "one row": _second_row,
     **{f"more than {limit} rows": _few_rows(limit) for limit in ROWS},
     **{f"more than {limit} classes": _few_classes(limit) for limit in CLASSES},
     f"more than {LOGITS} logits": _few_logits,

@@ -97,6 +97,7 @@ FACTS = {
     "two classes": Fact("two classes", FAINT),
     "as many rows as classes": Fact("as many rows as classes", FAINT, ("several rows",)),
     "several rows": Fact("more than one row", FAINT),
+    "one row": Fact("a batch of one row", FAINT),
     "more than 100 rows": Fact("more than 100 rows", FINE, ("several rows",)),
     "more than 10000 rows": Fact("more than 10,000 rows", implies=("more than 100 rows", "several rows")),
     "more than 4 classes": Fact("more than 4 classes", FAINT),
