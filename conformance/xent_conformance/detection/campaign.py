@@ -44,9 +44,9 @@ class Entrant:
     version: str | None = None
 
     def excused(self, quantity: str, problem: Problem, dtype: str) -> bool:
-        """Whether a known deviation covers a quantity of a problem, or may: whether it does is not tried here."""
+        """Whether a known deviation covers a quantity of a problem."""
         return any(
-            (d.concerns(name, dtype, self.version) or d.may_concern(name, dtype, self.version)) and d.excuses(problem)
+            d.concerns(name, dtype, self.version) and d.excuses(problem)
             for name in REQUIREMENTS[quantity]
             for d in self.known
         )
