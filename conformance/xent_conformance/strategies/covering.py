@@ -102,47 +102,32 @@ class Combinations:
     def __init__(self) -> None:
         """Nothing has occurred."""
         self._numbers: list[dict[Hashable, int]] = []
-        self._pairs = _Met(2)
-        self._threes = _Met(STRENGTH)
+        self._met = np.zeros((0, 0), dtype=bool)
 
     def take(self, rows: Sequence[Sequence[Hashable]], worth: Sequence[float] | None = None) -> int:
         """The index of the row with most combinations that have not occurred, times its worth; they have now.
 
         A new pair counts as several combinations of three, so that rare levels meet each other one early.
         """
-        self._numbers = self._numbers or [{} for _ in rows[0]]
-        numbered = np.array(
-            [[n.setdefault(v, len(n)) for n, v in zip(self._numbers, row, strict=True)] for row in rows]
-        )
-        counts = self._threes.new(numbered) + WORTH_OF_A_PAIR * self._pairs.new(numbered)
+        if not self._numbers:
+            self._start(len(rows[0]))
+        numbered = [[n.setdefault(v, len(n)) for n, v in zip(self._numbers, row, strict=True)] for row in rows]
+        levels = np.array(numbered)[:, self._factors] @ MOST_LEVELS ** np.arange(STRENGTH)
+        counts = ~self._met[self._places, levels] @ self._worth
         best = int(np.argmax(counts if worth is None else counts * worth))
-        self._threes.add(numbered[best])
-        self._pairs.add(numbered[best])
+        self._met[self._places, levels[best]] = True
         return best
 
     def triples(self) -> int:
         """The number of combinations of three levels that have occurred."""
-        return int(self._threes.flags.sum())
+        return int(self._met[self._worth == 1].sum())
 
-
-class _Met:
-    """Which levels of any ``size`` factors have occurred together: a flag for each."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.flags = np.zeros((0, 0), dtype=bool)
-
-    def new(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The number of combinations in each row, of level numbers, that have not occurred."""
-        if not self.flags.size:
-            self._chosen = np.array(list(combinations(range(rows.shape[1]), self._size)))
-            self.flags = np.zeros((len(self._chosen), MOST_LEVELS**self._size), dtype=bool)
-        return np.asarray((~self.flags[self._places(rows)]).sum(axis=1))
-
-    def add(self, row: npt.NDArray[np.int64]) -> None:
-        """The combinations of a row have occurred now."""
-        self.flags[self._places(row)] = True
-
-    def _places(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        numbers = rows[..., self._chosen] @ MOST_LEVELS ** np.arange(self._size)
-        return np.broadcast_to(np.arange(len(self._chosen)), numbers.shape), numbers
+    def _start(self, factors: int) -> None:
+        """A flag for each combination, one row for each choice of factors: three, or a pair, as (i, j, j)."""
+        threes = list(combinations(range(factors), STRENGTH))
+        pairs = [(i, j, j) for i, j in combinations(range(factors), 2)]
+        self._numbers = [{} for _ in range(factors)]
+        self._factors = np.array([*threes, *pairs])
+        self._worth = np.repeat((1, WORTH_OF_A_PAIR), (len(threes), len(pairs)))
+        self._places = np.arange(len(self._factors))
+        self._met = np.zeros((len(self._factors), MOST_LEVELS**STRENGTH), dtype=bool)
