@@ -17,7 +17,7 @@ def _three_quarters(lanes):
     return power * 3 // 4 if power >= 256 and power * 3 // 4 <= lanes < power * 7 // 8 else None
 
 
-@mutant(killed_by=LOGITS)
+@mutant(killed_by=("accuracy.loss", *LOGITS))
 class PartialVectorOfLongRows(NumpyTwin):
     """Past 129 classes a tail of three to six lanes is loaded as a vector of two, and the last lane is not summed."""
 
