@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 #: Formats the oracle and the bounds cover, from narrow to wide.
 FLOATING = ("float16", "bfloat16", "float32", "float64")
+#: Those of 16 bits, of which neither holds the numbers of the other.
+HALVES = FLOATING[:2]
 INTEGER = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import FLOATING, INTEGER, name_of
+from xent_conformance.formats import FLOATING, HALVES, INTEGER, name_of
 from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.strategies.aspects import CLASSES, ROWS, band
 
@@ -99,7 +99,7 @@ def relative(operand: str, logits: str) -> str:
     """
     if operand == logits:
         return "same"
-    if {operand, logits} == {"float16", "bfloat16"}:
+    if {operand, logits} == {*HALVES}:
         return "other half"
     return "wider" if FLOATING.index(operand) > FLOATING.index(logits) else "narrower"
 

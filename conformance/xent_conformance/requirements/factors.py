@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xent_conformance.calling.calls import Factors
-from xent_conformance.formats import Format, format_named
+from xent_conformance.formats import HALVES, Format, format_named
 from xent_conformance.judging.subject import Need
 from xent_conformance.problem import F64Array, Problem, array_of
 
@@ -27,9 +27,7 @@ FEATURES = (15, 16, 17, 31, 33, 48, 63, 64, 65, 96, 127, 128, 129, 200, 255, 256
 LEAST, MOST = 64, 1 << 18
 #: Of the features between a row's own and the shared ones, one in so many is not zero.
 SPARSE = 8
-#: Dtypes that products are added in float32 for.
-NARROW = ("float16", "bfloat16")
-HALF = Need("a half format", lambda s: s.dtype in NARROW)
+HALF = Need("a half format", lambda s: s.dtype in HALVES)
 #: Scales of a class's own feature.
 SCALES = (1.0, -1.0, 0.5, 2.0)
 
@@ -108,7 +106,7 @@ def rounding_factors(problem: Problem) -> tuple[Factors, Problem, Problem] | Non
     0 or 1 above a multiple of 4: to the nearest number it is rounded down. None for other logits and for wider dtypes.
     """
     logits = problem.logits.astype(np.float64)
-    if problem.dtype not in NARROW or logits.ndim != 2:  # noqa: PLR2004 - (N, C)
+    if problem.dtype not in HALVES or logits.ndim != 2:  # noqa: PLR2004 - (N, C)
         return None
     if not np.isin(logits, [base + step for base in range(0, int(LARGEST), 4) for step in (0, 1)]).all():
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xent_conformance.calling.calls import backward, forward
-from xent_conformance.formats import FLOATING
+from xent_conformance.formats import FLOATING, HALVES
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, Need, Subject
 from xent_conformance.judging.trial import Trial
@@ -26,7 +26,7 @@ MIXED = Need("class weights or probability targets in another dtype than the log
 
 def promoted(one: str, other: str) -> str:
     """The dtype that holds the numbers of both: the wider one, or float32 for the two half formats."""
-    if {one, other} == {"float16", "bfloat16"}:
+    if {one, other} == {*HALVES}:
         return "float32"
     return max(one, other, key=FLOATING.index)
 

@@ -18,6 +18,7 @@ FORMS = Stream(
         "shape": {
             **ANY_SIZE,
             "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4,
+            # Labels of 4096 and more, often enough to meet the levels of every other factor.
             "thousands of classes": [Sizes((8200, 12000), (2, 4)), ((2, 2), 8195), ((2, 3), 8200)],
         },
         "cotangent": {**MORE["cotangent"], **ROOMY},

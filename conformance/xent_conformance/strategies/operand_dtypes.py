@@ -89,6 +89,7 @@ MIXED_DTYPES = Stream(
                 *(Sizes((1, 6), (8193, 16384), axes=axes) for axes in (1, 2, 3)),
                 *[Sizes((9, 12), (1025, 9000), most=2**17)] * 2,
             ],
+            # Labels of 4096 and more, often enough to meet the levels of every other factor.
             "thousands of classes": [Sizes((8200, 12000), (2, 6)), ((2, 2), 8195)],
         },
         "labels": {**MORE["labels"], "bytes": [f"int8{OR_WIDE}", f"uint8{OR_WIDE}"]},

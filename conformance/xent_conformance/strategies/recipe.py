@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import FLOATING, dtype_of, format_named, rounded
+from xent_conformance.formats import FLOATING, HALVES, dtype_of, format_named, rounded
 from xent_conformance.interface import Capabilities
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
 from xent_conformance.strategies.cotangents import cotangent_of
@@ -199,8 +199,8 @@ class Recipe:
             return dtype
         if wanted in others:
             return wanted
-        # The other format of 16 bits is an operand beside logits of 16 bits only, and would else be rare.
-        halves = [name for name in others if {name, dtype} == {"float16", "bfloat16"}]
+        # The other half format is an operand beside logits of a half format only, and would else be rare.
+        halves = [name for name in others if {name, dtype} == {*HALVES}]
         return halves[0] if halves and wanted == dtype else others[self.seed % len(others)]
 
     def _exact(self, values: F64Array, own: str, dtype: str, capabilities: Capabilities) -> F64Array:
