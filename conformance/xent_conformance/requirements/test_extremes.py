@@ -24,7 +24,7 @@ from xent_conformance.requirements.checks import (
     loss_finding,
 )
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction
+from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, weighted_by
 from xent_conformance.strategies.situations import EXTREME, SPOILED
 
 
@@ -47,11 +47,28 @@ def test_loss_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     yield loss_finding(trial)
 
 
+def _and_with_a_weight_of_zero_far_away(problem: Problem) -> Iterable[Problem]:
+    """The problem, and one where the class of a row has weight zero and is as far from the largest as possible.
+
+    Few of the drawn weights of zero belong to a class at such a distance.
+    """
+    yield problem
+    counted = np.flatnonzero(~problem.ignored())
+    if problem.weight is None or problem.has_probabilities or problem.classes < 2 or not counted.size:  # noqa: PLR2004
+        return
+    row, logits, weight = counted[0], problem.logits_by_row(), problem.class_weights()
+    label = problem.labels()[row]
+    logits[row, label], logits[row, label - 1] = -problem.format.max_finite, problem.format.max_finite
+    weight[label] = 0.0
+    yield weighted_by(problem, weight).with_(logits=_shaped(problem, logits))
+
+
 @requirement(
     "extremes.zero-share",
     "a class without a share counts for nothing, however far away",
     level=Level.SHOULD,
     source=EXTREME,
+    derive=_and_with_a_weight_of_zero_far_away,
     needs=[Need("a weight, smoothing or probability of zero", _may_be_zero)],
 )
 def test_a_class_without_a_share_counts_for_nothing(trial: Trial) -> Iterator[Finding]:
