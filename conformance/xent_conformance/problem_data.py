@@ -56,8 +56,8 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
     class indices, int64 unless ``target_dtype`` names another dtype; targets of floats are probabilities, which have
     the dtype of the logits unless it does, and so has the weight unless ``weight_dtype`` does. A large array of one
     value, or of equal rows, is written ``{ shape = [1, 65520], value = 0.0 }``, rows of logits that share memory
-    ``{ shape = [2, 2], value = [1.0, 0.0], strides = [0, 1] }``. Raises ValueError or TypeError for data that does not
-    describe a problem.
+    ``{ shape = [2, 2], value = [1.0, 0.0], strides = [0, 1] }``; with ``except = [[0, 97, 200.0]]`` the element
+    [0, 97] is 200. Raises ValueError or TypeError for data that does not describe a problem.
     """
     known = {"logits", "target", "weight", "cotangent", "ignore_index", "reduction", "label_smoothing"}
     known |= {"logits_dtype", "target_dtype", "weight_dtype", *EXTRAS}
@@ -99,13 +99,29 @@ def from_literals(data: Mapping[str, Any], dtype: str, sentinel: int | None) -> 
 def _literal_array(value: Any) -> AnyArray:
     """An array of numbers from nested lists, or from a shape and one value, or one row of values."""
     if isinstance(value, Mapping):
-        if set(value) - {"strides"} != {"shape", "value"}:
-            raise ValueError(f"expected {{ shape, value }} and perhaps strides, not {sorted(value)}")
-        value = np.full(_literal_shape(value["shape"]), value["value"])
+        if set(value) - {"strides", "except"} != {"shape", "value"}:
+            raise ValueError(f"expected {{ shape, value }} and perhaps strides or except, not {sorted(value)}")
+        made = np.full(_literal_shape(value["shape"]), value["value"])
+        others = dict(_literal_exceptions(value.get("except", []), made.shape))
+        value = made.astype(np.result_type(made, *others.values()))
+        for place, other in others.items():
+            value[place] = other
     array = np.asarray(value)
     if array.dtype.kind not in "bif":
         raise TypeError(f"not an array of 64-bit numbers: {array.dtype}")
     return array
+
+
+def _literal_exceptions(entries: Any, shape: tuple[int, ...]) -> Iterable[tuple[tuple[int, ...], Any]]:
+    """The index and the value of each element that is not as the others."""
+    for entry in entries if isinstance(entries, list) else [entries]:
+        numbers = isinstance(entry, list) and all(type(number) in {int, float} for number in entry)
+        if not numbers or len(entry) != len(shape) + 1:
+            raise TypeError("except must be a list of lists, each an index of every axis and then a number")
+        *place, value = entry
+        if not all(type(i) is int and 0 <= i < length for i, length in zip(place, shape, strict=True)):
+            raise ValueError(f"except: no element {place} in an array of shape {list(shape)}")
+        yield tuple(place), value
 
 
 def _literal_shape(shape: Any) -> tuple[int, ...]:
@@ -185,6 +201,13 @@ def _has_vanishing_shares(problem: Problem, rows: AnyArray) -> bool:
     return gap > -math.log(4 * format_of(problem.logits).smallest_normal)
 
 
+def _sums_overflow(problem: Problem) -> bool:
+    """Whether a cotangent, added once for each class, overflows the format of the logits."""
+    cotangent = np.abs(problem.cotangents())
+    largest = float(cotangent.max(initial=0, where=np.isfinite(cotangent)))
+    return largest > format_of(problem.logits).max_finite / max(problem.classes, 1)
+
+
 def traits(problem: Problem) -> set[str]:
     """The traits of a problem, by the names that a deviation's ``where`` may use."""
     logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
@@ -207,6 +230,7 @@ def traits(problem: Problem) -> set[str]:
         "strided-logits": problem.logits.shape[-1:] > (1,) and problem.logits.strides[-1] != problem.logits.itemsize,
         "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
         "vanishing-shares": is_floating(problem.logits.dtype) and _has_vanishing_shares(problem, logits[~ignored]),
+        "large-cotangent": is_floating(problem.logits.dtype) and _sums_overflow(problem),
         f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
         **{f"{claim.removesuffix('_dtypes')}-{dtype}": True for claim, dtype in problem.mixed_dtypes().items()},
         "unbatched": problem.logits.ndim == 1,
@@ -241,6 +265,7 @@ TRAITS: Iterable[str] = (
     "strided-logits",
     "large-logits",
     "vanishing-shares",
+    "large-cotangent",
     *(f"labels-{dtype}" for dtype in INTEGER),
     *(f"{operand}-{dtype}" for operand in ("weight", "probability") for dtype in FLOATING),
     "unbatched",

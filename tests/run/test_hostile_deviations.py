@@ -72,6 +72,12 @@ HOSTILE = {
     "a negative shape": (changed("shape = [2]", "shape = [-1, -1]"), "integers from 0"),
     "a shape that is no list": (changed("shape = [2]", "shape = 2"), "integers from 0"),
     "a value that is a list": (changed("value = 1.0", "value = [1.0, 1.0, 1.0]"), "broadcast"),
+    "an exception that is a number": (changed("value = 1.0", "value = 1.0, except = 3"), "except must be"),
+    "an exception without an index": (changed("value = 1.0", "value = 1.0, except = [[0.5]]"), "except must be"),
+    "an exception that is a text": (changed("value = 1.0", 'value = 1.0, except = [[0, "x"]]'), "except must be"),
+    "an exception outside": (changed("value = 1.0", "value = 1.0, except = [[2, 0.5]]"), r"no element \[2\]"),
+    "an exception at a fraction": (changed("value = 1.0", "value = 1.0, except = [[0.5, 0.5]]"), "no element"),
+    "an endless exception": (changed("value = 1.0", f"value = 1, except = [[0, {10**30}]]"), "64-bit|large|not an"),
     "a shape of 65 axes": (changed("shape = [2]", f"shape = {[1] * 65}"), "dim"),
     "a reduction that is a number": (changed('reduction = "sum"', "reduction = 1"), "reduction must be a string"),
     "smoothing that is a text": (changed("label_smoothing = 1.0", 'label_smoothing = "one"'), "one"),
@@ -87,6 +93,11 @@ def file(tmp_path):
 def test_the_file_these_are_made_from_is_sound(file):
     file.write_text(SOUND)
     assert deviations.read(file)[0].dtypes == ("float16",)
+
+
+def test_elements_may_differ_from_the_value_of_the_others(file):
+    file.write_text(changed("value = 1.0", "value = 1, except = [[1, 0.5]]"))
+    assert deviations.read(file)[0].witness_for("float16", None).weight.tolist() == [1.0, 0.5]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
