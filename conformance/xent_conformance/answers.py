@@ -20,10 +20,9 @@ from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject, distributions
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.claims import REDUCTIONS
 from xent_conformance.opening import Opened
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import Problem, by_row
+from xent_conformance.problem import REDUCTIONS, Problem, by_row
 from xent_conformance.problem_data import from_data
 from xent_conformance.records.causes import causes
 from xent_conformance.records.instances import Instance

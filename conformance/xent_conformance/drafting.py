@@ -19,7 +19,8 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.opening import Opened
 from xent_conformance.problem import EXTRAS, Problem
-from xent_conformance.problem_data import from_literals, to_data, traits
+from xent_conformance.problem_data import from_literals, to_data
+from xent_conformance.problem_traits import traits
 from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
 from xent_conformance.records.record import UNEXPECTED

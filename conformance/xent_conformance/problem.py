@@ -18,6 +18,7 @@ from xent_conformance.formats import Format, dtype_of, format_of, is_floating, n
 AnyArray = npt.NDArray[np.generic]
 F64Array = npt.NDArray[np.float64]
 
+REDUCTIONS = ("none", "sum", "mean")
 #: Options that losses of language models take, at their neutral values.
 EXTRAS: dict[str, float | None] = {"divisor": None, "lse_square_scale": 0.0, "logit_scale": 1.0, "softcap": None}
 

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from xent_conformance.formats import FLOATING, INTEGER, dtype_of, format_of, is_floating, name_of
+from xent_conformance.formats import dtype_of, is_floating
 from xent_conformance.problem import EXTRAS, AnyArray, Problem
 
 #: Most values that are written out if there is a recipe to give instead: about 64 kB of text.
 MOST_VALUES = 8000
-#: The largest finite float16: above this, a count overflows in that dtype.
-MANY = 65504
 #: Most values that are written out without a recipe, to limit the length of a record's lines.
 MOST_WITHOUT_RECIPE = 160_000
 #: Largest array that a deviation's witness may have.
@@ -178,107 +176,3 @@ def _laid_out(array: AnyArray, strides: Sequence[int]) -> AnyArray:
     view = np.lib.stride_tricks.as_strided(memory[before:], array.shape, sizes)
     view[...] = array
     return view
-
-
-def _overlaps(array: AnyArray) -> bool:
-    """Whether some elements of an array share memory."""
-    reach = array.itemsize - 1
-    for step, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
-        if step <= reach:
-            return True
-        reach += (length - 1) * step
-    return False
-
-
-def _has_vanishing_shares(problem: Problem, rows: AnyArray) -> bool:
-    """Whether the softmax of a finite logit, relative to its row's largest, is less than four times the smallest normal
-    number: implementations begin to lose shares somewhat above that number.
-    """
-    finite = np.isfinite(rows)
-    largest = np.where(finite, rows, -np.inf).max(axis=1, initial=-np.inf)
-    smallest = np.where(finite, rows, np.inf).min(axis=1, initial=np.inf)
-    gap = float((largest - smallest).max(initial=-np.inf))
-    return gap > -math.log(4 * format_of(problem.logits).smallest_normal)
-
-
-def _sums_overflow(problem: Problem) -> bool:
-    """Whether a cotangent, added once for each class, overflows the format of the logits."""
-    cotangent = np.abs(problem.cotangents())
-    largest = float(cotangent.max(initial=0, where=np.isfinite(cotangent)))
-    return largest > format_of(problem.logits).max_finite / max(problem.classes, 1)
-
-
-def traits(problem: Problem) -> set[str]:
-    """The traits of a problem, by the names that a deviation's ``where`` may use."""
-    logits = problem.logits_by_row() if is_floating(problem.logits.dtype) else np.zeros((problem.rows, 0))
-    ignored = problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
-    weight = problem.class_weights() if problem.weight is not None else np.ones(1)
-    facts = {
-        "probability-targets": problem.has_probabilities,
-        "smoothing": bool(problem.label_smoothing),
-        "full-smoothing": problem.label_smoothing == 1.0,
-        "smoothing-below-zero": problem.label_smoothing < 0,
-        "smoothing-nan": bool(np.isnan(problem.label_smoothing)),
-        "weight": problem.weight is not None,
-        "zero-weight": bool((weight == 0).any()),
-        "negative-weight": bool((weight < 0).any()),
-        "ignored-rows": bool(ignored.any()),
-        "every-row-ignored": bool(ignored.size and ignored.all()),
-        "not-finite-in-ignored-row": bool((~np.isfinite(logits[ignored])).any()),
-        "masked-logits": bool(np.isneginf(logits[~ignored]).any()),
-        "shared-logits": _overlaps(problem.logits),
-        "strided-logits": problem.logits.shape[-1:] > (1,) and problem.logits.strides[-1] != problem.logits.itemsize,
-        "large-logits": bool((np.abs(logits[np.isfinite(logits)]) > 1e4).any()),  # noqa: PLR2004
-        "vanishing-shares": is_floating(problem.logits.dtype) and _has_vanishing_shares(problem, logits[~ignored]),
-        "large-cotangent": is_floating(problem.logits.dtype) and _sums_overflow(problem),
-        f"labels-{name_of(problem.target.dtype)}": problem.target.dtype.kind in "iu",
-        **{f"{claim.removesuffix('_dtypes')}-{dtype}": True for claim, dtype in problem.mixed_dtypes().items()},
-        "unbatched": problem.logits.ndim == 1,
-        "spatial": problem.logits.ndim > 2,  # noqa: PLR2004
-        "one-class": problem.classes == 1,
-        "many-classes": problem.classes > MANY,
-        "many-rows": problem.rows > MANY,
-        "empty-batch": problem.rows == 0,
-        "divisor": "divisor" in problem.extras,
-        "z-loss": "lse_square_scale" in problem.extras,
-        "logit-scale": "logit_scale" in problem.extras,
-        "softcap": "softcap" in problem.extras,
-        f"reduction-{problem.reduction}": True,
-    }
-    return {name for name, holds in facts.items() if holds}
-
-
-TRAITS: Iterable[str] = (
-    "probability-targets",
-    "smoothing",
-    "full-smoothing",
-    "smoothing-below-zero",
-    "smoothing-nan",
-    "weight",
-    "zero-weight",
-    "negative-weight",
-    "ignored-rows",
-    "every-row-ignored",
-    "not-finite-in-ignored-row",
-    "masked-logits",
-    "shared-logits",
-    "strided-logits",
-    "large-logits",
-    "vanishing-shares",
-    "large-cotangent",
-    *(f"labels-{dtype}" for dtype in INTEGER),
-    *(f"{operand}-{dtype}" for operand in ("weight", "probability") for dtype in FLOATING),
-    "unbatched",
-    "spatial",
-    "one-class",
-    "many-classes",
-    "many-rows",
-    "empty-batch",
-    "divisor",
-    "z-loss",
-    "logit-scale",
-    "softcap",
-    "reduction-none",
-    "reduction-sum",
-    "reduction-mean",
-)

@@ -22,7 +22,8 @@ from xent_conformance.oracle import Answer
 from xent_conformance.oracle.arithmetic import ARB, FLOAT64, LONGDOUBLE, WIDE_ENOUGH
 from xent_conformance.oracle.logit_map import mapped, slope
 from xent_conformance.problem import EXTRAS, Problem
-from xent_conformance.problem_data import from_data, from_literals, to_data, traits
+from xent_conformance.problem_data import from_data, from_literals, to_data
+from xent_conformance.problem_traits import traits
 from xent_conformance.records import plain
 from xent_conformance.records.lines import ProblemLine
 from xent_conformance.strategies import EVERYTHING

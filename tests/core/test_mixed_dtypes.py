@@ -19,7 +19,8 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.loading.claims import complaint
 from xent_conformance.problem import Problem
-from xent_conformance.problem_data import TRAITS, from_data, from_literals, to_data, traits
+from xent_conformance.problem_data import from_data, from_literals, to_data
+from xent_conformance.problem_traits import TRAITS, traits
 from xent_conformance.requirements.registry import load
 from xent_conformance.requirements.test_dtypes_mixed import MIXED, promoted
 from xent_conformance.strategies import EVERYTHING

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import FLOATING, HALVES, INTEGER, name_of
-from xent_conformance.problem import AnyArray, F64Array, Problem
+from xent_conformance.problem import REDUCTIONS, AnyArray, F64Array, Problem
 from xent_conformance.strategies.aspects import CLASSES, ROWS, band
 
 #: Bands of label positions, each with its first number.
@@ -39,7 +39,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "weight dtype": OPERANDS,
     "probability dtype": OPERANDS,
     "smoothing": ("off", "on", "full"),
-    "reduction": ("none", "sum", "mean"),
+    "reduction": REDUCTIONS,
     "cotangent": ("ones", "one number", "repeated", "varied", "some zero", "strided"),
     "cotangent size": ("tiny", "usual", "large", "mixed"),
 }

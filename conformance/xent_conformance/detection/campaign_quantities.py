@@ -20,7 +20,7 @@ from xent_conformance.judging.subject import (
 )
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import AnyArray, from_rows
+from xent_conformance.problem import REDUCTIONS, AnyArray, from_rows
 
 #: Names in the order of the tables.
 QUANTITIES = (
@@ -31,7 +31,7 @@ _LABELS = "dtypes.index-dtypes-accepted"
 #: The requirements whose known deviations excuse a quantity: those that judge it on the streams of a campaign.
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        (f"loss {reduction}" for reduction in ("none", "sum", "mean")),
+        (f"loss {reduction}" for reduction in REDUCTIONS),
         ("accuracy.loss", "accuracy.any-size", "extremes.loss", "dtypes.mixed", _LABELS),
     ),
     "log_softmax": ("accuracy.log-softmax",),

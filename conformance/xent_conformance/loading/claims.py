@@ -11,8 +11,8 @@ from xent_conformance.calling.foreign import printable
 from xent_conformance.conventions import ASSUMED, BEHAVIOUR, COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.formats import FLOATING, INTEGER
 from xent_conformance.interface import Backend, Capabilities, Precision
+from xent_conformance.problem import REDUCTIONS
 
-REDUCTIONS = ("none", "sum", "mean")
 #: Methods of which each backend has at least one, in the order of preference for the first call.
 FUNCTIONS = (
     *("cross_entropy", "linear_cross_entropy", "log_softmax", "softmax", "nll_loss"),

@@ -15,7 +15,7 @@ from xent_conformance.judging.subject import (
 )
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
-from xent_conformance.problem import F64Array, Problem
+from xent_conformance.problem import REDUCTIONS, F64Array, Problem
 from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.registry import requirement
@@ -123,7 +123,7 @@ def test_two_classes_are_softplus(trial: Trial) -> Iterator[Finding]:
     problem = trial.problem
     if problem.classes != 2 or problem.has_probabilities or problem.ignored().any():  # noqa: PLR2004
         return
-    if problem.weight is not None or problem.label_smoothing or problem.reduction not in ("none", "sum", "mean"):
+    if problem.weight is not None or problem.label_smoothing or problem.reduction not in REDUCTIONS:
         return
     x, rows, labels = problem.logits_by_row().astype(np.longdouble), np.arange(problem.rows), problem.labels()
     losses = _softplus(x[rows, 1 - labels] - x[rows, labels])

@@ -12,8 +12,7 @@ from xent_conformance.calling.calls import forward
 from xent_conformance.judging.findings import Accepted, Finding, Held
 from xent_conformance.judging.subject import LABEL_SMOOTHING, WEIGHT, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.loading.claims import REDUCTIONS
-from xent_conformance.problem import Problem, array_of
+from xent_conformance.problem import REDUCTIONS, Problem, array_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import COTANGENT, problem_of
 from xent_conformance.strategies.sources import listed

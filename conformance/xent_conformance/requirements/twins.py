@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.judging.subject import Need, Subject
-from xent_conformance.problem import AnyArray, Problem, array_of, by_row, from_rows
+from xent_conformance.problem import REDUCTIONS, AnyArray, Problem, array_of, by_row, from_rows
 from xent_conformance.subproblems import keep_rows
 
 Order = npt.NDArray[np.intp]
@@ -23,7 +23,7 @@ UNBATCHED = Need("unbatched logits", lambda s: s.capabilities.unbatched, "unbatc
 SPATIAL = Need("spatial dimensions", lambda s: s.capabilities.spatial, "spatial")
 MEAN = Need("the mean reduction", lambda s: "mean" in s.capabilities.reductions)
 ROWS = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
-ALL_REDUCTIONS = Need("all three reductions", lambda s: {"none", "sum", "mean"} <= set(s.capabilities.reductions))
+ALL_REDUCTIONS = Need("all three reductions", lambda s: set(REDUCTIONS) <= set(s.capabilities.reductions))
 CHOSEN_SENTINEL = Need("a choice of ignore_index", lambda s: s.capabilities.ignore_index, "ignore_index")
 
 

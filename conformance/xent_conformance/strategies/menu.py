@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xent_conformance.formats import FLOATING
+from xent_conformance.problem import REDUCTIONS
 from xent_conformance.strategies.layouts import LAYOUTS, REPEATED
 from xent_conformance.strategies.logits import MIXED, REGIMES
 from xent_conformance.strategies.recipe import OR_WIDE
@@ -77,7 +78,7 @@ MENU: dict[str, dict[str, list[Any]]] = {
         "class": ["a target", "a target", "in range"],
         "all": ["all"],
     },
-    "reduction": {r: [r] for r in ("none", "sum", "mean")},
+    "reduction": {r: [r] for r in REDUCTIONS},
     "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9], "full": [1.0]},
     "cotangent": {"plain": ["ones"], "varied": ["random", "zero first"], "same": ["same"]},
     "layout": {"contiguous": ["contiguous"], "view": list(LAYOUTS[1:])},

@@ -17,7 +17,7 @@ from xent_conformance import __version__
 from xent_conformance.interface import Capabilities, Precision
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.problem import AnyArray, Problem
-from xent_conformance.problem_data import traits
+from xent_conformance.problem_traits import traits
 from xent_conformance.vectors.export import problems
 from xent_conformance.vectors.lines import FORMAT, Manifest, Vector, VectorFile
 from xent_conformance.vectors.tensors import tensors_of

@@ -20,7 +20,8 @@ from typing import Any
 
 from xent_conformance.formats import FLOATING
 from xent_conformance.problem import Problem
-from xent_conformance.problem_data import TRAITS, from_literals, traits
+from xent_conformance.problem_data import from_literals
+from xent_conformance.problem_traits import TRAITS, traits
 from xent_conformance.records.strict_json import read_bytes
 
 #: Larger files are rejected.
