@@ -71,9 +71,9 @@ def _has_vanishing_shares(seen: _Seen) -> bool:
 
 def _has_large_cotangent(seen: _Seen) -> bool:
     """Whether a cotangent, added once for each class, overflows the format of the logits."""
-    if not seen.is_floating:
+    if not seen.is_floating or seen.problem.cotangent is None:
         return False
-    cotangent = np.abs(seen.problem.cotangents())
+    cotangent = np.abs(seen.problem.cotangent.astype(np.float64))
     largest = float(cotangent.max(initial=0, where=np.isfinite(cotangent)))
     return largest > format_of(seen.problem.logits).max_finite / max(seen.problem.classes, 1)
 
