@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from xent_conformance.interface import may_attempt
+
 #: Exceptions that indicate a fault of the callable, and not that it rejects the arguments.
 FAULTS = (ArithmeticError, AttributeError, ImportError, MemoryError, NameError, RecursionError, SystemError)
 #: Longest error message, in characters; the rest is cut off.
@@ -46,11 +48,14 @@ def attempted(call: Callable[[], Any], refusals: type[Exception] = Exception) ->
         refusals: Exceptions of this type reject the arguments, except those in FAULTS.
 
     Returns:
-        The result, or None if it raised an exception; and the reason for which it rejected the arguments, or None.
+        The result, or None if it raised an exception or has ended a process before; and the reason for which it
+        rejected the arguments, or None.
 
     Raises:
         KeyboardInterrupt: The only exception that is not caught.
     """
+    if not may_attempt():
+        return None, None
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

@@ -46,6 +46,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from xent_conformance.attempts import may_attempt
 from xent_conformance.conventions import Conventions
 from xent_conformance.precision import Precision
 from xent_conformance.protocols import (
@@ -110,6 +111,7 @@ __all__ = [
     "TokenLogProbs",
     "TokenLogProbsGradient",
     "Vjp",
+    "may_attempt",
 ]
 
 

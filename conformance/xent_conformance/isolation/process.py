@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,6 +18,7 @@ from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
 from xent_conformance.isolation.fork_client import PATIENCE, ForkClient
+from xent_conformance.isolation.worker import ATTEMPT
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.imported import Narrowing
 
@@ -81,9 +82,18 @@ class WorkerProcess:
     """A running worker. It answers requests in order; at most AT_ONCE of them may be under way."""
 
     def __init__(
-        self, process: ForkClient, spec: str, narrowing: Narrowing, limits: Limits, known: Description | None = None
+        self,
+        process: ForkClient,
+        spec: str,
+        narrowing: Narrowing,
+        limits: Limits,
+        known: Description | None = None,
+        attempts_left_out: Collection[int] = (),
     ) -> None:
-        """Start it and request that it loads the backend; a ``known`` one takes less work."""
+        """Start it and request that it loads the backend; a ``known`` one takes less work.
+
+        Trial calls with the numbers ``attempts_left_out`` are not made.
+        """
         ours, theirs = socket.socketpair()
         outboxes, inboxes = ([Arena() for _ in range(AT_ONCE)] for _ in range(2))
         self._errors, errors = os.pipe()
@@ -107,15 +117,20 @@ class WorkerProcess:
             "memory": limits.memory,
             "tried": None if known is None else known.tried,
             "sources": None if known is None else tuple(known.sources),
+            "attempts_left_out": tuple(attempts_left_out),
         }
         # If it is gone already, ``opening`` raises the error.
         with contextlib.suppress(DiedError, HungError):
             self.ask(lambda _: ("open", setup), limits.load)
 
-    def opening(self) -> tuple[str, Any]:
-        """The worker's report after loading the backend, or failing to; raises DiedError or HungError."""
-        report: tuple[str, Any] = self.answer(self._asked, _unchanged, self._limits.load)
-        self._process.learn(PATIENCE)
+    def report(self, limit: float) -> tuple[str, Any]:
+        """The worker's next report while it loads the backend: the number of a trial call, or the result.
+
+        Raises DiedError or HungError.
+        """
+        report: tuple[str, Any] = self.answer(self._asked, _unchanged, limit)
+        if report[0] != ATTEMPT:
+            self._process.learn(PATIENCE)
         return report
 
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
@@ -157,7 +172,7 @@ class WorkerProcess:
         """
         if isinstance(error, TimeoutError):
             self.end()
-            raise HungError(f"did not return within {limit:g} s") from None
+            raise HungError(f"did not return within {_rounded(limit)} s") from None
         if isinstance(error, GarbledError):
             self.end()
             raise DiedError("sent data that is not an answer") from None
@@ -225,6 +240,10 @@ class WorkerProcess:
 
 def _unchanged(_: Channel, reply: Any) -> Any:
     return reply
+
+
+def _rounded(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"  # noqa: PLR2004
 
 
 def _signal(number: int) -> str:

@@ -17,6 +17,7 @@ from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.fork_client import ForkClient, Split
 from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
 from xent_conformance.isolation.time_limits import TimeLimits
+from xent_conformance.isolation.trial import TrialCalls
 from xent_conformance.loading.description import Description, from_data
 from xent_conformance.loading.errors import BrokenBackendError, NoBackendError, UsageError
 from xent_conformance.loading.imported import Narrowing
@@ -72,6 +73,7 @@ class Requests:
         self._description = known
         self._under_way: deque[_Request] = deque()
         self._times = TimeLimits(limits.call)
+        self._trial = TrialCalls(limits)
         self._failed_starts = self._pardoned = 0
         self._not_started = ""
         #: Whether the latest request that ended its worker was the first one there after opening the backend.
@@ -81,7 +83,9 @@ class Requests:
 
     def start(self) -> WorkerProcess:
         """Start a worker, which loads the backend at the same time as other workers load theirs."""
-        self._worker = WorkerProcess(self._processes, self._spec, self._narrowing, self._limits, self._description)
+        self._worker = WorkerProcess(
+            *(self._processes, self._spec, self._narrowing, self._limits, self._description), self._trial.left_out
+        )
         return self._worker
 
     def open(self) -> Description:
@@ -89,17 +93,7 @@ class Requests:
 
         Raises UsageError, BrokenBackendError or BackendUnavailableError, as the worker reports.
         """
-        worker = self._worker or self.start()
-        try:
-            kind, content = worker.opening()
-        except DiedError as error:
-            self.close()
-            raise BrokenBackendError(f"{self._spec} cannot be loaded: it {error}") from None
-        except HungError as error:
-            self.close()
-            raise BrokenBackendError(
-                f"{self._spec} cannot be loaded: importing it or trying a first call {error}"
-            ) from None
+        kind, content = self._loaded()
         if kind == "description":
             self._description = from_data(content)
         elif kind == "identity" and self._description is not None:
@@ -112,6 +106,17 @@ class Requests:
             self.close()
             raise REFUSALS.get(kind, BrokenBackendError)(content)
         return self._description
+
+    def _loaded(self) -> tuple[str, Any]:
+        """A worker's report after loading the backend; raises BrokenBackendError if there is none."""
+        while True:
+            try:
+                return self._trial.result(self._worker or self.start())
+            except (DiedError, HungError) as error:
+                if not self._trial.leave_out(error):
+                    self.close()
+                    raise BrokenBackendError(f"{self._spec} cannot be loaded: {self._trial.complaint(error)}") from None
+                self._let_go()
 
     def await_import(self) -> None:
         """Wait until a started worker has imported the backend; raises what ``open`` does."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: Makes this process the first that the kernel kills when memory runs out.
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
+#: Report while a backend is loaded: a trial call begins; its number follows.
+ATTEMPT = "attempt"
 #: Returns the imported backend, or raises the error of importing it.
 Loading: TypeAlias = "Callable[[], Imported]"
 
@@ -34,7 +36,7 @@ def channel_of(descriptors: Sequence[int]) -> Channel:
 def work(channel: Channel, request: tuple[int, Any], loading: Loading) -> None:
     """Answer the first request, which is to open the backend, and then all others."""
     number, (_, setup) = request
-    report, serve = _opened(channel, setup, loading)
+    report, serve = _opened(channel, number, setup, loading)
     channel.send((number, report))
     while serve is not None:
         try:
@@ -69,9 +71,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def _opened(
-    channel: Channel, setup: dict[str, Any], loading: Loading
+    channel: Channel, number: int, setup: dict[str, Any], loading: Loading
 ) -> tuple[tuple[str, Any], Callable[[Any], Any] | None]:
-    """Make the backend. Returns its description and a function that answers requests, or the error and None."""
+    """Make the backend. Returns its description and a function that answers requests, or the error and None.
+
+    The number of each trial call is sent first, as an answer to the request with this ``number``.
+    """
+    from xent_conformance.attempts import watched
     from xent_conformance.calling.exceptions import message_of
     from xent_conformance.calling.execution import LocalExecutor
     from xent_conformance.interface import BackendUnavailableError
@@ -79,8 +85,14 @@ def _opened(
 
     here = os.getpid()
     report: tuple[str, Any]
+
+    def announce(attempt: int) -> None:
+        leave_copies(here)
+        channel.send((number, (ATTEMPT, attempt)))
+
     try:
-        backend, report = _made(loading(), setup)
+        with watched(announce, setup["attempts_left_out"]):
+            backend, report = _made(loading(), setup)
     except UsageError as error:
         return ("empty" if isinstance(error, NoBackendError) else "usage", str(error)), None
     except BackendUnavailableError as error:
