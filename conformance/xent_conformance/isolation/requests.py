@@ -166,8 +166,10 @@ class Requests:
             alone: Whether to wait at once; otherwise other tasks take their turn first.
         """
 
-        def attempt(*, alone: bool) -> T:
-            return self._attempt(lambda channel: (operation, *pack(channel)), unpack, key, calls, alone=alone)
+        def attempt(*, alone: bool, again: bool = False) -> T:
+            return self._attempt(
+                lambda channel: (operation, *pack(channel)), unpack, key, calls, alone=alone, again=again
+            )
 
         try:
             try:
@@ -175,7 +177,7 @@ class Requests:
             except (HungError, DiedError) as error:
                 if not self._doubtful(error):
                     raise
-                return attempt(alone=True)
+                return attempt(alone=True, again=True)
         except HungError as error:
             self._times.hung()
             return otherwise(Outcome({}, malformed=str(error), fate=TIMEOUT))
@@ -191,13 +193,14 @@ class Requests:
         calls: int,
         *,
         alone: bool,
+        again: bool,
     ) -> T:
         """The answer to a request, which is sent again if another request has ended the worker.
 
         Raises HungError or DiedError if this request has.
         """
         while True:
-            request = self._asking(pack, unpack, self._times.limit(key, calls))
+            request = self._asking(pack, unpack, self._times.limit(key, calls, again=again))
             if not alone:
                 # Once only: whether another request has ended the worker by then depends on how long calls take, and
                 # the order of turns must not.

@@ -11,14 +11,18 @@ from xent_conformance.isolation.process import Limits
 #: After a call has hung, the limit of later calls is this multiple of the longest call that returned, and a smaller one
 #: while a hanging call is being reduced: a backend that hangs must not hold up the run.
 LIMIT_AFTER_HANG, LIMIT_WHILE_REDUCING = 100, 10
-#: That limit is never below the first number of seconds divided by the number of hangs, nor below the second.
+#: The first call of a shape may take this many times as long as the longest call before it, if that is more than its
+#: limit otherwise.
+LONGER_TO_COMPILE = 100
+#: The limit after a hang is never below the first number of seconds, divided by the number of hangs, or the second.
 FLOOR_SHARED_BY_HANGS, FLOOR = 2.0, 0.5
 
 
 class TimeLimits:
     """Limits for the calls of one backend.
 
-    The first call of a shape may compile, so that its limit is longer. After a call has hung, limits are short.
+    The first call of a shape may compile, so that its limit is longer: at once where calls before it took long, else
+    when it is made again after it has exceeded a shorter one. After a call has hung, limits are short.
     """
 
     def __init__(self, call: float) -> None:
@@ -30,16 +34,28 @@ class TimeLimits:
         #: Whether limits are as short as possible, and one call that exceeds its limit counts as hanging.
         self.is_hurried = False
 
-    def limit(self, key: Any, calls: int = 1) -> float:
-        """The limit in seconds for a request with a number of calls; ``key`` is equal for calls of one shape."""
-        return self._of_one(key) + (calls - 1) * self._longest
+    def limit(self, key: Any, calls: int = 1, *, again: bool = False) -> float:
+        """The limit in seconds for a request.
 
-    def _of_one(self, key: Any) -> float:
-        usual = self._call * (1 if key in self._warm else Limits.FIRST)
+        Args:
+            key: Equal for calls of one shape.
+            calls: Number of calls in the request.
+            again: Whether it is made again, in a new process, after it has exceeded its limit.
+        """
+        return self._of_one(key, again=again) + (calls - 1) * self._longest
+
+    def _of_one(self, key: Any, *, again: bool) -> float:
+        usual = self._call if key in self._warm and not again else self._of_first_call(again=again)
         if not self._hangs:
             return usual
         multiple = LIMIT_WHILE_REDUCING if self.is_hurried else LIMIT_AFTER_HANG
         return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self._longest))
+
+    def _of_first_call(self, *, again: bool) -> float:
+        most = Limits.FIRST * self._call
+        if again or not self._longest:
+            return most
+        return min(most, max(self._call, LONGER_TO_COMPILE * self._longest))
 
     def returned(self, key: Any, seconds: float) -> None:
         """Note that a call has returned, after so many seconds."""
