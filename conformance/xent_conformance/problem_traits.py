@@ -65,7 +65,8 @@ def _has_vanishing_shares(seen: _Seen) -> bool:
     finite = np.isfinite(rows)
     largest = np.where(finite, rows, -np.inf).max(axis=1, initial=-np.inf)
     smallest = np.where(finite, rows, np.inf).min(axis=1, initial=np.inf)
-    gap = float((largest - smallest).max(initial=-np.inf))
+    with np.errstate(over="ignore"):
+        gap = float((largest - smallest).max(initial=-np.inf))
     return gap > -math.log(4 * format_of(seen.problem.logits).smallest_normal)
 
 

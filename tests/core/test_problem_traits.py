@@ -70,6 +70,11 @@ def test_a_large_cotangent_is_one_that_overflows_when_added_for_each_class():
     assert "large-cotangent" not in of(cotangent=np.inf)
 
 
+def test_a_gap_that_overflows_is_one_of_vanishing_shares():
+    logits = [[1.7e308, -1.7e308], [0.0, 0.0]]
+    assert "vanishing-shares" in traits(from_literals({**PLAIN, "logits": logits}, "float64", None))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -137,7 +137,7 @@ def _spreads(x: F64Array) -> dict[str, Rows]:
     top = np.where(finite, x, -np.inf).max(axis=1)
     bottom = np.where(finite, x, np.inf).min(axis=1)
     seen = finite.any(axis=1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         spread = top - bottom
     kinds = {
         "mild": (spread <= WIDE) & (np.abs(top) <= WIDE) & ((spread >= NARROW) | (x.shape[1] == 1)),
