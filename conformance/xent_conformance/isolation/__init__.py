@@ -5,6 +5,7 @@
 ``fork_server``  the process that imports a backend, and from which workers are forked
 ``fork_client``  the run's side of the fork server
 ``process``      the run's side of one worker: exchanging messages, waiting for it, determining how it died
+``trial``        the trial calls of a backend that is being loaded, some of which may end the process
 ``time_limits``  how long a call may take, by the calls before
 ``requests``     requests to a worker, which is replaced if it dies
 ``executor``     an :class:`~xent_conformance.calling.calls.Executor` that sends calls as such requests

@@ -119,7 +119,7 @@ class WorkerProcess:
             "sources": None if known is None else tuple(known.sources),
             "attempts_left_out": tuple(attempts_left_out),
         }
-        # If it is gone already, ``opening`` raises the error.
+        # If it is gone already, ``report`` raises the error.
         with contextlib.suppress(DiedError, HungError):
             self.ask(lambda _: ("open", setup), limits.load)
 

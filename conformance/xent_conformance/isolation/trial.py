@@ -30,8 +30,9 @@ class TrialCalls:
         self._started: float | None = None
         self._current = 0
         #: The call before one that ended its process, if it is left out instead; and those for which that was in vain.
+        #: There is none before the first.
         self._suspect: int | None = None
-        self._cleared: set[int] = set()
+        self._cleared = {0}
 
     def result(self, worker: WorkerProcess) -> tuple[str, Any]:
         """The worker's report after loading the backend, or failing to; raises DiedError or HungError."""
@@ -63,7 +64,7 @@ class TrialCalls:
             self.left_out.remove(self._suspect)
             self._cleared.add(self._suspect)
             self._suspect = None
-        elif ended - 1 in self.left_out and ended > 2 and ended - 2 not in self.left_out | self._cleared:  # noqa: PLR2004
+        elif ended - 1 in self.left_out and ended - 2 not in self.left_out | self._cleared:
             self.left_out.remove(ended - 1)
             self._suspect = ended = ended - 2
         self.left_out.add(ended)
@@ -75,4 +76,6 @@ class TrialCalls:
         """Why the backend cannot be loaded, after an error for which no other worker should be started."""
         if self.left_out:
             return f"{len(self.left_out) + 1} trial calls ended its process, the last of which {error}"
-        return f"importing it or trying a first call {error}" if isinstance(error, HungError) else f"it {error}"
+        if isinstance(error, HungError):
+            return f"importing it or trying a first call did not return within {self._limits.load:g} s"
+        return f"it {error}"
