@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -134,6 +134,12 @@ TRAITS: Mapping[str, Callable[[_Seen], bool | np.bool_]] = {
     "softcap": _has_extra("softcap"),
     **{f"reduction-{reduction}": _is_reduced_by(reduction) for reduction in REDUCTIONS},
 }
+
+
+def has_all(problem: Problem, names: Iterable[str]) -> bool:
+    """Whether a problem has all traits with these names; the others are not looked at."""
+    seen = _Seen(problem)
+    return all(TRAITS[name](seen) for name in names)
 
 
 def traits(problem: Problem) -> set[str]:

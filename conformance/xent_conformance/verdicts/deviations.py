@@ -21,7 +21,7 @@ from typing import Any
 from xent_conformance.formats import FLOATING
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import from_literals
-from xent_conformance.problem_traits import TRAITS, traits
+from xent_conformance.problem_traits import TRAITS, has_all
 from xent_conformance.records.strict_json import read_bytes
 
 #: Larger files are rejected.
@@ -77,7 +77,7 @@ class Deviation:
 
     def excuses(self, problem: Problem) -> bool:
         """Whether a failing problem has all traits in ``where``."""
-        return set(self.where) <= traits(problem)
+        return has_all(problem, self.where)
 
     def witness_for(self, dtype: str, sentinel: int | None) -> Problem:
         """The witness as a problem with logits of a dtype."""
