@@ -112,7 +112,7 @@ def test_the_call_that_leaves_a_lock_is_left_out_and_not_those_that_wait_for_it(
     assert claims.target_dtypes == plain.target_dtypes
     assert claims.unbatched == plain.unbatched is False
     # A call with weights, and not the one after it.
-    assert all(number + 1 not in left_out for number in left_out if number == min(left_out))
+    assert min(left_out) + 1 not in left_out
 
 
 def test_calls_one_after_another_that_end_the_process_are_all_left_out(callable_that):

@@ -30,7 +30,8 @@ class TimeLimits:
         self._call = call
         self._warm: set[Any] = set()
         self._hangs = 0
-        self._longest = 0.0
+        #: Seconds of the longest call that has returned.
+        self.longest = 0.0
         #: Whether limits are as short as possible, and one call that exceeds its limit counts as hanging.
         self.is_hurried = False
 
@@ -42,25 +43,25 @@ class TimeLimits:
             calls: Number of calls in the request.
             again: Whether it is made again, in a new process, after it has exceeded its limit.
         """
-        return self._of_one(key, again=again) + (calls - 1) * self._longest
+        return self._of_one(key, again=again) + (calls - 1) * self.longest
 
     def _of_one(self, key: Any, *, again: bool) -> float:
         usual = self._call if key in self._warm and not again else self._of_first_call(again=again)
         if not self._hangs:
             return usual
         multiple = LIMIT_WHILE_REDUCING if self.is_hurried else LIMIT_AFTER_HANG
-        return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self._longest))
+        return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self.longest))
 
     def _of_first_call(self, *, again: bool) -> float:
         most = Limits.FIRST * self._call
-        if again or not self._longest:
+        if again or not self.longest:
             return most
-        return min(most, max(self._call, LONGER_TO_COMPILE * self._longest))
+        return min(most, max(self._call, LONGER_TO_COMPILE * self.longest))
 
     def returned(self, key: Any, seconds: float) -> None:
         """Note that a call has returned, after so many seconds."""
         self._warm.add(key)
-        self._longest = max(self._longest, seconds)
+        self.longest = max(self.longest, seconds)
 
     def hung(self) -> None:
         """Note that a call has hung."""

@@ -26,7 +26,6 @@ class TrialCalls:
         self._limits, self._times = limits, TimeLimits(limits.call)
         # One that hangs must not take long: its fault is judged later.
         self._times.is_hurried = True
-        self._longest = 0.0
         self._started: float | None = None
         self._current = 0
         #: The call before one that ended its process, if it is left out instead; and those for which that was in vain.
@@ -45,10 +44,9 @@ class TrialCalls:
                 return kind, content
             now = monotonic()
             if self._current:
-                self._longest = max(self._longest, now - before)
                 self._times.returned(ATTEMPT, now - before)
             self._current, before = content, now
-            limit = max(self._times.limit(ATTEMPT), min(SLOWER * self._longest, Limits.FIRST * self._limits.call))
+            limit = max(self._times.limit(ATTEMPT), min(SLOWER * self._times.longest, Limits.FIRST * self._limits.call))
 
     def leave_out(self, error: DiedError | HungError) -> bool:
         """Leave out the call that ended the worker, and return whether another worker should be started.
