@@ -1,9 +1,10 @@
-"""The answers of the other backends of a run to the smallest problem of each cause, which show who disagrees."""
+"""The answers of the other backends and modes of a run to the smallest problem of each cause: who disagrees."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from time import monotonic
 from typing import Any
 
@@ -14,12 +15,13 @@ from msgspec.structs import replace
 
 from xent_conformance.calling.calls import Invocation, Outcome
 from xent_conformance.formats import FLOATING, is_floating
-from xent_conformance.interface import Capabilities
+from xent_conformance.interface import BackendUnavailableError, Capabilities
 from xent_conformance.interruptions import check
 from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject, distributions
 from xent_conformance.judging.trial import Trial
+from xent_conformance.loading.errors import BrokenBackendError, UsageError
 from xent_conformance.opening import Opened
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import REDUCTIONS, Problem, by_row
@@ -33,16 +35,21 @@ from xent_conformance.requirements.registry import Requirement, load
 #: Most causes whose problems are given to other backends, and seconds after which no further one is. There are limits
 #: because a problem may crash a backend.
 MOST, SECONDS = 50, 60.0
+#: Seconds of them after which no further call is made in a mode, which may have to be compiled first.
+SECONDS_IN_MODES = 30.0
 #: Longest text of an answer or a reason.
 LONGEST = 200
 
 
-def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[VerdictLine]:
-    """Collect the answers of the other backends.
+def answered(
+    lines: Iterable[VerdictLine], opened: Sequence[Opened], notice: Callable[[str], object] = str
+) -> list[VerdictLine]:
+    """Collect the answers of the other backends, and of all backends in their other modes.
 
     Args:
         lines: All verdicts of the run.
         opened: Its open backends.
+        notice: Called with what is being done.
 
     Returns:
         Those of the verdicts that have the smallest failure of a cause, with the answers in that failure.
@@ -53,19 +60,61 @@ def answered(lines: Iterable[VerdictLine], opened: Sequence[Opened]) -> list[Ver
         return []
     changed: dict[tuple[str, str, str], VerdictLine] = {}
     deadline = monotonic() + SECONDS
-    for cause in causes(sorted(failing.values(), key=_place))[:MOST]:
-        check()
-        if monotonic() > deadline:
-            break
-        shown = cause.shown
-        if answers := tuple(_answers(shown, others)):
-            # The failure is one of the original line, which may have been changed by an earlier cause since.
-            number = [f is shown.failure for f in shown.verdict.failures].index(True)
-            line = changed.get(shown.verdict.cell, shown.verdict)
-            failures = list(line.failures)
-            failures[number] = replace(shown.failure, answers=answers)
-            changed[line.cell] = replace(line, failures=tuple(failures))
+    with closing(_Modes()) as modes:
+        for cause in causes(sorted(failing.values(), key=_place))[:MOST]:
+            check()
+            if monotonic() > deadline:
+                break
+            shown = cause.shown
+            notice(f"{shown.verdict.requirement}: answers of the other backends and modes")
+            if answers := tuple(_answers(shown, others, modes)):
+                # The failure is one of the original line, which may have been changed by an earlier cause since.
+                number = [f is shown.failure for f in shown.verdict.failures].index(True)
+                line = changed.get(shown.verdict.cell, shown.verdict)
+                failures = list(line.failures)
+                failures[number] = replace(shown.failure, answers=answers)
+                changed[line.cell] = replace(line, failures=tuple(failures))
     return list(changed.values())
+
+
+class _Modes:
+    """The modes of the backends of a run. Each is opened when it is first needed, as long as there is time."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], Opened | None] = {}
+        #: Seconds that each has taken for its latest answer.
+        self._took: dict[tuple[str, str], float] = {}
+        self._left = SECONDS_IN_MODES
+
+    def of(self, one: Opened) -> Iterator[tuple[str, Opened]]:
+        """The modes of a backend that can be called, by name, without those that take longer than the time left.
+
+        What is done with each before the next one counts as its time.
+        """
+        for mode in one.description.modes:
+            key, start = (one.description.name, mode), monotonic()
+            if self._took.get(key, 0.0) > self._left:
+                continue
+            if key not in self._open:
+                self._open[key] = _opened(one, mode)
+            if (opened := self._open[key]) is not None:
+                yield mode, opened
+            self._took[key] = monotonic() - start
+            self._left -= self._took[key]
+
+    def close(self) -> None:
+        """End the processes of all modes."""
+        for opened in self._open.values():
+            if opened is not None:
+                opened.executor.close()
+
+
+def _opened(one: Opened, mode: str) -> Opened | None:
+    """A backend in one of its modes; None if it does not work here."""
+    try:
+        return one.in_mode(mode)
+    except (BackendUnavailableError, BrokenBackendError, UsageError):
+        return None
 
 
 def _place(line: VerdictLine) -> tuple[str, str, int, str]:
@@ -74,8 +123,11 @@ def _place(line: VerdictLine) -> tuple[str, str, int, str]:
     return line.requirement, line.backend, order, line.device
 
 
-def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]:
-    """The answer of each other backend; empty if the failure depends on more than the problem."""
+def _answers(shown: Instance, others: dict[str, Opened], modes: _Modes) -> Iterator[AnswerLine]:
+    """The answer of each other backend, and of each mode; empty if the failure depends on more than the problem.
+
+    Modes to which the problem does not apply are left out: a mode may have only some of the backend's functions.
+    """
     verdict, failure = shown.verdict, shown.failure
     requirement = load().get(verdict.requirement)
     if requirement is None or verdict.backend not in others or failure.intermittent or failure.calls_before:
@@ -91,8 +143,11 @@ def _answers(shown: Instance, others: dict[str, Opened]) -> Iterator[AnswerLine]
         return
     for name, other in others.items():
         if name != verdict.backend:
-            answer = _answer(requirement, _subject(other, dtype), failure, problem)
-            yield replace(answer, reason=" ".join(answer.reason.split())[:LONGEST])
+            yield _answer(requirement, _subject(other, dtype), failure, problem)
+        for mode, called in modes.of(other):
+            answer = _answer(requirement, _subject(called, dtype), failure, problem)
+            if answer.outcome != "not-applicable":
+                yield replace(answer, mode=mode)
 
 
 def _subject(one: Opened, dtype: str) -> Subject:
@@ -110,15 +165,22 @@ def _answer(requirement: Requirement, subject: Subject, failure: Failure, proble
     try:
         made = [f for f in findings(requirement, trial) if not isinstance(f, Declined)]
     except Exception as error:  # noqa: BLE001 - outside the oracle's domain under another convention
-        return AnswerLine(backend=subject.name, outcome="not-applicable", reason=f"cannot be judged: {error}")
+        reason = _shortened(f"cannot be judged: {error}")
+        return AnswerLine(backend=subject.name, outcome="not-applicable", reason=reason)
     got = trial.value(failure)
     if wrong := [f for f in made if f.failed]:
         worst = max(wrong, key=lambda f: f.ratio)
-        return AnswerLine(backend=subject.name, outcome="differs", got=_given(worst, got), reason=worst.message)
+        return AnswerLine(
+            backend=subject.name, outcome="differs", got=_given(worst, got), reason=_shortened(worst.message)
+        )
     if not any(f.exercised for f in made):
         return AnswerLine(backend=subject.name, outcome="not-applicable", got=got, reason="nothing can be compared")
     own = not trial.expects_the_same(failure, got)
     return AnswerLine(backend=subject.name, outcome="own-convention" if own else "agrees", got=got)
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split())[:LONGEST]
 
 
 def _given(worst: Finding, got: float | str | None) -> float | str | None:

@@ -38,6 +38,16 @@ class Opened:
         assert isinstance(self.executor, LocalExecutor)
         return HandedOver(as_data(self.description), self.executor.first)
 
+    def in_mode(self, mode: str) -> Opened | None:
+        """The backend in one of its modes, in a process of its own; None where it is not judged in one.
+
+        Raises what ``IsolatedExecutor.open`` does.
+        """
+        if not isinstance(self.executor, IsolatedExecutor):
+            return None
+        executor = self.executor.in_mode(mode)
+        return Opened(executor.open(), executor)
+
 
 def isolated(request: Request, spec: str, handed: HandedOver | None = None) -> IsolatedExecutor:
     """An executor for a backend in a worker process, which is not started yet."""

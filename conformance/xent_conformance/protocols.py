@@ -5,7 +5,7 @@ They are imported from :mod:`xent_conformance.interface`, which says what holds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -317,6 +317,22 @@ class Described(Protocol):
     @property
     def device(self) -> str:
         """The device that the backend computes on, such as "cpu" or "cuda"."""
+
+
+@runtime_checkable
+class Modes(Protocol):
+    """Other ways of calling the same functions, such as compiled, or under a transformation of the framework.
+
+    They are not judged. Where a run has several backends, the smallest problem of each cause is also given to them, and
+    their answers are shown beside those of the other backends.
+    """
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """A factory for each way by its name, such as "compiled" or "vmap".
+
+        It makes a backend that has only those methods which call the functions in this way, and at most the claims of
+        this one; it raises BackendUnavailableError where the way does not work on this machine.
+        """
 
 
 @runtime_checkable

@@ -210,7 +210,7 @@ class Session(OpenBackends):
         """Some verdicts of the run with the answers of the other backends, to replace the written ones."""
         earlier = [] if self.earlier is None else self.earlier.verdicts
         with _quiet():
-            return answered([*earlier, *lines], self.opened)
+            return answered([*earlier, *lines], self.opened, self.notice)
 
     def backend_lines(self) -> list[BackendLine]:
         """The entries of the open backends in the header of the record."""

@@ -65,6 +65,15 @@ FAULTS = [
         message="must map names to versions, not be a generator",
         methods="versions = ((str(i), 'x') for i in iter(int, 1))",
     ),
+    _broken(
+        "modes of rubbish", "a list of modes", message="modes() must map names", methods="def modes(self): return [3]"
+    ),
+    _broken(
+        "a mode that is no name",
+        "a mode with markup in its name",
+        message="modes() must map names",
+        methods="def modes(self): return {'<b>': 3}",
+    ),
     Fault(
         "a million versions",
         "each of 10 kB",

@@ -26,9 +26,9 @@ SENTENCE = (
 )
 
 
-def path(tmp_path: Path, **changes: Any) -> Path:
+def path(tmp_path: Path, given: list[dict[str, Any]] = ANSWERS, **changes: Any) -> Path:
     """A record with one failure and its answers."""
-    failing = records.failure(answers=ANSWERS, **changes)
+    failing = records.failure(answers=given, **changes)
     return records.run(tmp_path / "r.jsonl", records.verdict("torch", "a.x", status="fail", failures=[failing]))
 
 
@@ -52,6 +52,23 @@ def test_one_that_agrees_is_singular_and_what_is_no_number_is_as_required(tmp_pa
     shown = answers(path(tmp_path, expected="an error", got="0.5", bound=None))
     assert shown.sentence.startswith("jax and mlx: as required; numpy: 0.5")
     assert Answers("1", shown.lines[:1], exact=True).sentence == "jax agrees with the exact answer"
+
+
+def test_modes_are_named_behind_their_backend(tmp_path: Path) -> None:
+    """Backends and modes with the same answer share a part of the sentence, and have a row each in the table."""
+    lines = [
+        ("mine", "vmap", "differs", 0.5),
+        ("mine", "compiled", "agrees", 1.0),
+        ("torch", "", "agrees", 1.0),
+        ("torch", "vmap", "agrees", 1.0),
+        ("jax", "", "differs", 0.5),
+    ]
+    keys = "backend", "mode", "outcome", "got"
+    shown = answers(path(tmp_path, [dict(zip(keys, line, strict=True)) for line in lines]))
+    right = "mine (compiled) and torch (also vmap) agree with the exact answer"
+    assert shown.sentence == f"{right}; mine (vmap) and jax: 0.5"
+    text = xent_reports.render(tmp_path / "r.jsonl", tmp_path).read_text("utf-8")
+    assert "<th scope=row>torch (vmap)<td>1" in text
 
 
 def test_the_card_of_a_cause_has_a_table_with_the_exact_answer_first(tmp_path: Path) -> None:

@@ -35,10 +35,22 @@ class IsolatedExecutor(Requests):
 
     expendable = True
 
-    def __init__(self, spec: str, narrowing: Narrowing, limits: Limits, handed: HandedOver | None = None) -> None:
-        """Nothing is started yet; ``handed`` is a backend that another process has opened already."""
-        split, known = (None, None) if handed is None else (handed.split, from_data(handed.description))
-        super().__init__(spec, narrowing, limits, split, known)
+    def __init__(
+        self,
+        spec: str,
+        narrowing: Narrowing,
+        limits: Limits,
+        handed: HandedOver | None = None,
+        *,
+        split: Split | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        ``handed`` is a backend that another process has opened already; ``split`` is a fork server that has imported
+        one that has not been opened.
+        """
+        known = None if handed is None else from_data(handed.description)
+        super().__init__(spec, narrowing, limits, split if handed is None else handed.split, known)
         #: A call that works on this backend, to check whether a device still works after an error. None: no device.
         self.canary: Invocation | None = None if handed is None else handed.canary
         #: The first call that was made, and its outcome.
@@ -150,6 +162,12 @@ class IsolatedExecutor(Requests):
         else:
             self._let_go()
         return HandedOver(as_data(self._description), self.first, self.canary, split)
+
+    def in_mode(self, mode: str) -> IsolatedExecutor:
+        """An executor for the same backend in one of its modes, in a process of its own, which is not started yet."""
+        assert self._description is not None
+        narrowing = replace(self._narrowing, mode=mode, tried=self._description.tried)
+        return IsolatedExecutor(self._spec, narrowing, self._limits, split=self._processes.split())
 
     def _after_an_error(self, outcome: Outcome) -> Outcome:
         """The outcome of a call that raised: a crash if no call works in its process afterwards."""

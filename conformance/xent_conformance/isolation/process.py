@@ -115,7 +115,7 @@ class WorkerProcess:
             "spec": spec,
             "narrowing": asdict(narrowing),
             "memory": limits.memory,
-            "tried": None if known is None else known.tried,
+            "tried": narrowing.tried if known is None else known.tried,
             "sources": None if known is None else tuple(known.sources),
             "attempts_left_out": tuple(attempts_left_out),
         }

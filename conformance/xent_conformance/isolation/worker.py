@@ -107,8 +107,10 @@ def _made(imported: Imported, setup: dict[str, Any]) -> tuple[Backend, tuple[str
     """The backend, and its description, or of one that the run knows only what shows whether it is still the same."""
     from xent_conformance.loading.description import as_data
 
+    if mode := setup["narrowing"]["mode"]:
+        imported = imported.in_mode(mode)
     if setup["sources"] is None:
-        backend, description = imported.open()
+        backend, description = imported.open(setup["tried"])
         return backend, ("description", as_data(description))
     backend, identity = imported.open_again(setup["tried"], setup["sources"])
     return backend, ("identity", identity)

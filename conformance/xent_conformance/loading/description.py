@@ -28,6 +28,7 @@ from xent_conformance.interface import (
     LogSoftmaxGradient,
     LogSumExp,
     LogSumExpGradient,
+    Modes,
     NllLoss,
     Primitives,
     Reproducer,
@@ -115,6 +116,7 @@ class Description:
         origin: Where it comes from.
         tried: The result of the trial of a callable, in the backend's own format. It is passed to later processes that
             make the same backend, so that they need no trial.
+        modes: Names of the other ways of calling it.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Description:
     imports_suite: bool = False
     origin: Origin | None = None
     tried: bytes | None = None
+    modes: tuple[str, ...] = ()
 
     @property
     def version(self) -> str | None:
@@ -171,6 +174,7 @@ def describe(backend: Backend, origin: Origin | None = None) -> Description:
         imports_suite=origin is not None and _imports_suite(backend),
         origin=origin,
         tried=tried if type(tried) is bytes else None,
+        modes=_names(backend.modes()) if isinstance(backend, Modes) else (),
     )
 
 
@@ -192,6 +196,14 @@ def _versions(versions: Any) -> dict[str, str]:
     if not isinstance(versions, Mapping):
         raise TypeError(f"versions must map names to versions, not be a {type(versions).__name__}")
     return {printable(str(k)): printable(str(v)) for k, v in islice(versions.items(), MOST)}
+
+
+def _names(modes: Any) -> tuple[str, ...]:
+    """At most ``MOST`` names of modes; raises TypeError for anything but a mapping of strings."""
+    names = tuple(islice(modes, MOST)) if isinstance(modes, Mapping) else (None,)
+    if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        raise TypeError("modes() must map names, such as 'vmap', to factories of backends")
+    return names
 
 
 def _usable(parts: ReproducerParts) -> ReproducerParts:

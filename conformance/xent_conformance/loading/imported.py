@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xent_conformance.interface import Backend, CrossEntropy, FusedLinear
 from xent_conformance.loading.claims import complaint
@@ -16,7 +17,7 @@ from xent_conformance.loading.sources import sources_again, sources_of
 
 @dataclass(frozen=True)
 class Narrowing:
-    """The options for callables.
+    """The options for callables, and the mode of any backend.
 
     Attributes:
         dtypes: The dtypes of logits to judge; None for all that the callable takes.
@@ -25,6 +26,8 @@ class Narrowing:
         conventions: Declarations as on the command line (see ``declared``), such as "mean-divisor=all_rows".
         claims: Likewise, such as "no-weight".
         precision: Likewise, such as "internals=native".
+        mode: The way of calling the backend, one of its ``modes``; empty for the usual one.
+        tried: The result of an earlier trial of the callable, to avoid another one.
     """
 
     dtypes: tuple[str, ...] | None = None
@@ -33,6 +36,8 @@ class Narrowing:
     conventions: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
+    mode: str = ""
+    tried: bytes | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -71,14 +76,27 @@ class Imported:
     options: tuple[str, ...] = ()
     settings_kept: Callable[[], AbstractContextManager[object]] = nullcontext
 
-    def open(self) -> tuple[Backend, Description]:
+    def in_mode(self, mode: str) -> Imported:
+        """The backend for one of the modes of this one."""
+
+        def make(tried: bytes | None) -> Backend:
+            backend: Any = self.make(tried)
+            made: Backend = backend.modes()[mode]()
+            return made
+
+        return replace(self, make=make)
+
+    def open(self, tried: bytes | None = None) -> tuple[Backend, Description]:
         """Make the backend and describe it.
+
+        Args:
+            tried: The result of an earlier trial of the same callable, to avoid another one.
 
         Raises:
             BrokenBackendError: Its name, claims or methods are wrong, or making it raises an exception.
             BackendUnavailableError: Its device is missing.
         """
-        backend = self.make(None)
+        backend = self.make(tried)
         wrong = guarded(self.spec, lambda: complaint(backend))
         if wrong is not None:
             raise BrokenBackendError(f"{self.spec}: {wrong}")

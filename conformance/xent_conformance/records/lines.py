@@ -208,9 +208,10 @@ class Found(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class AnswerLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """The answer of another backend of the run to a failing problem."""
+    """The answer of another backend of the run, or of a mode of the same one, to a failing problem."""
 
     backend: Name
+    mode: Annotated[str, Meta(max_length=MAX_NAME, description='the mode that it was called in; "": as judged')] = ""
     outcome: Annotated[
         Literal["agrees", "own-convention", "differs", "not-applicable"],
         Meta(description="own-convention: right by the backend's own conventions, which require another answer"),
