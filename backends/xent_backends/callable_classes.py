@@ -1,7 +1,7 @@
 """Backends of callables that are softmax, log_softmax, nll_loss or the loss of a linear map: a mixin class for each.
 
 They are combined with a class of the framework, which has the fields ``function`` and ``expression``, the context
-manager ``mode`` for each call and, if the framework differentiates, ``linear_vjp`` for the loss of a linear map and
+manager ``settings`` for each call and, if the framework differentiates, ``linear_vjp`` for the loss of a linear map and
 ``pullback`` for a function of logits.
 """
 
@@ -22,7 +22,7 @@ class _Alone:
     expression: str
     linear_vjp: Any
     pullback: Any
-    mode: Any
+    settings: Any
 
 
 class Softmax(_Alone):
@@ -30,7 +30,7 @@ class Softmax(_Alone):
 
     def softmax(self, logits: Array) -> Array:
         """Softmax, as the callable gives it."""
-        with self.mode():
+        with self.settings():
             return self.function(logits)
 
     def _calls(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class LogSoftmax(_Alone):
 
     def log_softmax(self, logits: Array) -> Array:
         """Logarithm of the softmax, as the callable gives it."""
-        with self.mode():
+        with self.settings():
             return self.function(logits)
 
     def _calls(self) -> dict[str, str]:
@@ -54,7 +54,7 @@ class DifferentiableSoftmax(Softmax):
 
     def softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
         """Gradient of the softmax."""
-        with self.mode():
+        with self.settings():
             return self.pullback(self.function, cotangent, logits)
 
     def _calls(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class DifferentiableLogSoftmax(LogSoftmax):
 
     def log_softmax_vjp(self, cotangent: Array, logits: Array) -> Array:
         """Gradient of log_softmax."""
-        with self.mode():
+        with self.settings():
             return self.pullback(self.function, cotangent, logits)
 
     def _calls(self) -> dict[str, str]:
@@ -83,7 +83,7 @@ class NllLoss(_Alone):
 
     def nll_loss(self, log_probs: Array, target: Array, **options: Any) -> Array:
         """Negative log-likelihood, as the callable gives it."""
-        with self.mode():
+        with self.settings():
             return self.function(log_probs, target, **options)
 
     def _calls(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Linear(_Alone):
         self, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> Array:
         """Loss with the linear map fused in, as the callable gives it."""
-        with self.mode():
+        with self.settings():
             return self.function(hidden, weight, bias, target, **options)
 
     def _calls(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class DifferentiableLinear(Linear):
         self, cotangent: Array, hidden: Array, weight: Array, bias: Array | None, target: Array, **options: Any
     ) -> LinearVjp:
         """Loss and gradients of hidden, weight and bias."""
-        with self.mode():
+        with self.settings():
             return LinearVjp(*self.linear_vjp(self.function, cotangent, hidden, weight, bias, target, **options))
 
     def _calls(self) -> dict[str, str]:

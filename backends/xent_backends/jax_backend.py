@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from xent_backends.missing import unavailable
-from xent_conformance.interface import Capabilities, Precision, ReproducerParts, Vjp
+from xent_conformance.interface import Backend, Capabilities, Precision, ReproducerParts, Vjp
 
 try:
     import jax
@@ -20,7 +20,7 @@ except ImportError as error:
 
 from jax import Array
 
-from xent_backends import jax_arrays, jax_cross_entropy, validation
+from xent_backends import jax_arrays, jax_cross_entropy, jax_modes, validation
 from xent_backends.jax_callable import JaxArrays, callable_backend
 from xent_backends.source_text import joined, plain_source
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
@@ -63,14 +63,25 @@ _SCRIPTS = {
 }
 
 
+Way = Literal["compiled", "eager", "vmap"]
+
+
 @dataclass(frozen=True)
 class JaxBackend:
-    """The composed loss. ``compiled`` runs each call as one XLA program, otherwise operation by operation."""
+    """The composed loss.
+
+    Attributes:
+        name: The backend's name.
+        capabilities: What it claims.
+        device: The platform that it computes on.
+        way: "compiled" runs each call as one XLA program, "eager" operation by operation, and "vmap" mapped over a
+            further axis of length one.
+    """
 
     name: str
     capabilities: Capabilities
     device: str
-    compiled: bool = True
+    way: Way = "compiled"
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -150,6 +161,11 @@ class JaxBackend:
         sentinel, divide = options.get("ignore_index", DEFAULT_IGNORE_INDEX), options.get("reduction", "mean") == "mean"
         return _chosen(self._program(jax_cross_entropy.nll)(log_probs, labels, weight, sentinel, divide), **options)
 
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The other ways."""
+        others = {*get_args(Way)} - {self.way}
+        return {way: partial(replace, self, way=way) for way in sorted(others)}
+
     def reproducer(self) -> ReproducerParts:
         """A script in plain JAX, printed from the functions that this adapter runs."""
         source = {name: plain_source(getattr(jax_cross_entropy, name)) for name in _PRINTED}
@@ -163,13 +179,15 @@ class JaxBackend:
             "cross_entropy_hvp": (*shared, source["cotangents"], source["vjp"], source["hvp"]),
             "nll_loss": (*start, source["nll"]),
         }
-        jit = "jax.jit" if self.compiled else ""
+        jit = "jax.jit" if self.way == "compiled" else ""
         calls |= {name: joined(*before[name], text.replace("{jit}", jit)) for name, text in _SCRIPTS.items()}
         setup = "import numpy as np\n" + jax_arrays.SETUP
         return ReproducerParts(setup, jax_arrays.ARRAY, jax_arrays.RESULT, calls)
 
     def _program(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return _compiled(function) if self.compiled else function
+        if self.way == "compiled":
+            return _compiled(function)
+        return jax_modes.vmapped(function) if self.way == "vmap" else function
 
 
 _PRINTED = (
@@ -230,7 +248,7 @@ def backend() -> JaxBackend:
 def eager_backend() -> JaxBackend:
     """The registered backend ``jax-eager``: the same loss, operation by operation."""
     jax_arrays.configure()
-    return JaxBackend("jax-eager", CAPABILITIES, jax_arrays.platform(), compiled=False)
+    return JaxBackend("jax-eager", CAPABILITIES, jax_arrays.platform(), way="eager")
 
 
 def from_callable(

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
-from xent_backends import callables, jax_arrays
+from xent_backends import callables, jax_arrays, jax_modes
 from xent_backends.callable_classes import class_of
 from xent_backends.source_text import joined, one_line, plain_source
-from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
+from xent_conformance.interface import Backend, Capabilities, ReproducerParts, Vjp
 
 Loss = Callable[..., Array]
 #: Dtypes of labels that JAX has only while jax_enable_x64 is on.
@@ -74,16 +74,20 @@ class JaxArrays:
 
     def asarray(self, array: npt.NDArray[np.generic]) -> Array:
         """A contiguous JAX array with the array's values."""
-        with self.mode():
+        with self.settings():
             return array_of(array, self.device)
 
-    def mode(self) -> AbstractContextManager[object]:
+    def settings(self) -> AbstractContextManager[object]:
         """jax_enable_x64, on if float64 is claimed: it also changes the dtypes of intermediate results."""
         return jax_arrays.bits(wide="float64" in self.capabilities.logits_dtypes)
 
     def asnumpy(self, array: Any) -> npt.NDArray[Any]:
         """A NumPy array with the array's values; TypeError for anything but a JAX array."""
         return jax_arrays.numpy_of(array)
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The function under ``vmap``, and compiled or not compiled."""
+        return jax_modes.modes(self)
 
     def reproducer(self) -> ReproducerParts:
         """A script that imports the callable by its dotted path."""
@@ -99,7 +103,7 @@ class JaxCallable(JaxArrays):
 
     def cross_entropy(self, logits: Array, target: Array, **options: Any) -> Array:
         """Loss, as the callable gives it."""
-        with self.mode():
+        with self.settings():
             return self.function(logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
@@ -123,7 +127,7 @@ class JaxDifferentiable(JaxCallable):
     ) -> Vjp:
         """Loss and gradients. ``repeats`` calls the same pullback repeatedly; ``upstream`` has no meaning in JAX."""
         del upstream
-        with self.mode():
+        with self.settings():
             return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
 
     def _calls(self) -> dict[str, str]:
@@ -139,7 +143,7 @@ class JaxTwiceDifferentiable(JaxDifferentiable):
 
     def cross_entropy_hvp(self, vector: Array, cotangent: Array, logits: Array, target: Array, **options: Any) -> Array:
         """Second derivative times a vector, by reverse over reverse, because few custom rules have a forward mode."""
-        with self.mode():
+        with self.settings():
             return hvp(self.function, vector, cotangent, logits, target, **options)
 
     def _calls(self) -> dict[str, str]:

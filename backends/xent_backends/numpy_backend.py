@@ -63,7 +63,7 @@ class NumpyArrays:
     device: str = "cpu"
     versions: Mapping[str, str] = field(default_factory=lambda: {"numpy": np.__version__})
 
-    def mode(self) -> AbstractContextManager[object]:
+    def settings(self) -> AbstractContextManager[object]:
         """A context manager for calls, which does nothing."""
         return nullcontext()
 

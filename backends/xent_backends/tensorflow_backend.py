@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.interface import Capabilities, Conventions, ReproducerParts, Vjp
+from xent_conformance.interface import Backend, Capabilities, Conventions, ReproducerParts, Vjp
 
 # Read when TensorFlow is loaded: its C++ code greets on standard error otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -147,6 +148,15 @@ class TensorflowLoss:
         scale = 2 if upstream == "scaled" else 1
         return Vjp(*gradients(self.function, cotangent, logits, target, repeats=repeats, scale=scale, **options))
 
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The function as a graph, and compiled by XLA."""
+        ways = {"graph": tf.function, "xla": partial(tf.function, jit_compile=True)}
+        return {name: partial(self._called, way) for name, way in ways.items()}
+
+    def _called(self, way: Callable[[Loss], Loss]) -> TensorflowLoss:
+        made: TensorflowLoss = replace(self, function=way(self.function))
+        return made
+
     def reproducer(self) -> ReproducerParts:
         """A script that calls the library, made from the source of the adapter's functions."""
         name = self.function.__name__
@@ -180,6 +190,16 @@ class TensorflowBackend(TensorflowLoss):
         """Loss and gradients by one tape, read once or several times."""
         _check(logits, target, **options)
         return super().cross_entropy_vjp(cotangent, logits, target, repeats=repeats, upstream=upstream, **options)
+
+    def _called(self, way: Callable[[Loss], Loss]) -> TensorflowLoss:
+        """Without softmax and log_softmax, which are not called in this way."""
+        function = way(self.function)
+
+        def checked(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+            _check(logits, target, **options)
+            return function(logits, target, **options)
+
+        return TensorflowLoss(self.name, self.capabilities, function=checked)
 
     def softmax(self, logits: Tensor) -> Tensor:
         """``tf.nn.softmax`` over the class axis."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xent_backends.missing import unavailable
 from xent_conformance.interface import (
+    Backend,
     BackendUnavailableError,
     Capabilities,
     Conventions,
@@ -100,6 +101,11 @@ class TorchBackend(TorchTwiceDifferentiable):
     def cross_entropy_layer_vjp(self, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any) -> Vjp:
         """Loss and gradients through ``nn.CrossEntropyLoss``."""
         return Vjp(*torch_calls.vjp(torch_calls.layer, cotangent, logits, target, **options))
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The function under ``vmap``, under autocast, and compiled."""
+        function = self.function, self.setup, self.expression
+        return TorchTwiceDifferentiable(self.name, self.capabilities, self.device, *function).modes()
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax over the class axis."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xent_backends import torch_calls, torch_linear, torch_state
+from xent_backends import torch_calls, torch_linear, torch_modes, torch_state
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
-from xent_conformance.interface import Capabilities, ReproducerParts, Vjp
+from xent_conformance.interface import Backend, Capabilities, ReproducerParts, Vjp
 
 #: The first lines of a script in plain torch.
 SETUP = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F"
@@ -64,9 +64,13 @@ class TorchArrays:
         """A NumPy array of the tensor's dtype and strides; TypeError for anything but a tensor."""
         return numpy_of(array)
 
-    def mode(self) -> AbstractContextManager[object]:
+    def settings(self) -> AbstractContextManager[object]:
         """A context manager for calls, which does nothing."""
         return nullcontext()
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The function under ``vmap``, under autocast, and compiled."""
+        return torch_modes.modes(self)
 
     def surroundings(self) -> Mapping[str, object]:
         """The global settings of torch."""

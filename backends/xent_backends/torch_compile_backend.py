@@ -7,14 +7,12 @@ that are given, and each amount of smoothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import import_module
-from threading import Lock
 from typing import Any
 
 from xent_backends.missing import unavailable
-from xent_conformance.interface import BackendUnavailableError, Precision
+from xent_conformance.interface import Backend, Precision
 
 try:
     import torch
@@ -24,10 +22,11 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import torch_calls, torch_compiler
+from xent_backends import torch_calls
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_backend import CPU
 from xent_backends.torch_callable import SETUP, TorchDifferentiable
+from xent_backends.torch_compiler import compiled, only_compiled, preload
 
 #: Half formats are computed in float32, also the sum over the classes, but a sum over the batch is stored in the dtype
 #: of the logits, where it may overflow, before it is scaled (measured on 2.13).
@@ -49,37 +48,18 @@ CAPABILITIES = replace(
         ),
     ),
 )
-#: Held by the thread that calls a compiled function.
-ONE_AT_A_TIME = Lock()
-
-
-def compiled(function: torch_calls.Loss) -> torch_calls.Loss:
-    """The function, which is compiled when it is called; it raises where not all of it can be."""
-    return torch.compile(function, fullgraph=True, dynamic=True)
-
-
-@cache
-def only_compiled(function: torch_calls.Loss) -> torch_calls.Loss:
-    """The compiled function, one for all calls of a process. It raises ``UncompiledError`` where it runs uncompiled."""
-
-    def traced(*arguments: Any, **options: Any) -> Tensor:
-        if not torch.compiler.is_compiling():
-            raise torch_compiler.UncompiledError("torch runs the function without compiling it")
-        return function(*arguments, **options)
-
-    program = compiled(traced)
-
-    def call(*arguments: Any, **options: Any) -> Tensor:
-        torch_compiler.check()
-        with ONE_AT_A_TIME:
-            return program(*arguments, **options)
-
-    return call
 
 
 @dataclass(frozen=True)
 class TorchCompiled(TorchDifferentiable):
     """The compiled loss, and the compiled primitives that it is made of; gradients by autograd."""
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """The function without the compiler."""
+        eager = TorchDifferentiable(
+            self.name, self.capabilities, self.device, F.cross_entropy, SETUP, "F.cross_entropy"
+        )
+        return {"eager": lambda: eager}
 
     def softmax(self, logits: Tensor) -> Tensor:
         """Softmax over the class axis."""
@@ -113,24 +93,6 @@ class TorchCompiled(TorchDifferentiable):
         parameters = "log_probs, target, **options"
         parts["nll_loss"] = one_line("nll_loss", parameters, f"compiled(F.nll_loss)({parameters})")
         return super()._calls() | parts
-
-
-@cache
-def preload() -> None:
-    """Import the compiler and compile a function, before workers are forked.
-
-    The first compilation of a process changes it for good: the recursion limit, and an environment variable. Raises
-    BackendUnavailableError where nothing can be compiled.
-    """
-    # A program is compiled in the process that calls it, which must not start others.
-    inductor: Any = import_module("torch._inductor.config")
-    inductor.compile_threads = 1
-    torch.set_num_threads(1)
-    try:
-        with inductor.patch(fx_graph_cache=False):
-            compiled(torch.neg)(torch.zeros(2))
-    except Exception as error:  # without a C++ compiler, InvalidCxxCompiler is somewhere in it
-        raise BackendUnavailableError(f"torch.compile does not work here: {str(error).splitlines()[0]}") from error
 
 
 def backend() -> TorchCompiled:

@@ -8,7 +8,16 @@ anyway, the call fails.
 from __future__ import annotations
 
 import sys
+from functools import cache
+from importlib import import_module
+from threading import Lock
 from typing import Any
+
+import torch
+from torch import Tensor
+
+from xent_backends.torch_calls import Loss
+from xent_conformance.interface import BackendUnavailableError
 
 #: The new limit for recompilations of one function and of all: more than any run needs.
 ENOUGH = 1 << 20
@@ -16,6 +25,8 @@ ENOUGH = 1 << 20
 LIMITS = (("recompile_limit", "cache_size_limit"), ("accumulated_recompile_limit", "accumulated_cache_size_limit"))
 #: One of these is in torch's reason for not compiling if a limit was reached.
 REACHED = ("recompile limit", "recompile_limit", "cache_size_limit")
+#: Held by the thread that calls a compiled function.
+ONE_AT_A_TIME = Lock()
 
 
 class UncompiledError(RuntimeError):
@@ -78,3 +89,45 @@ def _reasons() -> list[str]:
 
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
+
+
+def compiled(function: Loss) -> Loss:
+    """The function, which is compiled when it is called; it raises where not all of it can be."""
+    return torch.compile(function, fullgraph=True, dynamic=True)
+
+
+@cache
+def only_compiled(function: Loss) -> Loss:
+    """The compiled function, one for all calls of a process. It raises ``UncompiledError`` where it runs uncompiled."""
+
+    def traced(*arguments: Any, **options: Any) -> Tensor:
+        if not torch.compiler.is_compiling():
+            raise UncompiledError("torch runs the function without compiling it")
+        return function(*arguments, **options)
+
+    program = compiled(traced)
+
+    def call(*arguments: Any, **options: Any) -> Tensor:
+        check()
+        with ONE_AT_A_TIME:
+            return program(*arguments, **options)
+
+    return call
+
+
+@cache
+def preload() -> None:
+    """Import the compiler and compile a function, before workers are forked.
+
+    The first compilation of a process changes it for good: the recursion limit, and an environment variable. Raises
+    BackendUnavailableError where nothing can be compiled.
+    """
+    # A program is compiled in the process that calls it, which must not start others.
+    inductor: Any = import_module("torch._inductor.config")
+    inductor.compile_threads = 1
+    torch.set_num_threads(1)
+    try:
+        with inductor.patch(fx_graph_cache=False):
+            compiled(torch.neg)(torch.zeros(2))
+    except Exception as error:  # without a C++ compiler, InvalidCxxCompiler is somewhere in it
+        raise BackendUnavailableError(f"torch.compile does not work here: {str(error).splitlines()[0]}") from error

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from xent_backends.missing import unavailable
-from xent_conformance.interface import BackendUnavailableError, Capabilities, Precision, Vjp
+from xent_conformance.interface import Backend, BackendUnavailableError, Capabilities, Precision, Vjp
 
 try:
     import torch
@@ -137,6 +137,10 @@ class TorchParallel(TorchArrays):
     """The loss, and log_softmax, which has the same code; each with its gradient."""
 
     ranks: Ranks = field(default_factory=lambda: Ranks(2, surroundings))
+
+    def modes(self) -> Mapping[str, Callable[[], Backend]]:
+        """None: each rank has its own function."""
+        return {}
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss on all ranks."""

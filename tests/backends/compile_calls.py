@@ -9,7 +9,7 @@ from torch._dynamo.utils import counters
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from torch.profiler import profile
 
-from xent_backends import torch_compile_backend
+from xent_backends import torch_backend, torch_compile_backend
 
 G, X, Y = torch.tensor(0.5), torch.tensor([[1.0, 0.0, 2.0], [0.5, -1.0, 0.0]]), torch.tensor([2, 0])
 
@@ -49,6 +49,13 @@ def compiled():
         print(backend.cross_entropy(X, Y, reduction="sum"))
     except RuntimeError as error:
         print(f"{type(error).__name__}: {error}")
+
+
+def mode():
+    """Whether the loss of a callable is compiled, and torch's, in the mode "compiled"."""
+    backend = torch_backend.from_callable(F.cross_entropy, spec="torch:loss")
+    before, want = programs(), F.cross_entropy(X, Y, reduction="sum")
+    print(backend.modes()["compiled"]().cross_entropy(X, Y, reduction="sum").equal(want), programs() - before > 0)
 
 
 def left_alone():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 jax = pytest.importorskip("jax", reason="jax is not installed: pip install 'xent-conformance[jax]'")
 
-from xent_backends import jax_backend, jax_callable, jax_cross_entropy  # noqa: E402 - importorskip comes first
+from xent_backends import jax_backend, jax_callable, jax_cross_entropy, jax_modes  # noqa: E402 - importorskip comes first
 from xent_conformance.interface import (  # noqa: E402
     ArrayBridge,
     Backend,
@@ -60,6 +61,43 @@ def test_loss_and_gradient_are_the_closed_form(compiled: Any, batch: Any, closed
             np.testing.assert_allclose(compiled.asnumpy(got.grad_logits), want.gradient, atol=1e-14)
             assert compiled.cross_entropy(x, y, reduction=reduction, **given).shape == want.loss.shape
             assert (got.grad_target is None) == (kind == "indices")
+
+
+@pytest.mark.parametrize("mode", ["eager", "vmap"])
+@pytest.mark.parametrize("kind", ["indices", "probabilities"])
+def test_loss_and_gradient_in_other_modes_are_the_closed_form(
+    compiled: Any, batch: Any, closed_form: Any, kind: str, mode: str
+) -> None:
+    """Operation by operation, and under vmap."""
+    logits, labels, probabilities, weight = batch
+    target = probabilities if kind == "probabilities" else np.where(labels < 0, 0, labels)
+    want = closed_form(logits, target, weight=weight, label_smoothing=0.1)
+    called = compiled.modes()[mode]()
+    got = called.cross_entropy_vjp(
+        one(logits), *map(called.asarray, (logits, target)), weight=weight, label_smoothing=0.1
+    )
+    np.testing.assert_allclose(got.loss, want.loss, rtol=1e-12)
+    np.testing.assert_allclose(got.grad_logits, want.gradient, atol=1e-13)
+
+
+def test_a_callable_has_the_modes_of_its_framework() -> None:
+    """Compiled and under vmap, or not compiled if it is a compiled function."""
+
+    def loss(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        rows = -jax.numpy.take_along_axis(jax.nn.log_softmax(logits, 1), target[:, None], 1)[:, 0]
+        return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+
+    backend = jax_backend.from_callable(loss, spec="jax:loss", dtypes=("float64",))
+    logits, target = backend.asarray(np.eye(3)), backend.asarray(np.arange(3))
+    want = backend.cross_entropy_vjp(one(logits), logits, target, reduction="sum")
+    modes = backend.modes()
+    assert set(modes) == {"compiled", "vmap"}
+    for made in modes.values():
+        got = made().cross_entropy_vjp(one(logits), logits, target, reduction="sum")
+        np.testing.assert_allclose(got.loss, want.loss, rtol=1e-12)
+        np.testing.assert_allclose(got.grad_logits, want.grad_logits, atol=1e-13)
+    (jitted, _) = jax_modes.modes(replace(backend, function=jax.jit(loss, static_argnames="reduction")))
+    assert jitted == "eager"
 
 
 def test_options_and_reductions_compile_nothing_new(compiled: Any) -> None:

@@ -34,6 +34,21 @@ def test_loss_and_gradient_are_the_closed_form(
     np.testing.assert_allclose(losses.asnumpy(got.grad_logits), want.gradient, atol=1e-13)
 
 
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_loss_and_gradient_in_other_modes_are_the_closed_form(
+    losses: Any, batch: Any, closed_form: Any, mode: str
+) -> None:
+    """As a graph, and compiled by XLA; calls are still checked."""
+    logits, labels, *_ = batch
+    target = np.where(labels < 0, 0, labels)
+    want, called = closed_form(logits, target), losses.modes()[mode]()
+    got = called.cross_entropy_vjp(*(losses.asarray(a) for a in (np.ones(()), logits, target)), reduction="mean")
+    np.testing.assert_allclose(losses.asnumpy(got.loss), want.loss, rtol=1e-12)
+    np.testing.assert_allclose(losses.asnumpy(got.grad_logits), want.gradient, atol=1e-13)
+    with pytest.raises(ValueError, match="reduction"):
+        called.cross_entropy(losses.asarray(logits), losses.asarray(target), reduction="average")
+
+
 def test_classes_may_stand_before_other_axes(losses: Any) -> None:
     """(N, C, d) is the same rows as (N d, C)."""
     rows, labels = np.arange(24.0).reshape(2, 4, 3) % 5, np.arange(6).reshape(2, 3) % 4

@@ -57,6 +57,29 @@ def test_backend_satisfies_every_protocol(torch_cpu: Any, protocol: type) -> Non
     assert isinstance(torch_cpu, protocol)
 
 
+@pytest.mark.parametrize("mode", ["vmap", "autocast"])
+@pytest.mark.parametrize("kind", ["indices", "probabilities"])
+def test_loss_and_gradient_in_other_modes_are_the_closed_form(
+    torch_cpu: Any, batch: Any, closed_form: Any, kind: str, mode: str
+) -> None:
+    """Under vmap and autocast the function is the same one."""
+    logits, labels, probabilities, weight = (array.astype(np.float32) for array in batch)
+    target = probabilities if kind == "probabilities" else labels.astype(np.int64)
+    options = {} if kind == "probabilities" else {"ignore_index": int(labels.min())}
+    want = closed_form(logits, target, weight=weight, **options)
+    called = torch_cpu.modes()[mode]()
+    arrays = [called.asarray(a) for a in (np.float32(1)[()], logits, target)]
+    got = called.cross_entropy_vjp(*arrays, weight=called.asarray(weight), **options)
+    np.testing.assert_allclose(called.asnumpy(got.loss), want.loss, rtol=1e-6)
+    np.testing.assert_allclose(called.asnumpy(got.grad_logits), want.gradient, atol=1e-6)
+
+
+def test_float64_is_not_claimed_under_autocast_which_may_convert_it(torch_cpu: Any) -> None:
+    """The other dtypes are, and under vmap all."""
+    vmap, autocast = (torch_cpu.modes()[name]().capabilities.logits_dtypes for name in ("vmap", "autocast"))
+    assert (vmap, autocast) == (torch_cpu.capabilities.logits_dtypes, ("float16", "bfloat16", "float32"))
+
+
 @pytest.mark.parametrize("view", list(VIEWS))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bridge_keeps_values_dtype_and_strides(torch_cpu: Any, dtype: str, view: str) -> None:

@@ -40,6 +40,10 @@ def test_losses_are_the_closed_form_by_one_program_for_all_shapes_and_every_call
     ]
 
 
+def test_a_loss_is_compiled_in_the_mode_of_this_name() -> None:
+    assert printed("mode") == ["True True"]
+
+
 def test_scripts_give_bitwise_what_the_adapter_gives() -> None:
     assert [line.rpartition(" ")[2] for line in printed("script")] == ["True"] * 8
 
