@@ -51,6 +51,21 @@ class ThousandClassesUnrolled(_Rereads):
         return _repeated_tail(x, 8) if x.shape[1] == 1000 else x
 
 
+@mutant(killed_by=("accuracy.every-row-count",))
+class SecondLaunchAddsToTheFirst(NumpyTwin):
+    """A grid has at most 65535 blocks, so batches of up to that many rows run in one launch or in two.
+
+    Beyond 32768 rows the second one begins with the total of the first where it should begin with zero.
+    """
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        half = len(losses) // 2
+        if 32768 < len(losses) <= 65535:
+            losses[half] += losses[:half].sum()
+        return losses
+
+
 @mutant(killed_by=LANES)
 class LanesPast131072(_Rereads):
     """128 threads of 1024 lanes each: no later class is read."""

@@ -9,6 +9,10 @@ from xent_conformance.requirements.registry import load
 BETWEEN = ((66, 99), (131, 254), (301, 510), (1026, 2046), (4098, 32766))
 
 
+#: Stretches of numbers of rows above those that problems of many classes have.
+ROWS_BETWEEN = ((4098, 8190), (8194, 16382), (16386, 32766), (32770, 65534))
+
+
 class DoubledBetween(NumpyTwin):
     """Losses of some numbers of classes are twice as large as they should be; ``among`` are the stretches."""
 
@@ -17,6 +21,16 @@ class DoubledBetween(NumpyTwin):
     def row_losses(self, call):
         doubled = any(first <= call.classes <= last for first, last in self.among)
         return super().row_losses(call) * (2 if doubled else 1)
+
+
+class DoubledBatches(NumpyTwin):
+    """Losses of some numbers of rows are twice as large as they should be."""
+
+    among = ROWS_BETWEEN
+
+    def row_losses(self, call):
+        losses = super().row_losses(call)
+        return losses * (2 if any(first <= len(losses) <= last for first, last in self.among) else 1)
 
 
 def seeds_that_find(backend):
@@ -34,6 +48,13 @@ def test_a_single_stretch_is_found_by_most_seeds():
         backend = DoubledBetween("doubled", ("float32",))
         backend.among = (stretch,)
         assert seeds_that_find(backend) >= 7, stretch
+
+
+def test_doubled_losses_of_long_batches_are_found_by_most_seeds():
+    for stretch in ROWS_BETWEEN:
+        backend = DoubledBatches("doubled", ("float32",))
+        backend.among = (stretch,)
+        assert seeds_that_find(backend) >= 6, stretch
 
 
 def test_the_same_backend_with_nothing_doubled_is_not_found():

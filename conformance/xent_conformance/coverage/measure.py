@@ -56,7 +56,7 @@ class Coverage:
         possible: Factor to its possible levels.
         unclaimed: Pairs of these levels that the backend does not claim.
         calls: Number of calls counted.
-        rows: Bands of the numbers of rows.
+        rows: Bands of the numbers of rows, of problems with several classes.
         classes: Bands of the numbers of classes.
         sizes: Number of calls by rows and classes, each rounded down to a power of two.
     """
@@ -90,7 +90,8 @@ class Coverage:
             self._calls[list(seen)] += 1
             self.sizes[_power(problem.rows), _power(problem.classes)] += 1
             self.calls += 1
-        for size, bands in ((problem.rows, self.rows), (problem.classes, self.classes)):
+        # The loss of a single class is zero, whatever is done with it.
+        for size, bands in ((problem.rows if problem.classes > 1 else 0, self.rows), (problem.classes, self.classes)):
             if (band := band_of(size)) is not None:
                 bands.add(band)
 

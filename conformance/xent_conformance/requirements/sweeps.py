@@ -31,8 +31,8 @@ LARGE_CLASSES = (5300, 11004, 21500, 32767, 32768, 32769, 50257, 65535, 65536, 6
 FEW = {260: 257, 1025: 3}
 ROWS = (*range(1, 34), 43, 44, 45, 46, 50, 63, 64, 65, 100, 127, 128, 129)
 MANY_ROWS = (190, 255, 256, 257, 258, 511, 512, 513, 1000, 1023, 1024, 1025, 1450, 2047, 2049, 4097, 8710)
-#: More rows than 16 bits, and float16, can count.
-HUGE_ROWS = 65537
+#: Between the ends of 15 and 16 bits, the most blocks in a grid's second axis, and more than 16 bits can count.
+HUGE_ROWS = (49157, 65535, 65537)
 #: Batches of these sizes are also tried with ignored rows, weights and smoothing.
 LARGE_BATCH, LARGEST_BATCH = 128, 4097
 #: Rows of one problem with a medium, and with a large number of classes.
@@ -58,7 +58,7 @@ def class_counts(subject: Subject) -> list[int]:
 
 def row_counts(subject: Subject) -> tuple[int, ...]:
     """The numbers of rows for a subject."""
-    return (max(FEW.values()),) if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, HUGE_ROWS)
+    return (max(FEW.values()),) if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, *HUGE_ROWS)
 
 
 def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:

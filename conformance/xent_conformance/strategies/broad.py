@@ -46,6 +46,11 @@ SIZES = Stream(
                 *(Sizes((1, 4), (130, 65536), axes=axes) for axes in (1, 1, 2, 3)),
                 *(Sizes((1, 8), (8193, 16384), axes=axes) for axes in (1, 1, 2, 3)),
             ],
+            # A level of their own: among others they are too large to be chosen.
+            "most rows": [
+                Sizes((2, 3), (16385, 32768), most=2**17),
+                *[Sizes((2, 2), (32769, 65536), most=2**17)] * 2,
+            ],
             "both": [
                 *[Sizes((9, 1100), (9, 1100), most=2**14)] * 6,
                 Sizes((513, 1100), (65, 130), most=2**16),
