@@ -14,14 +14,7 @@ from xent_backends import callables, numpy_cross_entropy, numpy_functions, numpy
 from xent_backends.callable_classes import class_of
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
-from xent_conformance.interface import (
-    BackendUnavailableError,
-    Capabilities,
-    LinearVjp,
-    Precision,
-    ReproducerParts,
-    Vjp,
-)
+from xent_conformance.interface import BackendUnavailableError, Capabilities, LinearVjp, Precision, ReproducerParts, Vjp
 
 AnyArray = npt.NDArray[Any]
 

@@ -9,13 +9,7 @@ from functools import partial
 from typing import Any
 
 from xent_backends.missing import unavailable
-from xent_conformance.interface import (
-    Capabilities,
-    Conventions,
-    Precision,
-    ReproducerParts,
-    Vjp,
-)
+from xent_conformance.interface import Capabilities, Conventions, Precision, ReproducerParts, Vjp
 
 try:
     import jax

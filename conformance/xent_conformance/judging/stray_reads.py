@@ -12,14 +12,7 @@ import numpy as np
 
 from xent_conformance.calling.calls import Invocation, LostError, Outcome, backward, differing, forward
 from xent_conformance.calling.compilations import NotCompiledError
-from xent_conformance.judging.findings import (
-    Compared,
-    Disagreement,
-    Finding,
-    Repeated,
-    StrayRead,
-    WrongConvention,
-)
+from xent_conformance.judging.findings import Compared, Disagreement, Finding, Repeated, StrayRead, WrongConvention
 from xent_conformance.judging.subject import DETERMINISM, SEES_MEMORY_BESIDE
 from xent_conformance.judging.trial import Trial
 from xent_conformance.subproblems import keep_rows

@@ -16,14 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.consequences import IN_THREADS, with_consequences
-from xent_conformance.records.instances import (
-    AS_FLOAT32,
-    DIFFERENTLY,
-    STATE,
-    STRAY_READ,
-    UNEQUAL,
-    Instance,
-)
+from xent_conformance.records.instances import AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
 from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said, without
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.

@@ -8,21 +8,12 @@ import numpy as np
 
 from xent_conformance.calling.calls import primitive
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    EITHER_SOFTMAX,
-    GRADIENT,
-    LOG_SOFTMAX,
-    SOFTMAX,
-    Subject,
-)
+from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, LOG_SOFTMAX, SOFTMAX, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    loss_finding,
-)
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, in_twos, problem_of, row_shape_of

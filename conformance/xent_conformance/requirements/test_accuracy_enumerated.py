@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    NLL_LOSS,
-)
+from xent_conformance.judging.subject import NLL_LOSS
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import (
-    loss_finding,
-    nll_finding,
-)
-from xent_conformance.requirements.grids import (
-    every_combination,
-    every_offset,
-    every_share,
-)
+from xent_conformance.requirements.checks import loss_finding, nll_finding
+from xent_conformance.requirements.grids import every_combination, every_offset, every_share
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.sweeps import (
-    every_lane,
-    every_row,
-)
+from xent_conformance.requirements.sweeps import every_lane, every_row
 from xent_conformance.requirements.twins import FREE_SHAPES
 
 

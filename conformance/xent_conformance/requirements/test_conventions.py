@@ -20,19 +20,9 @@ from xent_conformance.judging.subject import (
 )
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import (
-    convention_finding,
-    gradient_finding,
-    loss_finding,
-    phrases,
-)
+from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import (
-    MEAN,
-    in_every_reduction,
-    problem_of,
-    row_shape_of,
-)
+from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
 _INF = np.inf

@@ -10,10 +10,7 @@ import numpy as np
 from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of
 from xent_conformance.judging.findings import Accepted, Finding, Held, WrongMessage
-from xent_conformance.judging.subject import (
-    GRADIENT,
-    Subject,
-)
+from xent_conformance.judging.subject import GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.checks import form_finding, gradient_finding, loss_finding

@@ -8,17 +8,10 @@ import numpy as np
 
 from xent_conformance.calling.calls import forward
 from xent_conformance.judging.findings import Finding, Held, NumberAccepted
-from xent_conformance.judging.subject import (
-    CHECKS_LABELS,
-    GRADIENT,
-    Subject,
-)
+from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import (
-    convention_finding,
-    phrases,
-)
+from xent_conformance.requirements.checks import convention_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import in_every_reduction, problem_of
 from xent_conformance.strategies.sources import listed

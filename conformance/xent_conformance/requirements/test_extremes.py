@@ -10,19 +10,11 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import backward, forward
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import (
-    GRADIENT,
-    NON_FINITE_LOGITS,
-    Need,
-    Subject,
-)
+from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    loss_finding,
-)
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, weighted_by
 from xent_conformance.strategies.situations import EXTREME, SPOILED

@@ -5,28 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    GRADIENT,
-    SECOND_ORDER,
-)
+from xent_conformance.judging.subject import GRADIENT, SECOND_ORDER
 from xent_conformance.judging.trial import Trial
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    gradient_findings,
-    second_order_finding,
-)
-from xent_conformance.requirements.grids import (
-    every_combination,
-    every_offset,
-    every_share,
-)
+from xent_conformance.requirements.checks import gradient_finding, gradient_findings, second_order_finding
+from xent_conformance.requirements.grids import every_combination, every_offset, every_share
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.sweeps import (
-    equal_logits,
-    every_lane,
-    every_row,
-)
+from xent_conformance.requirements.sweeps import equal_logits, every_lane, every_row
 from xent_conformance.requirements.twins import FREE_SHAPES
 
 

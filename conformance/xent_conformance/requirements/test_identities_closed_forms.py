@@ -9,19 +9,14 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    GRADIENT,
-    Subject,
-)
+from xent_conformance.judging.subject import GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import REDUCTIONS, F64Array, Problem
 from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.sweeps import (
-    equal_logits,
-)
+from xent_conformance.requirements.sweeps import equal_logits
 from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
 from xent_conformance.strategies.sources import listed
 

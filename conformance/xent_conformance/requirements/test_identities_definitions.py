@@ -8,13 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    CROSS_ENTROPY,
-    GRADIENT,
-    LOG_SOFTMAX,
-    PROBABILITY_TARGETS,
-    SOFTMAX,
-)
+from xent_conformance.judging.subject import CROSS_ENTROPY, GRADIENT, LOG_SOFTMAX, PROBABILITY_TARGETS, SOFTMAX
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem

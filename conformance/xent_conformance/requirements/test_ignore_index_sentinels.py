@@ -7,27 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    GRADIENT,
-    IGNORING,
-    Need,
-)
+from xent_conformance.judging.subject import GRADIENT, IGNORING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
-from xent_conformance.requirements.checks import (
-    loss_finding,
-)
-from xent_conformance.requirements.grids import (
-    exact_sentinels,
-)
+from xent_conformance.requirements.checks import loss_finding
+from xent_conformance.requirements.grids import exact_sentinels
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import (
-    CHOSEN_SENTINEL,
-    FREE_SHAPES,
-    chosen_rows,
-    relabelled,
-)
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, FREE_SHAPES, chosen_rows, relabelled
 from xent_conformance.strategies.situations import IGNORING_ROWS
 
 _REMOVED = [

@@ -7,28 +7,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import (
-    FULL_SMOOTHING,
-    GRADIENT,
-    LABEL_SMOOTHING,
-    Need,
-)
+from xent_conformance.judging.subject import FULL_SMOOTHING, GRADIENT, LABEL_SMOOTHING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import Measured, agree, gradient_of, gradients_agree, loss_of
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    gradient_findings,
-    loss_finding,
-)
-from xent_conformance.requirements.grids import (
-    every_amount,
-)
+from xent_conformance.requirements.checks import gradient_finding, gradient_findings, loss_finding
+from xent_conformance.requirements.grids import every_amount
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import (
-    explicit,
-    relabelled,
-)
+from xent_conformance.requirements.twins import explicit, relabelled
 from xent_conformance.strategies.situations import RELATIONS, SMOOTHED
 
 _MIXTURE = [

@@ -9,28 +9,14 @@ import numpy as np
 from xent_conformance.calling.calls import forward
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import (
-    DIVIDES_BY_WEIGHT,
-    GRADIENT,
-    WEIGHT,
-)
+from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, WEIGHT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
-from xent_conformance.requirements.checks import (
-    gradient_finding,
-    loss_finding,
-)
-from xent_conformance.requirements.grids import (
-    every_scale,
-)
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.grids import every_scale
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import (
-    CHOSEN_SENTINEL,
-    MEAN,
-    relabelled,
-    weighted_by,
-)
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
 from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
 
