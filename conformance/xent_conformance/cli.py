@@ -37,6 +37,7 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
             os.environ.setdefault(name, value)
         gc.set_threshold(*GARBAGE)
     from xent_conformance.cluster import ClusterError
+    from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.errors import BrokenBackendError, UsageError
     from xent_conformance.records.record import RecordError
     from xent_conformance.verdicts.deviations import DeviationError
@@ -47,7 +48,7 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
         return command(options)
     except (UsageError, RecordError) as error:
         return complain(error, USAGE)
-    except (BrokenBackendError, ClusterError, DeviationError) as error:
+    except (BackendUnavailableError, BrokenBackendError, ClusterError, DeviationError) as error:
         return complain(error, BROKEN)
     except BrokenPipeError:
         sys.stderr.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xent_conformance import interruptions
-from xent_conformance.commands import BROKEN, FAILED, OK, complain
-from xent_conformance.output import check_file
+from xent_conformance.commands import FAILED, OK
+from xent_conformance.output import check_file, write_json
 from xent_conformance.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from xent_conformance.cluster import Cluster
     from xent_conformance.detection.campaign import Campaign, Part
     from xent_conformance.detection.kill_matrix import Matrix
+    from xent_conformance.speed.cells import Cell
 
 
 def mutants(options: argparse.Namespace) -> int:
@@ -31,9 +31,7 @@ def mutants(options: argparse.Namespace) -> int:
     from xent_conformance.detection.baselines import baselines
     from xent_conformance.detection.kill_budget import spent
     from xent_conformance.detection.kill_matrix import Matrix, write
-    from xent_conformance.request import check_profile
 
-    check_profile(options.profile)
     check_file(options.output)
     plan = kill_tasks.Plan(str(options.folder), options.profile, tuple(n for n in options.only.split(",") if n))
     tasks = kill_tasks.tasks(options.profile, range(options.seeds))
@@ -89,7 +87,7 @@ def campaign(options: argparse.Namespace) -> int:
                 measured = Campaign.gathered(tasks, options.comparisons)
     for line in table(measured):
         print(line)
-    options.output.write_text(json.dumps(jsonable(measured.as_data()), indent=1) + "\n", encoding="utf-8")
+    write_json(options.output, jsonable(measured.as_data()))
     print(f"campaign: {options.output}")
     return FAILED if measured.alarms else OK
 
@@ -108,39 +106,28 @@ def coverage(options: argparse.Namespace) -> int:
     from xent_conformance.request import Request, names_in
 
     request = Request((options.backend,), options.profile, options.seed, dtypes=names_in(*options.dtypes))
-    if options.output is not None:
-        check_file(options.output)
+    check_file(options.output)
     coverage = requested(request, options.seeds)
     print("\n".join(table(coverage)))
     if options.output is not None:
-        options.output.write_text(json.dumps(coverage.as_data(), indent=1) + "\n", encoding="utf-8")
+        write_json(options.output, coverage.as_data())
     return OK
 
 
 def bench(options: argparse.Namespace) -> int:
     """Time backends; returns 1 where the loss of a timed call is wrong, or no call could be timed."""
-    from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.errors import UsageError
     from xent_conformance.loading.imported import Narrowing
     from xent_conformance.loading.loader import load
     from xent_conformance.request import Request, names_in
-    from xent_conformance.speed.cells import Cell, half_of_memory, shape_of
-    from xent_conformance.speed.measure import Measured, measured, table
+    from xent_conformance.speed.cells import half_of_memory
+    from xent_conformance.speed.measure import Measured, as_data, measured, table
 
     dtypes = Request(tuple(options.backends), dtypes=names_in(*options.dtypes), device=options.device).dtypes
-    try:
-        shapes = [shape_of(text) for text in names_in(options.shapes)]
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    if options.output is not None:
-        check_file(options.output)
+    cells = _cells(options.shapes, dtypes or ("float32", "bfloat16"))
+    check_file(options.output)
     memory = half_of_memory() if options.memory is None else options.memory * 1e9
-    narrowing = Narrowing(dtypes or None, device=options.device)
-    try:
-        backends = [load(spec, narrowing)[0] for spec in options.backends]
-    except BackendUnavailableError as error:
-        return complain(error, BROKEN)
-    cells = [Cell(shape, dtype) for shape in shapes for dtype in dtypes or ("float32", "bfloat16")]
+    backends = [load(spec, Narrowing(dtypes or None, device=options.device))[0] for spec in options.backends]
     lines: list[Measured] = []
     with Progress(sys.stderr) as progress:
         for new in measured(backends, cells, options.seconds, memory):
@@ -150,10 +137,19 @@ def bench(options: argparse.Namespace) -> int:
     if not lines:
         raise UsageError("nothing to time: no backend claims these dtypes")
     print("\n".join(table(lines)))
-    timed = [line.as_data() for line in lines if line.times is not None]
     if options.output is not None:
-        left_out = [{**line.about, "why": line.why} for line in lines if line.times is None]
-        written = {"benchmarks": timed, "left_out": left_out}
-        options.output.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        write_json(options.output, as_data(lines))
         print(f"times: {options.output}")
-    return OK if timed and not any(line.wrong for line in lines) else FAILED
+    return OK if any(line.times for line in lines) and not any(line.wrong for line in lines) else FAILED
+
+
+def _cells(shapes: str, dtypes: Sequence[str]) -> list[Cell]:
+    """Each of the shapes, separated by commas, with each dtype; raises UsageError for what is no shape."""
+    from xent_conformance.loading.errors import UsageError
+    from xent_conformance.request import names_in
+    from xent_conformance.speed.cells import Cell, shape_of
+
+    try:
+        return [Cell(shape_of(text), dtype) for text in names_in(shapes) for dtype in dtypes]
+    except ValueError as error:
+        raise UsageError(str(error)) from error

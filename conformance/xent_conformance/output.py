@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,10 +57,12 @@ def output_folder(folder: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def check_file(path: Path) -> None:
-    """Raise UsageError for a file that cannot be written. It is not created."""
+def check_file(path: Path | None) -> None:
+    """Raise UsageError for a file that cannot be written. It is not created; None is no file."""
     from xent_conformance.loading.errors import UsageError
 
+    if path is None:
+        return
     there = os.path.lexists(path)
     try:
         with path.open("ab"):
@@ -68,3 +71,8 @@ def check_file(path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON data to a file, in lines that can be compared."""
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

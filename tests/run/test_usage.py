@@ -197,6 +197,18 @@ def test_cuda_without_a_device_is_not_available_and_never_a_pass(xent, output):
     assert "not available" in (output / "index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize("command", ["run", "coverage", "bench", "campaign listed"])
+def test_a_missing_framework_is_one_clear_line_of_every_command(xent, tmp_path, command):
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / "catalogue.py").write_text("def all_correct(): return []")
+    missing = "from xent_conformance.interface import BackendUnavailableError\n"
+    (tmp_path / "away.py").write_text(f'{missing}raise BackendUnavailableError("install it with: pip install away")\n')
+    done = xent(*command.split(), "./away.py")
+    assert done.returncode == 3
+    assert "install it with: pip install away" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_new_writes_no_file_over_another(xent, tmp_path):
     assert xent("new", "mine.py").returncode == 0
     before = (tmp_path / "mine.py").read_text()

@@ -24,6 +24,7 @@ from xent_conformance.detection.kills import Mutant
 from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.loading.errors import UsageError
 from xent_conformance.loading.loader import catalogue_in
+from xent_conformance.request import check_profile
 from xent_conformance.requirements.registry import Level, Requirement, grouped, load
 from xent_conformance.strategies.streams import Stream
 from xent_conformance.suggestions import instead, quoted
@@ -84,8 +85,7 @@ def judged() -> dict[str, list[Requirement]]:
 
 def tasks(profile: str, seeds: Sequence[int]) -> list[Task]:
     """All tasks, the longest first; raises UsageError for an unknown profile."""
-    if profile not in PROFILES:
-        raise UsageError(f"unknown profile {profile!r}; there are {', '.join(PROFILES)}")
+    check_profile(profile)
     whole = PROFILES[profile].enumerated == 1
     found = []
     for name, group in judged().items():

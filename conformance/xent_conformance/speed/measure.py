@@ -65,6 +65,12 @@ class Measured:
         return {"stats": stats, "extra_info": {**self.about, **rates, **copied}}
 
 
+def as_data(lines: Sequence[Measured]) -> dict[str, Any]:
+    """The file of `xent bench --output`: the calls that were timed, and the reason for each that was not."""
+    timed = [line.as_data() for line in lines if line.times is not None]
+    return {"benchmarks": timed, "left_out": [{**line.about, "why": line.why} for line in lines if line.times is None]}
+
+
 def measured(
     backends: Sequence[Backend], cells: Sequence[Cell], seconds: float, memory: float
 ) -> Iterator[list[Measured]]:
