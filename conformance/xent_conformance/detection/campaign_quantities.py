@@ -21,6 +21,7 @@ from xent_conformance.judging.subject import (
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import REDUCTIONS, AnyArray, from_rows
+from xent_conformance.requirements.checks import product_bound
 
 #: Names in the order of the tables.
 QUANTITIES = (
@@ -118,6 +119,5 @@ def _hessian(trial: Trial, _: str) -> Sides:
     problem = trial.problem
     v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
     vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
-    bound = np.where(np.isfinite(trial.bounds.grad_logits), trial.bounds.hessian_times(v), np.inf)
     call, exact = second_order(vector, problem), trial.answer.hessian_times(v)
-    return Sides(call, trial.hessian_times(vector), exact, bound, {})
+    return Sides(call, trial.hessian_times(vector), exact, product_bound(trial, v), {})

@@ -239,9 +239,7 @@ def _beyond_its_bound(trial: Trial, terms: tuple[Term, ...], otherwise: str) -> 
 
 def gradients_agree(trial: Trial, got: Measured, expected: Measured, otherwise: str, **details: Any) -> Finding:
     """As ``agree``, for gradients of the logits, whose effect is the largest of them."""
-    finite = _finite(expected.value)
-    effect = np.full(finite.shape, max(float(finite.max(initial=0.0)), SMALLEST_EFFECT))
-    return agree(trial, "grad_logits", got, expected, otherwise, effect=effect, **details)
+    return agree(trial, "grad_logits", got, expected, otherwise, effect=effect_of(expected.value), **details)
 
 
 def both_agree(trial: Trial, twin: Trial, otherwise: str) -> list[Finding]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from xent_conformance.formats import format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
-from xent_conformance.requirements.twins import problem_of
+from xent_conformance.requirements.twins import COTANGENT, problem_of
 from xent_conformance.strategies.sources import listed
 
 #: Every remainder modulo 8, 16 and 32 lanes, also after a whole vector; and usual numbers of classes.
@@ -208,8 +208,7 @@ def _problem(
 ) -> Problem:
     claimed = subject.capabilities.reductions
     chosen = reduction or ("none" if "none" in claimed else claimed[number % len(claimed)])
-    count = len(logits) if chosen == "none" else 1
-    cotangent = np.resize([1.0, -0.5, 2.0, 0.25, -1.5], count)
+    cotangent = np.resize(COTANGENT, len(logits) if chosen == "none" else 1)
     return Problem(
         array_of(logits, subject.dtype),
         target,

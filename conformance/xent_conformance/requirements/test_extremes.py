@@ -8,15 +8,15 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.calls import backward, forward
-from xent_conformance.judging.findings import Finding, Held, WrongConvention
+from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, weighted_by
+from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, without_weight
 from xent_conformance.strategies.situations import EXTREME, SPOILED
 
 
@@ -48,11 +48,10 @@ def _and_with_a_weight_of_zero_far_away(problem: Problem) -> Iterable[Problem]:
     counted = np.flatnonzero(~problem.ignored())
     if problem.weight is None or problem.has_probabilities or problem.classes < 2 or not counted.size:  # noqa: PLR2004
         return
-    row, logits, weight = counted[0], problem.logits_by_row(), problem.class_weights()
+    row, logits = counted[0], problem.logits_by_row()
     label = problem.labels()[row]
     logits[row, label], logits[row, label - 1] = -problem.format.max_finite, problem.format.max_finite
-    weight[label] = 0.0
-    yield weighted_by(problem, weight).with_(logits=_shaped(problem, logits))
+    yield without_weight(problem, row).with_(logits=_shaped(problem, logits))
 
 
 @requirement(
@@ -194,23 +193,14 @@ def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator
     problem = trial.problem
     counted = (trial.bounds.mass > 0) & (np.asarray(trial.answer.scale).astype(np.float64) != 0)
     rows = _poisoned(trial) & counted
-    if problem.reduction != "none" or not rows.any():
-        return
-    gradient = trial.gradients().logits
-    shown = rows & ~np.isnan(gradient).all(axis=1)
-    if not shown.any():
-        yield Held(quantity="grad_logits")
-        return
-    row = int(np.flatnonzero(shown)[0])
-    column = int(np.flatnonzero(~np.isnan(gradient[row]))[0])
-    yield WrongConvention(
-        quantity="grad_logits",
-        calls=(backward(problem),),
-        index=(row, column),
-        expected="nan",
-        got=f"{gradient[row, column]:.9g}",
-        because="a logit of the row is nan",
-    )
+    if problem.reduction == "none" and rows.any():
+        yield _all_nan("grad_logits", trial.gradients().logits, rows, backward(problem))
+
+
+def _all_nan(quantity: str, result: F64Array, rows: npt.NDArray[np.bool_], call: Invocation) -> Finding:
+    """Whether a result, (rows,) or (rows, C), is nan in all of some rows."""
+    judged = rows.reshape(-1, *[1] * (result.ndim - 1))
+    return convention_finding(quantity, np.where(judged, result, np.nan), "nan", call, "a logit of the row is nan")
 
 
 @requirement(
@@ -224,19 +214,5 @@ def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator
 def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
     """A nan among the logits of a row that is not ignored makes the loss of that row nan, never a plausible number."""
     problem, poisoned = trial.problem, _poisoned(trial)
-    if problem.reduction != "none" or not poisoned.any():
-        return
-    loss = trial.loss()
-    shown = np.flatnonzero(poisoned & ~np.isnan(loss))
-    if shown.size:
-        row = int(shown[0])
-        yield WrongConvention(
-            quantity="loss",
-            calls=(forward(problem),),
-            index=(row,),
-            expected="nan",
-            got=f"{loss[row]:.9g}",
-            because="a logit of the row is nan",
-        )
-    else:
-        yield Held(quantity="loss")
+    if problem.reduction == "none" and poisoned.any():
+        yield _all_nan("loss", trial.loss(), poisoned, forward(problem))

@@ -16,7 +16,7 @@ from xent_conformance.requirements.agreement import agree, gradient_of, gradient
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.grids import every_scale
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by
+from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by, without_weight
 from xent_conformance.strategies.situations import WEIGHTED
 from xent_conformance.strategies.streams import Stream
 
@@ -174,9 +174,7 @@ def _a_class_of_weight_zero(problem: Problem) -> Iterable[Problem]:
     """Give weight zero to the class of the first row that is not ignored."""
     kept = np.flatnonzero(~problem.ignored())
     if not problem.has_probabilities and problem.weight is not None and kept.size:
-        weight = problem.class_weights()
-        weight[problem.labels()[kept[0]]] = 0.0
-        yield weighted_by(problem, weight).with_(label_smoothing=0.0)
+        yield without_weight(problem, kept[0]).with_(label_smoothing=0.0)
 
 
 @requirement(

@@ -164,6 +164,13 @@ def weighted_by(problem: Problem, weight: npt.ArrayLike | None) -> Problem:
     return problem.with_(weight=None if weight is None else array_of(weight, problem.dtype))
 
 
+def without_weight(problem: Problem, row: int) -> Problem:
+    """The problem with a weight of zero for the class of a row, which has a valid label; other weights as they are."""
+    weight = problem.class_weights()
+    weight[problem.labels()[row]] = 0.0
+    return weighted_by(problem, weight)
+
+
 def in_twos(subject: Subject, rows: int) -> list[Order]:
     """All rows at once, or two at a time for a backend that compiles every shape, repeating the last if necessary."""
     every = np.arange(rows)
