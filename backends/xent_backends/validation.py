@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+# Written out: the implementation in NumPy needs nothing of the suite, so that scripts can run it alone.
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 INDICES = ("int8", "int16", "int32", "int64", "uint8")
 INTEGERS = (*INDICES, "uint16", "uint32", "uint64")
@@ -86,8 +87,7 @@ def check_indices(
         raise TypeError(f"targets must be class indices, got {target.dtype}")
     check_target(target, logits, INTEGERS)
     check_labels(target.astype(np.int64), logits.shape[class_axis(logits)], None)
-    if reduction not in reductions:
-        raise ValueError(f"reduction must be one of {', '.join(reductions)}; got {reduction!r}")
+    check_reduction(reduction, reductions)
 
 
 def check_logits(logits: ArrayLike) -> None:
@@ -133,10 +133,10 @@ def check_weight(weight: ArrayLike | None, logits: ArrayLike, *, mixed: bool = F
         raise ValueError(f"weight must have one entry for each class, shape {expected}; got {tuple(weight.shape)}")
 
 
-def check_reduction(reduction: str) -> None:
-    """The reduction is one of the three known ones."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}; got {reduction!r}")
+def check_reduction(reduction: str, reductions: Sequence[str] = REDUCTIONS) -> None:
+    """The reduction is one of those that a loss has."""
+    if reduction not in reductions:
+        raise ValueError(f"reduction must be one of {', '.join(reductions)}; got {reduction!r}")
 
 
 def check_label_smoothing(label_smoothing: float) -> None:

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import Format, dtype_of, format_of, is_floating, name_of
+from xent_conformance.interface import Capabilities
 
 AnyArray = npt.NDArray[np.generic]
 F64Array = npt.NDArray[np.float64]
 
-REDUCTIONS = ("none", "sum", "mean")
+#: All reductions: what a backend claims by default.
+REDUCTIONS = Capabilities().reductions
 #: Options that losses of language models take, at their neutral values.
 EXTRAS: dict[str, float | None] = {"divisor": None, "lse_square_scale": 0.0, "logit_scale": 1.0, "softcap": None}
 
@@ -190,6 +192,11 @@ def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
         return rows.reshape(like.shape)
     moved_shape = np.moveaxis(like, class_axis, -1).shape
     return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
+
+
+def ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:
+    """Which rows are ignored, (rows,): none in a call whose target does not have one label for each row."""
+    return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
 
 
 def same_bits(left: AnyArray, right: AnyArray) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import FLOATING, INTEGER, format_of, is_floating, name_of
-from xent_conformance.problem import REDUCTIONS, AnyArray, F64Array, Problem
+from xent_conformance.problem import REDUCTIONS, AnyArray, F64Array, Problem, ignored_rows
 
 #: The largest finite float16: above this, a count overflows in that dtype.
 MANY = 65504
@@ -25,9 +25,8 @@ class _Seen:
 
     @cached_property
     def ignored(self) -> npt.NDArray[np.bool_]:
-        """Ignored rows, (rows,); none where the target does not fit the logits."""
-        problem = self.problem
-        return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
+        """Ignored rows, (rows,)."""
+        return ignored_rows(self.problem)
 
     @cached_property
     def logits(self) -> F64Array:

@@ -28,7 +28,7 @@ def log_sum_error(parts: PlainParts, model: ErrorModel, height: float | None = N
     p, log_sum, u_i = parts.p, parts.log_sum, model.u_i
     classes = p.shape[1]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        argument = np.expm1(np.minimum(u_i * (1 + model.k_exp2) * parts.distance, LARGE))
+        argument = expm1(u_i * (1 + model.k_exp2) * parts.distance)
         theta = (
             (p * argument).sum(axis=1, keepdims=True)
             + model.k_exp * u_i

@@ -80,7 +80,7 @@ class ChangedParts(PlainParts):
 
 def logit_error(problem: Problem, model: ErrorModel) -> F64Array:
     """e, (rows, C): error of the logits that the loss sees, 0 where they are not finite."""
-    x, scale, cap = np.nan_to_num(problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0), *problem.logit_map
+    x, scale, cap = finite_logits(problem), *problem.logit_map
     scaled = np.abs(x * scale)
     if cap is None:
         return np.asarray(2 * model.u_i * scaled + model.eta_i)
@@ -91,12 +91,17 @@ def logit_error(problem: Problem, model: ErrorModel) -> F64Array:
 
 def slope_error(problem: Problem, model: ErrorModel) -> F64Array:
     """Error of dz / dx, (rows, C)."""
-    x, scale, cap = np.nan_to_num(problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0), *problem.logit_map
+    x, scale, cap = finite_logits(problem), *problem.logit_map
     if cap is None:
         return np.full(x.shape, 2 * model.u_i * scale)
     error = model.u_i * (K_TANH + _argument(x, problem, model)) + model.eta_i
     height = np.minimum(np.abs(mapped(x, scale, cap)) / cap, 1.0)
     return np.asarray(scale * (2 * height * error + error**2 + 4 * model.u_i))
+
+
+def finite_logits(problem: Problem) -> F64Array:
+    """Logits, (rows, C), with 0 in place of those that are not finite."""
+    return np.nan_to_num(problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _argument(x: F64Array, problem: Problem, model: ErrorModel) -> F64Array:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xent_conformance.bounds.class_sum import expm1
+from xent_conformance.bounds.logit_map import finite_logits
 from xent_conformance.bounds.z_loss import log_sum_exp_error
 from xent_conformance.problem import F64Array
 
@@ -46,7 +48,7 @@ def _entropy(bounds: Bounds, more: float) -> F64Array:
     model, parts = bounds.model, bounds.parts
     size = parts.nlp
     if model.form_b:
-        logits = np.abs(np.nan_to_num(bounds.problem.logits_by_row(), nan=0.0, posinf=0.0, neginf=0.0))
+        logits = np.abs(finite_logits(bounds.problem))
         size = np.maximum(size, logits + parts.log_sum_exp)
     size = size + more
     relative = relative_error(bounds)
@@ -67,7 +69,7 @@ def _entropy(bounds: Bounds, more: float) -> F64Array:
 def relative_error(bounds: Bounds) -> F64Array:
     """r, (rows, C): the relative error of a probability that is not too small for the format."""
     model = bounds.model
-    error = np.expm1(np.minimum(bounds.log_probability_error, 700.0))
+    error = expm1(bounds.log_probability_error)
     return np.asarray(error + (model.k_exp + 2) * model.u_i + model.u_narrow)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from xent_conformance.calling.calls import Invocation
-from xent_conformance.causes.facts import STRIDED, facts
+from xent_conformance.causes.facts import facts
 from xent_conformance.causes.variants import WITHOUT, variants
 from xent_conformance.problem import EXTRAS, Problem
+from xent_conformance.records.situations import STRIDED
 
 #: Values of the options of a call that are not passed.
 OPTIONS = {"weight": None, "ignore_index": None, "reduction": "mean", "label_smoothing": 0.0, **EXTRAS}

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, name_of
-from xent_conformance.problem import F64Array, Problem
+from xent_conformance.problem import F64Array, Problem, ignored_rows
+from xent_conformance.records.situations import STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
-#: End of the facts about the memory layout of an array, whose name comes before.
-STRIDED = " not contiguous"
 #: Numbers of classes for which there may be code of its own: nothing to decide, and a binary problem.
 FEW = {1: "one class", 2: "two classes"}
 #: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
@@ -109,7 +108,7 @@ def _ignored(problem: Problem) -> Iterator[str]:
         yield "ignore_index given"
     if problem.has_probabilities:
         return
-    ignored = _ignored_rows(problem)
+    ignored = ignored_rows(problem)
     if not ignored.any():
         yield "no ignored rows"
         return
@@ -118,11 +117,6 @@ def _ignored(problem: Problem) -> Iterator[str]:
         yield "every row ignored"
     if is_floating(problem.logits.dtype) and not np.isfinite(problem.logits_by_row()[ignored]).all():
         yield "ignored rows that are not finite"
-
-
-def _ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:
-    """Mask of the ignored rows; all False if the target does not have one label for each row."""
-    return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
 
 
 def _shape(problem: Problem) -> Iterator[str]:
@@ -157,7 +151,7 @@ def _values(problem: Problem) -> Iterator[str]:
     if not is_floating(problem.logits.dtype) or not problem.logits.size:
         return
     yield "particular logits"
-    logits = problem.logits_by_row()[~_ignored_rows(problem)]
+    logits = problem.logits_by_row()[~ignored_rows(problem)]
     if not logits.size:
         return
     if np.isneginf(logits).any():

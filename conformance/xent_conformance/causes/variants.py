@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
-from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, STRIDED, facts
+from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
 from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
+from xent_conformance.records.situations import STRIDED
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]

@@ -54,17 +54,15 @@ EXCLUDED: tuple[tuple[str, Sequence[str], str, Sequence[str]], ...] = (
     # A vector of labels has one axis.
     ("form", ("fused linear",), "target layout", ("permuted",)),
     # A single row is ignored or not, and its label and its cotangent are one number each.
-    ("rows", ("1",), "ignored", SOME),
-    ("rows", ("1",), "cotangent", ("repeated", "varied", "strided")),
-    ("rows", ("1",), "cotangent size", ("mixed",)),
+    *((one, (level,), "ignored", SOME) for one, level in ALONE),
+    *(
+        (one, (level,), factor, several)
+        for one, level in (*ALONE, ("reduction", "sum"), ("reduction", "mean"))
+        for factor, several in (("cotangent", ("repeated", "varied", "strided")), ("cotangent size", ("mixed",)))
+    ),
     # One axis has no order.
     *((one, (level,), layout, ("permuted",)) for one, level in ALONE for layout in ("logits layout", "target layout")),
     ("rank", ("unbatched",), "rows", tuple(ROWS)[1:]),
-    ("rank", ("unbatched",), "ignored", SOME),
-    ("rank", ("unbatched",), "cotangent", ("repeated", "varied", "strided")),
-    ("rank", ("unbatched",), "cotangent size", ("mixed",)),
-    ("reduction", ("sum", "mean"), "cotangent", ("repeated", "varied", "strided")),
-    ("reduction", ("sum", "mean"), "cotangent size", ("mixed",)),
     ("cotangent size", ("mixed",), "cotangent", ("ones", "one number")),
     ("cotangent size", ("tiny", "large"), "cotangent", ("ones",)),
     ("classes", ("1",), "logits", ("tied", "wide", "beyond exp", "masked", "narrow")),

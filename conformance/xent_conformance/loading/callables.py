@@ -179,4 +179,5 @@ def _modules(function: Any) -> tuple[str, ...]:
 
 def folder_of(module: ModuleType | None) -> Path:
     """The folder of a module's file; the working directory if it has none."""
-    return Path(module.__file__).parent if module is not None and module.__file__ else Path()
+    file = getattr(module, "__file__", None)
+    return Path(file).parent if isinstance(file, str) else Path()

@@ -35,9 +35,7 @@ def guarded(spec: str, step: Callable[[], Any]) -> Any:
     """
     try:
         return step()
-    except (BackendUnavailableError, UsageError):
-        raise
-    except KeyboardInterrupt:
+    except (BackendUnavailableError, UsageError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise BrokenBackendError(f"{spec} cannot be loaded: {type(error).__name__}: {_in_one_line(error)}") from error

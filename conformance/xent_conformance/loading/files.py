@@ -70,7 +70,7 @@ def has(spec: str, module: ModuleType, attribute: str) -> bool:
 
 
 def member(module: ModuleType, attribute: str, otherwise: object = None) -> Any:
-    """The object at a dotted name of a module."""
+    """The object at a dotted name of a module, ``otherwise`` where there is none."""
     thing: Any = module
     for part in attribute.split("."):
         thing = getattr(thing, part, otherwise)

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xent_conformance.loading.callables import from_function
+from xent_conformance.loading import files
+from xent_conformance.loading.callables import folder_of, from_function
 from xent_conformance.loading.claims import FUNCTIONS
 from xent_conformance.loading.description import OBJECT
 from xent_conformance.loading.errors import UsageError
@@ -40,7 +41,7 @@ def import_path(thing: object) -> str:
     if name == MAIN:
         raise NotImportableError("it is defined in a notebook or in the running script")
     qualified = str(getattr(thing, "__qualname__", ""))
-    if _at(module, qualified) is not thing:
+    if files.member(module, qualified) is not thing:
         names = [key for key, value in tuple(vars(module).items()) if value is thing and key.isidentifier()]
         if not names:
             raise NotImportableError(f"the module {name} has no name for it")
@@ -79,14 +80,6 @@ def name_of(thing: object) -> str:
     return name if isinstance(name, str) and name.isidentifier() else NAMELESS
 
 
-def _at(module: ModuleType, qualified: str) -> object:
-    """The object at a dotted name of a module; None if there is none."""
-    thing: object = module
-    for part in qualified.split("."):
-        thing = getattr(thing, part, None)
-    return thing
-
-
 def _is_on_path(module: ModuleType) -> bool:
     """Whether a new process with our ``sys.path`` would import the same file by the module's name."""
     path = None
@@ -107,5 +100,4 @@ def _is_on_path(module: ModuleType) -> bool:
 def _folder_of(thing: object) -> Path:
     """The folder beside which ``deviations`` is looked for: that of the object's module, or the working directory."""
     name = getattr(getattr(thing, "func", thing), "__module__", None)
-    file = getattr(sys.modules.get(name or ""), "__file__", None)
-    return Path(file).parent if isinstance(file, str) else Path()
+    return folder_of(sys.modules.get(name or ""))

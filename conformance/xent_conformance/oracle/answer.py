@@ -13,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.conventions import Conventions
-from xent_conformance.oracle.arithmetic import ARB, Arithmetic, arithmetic_for
+from xent_conformance.oracle.arithmetic import ARB, Arithmetic, RealArray, arithmetic_for
 from xent_conformance.oracle.blocks import blocks_of, by_blocks, joined, known, rows_of
 from xent_conformance.oracle.log1p_form import SoftmaxParts, softmax_parts
 from xent_conformance.oracle.logit_map import mapped, slope, slope_ball
 from xent_conformance.oracle.normal_form import NormalForm, normal_form, smoothing_shares
 from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.problem import F64Array, Problem
-
-RealArray = npt.NDArray[Any]
 
 
 class Exact(NamedTuple):

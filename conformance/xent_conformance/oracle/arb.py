@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from flint import arb, ctx
 
-from xent_conformance.oracle.arithmetic import ARB_PRECISION
-from xent_conformance.oracle.log1p_form import RealArray, SoftmaxParts
+from xent_conformance.oracle.arithmetic import ARB_PRECISION, RealArray
+from xent_conformance.oracle.log1p_form import SoftmaxParts
 from xent_conformance.oracle.logit_map import mapped_ball
 
 #: Relative accuracy of every value, in bits.

@@ -18,13 +18,12 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 import numpy as np
 
 from xent_conformance.problem import AnyArray, Problem, by_row
+from xent_conformance.subproblems import MATRIX
 
 #: Elements of a block: its arrays fit into the cache of one core.
 BLOCK = 1 << 16
 #: Most elements of a problem that is computed at once.
 AT_ONCE = 1 << 18
-#: Axes of logits (N, C); those with more are spatial.
-MATRIX = 2
 
 T = TypeVar("T")
 

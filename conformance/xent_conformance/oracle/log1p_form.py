@@ -8,12 +8,11 @@ Every part of a row with nan or +inf, and of a row of only -inf, is nan.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-RealArray = npt.NDArray[Any]
+from xent_conformance.oracle.arithmetic import RealArray
 
 
 class SoftmaxParts(NamedTuple):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-RealArray = npt.NDArray[Any]
+from xent_conformance.oracle.arithmetic import RealArray
 
 
 def mapped(x: RealArray, scale: float, cap: float | None) -> RealArray:

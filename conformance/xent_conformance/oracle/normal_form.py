@@ -16,10 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.conventions import Conventions
-from xent_conformance.oracle.arithmetic import Arithmetic
+from xent_conformance.oracle.arithmetic import Arithmetic, RealArray
 from xent_conformance.problem import Problem
-
-RealArray = npt.NDArray[Any]
 
 
 class NormalForm(NamedTuple):

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.oracle.log1p_form import SoftmaxParts
-
-F64Array = npt.NDArray[np.float64]
+from xent_conformance.problem import F64Array
 
 
 class PlainParts:

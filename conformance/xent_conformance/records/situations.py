@@ -38,7 +38,7 @@ class Fact(NamedTuple):
 
 
 FINE, FAINT = Weight.FINE, Weight.FAINT
-#: End of the facts about the memory layout of an array, as in ``causes/facts.py``; the array comes before.
+#: End of the facts about the memory layout of an array, whose name comes before.
 STRIDED = " not contiguous"
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"

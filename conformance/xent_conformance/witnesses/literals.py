@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from xent_conformance.calling.guarded import BAND, ordinary_numbers, poison
 from xent_conformance.calling.strides import extent
 from xent_conformance.formats import is_floating
+from xent_conformance.judging.findings.numbers import literal
 from xent_conformance.problem import AnyArray
 
 #: Arrays of up to this many elements are written out.
@@ -21,9 +21,7 @@ def number(value: Any) -> str:
     if isinstance(value, complex | np.complexfloating):
         return repr(complex(value))
     plain = value.item() if isinstance(value, np.generic) else value
-    if isinstance(plain, float) and not math.isfinite(plain):
-        return "np.nan" if math.isnan(plain) else ("np.inf" if plain > 0 else "-np.inf")
-    return repr(plain)
+    return literal(plain) if isinstance(plain, float) else repr(plain)
 
 
 def array(values: AnyArray, name: str, lines: list[str]) -> str:
