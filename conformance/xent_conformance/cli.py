@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xent_conformance import interruptions
-from xent_conformance.commands import BROKEN, OK, USAGE, complain
 from xent_conformance.isolation import FEW_THREADS, GARBAGE
+from xent_conformance.output import complain
 from xent_conformance.parser import parse
+from xent_conformance.records.status import BROKEN, OK, USAGE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from xent_conformance import interruptions
-from xent_conformance.output import RECORD, output_folder, renderer
+from xent_conformance.output import RECORD, complain, output_folder, renderer
 from xent_conformance.progress import Progress, say
+from xent_conformance.records.status import BROKEN, OK, UNEXPECTED, exit_code
 
 if TYPE_CHECKING:
     from xent_conformance.distribution import Elsewhere, Judges
@@ -22,17 +23,10 @@ if TYPE_CHECKING:
     from xent_conformance.request import Request
     from xent_conformance.session import Session
 
-OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
 #: Value of -n: as many processes as the machine has processors and memory for.
 AUTO = "auto"
 #: Called with every verdict; returns the reason to stop the run, or None to continue.
 Each: TypeAlias = "Callable[[VerdictLine], str | None]"
-
-
-def complain(message: object, code: int) -> int:
-    """Print an error on stderr; returns the exit code."""
-    print(f"xent: {message}", file=sys.stderr)
-    return code
 
 
 def run(options: argparse.Namespace, each: Each | None = None) -> int:
@@ -42,18 +36,12 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
     """
     from xent_conformance.loading.errors import UsageError
     from xent_conformance.remarks import remarks
-    from xent_conformance.request import Request
 
     with output_folder(options.output) as folder:
         record = folder / RECORD
-        request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
-        if options.last_failed:
-            if options.resume:
-                raise UsageError("--last-failed and --resume cannot be used together")
-            if not (failed := _failed_in(record, request)):
-                say(sys.stdout, f"nothing to judge: {record} has no failures")
-                return OK
-            request = replace(request, only=failed)
+        if (request := _requested(options, record)) is None:
+            say(sys.stdout, f"nothing to judge: {record} has no failures")
+            return OK
         with _judging(options, request) as workers, _opened(request) as session:
             for line in session.left_out:
                 complain(line, BROKEN)
@@ -75,6 +63,20 @@ def run(options: argparse.Namespace, each: Each | None = None) -> int:
             say(sys.stdout, "\n".join(renderer("terminal")([record], color=color)))
             say(sys.stdout, f"report: {renderer('render')([record], folder)}")
             return BROKEN if session.left_out else code
+
+
+def _requested(options: argparse.Namespace, record: Path) -> Request | None:
+    """The request of the options; None if it is only about what failed, and nothing has. Raises UsageError."""
+    from xent_conformance.loading.errors import UsageError
+    from xent_conformance.request import Request
+
+    request = Request.of(options, tuple(options.backends), resume=record if options.resume else None)
+    if not options.last_failed:
+        return request
+    if options.resume:
+        raise UsageError("--last-failed and --resume cannot be used together")
+    failed = _failed_in(record, request)
+    return replace(request, only=failed) if failed else None
 
 
 def _opened(request: Request) -> Session:
@@ -112,7 +114,7 @@ def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
     Raises UsageError where there is no record, or where it is a record of other backends.
     """
     from xent_conformance.loading.errors import UsageError
-    from xent_conformance.records.record import UNEXPECTED, read
+    from xent_conformance.records.record import read
     from xent_conformance.requirements.registry import load
     from xent_conformance.selection import selected
 
@@ -123,14 +125,11 @@ def _failed_in(record: Path, request: Request) -> tuple[str, ...]:
     if not named:
         raise UsageError(f"{record} has other backends: {', '.join(b.spec for b in before.header.backends)}")
     failed = {v.requirement for v in before.verdicts if v.backend in named and v.status in UNEXPECTED}
-    asked = load().values()
-    return tuple(r.id for r in (selected(request.only, asked) if request.only else asked) if r.id in failed)
+    return tuple(r.id for r in selected(request.only, load().values()) if r.id in failed)
 
 
 def _first_failure(line: VerdictLine) -> str | None:
     """The reason to stop a --fail-fast run at a verdict, or None."""
-    from xent_conformance.records.record import UNEXPECTED
-
     return "stopped at the first failure: continue with --resume" if line.status in UNEXPECTED else None
 
 
@@ -138,7 +137,6 @@ def _judged(session: Session, record: Path, workers: int | Judges | Elsewhere, e
     """Write the verdicts of a run to its record as they come; returns the exit code. Raises _UnwrittenError."""
     from xent_conformance.distribution import WorkerError
     from xent_conformance.loading.sources import ReplacedError
-    from xent_conformance.records.status import exit_code
 
     if session.earlier is not None and session.earlier.footer is not None:
         return exit_code({verdict.status for verdict in session.earlier.verdicts})
@@ -161,7 +159,6 @@ def _recorded(
 ) -> int:
     """Judge, show and record, to the end or until ``each`` returns a reason to stop; returns the exit code."""
     from xent_conformance.console import Console
-    from xent_conformance.records.status import exit_code
     from xent_conformance.records.writer import RecordWriter
     from xent_conformance.running import run as verdicts
 

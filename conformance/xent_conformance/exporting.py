@@ -7,9 +7,9 @@ import json
 import sys
 from dataclasses import replace
 
-from xent_conformance.commands import OK
 from xent_conformance.output import output_folder
 from xent_conformance.progress import Progress
+from xent_conformance.records.status import OK
 
 
 def listing(options: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xent_conformance import interruptions
-from xent_conformance.commands import FAILED, OK
 from xent_conformance.output import check_file, write_json
 from xent_conformance.progress import Progress
+from xent_conformance.records.status import FAILED, OK
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,10 +1,11 @@
-"""Output folders and files, checked before any work is done, and the report package. Imports nothing heavy."""
+"""Output folders and files, checked before any work is done, errors, and the report package. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -14,6 +15,12 @@ from typing import Any
 
 #: The name of a record in the folder of a run.
 RECORD = "record.jsonl"
+
+
+def complain(message: object, code: int) -> int:
+    """Print an error on stderr; returns the exit code."""
+    print(f"xent: {message}", file=sys.stderr)
+    return code
 
 
 def renderer(name: str) -> Any:

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from xent_conformance import __version__
 from xent_conformance.arguments import judging, measuring, reporting
 from xent_conformance.arguments.kinds import JUDGED, exit_codes
-from xent_conformance.commands import USAGE, complain
+from xent_conformance.output import complain
+from xent_conformance.records.status import USAGE
 from xent_conformance.suggestions import instead
 
 EXAMPLES = """\

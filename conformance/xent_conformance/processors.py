@@ -25,8 +25,7 @@ def fitting(request: Request) -> int:
     """
     if request.in_process or request.profile == OPT_IN:
         return 1
-    chosen = selected(request.only, load().values()) if request.only else load().values()
-    sources = {requirement.source for requirement in chosen}
+    sources = {requirement.source for requirement in selected(request.only, load().values())}
     groups = len(sources) * len(request.backends) * len(request.dtypes or FLOATING)
     return max(1, min(groups, processors(), memory() // (JUDGE + BACKEND * len(request.backends))))
 

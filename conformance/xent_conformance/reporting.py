@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from xent_conformance.commands import BROKEN, OK, USAGE, complain
-from xent_conformance.output import RECORD, check_file, output_folder, renderer
+from xent_conformance.output import RECORD, check_file, complain, output_folder, renderer
+from xent_conformance.records.status import BROKEN, OK, USAGE
 
 
 def report(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def selected(patterns: Sequence[str], requirements: Iterable[Requirement]) -> list[Requirement]:
-    """The requirements that a pattern matches, in their order.
+    """The requirements that a pattern matches, in their order; all of them if there is no pattern.
 
     Raises UsageError for a pattern that matches none, suggesting similar names.
     """
@@ -24,7 +24,7 @@ def selected(patterns: Sequence[str], requirements: Iterable[Requirement]) -> li
         names = {name for r in candidates for name in (r.id, r.family)}
         near = instead(unknown[0], names, otherwise="`xent list` prints them all")
         raise UsageError(f"unknown requirement {quoted(unknown)}; {near}")
-    return [r for r in candidates if any(_matches(r, p) for p in patterns)]
+    return [r for r in candidates if not patterns or any(_matches(r, p) for p in patterns)]
 
 
 def _matches(requirement: Requirement, pattern: str) -> bool:

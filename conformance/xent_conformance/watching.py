@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from xent_conformance import interruptions
-from xent_conformance.commands import BROKEN, OK, USAGE, complain, run
+from xent_conformance.commands import run
+from xent_conformance.output import complain
 from xent_conformance.progress import say
+from xent_conformance.records.status import BROKEN, OK, UNEXPECTED, USAGE
 
 if TYPE_CHECKING:
     from xent_conformance.records.lines import VerdictLine
@@ -60,8 +62,6 @@ def watch(options: argparse.Namespace) -> int:
 
 def changes(before: Mapping[tuple[str, str, str], Status], now: Mapping[tuple[str, str, str], Status]) -> list[str]:
     """What is fixed, what fails only now, and how many still fail, as lines."""
-    from xent_conformance.records.status import UNEXPECTED
-
     if not before:
         return []
     was, fails = ({cell for cell, status in known.items() if status in UNEXPECTED} for known in (before, now))
@@ -81,8 +81,6 @@ def _grouped(cells: Iterable[tuple[str, str, str]]) -> Iterator[str]:
 
 def _judged(options: argparse.Namespace, known: Known, files: _Files) -> int:
     """Judge what has failed; if that passes now, judge everything. Returns the exit code."""
-    from xent_conformance.records.status import UNEXPECTED
-
     failed = sorted({requirement for (_, requirement, _), status in known.items() if status in UNEXPECTED})
     if failed:
         code = _one_run(options, failed, known, files)

@@ -14,10 +14,10 @@ from safetensors.numpy import load_file
 
 from xent_backends import numpy_cross_entropy
 from xent_conformance.cli import main
-from xent_conformance.commands import OK, USAGE
 from xent_conformance.formats import format_named
 from xent_conformance.judging.findings import compare
 from xent_conformance.oracle import Exact
+from xent_conformance.records.status import OK, USAGE
 from xent_conformance.vectors.schema import schema
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "vectors"

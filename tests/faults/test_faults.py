@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from faults.catalogue import ONLY, Fault, all_faults
 from faults.table import survived
-from xent_conformance import cli, commands
+from xent_conformance import cli
 from xent_conformance.records.record import read
+from xent_conformance.records.status import BROKEN, FAILED, OK
 
 FAULTS = all_faults()
 
@@ -49,14 +50,14 @@ def lines(path):
 def test_a_fault_is_a_verdict_and_nothing_to_others(fault, judged, clean, capfd):
     code, record = judged(fault)
     if fault.broken:
-        assert code == commands.BROKEN
+        assert code == BROKEN
         assert fault.message in capfd.readouterr().err
         return
     found = lines(record)
     changed = {i: v.status for i, v in found.items() if v.status != clean[i].status}
     by_order = {i for i in fault.by_order if changed.get(i) == "fail"}
     assert {i: status for i, status in changed.items() if i not in by_order} == fault.verdicts
-    assert code == (commands.FAILED if fault.verdicts else commands.OK)
+    assert code == (FAILED if fault.verdicts else OK)
     for identifier, verdict in found.items():
         if identifier not in {*fault.verdicts, *by_order}:
             assert fault.everywhere or verdict == clean[identifier]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from xent_conformance.cli import main
-from xent_conformance.commands import FAILED, OK, USAGE
+from xent_conformance.records.status import FAILED, OK, USAGE
 from xent_reports.benchmarks import speed
 
 WRONG = """

@@ -9,7 +9,7 @@ import pytest
 
 from xent_conformance import parser
 from xent_conformance.cli import main
-from xent_conformance.commands import BROKEN, FAILED, OK, USAGE
+from xent_conformance.records.status import BROKEN, FAILED, OK, USAGE
 
 COMMANDS = (
     *(

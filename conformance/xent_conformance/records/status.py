@@ -1,4 +1,4 @@
-"""The statuses of verdicts and the levels of requirements, with their glyphs and words for all outputs."""
+"""The statuses of verdicts and the levels of requirements, with their glyphs and words, and what a run exits with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ SEVERITY = (
     Status.NOT_APPLICABLE,
 )
 
-#: Statuses that make a run fail: exit code 1.
+#: Exit codes: nothing failed; something failed; a usage error; the suite or an adapter broke.
+OK, FAILED, USAGE, BROKEN = 0, 1, 2, 3
+#: Statuses that make a run fail.
 UNEXPECTED = (Status.FAIL, Status.CRASH, Status.TIMEOUT)
 #: Statuses whose causes are determined: those that make a run fail, errors of the suite, and violated SHOULDs.
 FAILING = (*UNEXPECTED, Status.ERROR, Status.WEAK)
@@ -74,5 +76,5 @@ def exit_code(statuses: Collection[str]) -> int:
         (0, 1, 3)
     """
     if not statuses or Status.ERROR in statuses:
-        return 3
-    return 1 if set(UNEXPECTED) & set(statuses) else 0
+        return BROKEN
+    return FAILED if set(UNEXPECTED) & set(statuses) else OK
