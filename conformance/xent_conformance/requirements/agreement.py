@@ -206,17 +206,19 @@ def agree(
     if not compared.failed:
         return replace(compared, index=index, exercised=telling)
     wrong = _beyond_its_bound(trial, (*got.terms, *expected.terms), otherwise)
-    if wrong is not None:
-        return replace(wrong, exercised=telling)
+    return replace(wrong or _disagreement(got, expected, compared, otherwise), exercised=telling)
+
+
+def _disagreement(got: Measured, expected: Measured, compared: Compared, otherwise: str) -> Disagreement:
+    """The finding for two results whose comparison has failed."""
     terms = (*got.terms, *expected.terms)
-    names = [f"{{{place}}}" for place in range(len(terms))]
+    names = [f"{{{number}}}" for number in range(len(terms))]
     return Disagreement(
-        quantity=quantity,
+        quantity=compared.quantity,
         calls=tuple(term.call for term in terms),
         results=tuple(term.result for term in terms),
         formulas=(got.formula(*names[: len(got.terms)]), expected.formula(*names[len(got.terms) :])),
         ratio=compared.ratio,
-        exercised=telling,
         ulp=compared.ulp,
         index=compared.index,
         expected=compared.expected,

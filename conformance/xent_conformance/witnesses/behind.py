@@ -145,22 +145,10 @@ def causes(
 
     ``known`` are the causes that the search has established already.
     """
-    left, aside = list(failing), list[Failing]()
-    established: list[Cause] = []
-
-    def establish(cause: Cause, others: Iterable[Failing]) -> None:
-        """Set aside the failures among ``others`` that a cause explains."""
-        nonlocal left
-        if cause not in established:
-            established.append(cause)
-        explained = [f for f in others if cause.explains(f)]
-        cause.explained += sum(f.alike for f in explained)
-        aside.extend(f for f in explained if not _is_lost(f))
-        left = [f for f in others if f not in explained]
-
+    left, aside, established = list(failing), list[Failing](), list(known)
     for cause in known:
         cause.explained = 0
-        establish(cause, left)
+        left = _others(cause, left, aside)
     again, time = SET_ASIDE, TimeLeft(MOST_SECONDS)
     for _ in range(MOST - len(established)):
         if time.is_over():
@@ -171,13 +159,29 @@ def causes(
                 break
             again -= 1
             left = [aside.pop(_least_like(established, aside))]
-        first, *others = left
+        first, *left = left
         lost = [c for c in established if _is_lost(c.failing)]
         cause = cause_of(requirement, subject, first, lost, time=time_for(first) if _is_lost(first) else time)
-        cause = next((c for c in established if c.needs == cause.needs and c.explains(first)), cause)
+        same = next((c for c in established if c.needs == cause.needs and c.explains(first)), None)
+        if same is None:
+            established.append(cause)
+        cause = same or cause
         cause.explained += first.alike * counted
-        establish(cause, others)
+        left = _others(cause, left, aside)
     return established
+
+
+def _others(cause: Cause, failing: Iterable[Failing], aside: list[Failing]) -> list[Failing]:
+    """The failures that a cause does not explain. Those that it does count for it, and are added to ``aside``."""
+    others = []
+    for one in failing:
+        if not cause.explains(one):
+            others.append(one)
+            continue
+        cause.explained += one.alike
+        if not _is_lost(one):
+            aside.append(one)
+    return others
 
 
 def _is_lost(failing: Failing) -> bool:

@@ -142,40 +142,44 @@ def _reduced(
 ) -> Witness:
     """Reduce the problem as long as ``worst`` gives the same failure, in the process of the run."""
     original, problem = failing.finding, failing.trial.problem
-    limit = LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
     # The smallest problem shows a stray read best, and its numbers do not matter.
     stray = isinstance(original, StrayRead)
-    limit = LIMIT_STRAY if stray else limit
+    limit = LIMIT_STRAY if stray else LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
     within = partial(within_claims, requirement, subject, problem)
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within, time=time)
     if isinstance(original, Lost):
         lost = reduce_lost(subject.executor, original, worst, partial(reducing, lost=True))
         return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries)
-    latest = original
-
-    def still_fails(candidate: Problem) -> bool:
-        """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
-        nonlocal latest
-        # More than once: on a small problem, two calls that must agree may disagree by chance.
-        wanted = min(original.ratio, CLEAR)
-        for _ in range(AGAIN):
-            failure = worst(candidate)
-            if failure is None or failure.ratio < wanted:
-                return False
-            shown = failure
-        latest = shown
-        return True
-
     repeated = [worst(problem) for _ in range(AGAIN)]
     if None in repeated:
         repeated += [worst(problem) for _ in range(MORE)]
         # The failure in the run counts too.
         seen = 1 + sum(failure is not None for failure in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
-    reducer = reducing(still_fails, costly=stray)
+    clearly = _Clearly(worst, original)
+    reducer = reducing(clearly, costly=stray)
     small = reducer.run(_row_of(failing))
     # If it does not fail this time, the latest failure of the small problem, not that of the original one.
-    return Witness(small, worst(small) or latest, reductions=reducer.tries)
+    return Witness(small, worst(small) or clearly.latest, reductions=reducer.tries)
+
+
+class _Clearly:
+    """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
+
+    def __init__(self, worst: Callable[[Problem], Finding | None], original: Finding) -> None:
+        self._worst, self._wanted = worst, min(original.ratio, CLEAR)
+        #: The latest failure that is clear enough.
+        self.latest = original
+
+    def __call__(self, candidate: Problem) -> bool:
+        # More than once: on a small problem, two calls that must agree may disagree by chance.
+        for _ in range(AGAIN):
+            failure = self._worst(candidate)
+            if failure is None or failure.ratio < self._wanted:
+                return False
+        assert failure is not None
+        self.latest = failure
+        return True
 
 
 def within_claims(requirement: Requirement, subject: Subject, failing: Problem, candidate: Problem) -> Problem | None:
