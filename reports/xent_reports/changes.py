@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import GLYPHS, SEVERITY, RecordError, Status
+from xent_conformance.records.record import RecordError
+from xent_conformance.records.status import GLYPHS, SEVERITY, Status
 from xent_reports.combination import combined, conditions
 from xent_reports.figures import counted, listed, ratio
 from xent_reports.files import load
@@ -96,11 +97,15 @@ class Changes:
         return f"{verdicts} with the same status, not comparable" if self.conditions else f"{verdicts} as before"
 
     @property
+    def numbers(self) -> list[str]:
+        """How many changes there are of each kind, the worst first, and how many verdicts did not change."""
+        counts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
+        return [*counts, self.unchanged]
+
+    @property
     def sentence(self) -> str:
         """The number of changes of each kind, and since when."""
-        parts = [f"{len(self.of_kind(kind)):,} {kind}" for kind in KINDS if self.of_kind(kind)]
-        said = ", ".join([*parts, self.unchanged, *self.conditions])
-        return f"Since the record of {self.runs[-2].header.started}: {said}"
+        return f"Since the record of {self.runs[-2].header.started}: {', '.join([*self.numbers, *self.conditions])}"
 
     def since(self, requirement: str, backend: str, dtype: str) -> str:
         """A verdict's status in the earlier record."""
@@ -209,5 +214,4 @@ def _lines(changes: Changes) -> list[str]:
         for change in changes.of_kind(kind):
             place = f"{change.requirement} on {change.backend} ({change.dtype})"
             lines.append(one_line(f"{kind}: {place}: {' → '.join(change.states)}"))
-    parts = [f"{len(changes.of_kind(kind)):,} {kind}" for kind in KINDS if changes.of_kind(kind)]
-    return [*lines, ", ".join([*parts, changes.unchanged])]
+    return [*lines, ", ".join(changes.numbers)]

@@ -12,9 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from xent_conformance.records.lines import Count
-from xent_conformance.records.plain import from_data
-from xent_conformance.records.record import RecordError, brief
-from xent_reports.files import json_object
+from xent_reports.files import read_as
 
 #: Sizes, factors, levels of a factor and pairs of levels that a file may have.
 _MOST_SIZES, _MOST_LEVELS, _MOST_PAIRS = 2000, 100, 5000
@@ -73,10 +71,7 @@ class CoverageMap:
 
 def read(path: Path) -> CoverageMap:
     """The map of a file; raises RecordError, naming it, unless `xent coverage` wrote it."""
-    try:
-        content = from_data(json_object(path), CoverageFile)
-    except ValueError as error:
-        raise RecordError(f"{path}: not a result of `xent coverage`: {brief(error)}") from error
+    content = read_as(path, CoverageFile, "a result of `xent coverage`")
     calls = {(rows, classes): count for rows, classes, count in content.sizes}
     rows, classes = sorted({r for r, _ in calls}), sorted({c for _, c in calls})
     return CoverageMap(

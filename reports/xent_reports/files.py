@@ -6,10 +6,15 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from xent_conformance.records.record import MAX_BYTES, Record, RecordError, read
+import msgspec
+
+from xent_conformance.records.plain import from_data
+from xent_conformance.records.record import MAX_BYTES, Record, RecordError, brief, read
 from xent_conformance.records.strict_json import OddFileError, parsed, read_bytes
+
+_Content = TypeVar("_Content", bound=msgspec.Struct)
 
 
 def load(records: Sequence[Path | Record] | Path) -> list[Record]:
@@ -33,6 +38,24 @@ def json_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RecordError(f"{path}: not a JSON object")
     return content
+
+
+def read_as(path: Path, kind: type[_Content], what: str) -> _Content:
+    """The object in a JSON file as a type of msgspec.
+
+    Args:
+        path: The file.
+        kind: The type.
+        what: What the file should be, to follow "not".
+
+    Raises:
+        RecordError: It is not; the message names the file and what does not fit.
+    """
+    content = json_object(path)
+    try:
+        return from_data(content, kind)
+    except ValueError as error:
+        raise RecordError(f"{path}: not {what}: {brief(error)}") from error
 
 
 def write(path: Path, text: str) -> None:

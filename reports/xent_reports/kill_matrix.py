@@ -13,9 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from xent_conformance.records.lines import Count
-from xent_conformance.records.plain import from_data
-from xent_conformance.records.record import RecordError, brief
-from xent_reports.files import json_object
+from xent_reports.files import read_as
 
 #: Seeds and baselines are columns of every mutant.
 MAX_SEEDS, MAX_MUTANTS, MAX_BASELINES = 1000, 5000, 50
@@ -179,11 +177,7 @@ class KillMatrix:
 
 def read(path: Path) -> KillMatrix:
     """The matrix that ``xent mutants`` wrote; raises RecordError, naming the file, for anything else."""
-    content = json_object(path)
-    try:
-        data = from_data(content, MatrixFile)
-    except ValueError as error:
-        raise RecordError(f"{path}: not a kill matrix: {brief(error)}") from error
+    data = read_as(path, MatrixFile, "a kill matrix")
     killed = {name: set(baseline.kills) for name, baseline in data.baselines.items()}
     kills = {mutant.name: mutant.by_seed(len(data.seeds)) for mutant in data.mutants}
     mutants = [_mutant(m, kills[m.name], data.seeds, list(killed.values())) for m in data.mutants]
