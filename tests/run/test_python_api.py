@@ -6,6 +6,8 @@ import importlib
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -292,11 +294,18 @@ def test_the_assertion_gives_the_result():
     assert assert_conforms("numpy", only="identities.softplus", dtypes="float32").passed
 
 
-@pytest.mark.parametrize(
-    "name", ["__init__", "api", "bounds.tolerances", "interface", "oracle.answer", "problem", "result", "testing"]
-)
+def with_examples():
+    """The modules of the three packages whose docstrings have examples."""
+    for package in ("xent_conformance", "xent_backends", "xent_reports"):
+        (root,) = find_spec(package).submodule_search_locations
+        for path in sorted(Path(root).rglob("*.py")):
+            if ">>> " in path.read_text("utf-8"):
+                yield ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("name", list(with_examples()))
 def test_the_examples_run(name):
-    module = importlib.import_module("xent_conformance" if name == "__init__" else f"xent_conformance.{name}")
+    module = importlib.import_module(name)
     found = doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs={"xent": xent})
     assert found
     results = [doctest.DocTestRunner().run(test) for test in found]

@@ -34,9 +34,13 @@ class Compilations:
         refused: Whether a call was refused since the last limit was set.
 
     Example:
+        >>> import numpy as np
+        >>> from xent_conformance.calling.calls import primitive
         >>> programs = Compilations(most=40)
-        >>> with programs.limited(2):  # at most two new programs
-        ...     programs.admit(call)  # raises NotCompiledError for the third
+        >>> with programs.limited(1):  # another shape would raise NotCompiledError
+        ...     programs.admit(primitive("softmax", np.zeros((2, 3))), primitive("softmax", np.ones((2, 3))))
+        >>> programs.left
+        39
     """
 
     most: int

@@ -32,7 +32,7 @@ EVERYTHING = Capabilities(
 
 
 def recipes() -> SearchStrategy[Recipe]:
-    """Recipes of all options jointly."""
+    """A Hypothesis strategy for recipes of all options jointly; a recipe's method ``build`` makes its problem."""
     from xent_conformance.strategies.random_recipes import recipes as drawn_from
     from xent_conformance.strategies.streams import JOINT
 
@@ -40,7 +40,25 @@ def recipes() -> SearchStrategy[Recipe]:
 
 
 def problems(dtypes: tuple[str, ...] = FLOATING, capabilities: Capabilities = EVERYTHING) -> SearchStrategy[Problem]:
-    """Problems with logits of one of the dtypes, within what the capabilities claim."""
+    """A Hypothesis strategy for problems, with all options jointly.
+
+    Args:
+        dtypes: dtypes of the logits, by name.
+        capabilities: What an implementation supports; no problem needs anything else.
+
+    Example:
+        >>> import numpy as np
+        >>> from hypothesis import given, settings
+        >>> from xent_conformance.conventions import Conventions
+        >>> from xent_conformance.interface import Capabilities
+        >>> from xent_conformance.oracle import Answer
+        >>> from xent_conformance.strategies import problems
+        >>> @settings(max_examples=5)
+        ... @given(problems(("float32",), Capabilities(reductions=("none",))))
+        ... def test_losses_are_not_negative(problem):
+        ...     assert (Answer(problem, Conventions()).loss.value >= 0).all()
+        >>> test_losses_are_not_negative()
+    """
     from hypothesis import strategies as st
 
     return st.builds(lambda recipe, dtype: recipe.build(dtype, capabilities), recipes(), st.sampled_from(dtypes))
