@@ -21,7 +21,8 @@ from msgspec.structs import fields
 
 import xent_reports
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import GLYPHS, Record, Status, read
+from xent_conformance.records.record import Record, read
+from xent_conformance.records.status import GLYPHS, Status
 from xent_reports.model import worst
 
 ROOT = Path(__file__).parents[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xent_conformance.progress import Progress
 from xent_conformance.records.lines import Failure, VerdictLine
-from xent_conformance.records.record import GLYPHS, Status
 from xent_conformance.records.situations import is_size
+from xent_conformance.records.status import GLYPHS, Status
 from xent_conformance.verdicts.first import FirstFailure
 
 #: Statuses that are printed as soon as they occur.

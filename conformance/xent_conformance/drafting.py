@@ -23,7 +23,7 @@ from xent_conformance.problem_data import from_literals, to_data
 from xent_conformance.problem_traits import traits
 from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.plain import as_data, from_data
-from xent_conformance.records.record import UNEXPECTED
+from xent_conformance.records.status import UNEXPECTED
 from xent_conformance.requirements.registry import load
 from xent_conformance.verdicts.deviations import UNREPORTED
 

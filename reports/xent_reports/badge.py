@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_reports.figures import counted
 from xent_reports.model import Run
 from xent_reports.standing import standing

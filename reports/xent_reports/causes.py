@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xent_conformance.records.lines import RequirementLine, VerdictLine
-from xent_conformance.records.record import GLYPHS, SEVERITY, Status
 from xent_conformance.records.situations import ALWAYS
+from xent_conformance.records.status import GLYPHS, SEVERITY, Status
 from xent_reports.figures import counted
 from xent_reports.model import Run, dtype_order
 from xent_reports.visible import abridged, one_line

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xent_conformance.records.lines import BackendLine, RequirementLine
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.figures import counted
 from xent_reports.model import Run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xent_conformance.records.lines import VerdictLine
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_reports.model import Run
 
 

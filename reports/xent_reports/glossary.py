@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 
 #: What each status means.
 MEANINGS: dict[Status, str] = {

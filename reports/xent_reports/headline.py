@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xent_conformance.records.record import GLYPHS, SEVERITY, UNEXPECTED, Status
+from xent_conformance.records.status import GLYPHS, SEVERITY, UNEXPECTED, Status
 from xent_reports.figures import counted, listed
 from xent_reports.model import Run, worst
 from xent_reports.visible import abridged, one_line, shortened

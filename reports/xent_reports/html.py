@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from xent_conformance.records.record import GLYPHS, SEVERITY, Status
+from xent_conformance.records.status import GLYPHS, SEVERITY, Status
 from xent_reports import charts, comparison, coverage, figures, headline, visible
 from xent_reports.accuracy import accuracy, tiers
 from xent_reports.causes import Cause

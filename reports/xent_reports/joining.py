@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from xent_conformance.records.lines import Bin, SourceLine, VerdictLine
 from xent_conformance.records.plain import as_data
-from xent_conformance.records.record import SEVERITY, Record, RecordError
+from xent_conformance.records.record import Record, RecordError
+from xent_conformance.records.status import SEVERITY
 from xent_reports.figures import size
 
 

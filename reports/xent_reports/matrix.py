@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xent_conformance.records.lines import RequirementLine, VerdictLine
-from xent_conformance.records.record import SEVERITY, Status
-from xent_conformance.records.status import FAILING
+from xent_conformance.records.status import FAILING, SEVERITY, Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.changes import BETTER_SIGN, WORSE_SIGN
 from xent_reports.figures import ratio, size

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from xent_conformance.records.causes import Cause, causes
 from xent_conformance.records.lines import BackendLine, Footer, Header, RequirementLine, SourceLine, VerdictLine
-from xent_conformance.records.record import SEVERITY, Record, RecordError, Status
-from xent_conformance.records.status import FAILING
+from xent_conformance.records.record import Record, RecordError
+from xent_conformance.records.status import FAILING, SEVERITY, Status
 from xent_reports.figures import size
 from xent_reports.joining import sources
 

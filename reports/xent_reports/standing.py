@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_reports.model import Run, worst
 
 

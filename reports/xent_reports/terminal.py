@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from xent_conformance.records.record import Record, Status
+from xent_conformance.records.record import Record
+from xent_conformance.records.status import Status
 from xent_reports.causes import Cause, causes
 from xent_reports.combination import combined
 from xent_reports.files import load

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from xent_conformance.records.lines import BackendLine, Failure, Found, VerdictLine
-from xent_conformance.records.record import GLYPHS, Status
 from xent_conformance.records.situations import listed, phrases
+from xent_conformance.records.status import GLYPHS, Status
 from xent_reports.answers import Answers, answers_of
 from xent_reports.call import Call
 from xent_reports.figures import counted, difference, quantity, ratio

@@ -5,7 +5,7 @@ import pytest
 from xent_backends.numpy_backend import NumpyBackend
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.requirements.registry import load
 from xent_conformance.verdicts.evaluation import evaluate
 

@@ -3,7 +3,7 @@
 import pytest
 
 from faults.catalogue import Fault
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.session import Request, Session
 from xent_conformance.witnesses.witness import verdict_line
 

@@ -6,7 +6,7 @@ import pytest
 
 from faults.catalogue import Fault
 from xent_conformance.judging import profiles
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.session import Request, Session
 
 ONLY = ("accuracy.loss", "gradients.logits")

@@ -22,7 +22,8 @@ from xent_conformance.isolation.requests import PARDONS
 from xent_conformance.loading.errors import BrokenBackendError
 from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_conformance.session import Request, Session
 from xent_conformance.witnesses import behind, lost
 from xent_conformance.witnesses.witness import verdict_line

@@ -8,7 +8,7 @@ from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading.errors import BrokenBackendError
 from xent_conformance.loading.imported import Narrowing
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.session import Request, Session
 
 LOSS = """

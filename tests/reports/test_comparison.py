@@ -6,7 +6,8 @@ from pathlib import Path
 
 import records
 
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_reports import comparison, coverage
 from xent_reports.model import Run, run_of
 

@@ -9,7 +9,8 @@ import records
 
 import xent_reports
 from xent_conformance.console import summary
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_reports.causes import causes
 from xent_reports.deviations import deviations
 from xent_reports.model import Run, run_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import records
 
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_reports import headline
 from xent_reports.glossary import MEANINGS
 from xent_reports.model import Run, run_of

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import records
 
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_reports.accuracy import TIGHTEST_TIER
 from xent_reports.matrix import Row, columns, families
 from xent_reports.model import Run, run_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import records
 
 import xent_reports
-from xent_conformance.records.record import GLYPHS
+from xent_conformance.records.status import GLYPHS
 
 V = records.verdict
 

@@ -17,7 +17,8 @@ from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
 from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import Problem
-from xent_conformance.records.record import Status, read
+from xent_conformance.records.record import read
+from xent_conformance.records.status import Status
 from xent_conformance.request import Request
 from xent_conformance.running import run
 from xent_conformance.session import Session
