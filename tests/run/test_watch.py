@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from xent_conformance.watching import beside
+from xent_conformance.commands.watching import beside
 
 WRONG = {"return Vjp(": "return Vjp(2 * "}
 CHOSEN = ("--profile", "quick", "--only", "gradients.loss-unchanged,gradients.sign,edges", "--dtypes", "float32")

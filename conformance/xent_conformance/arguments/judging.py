@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xent_conformance import commands, watching
 from xent_conformance.arguments.kinds import JUDGED, Add, add_dask, folder, sentence, workers
-from xent_conformance.commands import AUTO
+from xent_conformance.commands import judging, watching
+from xent_conformance.commands.judging import AUTO
 from xent_conformance.request import add_options
 
 RUN_EXAMPLES = """\
@@ -56,7 +56,7 @@ def add_run(add: Add) -> None:
     )
     run.add_argument("--fail-fast", action="store_true", help="stop at the first failure; --resume continues the run")
     add_dask(run)
-    run.set_defaults(command=commands.run)
+    run.set_defaults(command=judging.run)
 
 
 def _judging(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from xent_conformance.commands import AUTO
+from xent_conformance.commands.judging import AUTO
 
 #: ``add_parser`` of argparse's subparsers.
 Add = Callable[..., argparse.ArgumentParser]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xent_conformance import exporting, measuring
 from xent_conformance.arguments.kinds import (
     Add,
     above_zero,
@@ -17,6 +16,7 @@ from xent_conformance.arguments.kinds import (
     positive,
     sentence,
 )
+from xent_conformance.commands import exporting, measuring
 
 BENCH_EXAMPLES = """\
 examples:

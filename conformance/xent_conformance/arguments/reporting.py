@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xent_conformance import exporting, reporting
 from xent_conformance.arguments.kinds import Add, folder, sentence
+from xent_conformance.commands import exporting, reporting
 
 DIFF_EXIT_CODES = """\
 exit codes, as of diff(1):

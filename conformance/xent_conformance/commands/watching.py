@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from xent_conformance import interruptions
-from xent_conformance.commands import run
+from xent_conformance.commands.judging import run
 from xent_conformance.output import complain
 from xent_conformance.progress import say
 from xent_conformance.records.status import BROKEN, OK, UNEXPECTED, USAGE
