@@ -6,7 +6,7 @@ about that call, and not about the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -244,9 +244,13 @@ def gradients_agree(trial: Trial, got: Measured, expected: Measured, otherwise: 
     return agree(trial, "grad_logits", got, expected, otherwise, effect=effect_of(expected.value), **details)
 
 
-def both_agree(trial: Trial, twin: Trial, otherwise: str) -> list[Finding]:
-    """Whether the losses of two problems agree, and their gradients if there are any."""
-    findings = [agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)]
+def both_agree(trial: Trial, twin: Trial, otherwise: str, *, equally: bool = False) -> Iterator[Finding]:
+    """Whether the losses of two problems agree, and their gradients if there are any.
+
+    ``equally``: the exact results are the same numbers, so that the bounds of the first hold for both.
+    """
+    loss, other = loss_of(trial), loss_of(twin)
+    yield agree(trial, "loss", loss, other.bounded_as(loss) if equally else other, otherwise)
     if GRADIENT.met_by(trial.subject):
-        findings.append(gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise))
-    return findings
+        gradient, other = gradient_of(trial), gradient_of(twin)
+        yield gradients_agree(trial, gradient, other.bounded_as(gradient) if equally else other, otherwise)

@@ -11,6 +11,7 @@ import numpy as np
 from xent_conformance.bounds import Bounds
 from xent_conformance.calling.calls import (
     Invocation,
+    Outcome,
     as_float64,
     backward,
     forward,
@@ -19,7 +20,7 @@ from xent_conformance.calling.calls import (
     second_order,
 )
 from xent_conformance.formats import rounded
-from xent_conformance.judging.findings import Compared, Finding, Held, WrongConvention, WrongForm
+from xent_conformance.judging.findings import Accepted, Compared, Finding, Held, WrongConvention, WrongForm
 from xent_conformance.judging.findings.numbers import TELLING, worst_of
 from xent_conformance.judging.subject import (
     CROSS_ENTROPY,
@@ -130,6 +131,19 @@ def form_finding(
         return Held(quantity=name, calls=(call,))
     got = array.dtype.name if shape is None else f"{array.dtype.name} {array.shape}"
     return WrongForm(quantity=name, calls=(call,), got=got, expected=f"{' or '.join(dtypes)}{shown}")
+
+
+def rejection_finding(quantity: str, call: Invocation, outcome: Outcome, wrong: str) -> Finding:
+    """Whether an invalid call has raised an exception; ``wrong`` is what is wrong with it."""
+    if outcome.raised is not None:
+        return Held(quantity=quantity)
+    return Accepted(quantity=quantity, calls=(call,), what=wrong, got=outcome.shown)
+
+
+def rejected(trial: Trial, quantity: str, wrong: str) -> Finding:
+    """The same for the loss of the problem."""
+    call = forward(trial.problem)
+    return rejection_finding(quantity, call, trial.outcome(call), wrong)
 
 
 def function_gradient_finding(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> Finding:

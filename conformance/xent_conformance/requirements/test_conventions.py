@@ -22,7 +22,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import MEAN, in_every_reduction, problem_of, row_shape_of
+from xent_conformance.requirements.twins import MEAN, classes_of, in_every_reduction, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
 _INF = np.inf
@@ -228,14 +228,13 @@ def all_ignored(subject: Subject) -> Iterable[Problem]:
     sentinels = [claims.default_ignore_index] if claims.default_ignore_index is not None else []
     sentinels += [-1, 0] if claims.ignore_index else []
     for shape in shapes:
-        axis = 0 if len(shape) == 1 else 1
         logits = np.resize(np.array([1.0, -2.0, 0.5, 3.0, -0.25]), shape)
         for sentinel in sentinels:
-            target = np.full(shape[:axis] + shape[axis + 1 :], sentinel)
+            target = np.full(row_shape_of(shape), sentinel)
             for option in options:
                 more = dict(option)
                 if "weight" in more:
-                    more["weight"] = np.arange(1.0, shape[axis] + 1)
+                    more["weight"] = np.arange(1.0, classes_of(shape) + 1)
                 if sentinel != claims.default_ignore_index:
                     more["ignore_index"] = sentinel
                 problem = problem_of(subject, logits, target, claims.reductions[0], **more)

@@ -9,11 +9,11 @@ import numpy as np
 
 from xent_conformance.calling.calls import backward, forward
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of
-from xent_conformance.judging.findings import Accepted, Finding, Held, WrongMessage
+from xent_conformance.judging.findings import Finding, Held, WrongMessage
 from xent_conformance.judging.subject import GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
-from xent_conformance.requirements.checks import form_finding, gradient_finding, loss_finding
+from xent_conformance.requirements.checks import form_finding, gradient_finding, loss_finding, rejected
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import exact_labels, repeated
 from xent_conformance.requirements.twins import problem_of
@@ -74,14 +74,6 @@ def _unclaimed_labels(subject: Subject) -> Iterable[Problem]:
             yield Problem(logits, target, reduction=reduction, cotangent=_ones(subject, reduction))
 
 
-def _rejected(trial: Trial, what: str, dtype: str) -> Finding:
-    call = forward(trial.problem)
-    outcome = trial.outcome(call)
-    if outcome.raised is not None:
-        return Held(quantity=what)
-    return Accepted(quantity=what, calls=(call,), what=f"{dtype} {what}", got=outcome.shown)
-
-
 @requirement(
     "dtypes.logits-must-be-floating",
     "integer, bool and complex logits rejected",
@@ -91,8 +83,7 @@ def _rejected(trial: Trial, what: str, dtype: str) -> Finding:
 )
 def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterator[Finding]:
     """Logits of an integer, bool or complex dtype are rejected with an error, in every reduction."""
-    dtype = trial.problem.dtype
-    yield _rejected(trial, "logits", dtype)
+    yield rejected(trial, "logits", f"{trial.problem.dtype} logits")
 
 
 @requirement(
@@ -107,8 +98,7 @@ def test_logits_that_are_not_floating_point_are_rejected(trial: Trial) -> Iterat
 )
 def test_labels_of_unclaimed_dtypes_are_rejected(trial: Trial) -> Iterator[Finding]:
     """Class indices of a dtype that is not claimed (floating point, bool, an integer too narrow) are rejected."""
-    dtype = trial.problem.target.dtype.name
-    yield _rejected(trial, "labels", dtype)
+    yield rejected(trial, "labels", f"{trial.problem.target.dtype.name} labels")
 
 
 def _names_it(trial: Trial, dtype: str) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.checks import convention_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import in_every_reduction, problem_of
+from xent_conformance.requirements.twins import in_every_reduction, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
 
@@ -28,7 +28,7 @@ def empty_batches(subject: Subject) -> Iterable[Problem]:
     first = claims.reductions[0]
     for shape in shapes:
         logits = np.zeros(shape)
-        made = [problem_of(subject, logits, np.zeros(shape[:1] + shape[2:], dtype=np.int64), first)]
+        made = [problem_of(subject, logits, np.zeros(row_shape_of(shape), dtype=np.int64), first)]
         if claims.weight:
             made.append(problem_of(subject, logits, made[0].target, first, weight=np.ones(shape[1])))
         if claims.label_smoothing:

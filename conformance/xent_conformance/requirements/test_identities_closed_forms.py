@@ -17,7 +17,7 @@ from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.sweeps import equal_logits
-from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of
+from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
 
@@ -36,8 +36,7 @@ def single_class(subject: Subject) -> Iterable[Problem]:
     if subject.capabilities.spatial:
         shapes.append(np.resize(values, (2, 1, 3)))
     for logits in shapes[:1] if subject.capabilities.static_shapes else shapes:
-        row_shape = () if logits.ndim == 1 else logits.shape[:1] + logits.shape[2:]
-        labels = np.zeros(row_shape, dtype=np.int64)
+        labels = np.zeros(row_shape_of(logits.shape), dtype=np.int64)
         yield from in_every_reduction(
             subject, [problem_of(subject, logits, labels, subject.capabilities.reductions[0], **o) for o in options]
         )

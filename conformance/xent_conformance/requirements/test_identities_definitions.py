@@ -8,19 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import CROSS_ENTROPY, GRADIENT, LOG_SOFTMAX, PROBABILITY_TARGETS, SOFTMAX
+from xent_conformance.judging.subject import CROSS_ENTROPY, LOG_SOFTMAX, PROBABILITY_TARGETS, SOFTMAX
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.agreement import (
-    ROUNDING,
-    Measured,
-    agree,
-    gradient_of,
-    gradients_agree,
-    loss_of,
-    primitive_of,
-)
+from xent_conformance.requirements.agreement import ROUNDING, Measured, agree, both_agree, loss_of, primitive_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, cotangent_for
 from xent_conformance.strategies.situations import RELATIONS
@@ -124,10 +116,7 @@ def test_one_hot_probabilities_are_a_class_index(trial: Trial) -> Iterator[Findi
     one_hot = (problem.labels()[:, None] == np.arange(problem.classes)).astype(problem.logits.dtype)
     shaped = np.moveaxis(one_hot.reshape(*problem.row_shape, problem.classes), -1, problem.class_axis)
     twin = trial.related(problem.with_(target=np.ascontiguousarray(shaped), ignore_index=None))
-    otherwise = "with the target as one-hot probabilities"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
+    yield from both_agree(trial, twin, "with the target as one-hot probabilities")
 
 
 def _gibbs(problem: Problem) -> Iterable[Problem]:

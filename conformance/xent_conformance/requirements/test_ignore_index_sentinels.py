@@ -10,7 +10,7 @@ from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, IGNORING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import loss_finding
 from xent_conformance.requirements.grids import exact_sentinels
 from xent_conformance.requirements.registry import requirement
@@ -100,12 +100,7 @@ def test_any_number_may_mark_ignored_rows(trial: Trial) -> Iterator[Finding]:
         return
     usual = _unlike(problem.ignore_index)
     twin = trial.related(relabelled(problem, np.where(ignored, usual, problem.labels()), ignore_index=usual))
-    otherwise = f"with ignore_index={usual}"
-    loss = loss_of(trial)
-    yield agree(trial, "loss", loss, loss_of(twin).bounded_as(loss), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient, gradient_of(twin).bounded_as(gradient), otherwise)
+    yield from both_agree(trial, twin, f"with ignore_index={usual}", equally=True)
 
 
 def _by_default(problem: Problem) -> Iterable[Problem]:
@@ -133,11 +128,7 @@ def test_the_default_sentinel_may_be_passed(trial: Trial) -> Iterator[Finding]:
     if problem.has_probabilities or problem.ignore_index is not None or problem.sentinel is None:
         return
     twin = trial.related(problem.with_(ignore_index=problem.sentinel))
-    otherwise, loss = f"with ignore_index={problem.sentinel} passed", loss_of(trial)
-    yield agree(trial, "loss", loss, loss_of(twin).bounded_as(loss), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        gradient = gradient_of(trial)
-        yield gradients_agree(trial, gradient, gradient_of(twin).bounded_as(gradient), otherwise)
+    yield from both_agree(trial, twin, f"with ignore_index={problem.sentinel} passed", equally=True)
 
 
 @requirement(

@@ -8,10 +8,11 @@ from itertools import cycle
 import numpy as np
 
 from xent_conformance.calling.calls import TIMEOUT, Invocation, Outcome, backward, forward
-from xent_conformance.judging.findings import Accepted, Finding, Held, Lost, WrongConvention
+from xent_conformance.judging.findings import Finding, Held, Lost, WrongConvention
 from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.checks import rejection_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
@@ -59,10 +60,7 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
 
 def _rejected(outcome: Outcome, label: int, classes: int, call: Invocation) -> Finding:
     """Whether a call with a wrong label raised an error."""
-    if outcome.raised is not None:
-        return Held(quantity="invalid label")
-    what = f"label {label} of {classes} classes"
-    return Accepted(quantity="invalid label", calls=(call,), what=what, got=outcome.shown)
+    return rejection_finding("invalid label", call, outcome, f"label {label} of {classes} classes")
 
 
 @requirement(

@@ -9,22 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.calling.calls import forward
-from xent_conformance.judging.findings import Accepted, Finding, Held
+from xent_conformance.judging.findings import Finding, Held
 from xent_conformance.judging.subject import LABEL_SMOOTHING, WEIGHT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import REDUCTIONS, Problem, array_of
+from xent_conformance.requirements.checks import rejected
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import COTANGENT, problem_of
 from xent_conformance.strategies.sources import listed
-
-
-def _rejected(trial: Trial, what: str, wrong: str) -> Finding:
-    """Whether the call of a problem raises."""
-    call = forward(trial.problem)
-    outcome = trial.outcome(call)
-    if outcome.raised is not None:
-        return Held(quantity=what)
-    return Accepted(quantity=what, calls=(call,), what=wrong, got=outcome.shown)
 
 
 def _labels(*shape: int) -> npt.NDArray[np.int64]:
@@ -76,7 +68,7 @@ def _fits(problem: Problem) -> bool:
         "https://github.com/keras-team/keras/pull/19838",
     ],
 )
-def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding]:
+def test_targets_of_a_wrong_shape_arerejected(trial: Trial) -> Iterator[Finding]:
     """A target whose shape does not match that of the logits raises an error and gives no value. Class indices (N, 1)
     may instead be read as (N), with the same losses.
     """
@@ -93,7 +85,7 @@ def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding
         if got.shape == same.shape and (np.abs(got - same) <= 2 * np.broadcast_to(plain.bounds.loss, same.shape)).all():
             yield Held(quantity="target")
             return
-    yield _rejected(trial, "target", shapes)
+    yield rejected(trial, "target", shapes)
 
 
 @listed("wrong weights", rejected=True)
@@ -114,12 +106,12 @@ def wrong_weights(subject: Subject) -> Iterable[Problem]:
     needs=[WEIGHT],
     references=["https://github.com/pytorch/pytorch/issues/134896"],
 )
-def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Finding]:
+def test_weights_of_a_wrong_length_arerejected(trial: Trial) -> Iterator[Finding]:
     """A weight that is not one number for each class raises an error, in every reduction."""
     problem = trial.problem
     if problem.weight is not None and problem.weight.shape != (problem.classes,):
         wrong = f"a weight of shape {problem.weight.shape} for {problem.classes} classes"
-        yield _rejected(trial, "weight", wrong)
+        yield rejected(trial, "weight", wrong)
 
 
 @listed("unknown reductions", rejected=True)
@@ -138,11 +130,11 @@ def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     source=unknown_reductions,
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html"],
 )
-def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
+def test_unknown_reductions_arerejected(trial: Trial) -> Iterator[Finding]:
     """A reduction other than none, sum and mean raises an error."""
     name = trial.problem.reduction
     if name not in REDUCTIONS:
-        yield _rejected(trial, "reduction", f"reduction={name!r}")
+        yield rejected(trial, "reduction", f"reduction={name!r}")
 
 
 @listed("smoothing out of range", rejected=True)
@@ -167,8 +159,8 @@ def smoothing_out_of_range(subject: Subject) -> Iterable[Problem]:
         "https://github.com/explosion/thinc/pull/707",
     ],
 )
-def test_smoothing_out_of_range_is_rejected(trial: Trial) -> Iterator[Finding]:
+def test_smoothing_out_of_range_isrejected(trial: Trial) -> Iterator[Finding]:
     """A label_smoothing below 0, above 1 or nan raises an error, for class indices and probabilities."""
     amount = trial.problem.label_smoothing
     if not 0 <= amount <= 1:
-        yield _rejected(trial, "label_smoothing", f"label_smoothing={amount!r}")
+        yield rejected(trial, "label_smoothing", f"label_smoothing={amount!r}")

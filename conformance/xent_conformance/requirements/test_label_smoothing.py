@@ -10,7 +10,7 @@ from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FULL_SMOOTHING, GRADIENT, LABEL_SMOOTHING, Need
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.agreement import Measured, agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import Measured, agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import gradient_finding, gradient_findings, loss_finding
 from xent_conformance.requirements.grids import every_amount
 from xent_conformance.requirements.registry import requirement
@@ -128,10 +128,7 @@ def test_full_smoothing_does_not_see_the_target(trial: Trial) -> Iterator[Findin
     moved = np.where(~ignored & (moved == problem.ignored_label), labels, moved)
     if np.array_equal(moved, labels):
         return
-    twin, otherwise = trial.related(relabelled(problem, moved)), "with other labels"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
+    yield from both_agree(trial, trial.related(relabelled(problem, moved)), "with other labels")
 
 
 def _passed_as_zero(problem: Problem) -> Iterable[Problem]:

@@ -12,7 +12,7 @@ from xent_conformance.judging.findings import Finding, Held, WrongConvention
 from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, WEIGHT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
+from xent_conformance.requirements.agreement import agree, both_agree, loss_of
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.grids import every_scale
 from xent_conformance.requirements.registry import requirement
@@ -201,10 +201,7 @@ def test_a_weight_of_zero_takes_the_rows_of_its_class_out(trial: Trial) -> Itera
     sentinel = -100 if problem.ignored_label is None else problem.ignored_label
     changes = {} if problem.ignored_label is not None else {"ignore_index": sentinel}
     twin = trial.related(relabelled(problem, np.where(without, sentinel, labels), **changes))
-    otherwise = "with the rows of weight zero ignored"
-    yield agree(trial, "loss", loss_of(trial), loss_of(twin), otherwise)
-    if GRADIENT.met_by(trial.subject):
-        yield gradients_agree(trial, gradient_of(trial), gradient_of(twin), otherwise)
+    yield from both_agree(trial, twin, "with the rows of weight zero ignored")
 
 
 @requirement(
