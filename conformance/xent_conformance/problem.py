@@ -187,11 +187,9 @@ def by_row(array: AnyArray, class_axis: int) -> AnyArray:
 
 
 def from_rows(rows: AnyArray, like: AnyArray, class_axis: int) -> AnyArray:
-    """The inverse of :func:`by_row` for the shape of ``like``."""
-    if class_axis == like.ndim - 1:
-        return rows.reshape(like.shape)
+    """The inverse of :func:`by_row` for the shape of ``like``, contiguous."""
     moved_shape = np.moveaxis(like, class_axis, -1).shape
-    return np.moveaxis(rows.reshape(moved_shape), -1, class_axis)
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(moved_shape), -1, class_axis))
 
 
 def ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:

@@ -40,13 +40,12 @@ def _with_classes(problem: Problem, more: F64Array, weights: F64Array) -> Proble
     """With more classes, whose logits are given by row and which no target has."""
     axis, wide = problem.class_axis, np.concatenate([problem.logits_by_row(), more], axis=1)
     like = np.empty((*problem.row_shape[:axis], wide.shape[1], *problem.row_shape[axis:]))
-    changes = {"logits": array_of(np.ascontiguousarray(from_rows(wide, like, axis)), problem.dtype)}
+    changes = {"logits": array_of(from_rows(wide, like, axis), problem.dtype)}
     if problem.weight is not None:
         changes["weight"] = array_of(np.append(problem.class_weights(), weights), problem.weight.dtype.name)
     if problem.has_probabilities:
         shares = np.concatenate([problem.probabilities(), np.zeros_like(more)], axis=1)
-        target = np.ascontiguousarray(from_rows(shares, like, axis))
-        changes["target"] = array_of(target, problem.target.dtype.name)
+        changes["target"] = array_of(from_rows(shares, like, axis), problem.target.dtype.name)
     return problem.with_(**changes)
 
 
@@ -141,7 +140,7 @@ def _placed(rows: F64Array, problem: Problem, like: AnyArray | None = None) -> A
     that shape.
     """
     dtype = problem.dtype if like is None else like.dtype.name
-    placed = array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), dtype)
+    placed = array_of(from_rows(rows, problem.logits, problem.class_axis), dtype)
     return placed if like is None or like.shape != placed.shape else laid_out_like(like, placed)
 
 

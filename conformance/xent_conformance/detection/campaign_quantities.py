@@ -118,6 +118,6 @@ def _grad_target(trial: Trial, _: str) -> Sides:
 def _hessian(trial: Trial, _: str) -> Sides:
     problem = trial.problem
     v = np.resize(np.array([1.0, -0.5, 0.25, -2.0, 0.0, 1.5, 0.75]), (problem.rows, problem.classes))
-    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
+    vector = from_rows(v, problem.logits, problem.class_axis).astype(problem.logits.dtype)
     call, exact = second_order(vector, problem), trial.answer.hessian_times(v)
     return Sides(call, trial.hessian_times(vector), exact, product_bound(trial, v), {})

@@ -35,7 +35,7 @@ from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
 from xent_conformance.precision import Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
-from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of, primitive_of
+from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
 
 
 def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
@@ -107,14 +107,19 @@ def _gradient_in_blocks(trial: Trial, bounds: Bounds, name: str, quantity: str) 
     return replace(worst_of(made), exercised=undefined or least <= TELLING * largest)
 
 
+def softmax_finding(trial: Trial, name: str) -> Compared:
+    """The result of ``softmax`` or ``log_softmax`` compared with the exact one."""
+    exact, bound = getattr(trial.answer, name), getattr(trial.bounds, name)
+    return trial.compare(name, trial.primitive(name), exact, bound, call=primitive(name, trial.problem.logits))
+
+
 def nll_finding(trial: Trial) -> Compared:
     """The loss from the backend's primitives compared with the exact one; log_softmax, if that is wrong."""
     composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
     finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
     if not finding.failed or not trial.subject.has("log_softmax"):
         return finding
-    (term,) = primitive_of(trial, "log_softmax").terms
-    log_softmax = term.beside_exact()
+    log_softmax = softmax_finding(trial, "log_softmax")
     return log_softmax if log_softmax.failed else finding
 
 
@@ -178,7 +183,7 @@ def second_order_finding(trial: Trial) -> Finding:
     """The second derivative times a vector compared with the exact product."""
     problem, v = trial.problem, direction(trial.problem)
     exact = trial.answer.hessian_times(v)
-    vector = np.ascontiguousarray(from_rows(v, problem.logits, problem.class_axis)).astype(problem.logits.dtype)
+    vector = from_rows(v, problem.logits, problem.class_axis).astype(problem.logits.dtype)
     return trial.compare(
         "product",
         trial.hessian_times(vector),

@@ -1,4 +1,4 @@
-"""Gradients of a fused linear map compared with the exact ones, which are products of the gradient of the logits."""
+"""Loss and gradients of a fused linear map compared with the exact ones, products of the gradient of the logits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.bounds import Bounds
-from xent_conformance.calling.calls import Factors, linear_backward
+from xent_conformance.calling.calls import Factors, linear, linear_backward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -23,6 +23,13 @@ CANCELLED = 2.0**-20
 def exact_enough(trial: Trial) -> bool:
     """Whether products of the exact gradient can be added without an error that matters."""
     return trial.problem.dtype != "float64" or np.finfo(np.longdouble).nmant >= WIDE_ENOUGH
+
+
+def loss_beside_exact(trial: Trial, factors: Factors, bounds: Bounds | None = None) -> Finding:
+    """The loss of a linear map compared with the exact one, that of ``bounds``, by default the bounds of the trial."""
+    bounds = trial.bounds if bounds is None else bounds
+    loss, call = trial.linear_loss(factors), linear(factors, trial.problem)
+    return trial.compare("loss", loss, bounds.answer.loss, bounds.loss, overflows=bounds.overflows, call=call)
 
 
 def gradients_beside_exact(

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import primitive
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, LOG_SOFTMAX, SOFTMAX, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import gradient_finding, loss_finding, softmax_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.requirements.twins import FREE_SHAPES, claims_rank, in_twos, problem_of, row_shape_of
@@ -73,11 +72,8 @@ def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Fin
 )
 def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Every element of log_softmax differs from the exact value by no more than the declared precision explains."""
-    exact, bound = trial.answer.log_softmax, trial.bounds.log_softmax
-    if trial.problem.ignored().any():
-        return
-    observed = trial.primitive("log_softmax")
-    yield trial.compare("log_softmax", observed, exact, bound, call=primitive("log_softmax", trial.problem.logits))
+    if not trial.problem.ignored().any():
+        yield softmax_finding(trial, "log_softmax")
 
 
 @requirement(
@@ -88,11 +84,8 @@ def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
 )
 def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Every probability differs from the exact value by no more than the declared precision explains."""
-    if trial.problem.ignored().any():
-        return
-    exact, bound = trial.answer.softmax, trial.bounds.softmax
-    call = primitive("softmax", trial.problem.logits)
-    yield trial.compare("softmax", trial.primitive("softmax"), exact, bound, call=call)
+    if not trial.problem.ignored().any():
+        yield softmax_finding(trial, "softmax")
 
 
 @listed("softmax past 16 bits")
@@ -116,9 +109,7 @@ def test_softmax_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Findi
     """With more than 65536 logits, rows or classes every element of log_softmax and of softmax is within its bound."""
     for name, function in (("log_softmax", LOG_SOFTMAX), ("softmax", SOFTMAX)):
         if function.met_by(trial.subject):
-            exact, bound = getattr(trial.answer, name), getattr(trial.bounds, name)
-            call = primitive(name, trial.problem.logits)
-            yield trial.compare(name, trial.primitive(name), exact, bound, call=call)
+            yield softmax_finding(trial, name)
 
 
 @requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=tightest)

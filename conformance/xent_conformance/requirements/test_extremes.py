@@ -12,11 +12,11 @@ from xent_conformance.calling.calls import Invocation, backward, forward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
+from xent_conformance.problem import F64Array, Problem, by_row
 from xent_conformance.requirements import references
 from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Level, requirement
-from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, without_weight
+from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, with_logits, without_weight
 from xent_conformance.strategies.situations import EXTREME, SPOILED
 
 
@@ -51,7 +51,7 @@ def _and_with_a_weight_of_zero_far_away(problem: Problem) -> Iterable[Problem]:
     row, logits = counted[0], problem.logits_by_row()
     label = problem.labels()[row]
     logits[row, label], logits[row, label - 1] = -problem.format.max_finite, problem.format.max_finite
-    yield without_weight(problem, row).with_(logits=_shaped(problem, logits))
+    yield with_logits(without_weight(problem, row), logits)
 
 
 @requirement(
@@ -97,11 +97,7 @@ def _with_spoiled_row(problem: Problem) -> Iterable[Problem]:
     for kind in ("nan", "inf", "-inf"):
         spoiled = rows.copy()
         spoiled[row, slice(None) if kind == "-inf" else chance.integers(problem.classes)] = float(kind)
-        yield problem.with_(logits=_shaped(problem, spoiled))
-
-
-def _shaped(problem: Problem, rows: F64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    return array_of(np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis)), problem.dtype)
+        yield with_logits(problem, spoiled)
 
 
 def _spoiled(problem: Problem) -> npt.NDArray[np.bool_]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Factors, linear
+from xent_conformance.calling.calls import Factors
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.factors import HALF, factors_of
-from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact
+from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact, loss_beside_exact
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.language_models import LINEAR
@@ -46,10 +46,8 @@ def test_loss_of_a_linear_map_is_within_its_bound(trial: Trial) -> Iterator[Find
     those logits, without a bias and, where that is claimed, with one: in every reduction, with ignored rows and
     smoothing.
     """
-    exact, bounds = trial.answer.loss, trial.bounds
     for factors in _with_and_without_bias(trial):
-        loss, call = trial.linear_loss(factors), linear(factors, trial.problem)
-        yield trial.compare("loss", loss, exact, bounds.loss, overflows=bounds.overflows, call=call)
+        yield loss_beside_exact(trial, factors)
 
 
 @requirement(
@@ -141,14 +139,9 @@ def test_a_linear_map_reads_views_as_copies(trial: Trial) -> Iterator[Finding]:
     """Loss and gradients are within their bounds where hidden, weight, bias, target or cotangent is transposed, has
     gaps, runs backwards, or has one element behind a stride of zero.
     """
-    for bias in (True, False) if trial.subject.capabilities.linear_bias else (False,):
-        factors = factors_of(trial.problem, bias=bias)
-        if factors is None:
-            return
+    for factors in _with_and_without_bias(trial):
         for view, viewed in _views(trial, factors):
-            exact, bounds, call = view.answer.loss, view.bounds, linear(viewed, view.problem)
-            loss = view.linear_loss(viewed)
-            yield view.compare("loss", loss, exact, bounds.loss, overflows=bounds.overflows, call=call)
+            yield loss_beside_exact(view, viewed)
             if LINEAR_GRADIENT.met_by(trial.subject) and np.isfinite(view.answer.grad_logits.value).all():
                 yield from gradients_beside_exact(view, viewed, view.linear_gradients(viewed))
 

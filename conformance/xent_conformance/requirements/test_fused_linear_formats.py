@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import linear
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.factors import HALF, rounding_factors
-from xent_conformance.requirements.linear_products import gradients_beside_exact
+from xent_conformance.requirements.linear_products import gradients_beside_exact, loss_beside_exact
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.sources import listed
@@ -77,11 +76,11 @@ def same_logits(trial: Trial, precision: Precision) -> list[Finding]:
     factors, *alternatives = made
     if not np.isfinite(trial.answer.grad_logits.value).all():
         return []
-    call, loss, got = linear(factors, trial.problem), trial.linear_loss(factors), trial.linear_gradients(factors)
+    got = trial.linear_gradients(factors)
     found: list[list[Finding]] = []
     for problem in alternatives:
         bounds = trial.related(problem).bounds_under(precision)
-        of_loss = trial.compare("loss", loss, bounds.answer.loss, bounds.loss, overflows=bounds.overflows, call=call)
+        of_loss = loss_beside_exact(trial, factors, bounds)
         found.append([of_loss, *gradients_beside_exact(trial, factors, got, bounds)])
     passing = (one for one in found if not any(finding.failed for finding in one))
     return next(passing, min(found, key=lambda one: one[0].ratio))

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import linear
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.factors import factors_of
-from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact
+from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact, loss_beside_exact
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of
 from xent_conformance.strategies.sources import listed
@@ -74,8 +73,7 @@ def test_a_linear_map_of_every_size(trial: Trial) -> Iterator[Finding]:
     factors = factors_of(trial.problem, bias=trial.subject.capabilities.linear_bias)
     if factors is None:
         return
-    exact, bounds, call = trial.answer, trial.bounds, linear(factors, trial.problem)
-    loss = trial.linear_loss(factors)
-    yield trial.compare("loss", loss, exact.loss, bounds.loss, overflows=bounds.overflows, call=call)
-    if LINEAR_GRADIENT.met_by(trial.subject) and np.isfinite(exact.grad_logits.value).all() and exact_enough(trial):
+    yield loss_beside_exact(trial, factors)
+    defined = np.isfinite(trial.answer.grad_logits.value).all()
+    if LINEAR_GRADIENT.met_by(trial.subject) and defined and exact_enough(trial):
         yield from gradients_beside_exact(trial, factors, trial.linear_gradients(factors))

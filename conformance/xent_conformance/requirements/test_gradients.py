@@ -14,7 +14,12 @@ from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
 from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import SMALLEST_EFFECT, agree, loss_of
-from xent_conformance.requirements.checks import gradient_finding, second_order_finding, target_gradient_finding
+from xent_conformance.requirements.checks import (
+    gradient_finding,
+    gradient_findings,
+    second_order_finding,
+    target_gradient_finding,
+)
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of
 from xent_conformance.strategies.broad import FORMS, SIZES
@@ -49,9 +54,7 @@ def test_gradient_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Find
     gradients of the logits and of probability targets are within their bounds, for cotangents of every size and layout
     and with all options combined.
     """
-    yield gradient_finding(trial)
-    if trial.problem.has_probabilities and (found := target_gradient_finding(trial)) is not None:
-        yield found
+    yield from gradient_findings(trial)
 
 
 @requirement(

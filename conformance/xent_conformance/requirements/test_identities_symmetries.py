@@ -10,16 +10,18 @@ from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import F64Array, Problem, array_of, by_row, from_rows
+from xent_conformance.problem import Problem, array_of, by_row
 from xent_conformance.requirements.agreement import agree, both_agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.twins import FREE_SHAPES, ROWS, chosen_rows, reordered_classes, reordered_rows
+from xent_conformance.requirements.twins import (
+    FREE_SHAPES,
+    ROWS,
+    chosen_rows,
+    reordered_classes,
+    reordered_rows,
+    with_logits,
+)
 from xent_conformance.strategies.situations import RELATIONS, SHIFTED
-
-
-def _with_logits(problem: Problem, rows: F64Array) -> Problem:
-    shaped = np.ascontiguousarray(from_rows(rows, problem.logits, problem.class_axis))
-    return problem.with_(logits=array_of(shaped, problem.dtype))
 
 
 def _far_away(problem: Problem) -> Iterable[Problem]:
@@ -31,7 +33,7 @@ def _far_away(problem: Problem) -> Iterable[Problem]:
     grid = problem.logits_by_row()
     for exponent, sign in ((bits - 4, 1), (bits - 1, -1), (bits + 3, 1)):
         step = 2.0 ** max(0, exponent - bits + 1)
-        yield _with_logits(problem, rounded(grid * step + sign * 2.0**exponent, problem.dtype))
+        yield with_logits(problem, rounded(grid * step + sign * 2.0**exponent, problem.dtype))
 
 
 @requirement(
@@ -58,7 +60,7 @@ def test_a_common_offset_changes_nothing(trial: Trial) -> Iterator[Finding]:
         exact = np.array_equal(centred + top, x) and np.array_equal(rounded(centred, trial.problem.dtype), centred)
     if not exact or not top.any():
         return
-    yield from both_agree(trial, trial.related(_with_logits(trial.problem, centred)), "with the offset taken off")
+    yield from both_agree(trial, trial.related(with_logits(trial.problem, centred)), "with the offset taken off")
 
 
 @requirement(
@@ -137,7 +139,7 @@ def test_a_row_does_not_depend_on_the_others(trial: Trial) -> Iterator[Finding]:
     for row in (0, problem.rows - 1):
         others = problem.logits_by_row()
         others[np.arange(problem.rows) != row] = np.where(np.arange(problem.classes) % 2, 30.0, 0.0)
-        twins = [(trial.related(_with_logits(problem, others)), row, f"with other logits in the rows beside {row}")]
+        twins = [(trial.related(with_logits(problem, others)), row, f"with other logits in the rows beside {row}")]
         if FREE_SHAPES.met_by(trial.subject):
             twins.append((trial.related(chosen_rows(problem, np.array([row]))), 0, f"with row {row} alone"))
         for twin, place, otherwise in twins:

@@ -25,8 +25,7 @@ _SUMS = [
 
 
 def _with_target(problem: Problem, q: F64Array) -> Problem:
-    shaped = np.ascontiguousarray(from_rows(q, problem.logits, problem.class_axis))
-    return problem.with_(target=array_of(shaped, problem.dtype))
+    return problem.with_(target=array_of(from_rows(q, problem.logits, problem.class_axis), problem.dtype))
 
 
 def _linear_mean(trial: Trial) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.judging.subject import Need, Subject
-from xent_conformance.problem import REDUCTIONS, AnyArray, Problem, array_of, by_row, from_rows
+from xent_conformance.problem import REDUCTIONS, AnyArray, F64Array, Problem, array_of, by_row, from_rows
 from xent_conformance.subproblems import keep_rows
 
 Order = npt.NDArray[np.intp]
@@ -99,7 +99,7 @@ def reordered_rows(problem: Problem, order: Order) -> Problem:
     axis = problem.class_axis
 
     def wide(array: AnyArray) -> AnyArray:
-        return np.ascontiguousarray(from_rows(by_row(array, axis)[order], problem.logits, axis))
+        return from_rows(by_row(array, axis)[order], problem.logits, axis)
 
     def narrow(array: AnyArray) -> AnyArray:
         return np.asarray(array.reshape(-1)[order].reshape(array.shape))
@@ -151,6 +151,11 @@ def flattened(problem: Problem) -> Problem:
 def dense(problem: Problem) -> Problem:
     """The same values in arrays of their own, contiguous."""
     return problem.with_(**{name: np.array(array, order="C", copy=True) for name, array in problem.arrays().items()})
+
+
+def with_logits(problem: Problem, rows: F64Array) -> Problem:
+    """The problem with other logits, (rows, C), which its format holds, in contiguous memory."""
+    return problem.with_(logits=array_of(from_rows(rows, problem.logits, problem.class_axis), problem.dtype))
 
 
 def relabelled(problem: Problem, labels: npt.NDArray[np.int64], **changes: Any) -> Problem:

@@ -266,7 +266,7 @@ class _Arranger:
 
     def wide(self, rows: AnyArray, dtype: str) -> AnyArray:
         axis = 0 if self.like.ndim == 1 else 1
-        shaped = np.ascontiguousarray(from_rows(rows, self.like, axis))
+        shaped = from_rows(rows, self.like, axis)
         return laid_out(shaped.astype(dtype_of(dtype)), self.layout)
 
     def target(self, target: AnyArray, dtype: str) -> AnyArray:
