@@ -110,6 +110,13 @@ def test_a_command_of_a_how_to_page_that_is_not_run_says_why():
     assert all(len(match[1]) > 10 for match in marked if match)
 
 
+def test_the_adapter_with_conventions_declares_them():
+    blocks = dict(BLOCK.findall((DOCS / "how-to" / "conventions.md").read_text("utf-8")))
+    defined = {}
+    exec(blocks["python"], defined)
+    assert defined["MyBackend"].capabilities.conventions.mean_divisor == "valid_rows"
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in (DOCS / "how-to").glob("*.md")))
 def test_the_commands_of_a_how_to_page_work(tmp_path, page):
     """Exit code 0 or 1, never wrong use and never broken. Runs are narrowed: the pages are about options."""
