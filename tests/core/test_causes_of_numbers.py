@@ -189,7 +189,7 @@ def test_a_size_that_was_measured_twice_is_one_fault():
 
 
 def test_a_witness_that_has_rows_and_says_at_which_size_the_failure_begins_is_shown():
-    empty, plain = failure("smoothing", size=0), failure("smoothing", size=2)
+    empty, plain = failure("smoothing", size=0), failure("smoothing", size=66)
     edge = failure("smoothing", "more than 64 classes", undecided=("labels",), size=65)
     (cause,) = causes([verdict("a", empty), verdict("b", plain)])
     assert cause.shown.verdict.requirement == "b"

@@ -33,6 +33,58 @@ def test_a_witness_whose_situation_is_known_is_shown():
     assert cause.shown.verdict.requirement == "c"
 
 
+def test_a_size_that_a_smaller_failure_refutes_is_not_said():
+    """Where labels wrap around, 257 classes may fail and 256 pass although 129 fail too."""
+    beyond = "more than 4 classes", "more than 100 classes"
+    small = failure(*beyond, "more than 128 classes", size=129)
+    large = failure(*beyond, "more than 256 classes", size=257)
+    (cause,) = causes([verdict("a", large), verdict("b", large), verdict("c", small)])
+    assert (cause.shown.verdict.requirement, cause.situation) == ("c", "with more than 128 classes")
+    # A note in brackets: the call that fails is another one, such as that of every row twice.
+    other = msgspec.structs.replace(small, message="loss is 1, expected 2 (in the call with the rows twice)")
+    (cause,) = causes([verdict("a", large), verdict("b", large), verdict("c", other)])
+    assert cause.situation == "with more than 256 classes"
+
+
+def test_an_option_that_every_problem_of_a_requirement_has_is_decided_by_the_others():
+    about_weights = failure("reduction mean", undecided=("class weights",))
+    alone = causes([verdict("weights", about_weights)])
+    assert [cause.situation for cause in alone] == ["with reduction='mean'"]
+    needs_them = failure("reduction mean", "class weights", size=4)
+    (cause,) = causes([verdict("a", about_weights), verdict("b", about_weights), verdict("c", needs_them)])
+    assert cause.situation == "with reduction='mean' and class weights"
+
+
+def test_a_fact_that_other_failures_do_not_have_is_not_said_to_be_possible():
+    threads = [
+        failure(undecided=facts, kind="result-changed") for facts in (("reduction mean", "spatial"), ("spatial",))
+    ]
+    (cause,) = causes([verdict("a", threads[0]), verdict("b", threads[1])])
+    assert cause.situation == "perhaps only with spatial logits (N, C, d...)"
+
+
+def test_what_most_failures_do_not_need_is_an_accident_of_the_one_that_is_shown():
+    special = failure("class weights", "reduction none", size=1)
+    assert causes([verdict("a", special)])[0].situation == "with class weights and reduction='none'"
+    plain = [verdict(name, failure("class weights", undecided=("masked logits",), size=99)) for name in "bc"]
+    (cause,) = causes([verdict("a", special), *plain])
+    assert (cause.shown.verdict.requirement, cause.situation) == ("a", "with class weights")
+
+
+def test_a_missing_check_is_said_without_dtypes():
+    """The message says what was accepted, and each dtype may have been given other invalid calls."""
+    accepted = failure(kind="accepted")
+    (cause,) = causes([verdict("a", accepted), verdict("a", dtype="float64", status=Status.PASS)])
+    assert cause.situation == ALWAYS
+
+
+def test_a_witness_without_infinity_is_shown():
+    infinite = failure("two classes", undecided=("particular logits", "logits of infinity"))
+    finite = failure("particular logits", "large logits", undecided=("two classes",))
+    (cause,) = causes([verdict("a", infinite), verdict("b", infinite), verdict("c", finite)])
+    assert cause.shown.verdict.requirement == "c"
+
+
 def test_the_worst_comes_first():
     lines = [
         verdict("slow", failure("spatial"), level=Level.SHOULD),

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xent_conformance.records.grouping import grouped
+from xent_conformance.records.grouping import STEADY, grouped
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
-from xent_conformance.records.situations import described, listed
+from xent_conformance.records.situations import Weight, described, fact, is_size, listed
 from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
@@ -48,12 +48,37 @@ class Cause:
         """Its situation in words, with the dtypes unless it occurs in all that were judged."""
         if any(instance.signature[1] == AS_FLOAT32 for instance in self.instances):
             return "in float64, as accurate as float32"
+        shown = self.shown.failure
+        # What a check is about is in the message; without it the call is valid, which decides nothing. Of a list of
+        # invalid calls the first that is accepted ends the search, and not every dtype is given each of them.
+        if shown.kind in CHECKS:
+            return described(shown.situation)
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
-        shown = self.shown.failure
-        # What a check is about is in the message; without it the call is valid, which decides nothing.
-        undecided = () if shown.kind in CHECKS else shown.undecided
-        return described(shown.situation, undecided) + where
+        return described(*self._needs) + where
+
+    @property
+    def _needs(self) -> tuple[list[str], list[str]]:
+        """The facts that the failures need, and those for which none of them decides that.
+
+        A requirement about class weights cannot decide whether its failure needs them; another one can. What the shown
+        failure needs and most others do not, it needs by accident, unless it is an option, a shape or a layout.
+        """
+        shown, alike = self.shown.failure, [i for i in self.instances if i.signature == self.shown.signature]
+        needed, undecided = list[str](), list[str]()
+        for name in (*shown.situation, *shown.undecided):
+            decided = [instance.decides(name) for instance in alike]
+            with_it, without_it = decided.count(True), decided.count(False)
+            weight = fact(name).weight
+            if name in shown.situation:
+                sure = weight is Weight.MAJOR or is_size(name) or with_it >= without_it
+            else:
+                sure = with_it > without_it and (weight is not Weight.FAINT or (with_it >= STEADY and not without_it))
+            if sure:
+                needed.append(name)
+            elif not (with_it or without_it):
+                undecided.append(name)
+        return needed, undecided
 
     @property
     def requirements(self) -> tuple[str, ...]:

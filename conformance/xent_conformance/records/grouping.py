@@ -226,9 +226,11 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
     In this order: failures that occur every time, in calls one after the other rather than in threads, of a MUST
-    requirement, in the cause's most frequent situation, with at least one row, with a measured size at which the
-    failure begins, without an undecided fact that a report would have to mention, with a small problem, and about the
-    call itself rather than another call compared with it. Of float32 arithmetic, situation and size say nothing.
+    requirement, without a measured size that a smaller failing problem refutes, with the cause's most frequent options
+    and shapes, without infinity or other numbers of which the requirement cannot say whether they matter, in the most
+    frequent situation, with at least one row, with a measured size at which the failure begins, without another
+    undecided fact that a report would have to mention, with a small problem, and about the call itself rather than
+    another call compared with it. Of float32 arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -238,15 +240,16 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         needed = without(instance.needed, Weight.FAINT)
         frequency = (0, 0) if in_float32 else (majors[without(needed, Weight.FINE)], exact[needed])
         size = math.prod(instance.failure.problem.logits.shape)
-        # A message about another call ends with a note in brackets.
-        of_another_call = instance.failure.message.endswith(")")
         in_threads = IN_THREADS in instance.failure.message
         # Of two witnesses of about the same size, the one that needs fewer facts is the more general.
         facts = len(instance.needed), size, len(instance.undecided)
-        simplicity = size.bit_length() // MAGNITUDE, of_another_call, *facts
+        simplicity = size.bit_length() // MAGNITUDE, instance.of_another_call, *facts
         unmeasured = not in_float32 and not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
+        special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
         steadiness = instance.failure.intermittent, in_threads, instance.optional
-        return *steadiness, -frequency[0], -frequency[1], not size, unmeasured, undecided, *simplicity
+        refuted = any(other.refutes(instance) for other in members)
+        known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
+        return *steadiness, refuted, *known, *simplicity
 
     return tuple(sorted(members, key=key))

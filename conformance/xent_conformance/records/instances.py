@@ -148,6 +148,20 @@ class Instance:
             if size in self.sizes or (self._beyond(size) and not self.needed.isdisjoint(fact(size).implies))
         )
 
+    def refutes(self, other: Instance) -> bool:
+        """Whether its problem is smaller than the size at which another failure of the same kind is said to begin.
+
+        Another call that is compared with its own may be that large, such as one with every row twice.
+        """
+        shape = self.failure.problem.logits.shape
+        same = self.signature == other.signature and math.prod(shape) > 0 and not self.of_another_call
+        return same and any(size.startswith("more than") and not self._beyond(size) for size in other.sizes)
+
+    @property
+    def of_another_call(self) -> bool:
+        """Whether its message is about another call than that of its problem: a note in brackets says which."""
+        return self.failure.message.endswith(")")
+
     @cached_property
     def _measured(self) -> frozenset[str]:
         return frozenset(size.rpartition(" ")[2] for size in self.sizes)
@@ -176,6 +190,13 @@ class Instance:
         facts = frozenset(map(_kind, self.failure.undecided)) | _sizes(self.failure.situation)
         facts |= implied(facts)
         return (facts | {DIFFERENTLY} if facts & UNEQUAL else facts) - self.has
+
+    def decides(self, name: str) -> bool | None:
+        """Whether it needs a fact; None if that is not known."""
+        needed, undecided = self.failure.situation, self.failure.undecided
+        if name in needed or name in implied(needed):
+            return True
+        return None if name in undecided or name in implied(undecided) else False
 
     @property
     def derivative(self) -> int:
