@@ -64,8 +64,8 @@ def test_a_fact_that_other_failures_do_not_have_is_not_said_to_be_possible():
 
 
 def test_what_most_failures_do_not_need_is_an_accident_of_the_one_that_is_shown():
-    special = failure("class weights", "reduction none", size=1)
-    assert causes([verdict("a", special)])[0].situation == "with class weights and reduction='none'"
+    special = failure("class weights", "one row", size=1)
+    assert causes([verdict("a", special)])[0].situation == "with class weights and a batch of one row"
     plain = [verdict(name, failure("class weights", undecided=("masked logits",), size=99)) for name in "bc"]
     (cause,) = causes([verdict("a", special), *plain])
     assert (cause.shown.verdict.requirement, cause.situation) == ("a", "with class weights")

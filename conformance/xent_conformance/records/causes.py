@@ -61,8 +61,8 @@ class Cause:
     def _needs(self) -> tuple[list[str], list[str]]:
         """The facts that the failures need, and those for which none of them decides that.
 
-        A requirement about class weights cannot decide whether its failure needs them; another one can. What the shown
-        failure needs and most others do not, it needs by accident, unless it is an option, a shape or a layout.
+        A requirement about class weights cannot decide whether its failure needs them; another one can. A faint fact
+        that the shown failure needs and most others do not, it needs by accident.
         """
         shown, alike = self.shown.failure, [i for i in self.instances if i.signature == self.shown.signature]
         needed, undecided = list[str](), list[str]()
@@ -71,7 +71,7 @@ class Cause:
             with_it, without_it = decided.count(True), decided.count(False)
             weight = fact(name).weight
             if name in shown.situation:
-                sure = weight is Weight.MAJOR or is_size(name) or with_it >= without_it
+                sure = weight is not Weight.FAINT or is_size(name) or with_it >= without_it
             else:
                 sure = with_it > without_it and (weight is not Weight.FAINT or (with_it >= STEADY and not without_it))
             if sure:

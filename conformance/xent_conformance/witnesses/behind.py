@@ -8,20 +8,22 @@ that is least similar to a witness is reduced too, since two faults may show in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT
+from xent_conformance.calling.calls import CRASH, TIMEOUT, backward, forward
 from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
 from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
-from xent_conformance.judging.findings import Declined, Finding, Lost, StrayRead
+from xent_conformance.judging.findings import Compared, Declined, Finding, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.situations import must_be_said
+from xent_conformance.records.status import Level
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.beside import CLEARLY, right_beside
@@ -247,6 +249,7 @@ class _Variants:
         """``others`` are causes whose calls do not return: a variant in the situation of one of them is not judged."""
         self._requirement, self._subject, self._failing = requirement, subject, failing.trial.problem
         self._problem, self._finding, self._others = witness.problem, witness.finding, others
+        self._plain = _plain_check(requirement, witness)
         self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
         self._time = time
         restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
@@ -273,7 +276,8 @@ class _Variants:
             return Shown.UNCLEAR
         try:
             trial = Trial(self._subject, within)
-            return self._of([f for f in findings(self._requirement, trial) if not isinstance(f, Declined)])
+            shown = self._of([f for f in findings(self._requirement, trial) if not isinstance(f, Declined)])
+            return shown if shown is not Shown.NOTHING or self._plain is None else self._of([self._plain(trial)])
         except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
             return Shown.UNCLEAR
 
@@ -285,6 +289,20 @@ class _Variants:
             # A comparison of zeros says nothing about a small error, but an exception or nan would have been seen.
             return Shown.PASSES if made and math.isinf(self._finding.ratio) else Shown.NOTHING
         return Shown.PASSES if max(f.ratio for f in made) < CLEARLY else Shown.UNCLEAR
+
+
+def _plain_check(requirement: Requirement, witness: Witness) -> Callable[[Trial], Finding] | None:
+    """Judges a variant to which a requirement does not apply, such as one about class weights without these.
+
+    Where the result of the witness's own call is wrong, the requirement does not matter: that of the variant is wrong
+    too or right. None where it matters: another call or another bound than that which every backend MUST meet.
+    """
+    finding, problem = witness.finding, witness.problem
+    own = {"loss": (forward, loss_finding), "grad_logits": (backward, gradient_finding)}
+    if not isinstance(finding, Compared) or finding.quantity not in own or requirement.level is not Level.MUST:
+        return None
+    call, check = own[finding.quantity]
+    return check if [made.key for made in finding.calls] == [call(problem).key] else None
 
 
 def _of_all(subject: Subject) -> frozenset[str]:
