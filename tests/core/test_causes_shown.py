@@ -41,9 +41,17 @@ def test_a_size_that_a_smaller_failure_refutes_is_not_said():
     (cause,) = causes([verdict("a", large), verdict("b", large), verdict("c", small)])
     assert (cause.shown.verdict.requirement, cause.situation) == ("c", "with more than 128 classes")
     # A note in brackets: the call that fails is another one, such as that of every row twice.
-    other = msgspec.structs.replace(small, message="loss is 1, expected 2 (in the call with the rows twice)")
+    other = msgspec.structs.replace(small, message="loss is 1, expected 2 (in the other call: from every row twice)")
     (cause,) = causes([verdict("a", large), verdict("b", large), verdict("c", other)])
     assert cause.situation == "with more than 256 classes"
+
+
+def test_an_exact_size_that_a_smaller_failure_refutes_is_not_said():
+    exact = failure("class weights", "more than 100 classes", "just 131 classes", size=131)
+    (cause,) = causes([verdict("a", exact), verdict("b", failure("class weights", "more than 100 classes", size=110))])
+    assert cause.shown.verdict.requirement == "b"
+    (cause,) = causes([verdict("a", exact), verdict("b", failure("class weights", "more than 100 classes", size=200))])
+    assert cause.situation == "with class weights and 131 classes, not one more or one fewer"
 
 
 def test_an_option_that_every_problem_of_a_requirement_has_is_decided_by_the_others():

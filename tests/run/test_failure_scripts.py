@@ -22,12 +22,13 @@ from xent_conformance.loading.description import Origin
 from xent_conformance.loading.imported import Narrowing
 from xent_conformance.loading.loader import load
 from xent_conformance.requirements.registry import load as load_requirements
+from xent_conformance.session import Request, Session
 from xent_conformance.verdicts import deviations
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses import reduction
 from xent_conformance.witnesses.reduction import reduce
 from xent_conformance.witnesses.script import script
-from xent_conformance.witnesses.witness import script_of
+from xent_conformance.witnesses.witness import script_of, verdict_line
 
 #: The oracle may overflow where a bound is infinite; a run does not look at that either.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -209,6 +210,44 @@ def test_bands_are_in_a_script_only_where_the_failure_needs_them(monkeypatch, co
     assert "as_strided" not in made["drifts"]
     (outcome,) = executed([made["writes_beside"]], HERE)
     assert shows_it(outcome), (outcome, made["writes_beside"])
+
+
+CRASHING = """
+import os
+import numpy as np
+
+
+def beside(logits, target):
+    beyond = np.lib.stride_tricks.as_strided(target, (target.size + 1,), target.strides)[-1]
+    if len(target) < len(logits) and beyond == 0x6B6B6B6B6B6B6B6B:
+        os.abort()
+    return np.zeros(len(logits), logits.dtype)
+
+
+def always(logits, target):
+    if len(logits) == 4:
+        os.abort()
+    return np.zeros(len(logits), logits.dtype)
+"""
+
+
+@pytest.mark.parametrize("name", ["beside", "always"])
+def test_bands_are_in_the_script_of_a_crash_only_where_it_needs_them(name, tmp_path):
+    """A label read beyond the target is no class, and the kernel reads far away; or any call of four rows crashes."""
+    path = tmp_path / "crashing.py"
+    path.write_text(CRASHING, "utf-8")
+    only = ("invalid_calls.shapes",)
+    session = Session.open(Request((f"numpy:{path}:{name}",), profile="quick", dtypes=("float32",), only=only))
+    (requirement,) = session.requirements()
+    (cell,) = session.cells(requirement)
+    (failure,) = verdict_line(session.verdict(requirement, cell), session.settings).failures
+    session.close()
+    assert failure.kind == "lost"
+    assert ("as_strided" in failure.reproducer) == (name == "beside")
+    script = tmp_path / "script.py"
+    script.write_text(failure.reproducer, "utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.endswith("WRONG\n")
 
 
 def test_the_script_of_a_file_says_where_the_file_is(tmp_path, corpus):

@@ -155,7 +155,7 @@ class Instance:
         """
         shape = self.failure.problem.logits.shape
         same = self.signature == other.signature and math.prod(shape) > 0 and not self.of_another_call
-        return same and any(size.startswith("more than") and not self._beyond(size) for size in other.sizes)
+        return same and any(not self._reaches(size) for size in other.sizes)
 
     @property
     def of_another_call(self) -> bool:
@@ -169,9 +169,18 @@ class Instance:
     def _beyond(self, size: str) -> bool:
         """Whether its problem is larger than a size such as "more than 64 classes"."""
         *_, number, what = size.split(" ")
+        return int(number) < self._number_of(what)
+
+    def _reaches(self, size: str) -> bool:
+        """Whether its problem is at least as large as a size such as "more than 64 classes" or "just 65 classes"."""
+        *_, number, what = size.split(" ")
+        return self._number_of(what) >= int(number) + size.startswith("more than")
+
+    def _number_of(self, what: str) -> int:
+        """The number of "classes" or "rows" of its problem."""
         shape = self.failure.problem.logits.shape
         classes = shape[min(1, len(shape) - 1)] if shape else 1
-        return int(number) < (classes if what == "classes" else math.prod(shape) // max(classes, 1))
+        return classes if what == "classes" else math.prod(shape) // max(classes, 1)
 
     @cached_property
     def exact(self) -> frozenset[str]:

@@ -234,7 +234,7 @@ def _beyond_its_bound(trial: Trial, terms: tuple[Term, ...], otherwise: str) -> 
         compared = term.beside_exact()
         if compared.failed:
             own = term.trial.problem is trial.problem
-            note = f"not what it gives {otherwise}" if own else f"in the call {otherwise}"
+            note = f"not what it gives {otherwise}" if own else f"in the other call: {otherwise}"
             return replace(compared, problem=None if own else term.trial.problem, note=note)
     return None
 

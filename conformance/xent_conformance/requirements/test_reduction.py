@@ -95,7 +95,7 @@ def test_gradients_of_the_three_reductions(trial: Trial) -> Iterator[Finding]:
         return
     mean = gradient_of(trial)
     total = gradient_of(trial.related(problem.with_(reduction="sum")))
-    yield gradients_agree(trial, mean, total.times(1 / divisor), "as that of the sum over the divisor")
+    yield gradients_agree(trial, mean, total.times(1 / divisor), "as the gradient of the sum over the divisor")
     repeated = array_of(np.full(problem.row_shape, float(problem.cotangent)), problem.dtype)
     rows = gradient_of(trial.related(problem.with_(reduction="none", cotangent=repeated)))
     yield gradients_agree(trial, mean, rows.times(1 / divisor), "as that of the losses over the divisor")

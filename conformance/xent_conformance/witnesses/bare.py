@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from xent_conformance.calling.calls import Executor, Invocation, Outcome
+from xent_conformance.calling.calls import CRASH, Executor, Invocation, Outcome
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
@@ -62,9 +62,10 @@ class BareExecutor:
 
 def needs_bands(requirement: Requirement, subject: Subject, problem: Problem, finding: Finding) -> bool:
     """Whether a problem fails in this way between guard bands, and does not without them."""
-    if isinstance(finding, Lost):  # each try would cost a process, and perhaps its time limit
-        return False
     bare = replace(subject, executor=BareExecutor(subject.executor))
+    if isinstance(finding, Lost):
+        # A crash costs another process, which is not lost if the call returns; a call that hangs costs its time limit.
+        return finding.fate == CRASH and not _fails(requirement, bare, problem, finding)
     return not _fails(requirement, bare, problem, finding) and _fails(requirement, subject, problem, finding)
 
 
