@@ -1,17 +1,20 @@
 """Reads beside the inputs are seen by what lies there, and are one fault whatever they spoil."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from xent_backends.numpy_backend import NumpyBackend
+from xent_conformance.calling.calls import differing, forward
 from xent_conformance.calling.guarded import BAND, Guarded
 from xent_conformance.formats import FLOATING, dtype_of
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.findings import StrayRead
 from xent_conformance.judging.judge import findings
+from xent_conformance.judging.stray_reads import stray_read
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -61,6 +64,21 @@ def test_a_read_that_passes_over_nan_is_seen():
     (read,) = [f for f in found if f.failed]
     assert isinstance(read, StrayRead)
     assert (read.call, read.names) == ("cross_entropy", ("logits",))
+
+
+def test_another_nan_is_no_other_result():
+    """A report would say "nan or nan", and a script that compares them sees no difference."""
+
+    class PassesNanOn(ReadsBehind):
+        def cross_entropy(self, logits, target, **options):
+            losses = super().cross_entropy(logits, target, **options)
+            return np.asarray(np.where(np.signbit(losses) | np.isinf(losses), -np.float32(np.nan), np.float32(np.nan)))
+
+    trial = Trial(Subject.of(PassesNanOn(), "float32"), Problem(LOGITS, LABELS, reduction="none"))
+    call = forward(trial.problem)
+    others = [trial.subject.caller.perform(replace(call, ordinary=names)) for names in ((), ("logits",))]
+    assert differing(*others) == "loss"
+    assert stray_read(trial, call) is None
 
 
 def test_an_implementation_that_reads_its_inputs_only_passes():

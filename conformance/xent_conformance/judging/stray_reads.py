@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from xent_conformance.calling.calls import Invocation, LostError, Outcome, backward, differing, forward
 from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Compared, Disagreement, Finding, Repeated, StrayRead, WrongConvention
 from xent_conformance.judging.subject import DETERMINISM, SEES_MEMORY_BESIDE
 from xent_conformance.judging.trial import Trial
+from xent_conformance.problem import AnyArray
 from xent_conformance.subproblems import keep_rows
 
 #: Kinds of findings that a stray read may cause.
@@ -72,16 +74,16 @@ def stray_read(trial: Trial, call: Invocation) -> StrayRead | None:
         return subject.caller.perform(replace(call, ordinary=names))
 
     names = tuple(call.arrays)
-    if differing(plain, with_ordinary(*names)) is None or differing(plain, with_ordinary()) is not None:
+    if _differing(plain, with_ordinary(*names)) is None or _differing(plain, with_ordinary()) is not None:
         return None
     for read in (*((name,) for name in names), names):
         other = with_ordinary(*read)
-        quantity = differing(plain, other)
+        quantity = _differing(plain, other)
         if quantity is not None:
             break
     else:
         return None
-    if differing(other, with_ordinary(*read)) is not None or differing(plain, with_ordinary()) is not None:
+    if _differing(other, with_ordinary(*read)) is not None or _differing(plain, with_ordinary()) is not None:
         return None
     return StrayRead(
         quantity=quantity,
@@ -93,6 +95,27 @@ def stray_read(trial: Trial, call: Invocation) -> StrayRead | None:
     )
 
 
+def _differing(first: Outcome, second: Outcome) -> str | None:
+    """The first result that differs, as ``differing``, but not only in the sign or the other bits of nan.
+
+    Which nan an operation passes on is up to the processor and the compiler, and a report shows no difference.
+    """
+    quantity = differing(first, second)
+    if quantity is None or quantity not in first.arrays or quantity not in second.arrays:
+        return quantity
+    names = [name for name, array in first.arrays.items() if not _same(array, second.arrays[name])]
+    return names[0] if names else None
+
+
+def _same(one: AnyArray, two: AnyArray) -> bool:
+    return one.shape == two.shape and one.dtype == two.dtype and not _different(one, two).any()
+
+
+def _different(one: AnyArray, two: AnyArray) -> npt.NDArray[np.bool_]:
+    different = (one != two) & ~((one != one) & (two != two))  # noqa: PLR0124 - nan, in any format
+    return np.asarray(different)
+
+
 def _first_difference(outcome: Outcome, other: Outcome, quantity: str) -> str:
     """The first number of a result that differs in the other outcome."""
     if other.trouble is not None or quantity not in outcome.arrays or quantity not in other.arrays:
@@ -100,6 +123,5 @@ def _first_difference(outcome: Outcome, other: Outcome, quantity: str) -> str:
     one, two = (np.atleast_1d(o.arrays[quantity]) for o in (outcome, other))
     if one.shape != two.shape:
         return f"of shape {one.shape}"
-    different = (one != two) & ~((one != one) & (two != two))  # noqa: PLR0124 - nan, in any format
-    place = np.unravel_index(int(np.argmax(different)), one.shape)
+    place = np.unravel_index(int(np.argmax(_different(one, two))), one.shape)
     return f"{float(one[place]):.9g}"
