@@ -93,6 +93,14 @@ def test_a_witness_without_infinity_is_shown():
     assert cause.shown.verdict.requirement == "c"
 
 
+def test_threads_are_not_blamed_for_what_also_happens_without_them():
+    """Not even if it happens every time in threads, and now and then in one call after the other."""
+    threads, again = failure(kind="not-repeatable"), failure(kind="not-repeatable", intermittent=True)
+    threads = msgspec.structs.replace(threads, message="loss is 1 while 3 others run in other threads, 2 alone")
+    (cause, *_) = causes([verdict("purity.threads", threads), verdict("purity.repeatable", again)])
+    assert cause.shown.verdict.requirement == "purity.repeatable"
+
+
 def test_the_worst_comes_first():
     lines = [
         verdict("slow", failure("spatial"), level=Level.SHOULD),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xent_conformance.calling.calls import Outcome, forward
-from xent_conformance.judging.findings import NotRepeatable
+from xent_conformance.judging.findings import NotRepeatable, NotThreadSafe
 from xent_conformance.judging.findings.base import told_apart
 from xent_conformance.problem import Problem
 
@@ -32,3 +32,26 @@ def test_so_have_those_of_a_call_that_is_not_repeatable():
     first, again = (Outcome({"loss": np.array([1.0, value])}) for value in (2.0, math.nextafter(2.0, 3)))
     finding = NotRepeatable.seen((call,), first, again)
     assert (finding.got, finding.expected) == ("2.0000000000000004", "2")
+
+
+def outcomes(*losses):
+    """The outcomes of calls with these losses, or exceptions."""
+    return [
+        Outcome({}, raised=x, raised_type="ValueError") if isinstance(x, str) else Outcome({"loss": x}) for x in losses
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finding", "together", "raised"),
+    [
+        (NotRepeatable, "after 1 other call", "and first returned loss"),
+        (NotThreadSafe, "while 1 others run in other threads", "and alone returned loss"),
+    ],
+)
+def test_a_different_result_is_shown_by_a_few_of_its_numbers(finding, together, raised):
+    call = forward(Problem(np.zeros((9, 3)), np.zeros(9, np.int64), reduction="none"))
+    seen = finding.seen((call, call), *outcomes(np.zeros(9), np.arange(9.0)))
+    assert seen.message.startswith(f"cross_entropy returns a different loss {together}: 1, 2, 3, …, ")
+    assert seen.message.endswith("0, 0, 0, …")
+    failed = finding.seen((call, call), *outcomes(np.zeros(9), "no")).message
+    assert failed.startswith(f"cross_entropy raised ValueError: no {together}, {raised} [0.0, ")

@@ -225,7 +225,7 @@ def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures that occur every time, in calls one after the other rather than in threads, of a MUST
+    In this order: failures in calls one after the other rather than in threads, that occur every time, of a MUST
     requirement, without a measured size that a smaller failing problem refutes, with the cause's most frequent options
     and shapes, without infinity or other numbers of which the requirement cannot say whether they matter, in the most
     frequent situation, with at least one row, with a measured size at which the failure begins, without another
@@ -247,7 +247,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         unmeasured = not in_float32 and not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
-        steadiness = instance.failure.intermittent, in_threads, instance.optional
+        steadiness = in_threads, instance.failure.intermittent, instance.optional
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
         return *steadiness, refuted, *known, *simplicity

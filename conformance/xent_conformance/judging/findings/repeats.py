@@ -19,13 +19,16 @@ ROUNDS = 1000
 
 
 #: Most numbers that a message shows.
-SHOWN = 6
+SHOWN = 3
+#: The quantity of two outcomes of which only one has results.
+OUTCOME = "outcome"
 
 
 def _some(values: F64Array, others: F64Array) -> str:
     """Some numbers, with as many digits as tell them apart from the others, if there are as many."""
     pairs = zip(values[:SHOWN].tolist(), (others if values.shape == others.shape else values).tolist(), strict=False)
-    return ", ".join(told_apart(value, other)[0] for value, other in pairs)
+    shown = [told_apart(value, other)[0] for value, other in pairs]
+    return ", ".join([*shown, "…"] if len(values) > SHOWN else shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,10 @@ class NotRepeatable(Repeated):
     def message(self) -> str:
         """Both results."""
         others = len(self.calls) - 1
-        between = " when it is called again" if not others else f" after {others} other call{'s' * (others > 1)}"
-        return f"{self.call} returns a different {self.quantity}{between}: {self.got}, first {self.expected}"
+        between = "when it is called again" if not others else f"after {others} other call{'s' * (others > 1)}"
+        if self.quantity == OUTCOME:
+            return f"{self.call} {self.got} {between}, and first {self.expected}"
+        return f"{self.call} returns a different {self.quantity} {between}: {self.got}, first {self.expected}"
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The call repeated, with the others in between."""
@@ -118,10 +123,10 @@ class NotThreadSafe(Repeated):
     @property
     def message(self) -> str:
         """The results of the call in threads and alone."""
-        return (
-            f"{self.quantity} of a call is {self.got} while {len(self.calls) - 1} others run in other threads,"
-            f" {self.expected} alone"
-        )
+        threads = f"while {len(self.calls) - 1} others run in other threads"
+        if self.quantity == OUTCOME:
+            return f"{self.call} {self.got} {threads}, and alone {self.expected}"
+        return f"{self.call} returns a different {self.quantity} {threads}: {self.got}, alone {self.expected}"
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """Each call alone, and then all at once."""
