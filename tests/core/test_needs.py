@@ -34,6 +34,7 @@ def drawn():
     yield RICH.with_(reduction="none", cotangent=np.ones((7, 6), np.float32)[:, ::2])
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
+    yield Problem(np.zeros((2, 3), np.float32), np.zeros(3, np.int64))
     yield Problem(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
@@ -44,6 +45,30 @@ def drawn():
         yield Problem(np.zeros((2, 3), np.float32), shares)
     yield Problem(np.zeros((20_000, 2), np.float32), np.zeros(20_000, np.int64))
     yield Problem(np.zeros((1, 20_000), np.float32), np.zeros(1, np.int64))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": np.array([0, 1, 0])},
+        {"target": np.array([0, 3])},
+        {"target": np.full((1, 3), 0.5, np.float32)},
+        {"weight": np.ones(4, np.float32)},
+        {"reduction": "banana"},
+        {"label_smoothing": -0.1},
+    ],
+)
+def test_invalid_arguments_are_named_where_valid_ones_pass(changes):
+    problem = Problem(np.zeros((2, 3), np.float32), np.array([0, 1])).with_(**changes)
+    found = needs(problem, fails_with("invalid arguments"), of=["invalid arguments"])
+    assert found.situation == ("invalid arguments",)
+    variant, *_ = variants(problem, "invalid arguments")
+    assert "invalid arguments" not in facts(variant)
+
+
+def test_arguments_of_which_a_row_is_ignored_are_valid():
+    problem = Problem(np.zeros((2, 3), np.float32), np.array([0, -100]), sentinel=-100)
+    assert "invalid arguments" not in facts(problem)
 
 
 def fails_with(*needed):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, name_of
-from xent_conformance.problem import F64Array, Problem, ignored_rows
+from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows
 from xent_conformance.records.situations import STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
@@ -37,6 +37,9 @@ def adjacent(problem: Problem) -> bool:
     return problem.logits.strides[problem.class_axis] == problem.logits.itemsize
 
 
+#: The fact that a call must be rejected, or follow a convention, for the shapes or values of its arguments.
+INVALID = "invalid arguments"
+
 #: The facts of problems that exist: each requirement asks for them once more.
 _known: WeakKeyDictionary[Problem, frozenset[str]] = WeakKeyDictionary()
 
@@ -44,9 +47,27 @@ _known: WeakKeyDictionary[Problem, frozenset[str]] = WeakKeyDictionary()
 def facts(problem: Problem) -> frozenset[str]:
     """The facts that hold for a problem."""
     if problem not in _known:
-        parts = (_options, _target, _weights, _ignored, _shape, _layout, _values) if problem.logits.ndim else ()
+        parts = (
+            (_validity, _options, _target, _weights, _ignored, _shape, _layout, _values) if problem.logits.ndim else ()
+        )
         _known[problem] = frozenset(name for part in parts for name in part(problem))
     return _known[problem]
+
+
+def _validity(problem: Problem) -> Iterator[str]:
+    shape = problem.logits.shape if problem.has_probabilities else problem.row_shape
+    fits = problem.target.shape == shape and (problem.weight is None or problem.weight.shape == (problem.classes,))
+    known = problem.reduction in REDUCTIONS and 0 <= problem.label_smoothing <= 1
+    if not (fits and known and _labels_exist(problem)):
+        yield INVALID
+
+
+def _labels_exist(problem: Problem) -> bool:
+    """Whether the labels of all rows that are not ignored are classes."""
+    if problem.target.dtype.kind not in "iu":
+        return True
+    labels = problem.labels()[~problem.ignored()]
+    return bool(((labels >= 0) & (labels < problem.classes)).all())
 
 
 def _options(problem: Problem) -> Iterator[str]:
@@ -173,3 +194,8 @@ def _sizes_of(logits: F64Array, finite: npt.NDArray[np.bool_]) -> Iterator[str]:
         yield "a row far from zero"
     if ((logits == top[:, None]).sum(axis=1) > 1).any():
         yield "tied largest logits"
+
+
+#: The functions that yield facts, in the order of a situation, and the facts of logits without an axis of classes.
+PARTS = (_validity, _options, _target, _weights, _ignored, _shape, _layout, _values)
+NONE = frozenset[str]()

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
-from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
-from xent_conformance.problem import EXTRAS, AnyArray, Problem, array_of
+from xent_conformance.causes.facts import APART, CLASSES, INVALID, LOGITS, ROWS, facts
+from xent_conformance.problem import EXTRAS, REDUCTIONS, AnyArray, Problem, array_of
 from xent_conformance.records.situations import STRIDED
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
@@ -72,6 +72,21 @@ def _strided_like(array: AnyArray, values: AnyArray) -> AnyArray:
     wide = np.zeros((*values.shape, 2), values.dtype)
     wide[..., 0] = values
     return wide[..., 0]
+
+
+def _valid(problem: Problem) -> Iterator[Problem | None]:
+    """With a target and class weights of the right shape, labels that are classes, and usual options."""
+    target, weight, smoothing = problem.target, problem.weight, problem.label_smoothing
+    if problem.has_probabilities:
+        target = np.full(problem.logits.shape, 1 / problem.classes).astype(target.dtype)
+    else:
+        target = np.zeros(problem.row_shape, target.dtype)
+    yield problem.with_(
+        target=target,
+        weight=None if weight is None else np.ones(problem.classes).astype(weight.dtype),
+        reduction=problem.reduction if problem.reduction in REDUCTIONS else "mean",
+        label_smoothing=smoothing if 0 <= smoothing <= 1 else 0.0,
+    )
 
 
 def _contiguous(array: str) -> Variants:
@@ -250,6 +265,7 @@ def _other_order(problem: Problem) -> Iterator[Problem | None]:
 
 #: Facts that can be removed, each with the function that makes variants without it.
 WITHOUT: dict[str, Variants] = {
+    INVALID: _valid,
     "smoothing": _option(label_smoothing=0.0),
     "no smoothing": _option(label_smoothing=0.1),
     "full smoothing": _option(label_smoothing=0.5),

@@ -56,6 +56,7 @@ SPECIAL_NUMBERS = (
 #: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
 SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
 FACTS = {
+    "invalid arguments": Fact("invalid arguments"),
     "smoothing": Fact("label smoothing"),
     "no smoothing": Fact("", FAINT),
     "full smoothing": Fact("label_smoothing=1", FINE, ("smoothing",)),

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, backward, forward
+from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, LostError, backward, forward
 from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
 from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
-from xent_conformance.judging.findings import Compared, Declined, Finding, Lost, StrayRead
+from xent_conformance.judging.findings import Compared, Declined, Finding, Held, Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -295,14 +295,28 @@ def _plain_check(requirement: Requirement, witness: Witness) -> Callable[[Trial]
     """Judges a variant to which a requirement does not apply, such as one about class weights without these.
 
     Where the result of the witness's own call is wrong, the requirement does not matter: that of the variant is wrong
-    too or right. None where it matters: another call or another bound than that which every backend MUST meet.
+    too or right. Nor does it where that call does not return. None where it matters: another call or another bound than
+    that which every backend MUST meet.
     """
     finding, problem = witness.finding, witness.problem
     own = {"loss": (forward, loss_finding), "grad_logits": (backward, gradient_finding)}
-    if not isinstance(finding, Compared) or finding.quantity not in own or requirement.level is not Level.MUST:
+    if finding.quantity not in own or requirement.level is not Level.MUST:
         return None
     call, check = own[finding.quantity]
-    return check if [made.key for made in finding.calls] == [call(problem).key] else None
+    if [made.key for made in finding.calls] != [call(problem).key]:
+        return None
+    if isinstance(finding, Lost):
+        return lambda trial: _returned(trial, call(trial.problem))
+    return check if isinstance(finding, Compared) else None
+
+
+def _returned(trial: Trial, call: Invocation) -> Finding:
+    """Whether a call returns."""
+    try:
+        trial.outcome(call)
+    except LostError as lost:
+        return Lost.of(lost)
+    return Held(quantity=call.results[0])
 
 
 def _of_all(subject: Subject) -> frozenset[str]:
