@@ -71,6 +71,13 @@ def test_a_fact_that_other_failures_do_not_have_is_not_said_to_be_possible():
     assert cause.situation == "perhaps only with spatial logits (N, C, d...)"
 
 
+def test_the_reduction_of_a_call_that_runs_in_another_thread_is_not_said_beside_the_shown_call():
+    threads = failure(undecided=("reduction none", "reduction mean", "spatial"), kind="not-repeatable")
+    assert threads.problem.reduction == "none"
+    (cause,) = causes([verdict("a", threads)])
+    assert cause.situation == "perhaps only with spatial logits (N, C, d...)"
+
+
 def test_what_most_failures_do_not_need_is_an_accident_of_the_one_that_is_shown():
     special = failure("class weights", "one row", size=1)
     assert causes([verdict("a", special)])[0].situation == "with class weights and a batch of one row"

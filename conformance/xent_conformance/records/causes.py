@@ -66,7 +66,9 @@ class Cause:
         """
         shown, alike = self.shown.failure, [i for i in self.instances if i.signature == self.shown.signature]
         needed, undecided = list[str](), list[str]()
-        for name in (*shown.situation, *shown.undecided):
+        # Calls that are compared with the shown one may have another reduction.
+        other = [n for n in shown.undecided if n.startswith("reduction ") and not n.endswith(shown.problem.reduction)]
+        for name in (*shown.situation, *(name for name in shown.undecided if name not in other)):
             decided = [instance.decides(name) for instance in alike]
             with_it, without_it = decided.count(True), decided.count(False)
             weight = fact(name).weight
