@@ -57,6 +57,7 @@ class Form:
         order: For a linear map, the order of its positional arrays: "hidden", "weight", "target", perhaps "bias"; for
             another loss "target", "logits" if its labels come first.
         bias: For a linear map, the keyword of its bias, if that is not positional.
+        keywords: For another loss, the arrays that it takes by keyword only, "logits" or "target", with the keywords.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
         images: Whether a loss takes spatial logits as images only (see ``callable_images``).
         items: The number of items of the tuple that a loss returns, itself first; 0 if it returns no tuple.
@@ -66,6 +67,7 @@ class Form:
     name: str = "cross_entropy"
     order: tuple[str, ...] = ()
     bias: str | None = None
+    keywords: tuple[tuple[str, str], ...] = ()
     axis: str | None = None
     images: Images = ""
     items: int = 0
@@ -109,7 +111,19 @@ def form_of(
     if name in ("softmax", "log_softmax"):
         options = _options(function) if layer else parameters
         return Form(name, axis=_axis(function, options, convert, layer=layer), basis=basis)
-    return Form(name, order=_labels_first(parameters) if name == "cross_entropy" else (), basis=basis)
+    order = _labels_first(parameters) if name == "cross_entropy" else ()
+    return Form(name, order=order, keywords=_by_keyword(parameters or {}), basis=basis)
+
+
+def _by_keyword(parameters: Mapping[str, inspect.Parameter]) -> tuple[tuple[str, str], ...]:
+    """The arrays of a loss that are parameters by keyword only, as in ``(logits, *, labels)``, with the keywords."""
+    needed = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    kinds = {"logits": PREDICTIONS, "target": LABELS}
+    found = [(array, name) for array, names in kinds.items() for name in needed if _plain(name) in names]
+    # The other array, if there is one, is positional.
+    required = [name for name in _positional(parameters) if parameters[name].default is inspect.Parameter.empty]
+    fits = len(required) + len(found) == len(kinds) == len(required) + len(dict(found))
+    return tuple(found) if fits else ()
 
 
 def _labels_first(parameters: Mapping[str, inspect.Parameter] | None) -> tuple[str, ...]:
@@ -256,8 +270,10 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
         return result[0] if form.items else result
 
     def plain(logits: Any, target: Any, **options: Any) -> Any:
-        given = (target, logits) if form.order else (logits, target)
-        return alone(function(**options)(*given) if layer else function(*given, **options))
+        arrays = {"logits": logits, "target": target}
+        named = {keyword: arrays.pop(array) for array, keyword in form.keywords}
+        given = [arrays[name] for name in form.order or ("logits", "target") if name in arrays]
+        return alone(function(**options)(*given, **named) if layer else function(*given, **named, **options))
 
     def loss(logits: Any, target: Any, **options: Any) -> Any:
         if not form.images:
@@ -286,10 +302,12 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
         options: The arguments for the options of a loss, as source.
         layer: Whether it is a class, which is instantiated with the options.
     """
+    named = ", ".join(f"{keyword}={array}" for array, keyword in form.keywords)
+    arrays = [name for name in form.order or ("logits", "target") if name not in dict(form.keywords)]
     given, more = {
         "linear_cross_entropy": (", ".join(form.order), "" if form.bias is None else f"{form.bias}=bias"),
         "nll_loss": ("log_probs, target", ""),
-    }.get(form.name, (", ".join(form.order or ("logits", "target")) if form.is_loss else "logits", ""))
+    }.get(form.name, (", ".join(arrays), named) if form.is_loss else ("logits", ""))
     parameters = {
         "linear_cross_entropy": "hidden, weight, bias, target, **options",
         "nll_loss": "log_probs, target, **options",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder
@@ -29,7 +30,7 @@ def script_of(
         layer: Whether it is a class.
     """
     line, dotted = access
-    plain = not (form.order or form.items or form.images) and (form.is_loss or not form.axis)
+    plain = not (form.order or form.keywords or form.items or form.images) and (form.is_loss or not form.axis)
     same = not (layer or one_hot or signature.required or signature.renamed)
     if plain and same and "reduction" in signature.options:
         return line, dotted
@@ -42,7 +43,7 @@ def script_of(
     if one_hot is None:
         return joined(line, *([plain_source(as_images)] if form.images else []), definition), "plugged"
     head, _, body = definition.partition("\n")
-    body = body.replace("(logits, target", "(logits, shares").replace("(target, logits", "(shares, logits")
+    body = re.sub(r"(?<=\(logits, )target\b(?!=)|(?<=\()target(?=, logits)|(?<==)target\b", "shares", body)
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
     return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
 

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from xent_backends import numpy_backend, torch_backend
+from xent_backends.callable_forms import form_of
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -106,6 +107,45 @@ def test_a_loss_that_takes_its_labels_first_gets_them_first(function):
     assert not found.failed
     parts = backend.reproducer()
     assert f"{function.__name__}({'shares' if function is of_one_hot_first else 'target'}, logits" in parts.setup
+
+
+def labels_by_keyword(logits, *, labels, reduction="mean"):
+    return F.cross_entropy(logits, labels, reduction=reduction)
+
+
+def both_by_keyword(*, labels, logits):
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def one_hot_by_keyword(logits, *, targets):
+    return of_one_hot_first(targets, logits)
+
+
+class ByKeyword:
+    def __init__(self, reduction="mean"):
+        self.reduction = reduction
+
+    def __call__(self, logits, *, target):
+        return F.cross_entropy(logits, target, reduction=self.reduction)
+
+
+@pytest.mark.parametrize("function", [labels_by_keyword, both_by_keyword, one_hot_by_keyword, ByKeyword])
+def test_arrays_are_passed_by_keyword_where_a_loss_takes_them_so(function):
+    backend = torch_of(function, dtypes=("float32",))
+    problem = PROBLEM.with_(reduction=backend.capabilities.reductions[0])
+    (found,) = findings(load()["accuracy.loss"], Trial(Subject.of(backend, "float32"), problem))
+    assert not found.failed
+    parts, scope = backend.reproducer(), {}
+    call = f"cross_entropy(torch.zeros(1, 2), torch.tensor([0]), reduction={problem.reduction!r})"
+    exec("\n".join([parts.setup, parts.calls["cross_entropy"], f"result = {call}"]), scope)
+    assert torch.isclose(scope["result"].sum(), torch.tensor(2.0).log())
+
+
+def test_a_keyword_that_is_no_array_is_none():
+    def scaled(logits, target, *, labels):
+        return labels * F.cross_entropy(logits, target)
+
+    assert form_of(scaled, "torch:scaled", torch.as_tensor, np.asarray, None).keywords == ()
 
 
 def loss_and_log_sum_exp(logits, target, reduction="mean"):
