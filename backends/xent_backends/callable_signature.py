@@ -26,6 +26,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "logit_scale": ("logit_scale", "logit_scaling"),
     "softcap": ("softcap", "logit_softcapping", "logit_softcap", "final_logit_softcapping"),
 }
+#: Parameters that have no effect by default, in torch and in layers, or that are passed as the axis of the classes.
+IRRELEVANT = ("size_average", "reduce", "name", "dim", "axis")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Signature:
         unnamed: Those of the options that the signature does not name.
         only_reduction: The reduction that a callable without the option ``reduction`` computes.
         renamed: Options that the callable knows by another name, with that name.
+        other: Its further parameters with a default, which calls do not pass.
     """
 
     options: frozenset[str]
@@ -47,6 +50,7 @@ class Signature:
     unnamed: frozenset[str] = frozenset()
     only_reduction: str = "mean"
     renamed: tuple[tuple[str, str], ...] = ()
+    other: tuple[str, ...] = ()
 
     @property
     def ways(self) -> tuple[dict[str, Any], ...]:
@@ -99,7 +103,9 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     extras = _extras(by_keyword)
     renamed = tuple((option, name) for option, name in extras.items() if option != name)
     unnamed = options.difference(by_keyword)
-    return Signature(options.union(extras), default, required, unnamed, renamed=renamed)
+    known = {*OPTIONS, *extras.values(), *IRRELEVANT}
+    other = tuple(name for name in by_keyword if name not in known and name not in missing)
+    return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other)
 
 
 def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:

@@ -242,6 +242,9 @@ def _with_remarks(tried: Tried) -> Tried:
     if form.items:
         why = f"it returned a tuple of {form.items}, whose first item is judged as the loss"
         remarks.append((FURTHER, why))
+    if form.name == "cross_entropy" and tried.signature.other:
+        why = "no option has such a name, and calls do not pass it"
+        remarks.append((f"parameters {', '.join(tried.signature.other)}", why))
     return replace(tried, capabilities=replace(claims, left_out=(*remarks, *claims.left_out)))
 
 

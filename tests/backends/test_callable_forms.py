@@ -148,6 +148,17 @@ def test_a_keyword_that_is_no_array_is_none():
     assert form_of(scaled, "torch:scaled", torch.as_tensor, np.asarray, None).keywords == ()
 
 
+def smoothed(logits, target, smoothing=0.1, ignore_idx=-1, reduction="mean", dim=1):
+    return F.cross_entropy(logits, target, label_smoothing=smoothing, ignore_index=ignore_idx, reduction=reduction)
+
+
+def test_parameters_that_are_no_option_are_said():
+    said = "no option has such a name, and calls do not pass it"
+    assert ("parameters smoothing, ignore_idx", said) in torch_of(smoothed).capabilities.left_out
+    plain = torch_of(labels_by_keyword).capabilities.left_out
+    assert not [what for what, _ in plain if what.startswith("parameters")]
+
+
 def loss_and_log_sum_exp(logits, target, reduction="mean"):
     return F.cross_entropy(logits, target, reduction=reduction), logits.logsumexp(1)
 
