@@ -97,6 +97,34 @@ def test_one_fault_is_one_cause():
     assert found[0].explained == tally.failed
 
 
+def test_a_requirement_about_an_option_says_whether_its_failure_needs_that():
+    """It does not apply without the option; the exact answer of that call and its bound do."""
+
+    class DivisorOfOne(NumpyTwin):
+        def divisor(self, call):
+            return np.maximum(super().divisor(call), 1) if call.weight is not None else super().divisor(call)
+
+    class Halved(NumpyTwin):
+        def row_losses(self, call):
+            return super().row_losses(call) * 0.5
+
+    needed = [cause.needs for cause in established(DivisorOfOne(), "weights.loss")[0]]
+    assert needed
+    assert all({"class weights", "reduction mean"} <= set(needs.situation) for needs in needed)
+    for needs in (cause.needs for cause in established(Halved(), "weights.loss")[0]):
+        assert "class weights" not in {*needs.situation, *needs.undecided}
+
+
+def test_a_requirement_about_empty_batches_says_whether_an_exception_needs_one():
+    class NoMaximum(NumpyTwin):
+        def row_losses(self, call):
+            call.x.max()
+            return super().row_losses(call)
+
+    (cause,) = established(NoMaximum(), "edges.empty-batch")[0]
+    assert cause.needs.situation == ("no rows",)
+
+
 def test_what_only_another_call_has_is_undecided():
     """The sum of a loss with the sum is compared with the rows of one without: either may be wrong."""
 

@@ -25,7 +25,7 @@ from xent_conformance.problem import Problem
 from xent_conformance.records.record import read
 from xent_conformance.records.status import Status
 from xent_conformance.session import Request, Session
-from xent_conformance.witnesses import behind, lost
+from xent_conformance.witnesses import judged_variants, lost
 from xent_conformance.witnesses.witness import verdict_line
 
 CALL = forward(Problem(np.array([[1.0, 0.0, 3.0]], dtype=np.float32), np.array([2])))
@@ -139,7 +139,7 @@ def test_reducing_a_crash_uses_up_so_many_workers(hostile, monkeypatch):
     assert line.status == Status.CRASH
     assert line.failures[0].message == "cross_entropy died of SIGABRT"
     # For each cause: one or two for the crashes that judging has met, and those that reducing and variants may use up.
-    assert 5 <= restarts <= len(line.failures) * (5 + 2 + behind.RESTARTS[CRASH])
+    assert 5 <= restarts <= len(line.failures) * (5 + 2 + judged_variants.RESTARTS[CRASH])
     judging = "my-backend float32 accuracy.loss"
     assert said == [judging, *len(line.failures) * [f"{judging}: reducing the failing problem"]]
 
@@ -150,7 +150,7 @@ def test_reducing_a_crash_has_its_time_after_which_the_smallest_so_far_stands(ho
     assert line.status == Status.CRASH
     assert line.failures[0].message == "cross_entropy died of SIGABRT (reducing stopped after 20 s)"
     assert line.failures[0].found.logits_shape == line.failures[0].problem.logits.shape
-    assert restarts <= len(line.failures) * (3 + behind.RESTARTS[CRASH])
+    assert restarts <= len(line.failures) * (3 + judged_variants.RESTARTS[CRASH])
 
 
 def crashing(hostile):

@@ -243,6 +243,8 @@ def test_bands_are_in_the_script_of_a_crash_only_where_it_needs_them(name, tmp_p
     (failure,) = verdict_line(session.verdict(requirement, cell), session.settings).failures
     session.close()
     assert failure.kind == "lost"
+    # Valid arguments return; where a call of four rows crashes they do not.
+    assert ("invalid arguments" in failure.situation) == (name == "beside")
     assert ("as_strided" in failure.reproducer) == (name == "beside")
     script = tmp_path / "script.py"
     script.write_text(failure.reproducer, "utf-8")

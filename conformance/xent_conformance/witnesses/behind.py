@@ -7,36 +7,27 @@ that is least similar to a witness is reduced too, since two faults may show in 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, LostError, backward, forward
-from xent_conformance.causes.diagnosis import Needs, Shown, elsewhere, needs
+from xent_conformance.causes.diagnosis import Needs, elsewhere, needs
 from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
-from xent_conformance.judging.findings import Compared, Declined, Finding, Held, Lost, StrayRead
+from xent_conformance.judging.findings import Lost, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.situations import must_be_said
-from xent_conformance.records.status import Level
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses.beside import CLEARLY, right_beside
-from xent_conformance.witnesses.lost import hurried
-from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, reduce, said, time_for, within_claims
+from xent_conformance.witnesses.beside import right_beside
+from xent_conformance.witnesses.judged_variants import Variants
+from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, reduce, said, time_for
 from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
 MOST, SET_ASIDE = 4, 1
-#: Most variants that are judged, in general and for a backend that compiles every new shape.
-VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
-#: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
-RESTARTS = {CRASH: 12, TIMEOUT: 1}
 
 
 @dataclass
@@ -125,7 +116,8 @@ def _as_known(
 
 def confirmed(requirement: Requirement, subject: Subject, small: Failing, needed: Needs) -> bool:
     """Whether a small failing problem needs each of some facts too."""
-    shown = _Variants(requirement, subject, small, Witness(small.trial.problem, small.finding), (), time_for(small))
+    witness = Witness(small.trial.problem, small.finding)
+    shown = Variants(requirement, subject, small.trial.problem, witness, time_for(small))
     with shown.hurried():
         return set(needs(small.trial.problem, shown, needed.situation).situation) == set(needed.situation)
 
@@ -219,7 +211,8 @@ def _needed(
         return Needs((), tuple(sorted(facts(witness.problem) - everywhere)))
     needed, sizes = Needs((), ()), tuple[str, ...]()
     if not _between(witness):
-        shown = _Variants(requirement, subject, failing, witness, others, time)
+        lost = [other.covers for other in others]
+        shown = Variants(requirement, subject, failing.trial.problem, witness, time, lost)
         with shown.hurried():
             needed = needs(witness.problem, shown)
             sizes = edges(witness.problem, needed.situation, shown)
@@ -232,91 +225,6 @@ def _between(witness: Witness) -> bool:
     made = [call.inputs.get("logits") for call in witness.finding.calls]
     shapes = {logits.shape for logits in made if logits is not None}
     return isinstance(witness.finding, Lost) and bool(shapes) and witness.problem.logits.shape not in shapes
-
-
-class _Variants:
-    """Says what a variant of a witness shows, as long as those before have cost few processes and little time."""
-
-    def __init__(
-        self,
-        requirement: Requirement,
-        subject: Subject,
-        failing: Failing,
-        witness: Witness,
-        others: Sequence[Cause],
-        time: TimeLeft,
-    ) -> None:
-        """``others`` are causes whose calls do not return: a variant in the situation of one of them is not judged."""
-        self._requirement, self._subject, self._failing = requirement, subject, failing.trial.problem
-        self._problem, self._finding, self._others = witness.problem, witness.finding, others
-        self._plain = _plain_check(requirement, witness)
-        self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
-        self._time = time
-        restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
-        self._most_restarts = subject.executor.restarts + restarts
-
-    def hurried(self) -> AbstractContextManager[None]:
-        """Inside the block, variants of a call that hangs have a short time limit."""
-        return hurried(self._subject.executor) if isinstance(self._finding, Lost) else nullcontext()
-
-    def __call__(self, variant: Problem) -> Shown:
-        """What a variant shows."""
-        within = within_claims(self._requirement, self._subject, self._failing, variant)
-        self._left -= 1
-        if (
-            within is None
-            # A variant without this gradient passes only because there is nothing to compare.
-            or (self._finding.quantity == "grad_target" and not within.has_probabilities)
-            or self._subject.unclaimed(within) - self._subject.unclaimed(self._problem)
-            or self._left < 0
-            or any(cause.covers(within) for cause in self._others)
-            or self._subject.executor.restarts >= self._most_restarts
-            or self._time.is_over()
-        ):
-            return Shown.UNCLEAR
-        try:
-            trial = Trial(self._subject, within)
-            shown = self._of([f for f in findings(self._requirement, trial) if not isinstance(f, Declined)])
-            return shown if shown is not Shown.NOTHING or self._plain is None else self._of([self._plain(trial)])
-        except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
-            return Shown.UNCLEAR
-
-    def _of(self, made: Sequence[Finding]) -> Shown:
-        """What the findings on a variant show."""
-        if failed := [f for f in made if f.failed]:
-            return Shown.FAILS if any(f.signature == self._finding.signature for f in failed) else Shown.UNCLEAR
-        if not any(f.exercised for f in made):
-            # A comparison of zeros says nothing about a small error, but an exception or nan would have been seen.
-            return Shown.PASSES if made and math.isinf(self._finding.ratio) else Shown.NOTHING
-        return Shown.PASSES if max(f.ratio for f in made) < CLEARLY else Shown.UNCLEAR
-
-
-def _plain_check(requirement: Requirement, witness: Witness) -> Callable[[Trial], Finding] | None:
-    """Judges a variant to which a requirement does not apply, such as one about class weights without these.
-
-    Where the result of the witness's own call is wrong, the requirement does not matter: that of the variant is wrong
-    too or right. Nor does it where that call does not return. None where it matters: another call or another bound than
-    that which every backend MUST meet.
-    """
-    finding, problem = witness.finding, witness.problem
-    own = {"loss": (forward, loss_finding), "grad_logits": (backward, gradient_finding)}
-    if finding.quantity not in own or requirement.level is not Level.MUST:
-        return None
-    call, check = own[finding.quantity]
-    if [made.key for made in finding.calls] != [call(problem).key]:
-        return None
-    if isinstance(finding, Lost):
-        return lambda trial: _returned(trial, call(trial.problem))
-    return check if isinstance(finding, Compared) else None
-
-
-def _returned(trial: Trial, call: Invocation) -> Finding:
-    """Whether a call returns."""
-    try:
-        trial.outcome(call)
-    except LostError as lost:
-        return Lost.of(lost)
-    return Held(quantity=call.results[0])
 
 
 def _of_all(subject: Subject) -> frozenset[str]:
