@@ -88,9 +88,9 @@ def test_what_most_failures_do_not_need_is_an_accident_of_the_one_that_is_shown(
 
 def test_a_missing_check_is_said_without_dtypes():
     """The message says what was accepted, and each dtype may have been given other invalid calls."""
-    accepted = failure(kind="accepted")
+    accepted = failure(kind="accepted", undecided=("invalid arguments", "class weights"))
     (cause,) = causes([verdict("a", accepted), verdict("a", dtype="float64", status=Status.PASS)])
-    assert cause.situation == ALWAYS
+    assert cause.situation == "with invalid arguments"
 
 
 def test_a_witness_without_infinity_is_shown():

@@ -56,6 +56,8 @@ def drawn():
         {"weight": np.ones(4, np.float32)},
         {"reduction": "banana"},
         {"label_smoothing": -0.1},
+        {"logits": np.zeros((2, 3), np.int8)},
+        {"target": np.array([False, True])},
     ],
 )
 def test_invalid_arguments_are_named_where_valid_ones_pass(changes):

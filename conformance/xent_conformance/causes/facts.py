@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, name_of
 from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows
-from xent_conformance.records.situations import STRIDED
+from xent_conformance.records.situations import INVALID, STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
@@ -37,9 +37,6 @@ def adjacent(problem: Problem) -> bool:
     return problem.logits.strides[problem.class_axis] == problem.logits.itemsize
 
 
-#: The fact that a call must be rejected, or follow a convention, for the shapes or values of its arguments.
-INVALID = "invalid arguments"
-
 #: The facts of problems that exist: each requirement asks for them once more.
 _known: WeakKeyDictionary[Problem, frozenset[str]] = WeakKeyDictionary()
 
@@ -56,9 +53,10 @@ def facts(problem: Problem) -> frozenset[str]:
 
 def _validity(problem: Problem) -> Iterator[str]:
     shape = problem.logits.shape if problem.has_probabilities else problem.row_shape
+    numbers = is_floating(problem.logits.dtype) and (problem.has_probabilities or problem.target.dtype.kind in "iu")
     fits = problem.target.shape == shape and (problem.weight is None or problem.weight.shape == (problem.classes,))
     known = problem.reduction in REDUCTIONS and 0 <= problem.label_smoothing <= 1
-    if not (fits and known and _labels_exist(problem)):
+    if not (numbers and fits and known and _labels_exist(problem)):
         yield INVALID
 
 

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes import numbers
-from xent_conformance.causes.facts import APART, CLASSES, INVALID, LOGITS, ROWS, facts
+from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
+from xent_conformance.formats import is_floating
 from xent_conformance.problem import EXTRAS, REDUCTIONS, AnyArray, Problem, array_of
-from xent_conformance.records.situations import STRIDED
+from xent_conformance.records.situations import INVALID, STRIDED
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
@@ -76,12 +77,13 @@ def _strided_like(array: AnyArray, values: AnyArray) -> AnyArray:
 
 def _valid(problem: Problem) -> Iterator[Problem | None]:
     """With a target and class weights of the right shape, labels that are classes, and usual options."""
-    target, weight, smoothing = problem.target, problem.weight, problem.label_smoothing
+    logits, target, weight, smoothing = problem.logits, problem.target, problem.weight, problem.label_smoothing
     if problem.has_probabilities:
-        target = np.full(problem.logits.shape, 1 / problem.classes).astype(target.dtype)
+        target = np.full(logits.shape, 1 / problem.classes).astype(target.dtype)
     else:
-        target = np.zeros(problem.row_shape, target.dtype)
+        target = np.zeros(problem.row_shape, target.dtype if target.dtype.kind in "iu" else np.int64)
     yield problem.with_(
+        logits=logits if is_floating(logits.dtype) else logits.astype(np.float32),
         target=target,
         weight=None if weight is None else np.ones(problem.classes).astype(weight.dtype),
         reduction=problem.reduction if problem.reduction in REDUCTIONS else "mean",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xent_conformance.records.grouping import STEADY, grouped
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
-from xent_conformance.records.situations import Weight, described, fact, is_size, listed
+from xent_conformance.records.situations import INVALID, Weight, described, fact, is_size, listed
 from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
@@ -52,7 +52,7 @@ class Cause:
         # What a check is about is in the message; without it the call is valid, which decides nothing. Of a list of
         # invalid calls the first that is accepted ends the search, and not every dtype is given each of them.
         if shown.kind in CHECKS:
-            return described(shown.situation)
+            return described([*shown.situation, *(name for name in shown.undecided if name == INVALID)])
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
         return described(*self._needs) + where

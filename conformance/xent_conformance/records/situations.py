@@ -42,6 +42,8 @@ FINE, FAINT = Weight.FINE, Weight.FAINT
 STRIDED = " not contiguous"
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
+#: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
+INVALID = "invalid arguments"
 #: So many facts that may be needed are named.
 FEW = 2
 #: Facts about numbers that a whole requirement may be about: then no variant decides whether they are needed.
@@ -56,7 +58,7 @@ SPECIAL_NUMBERS = (
 #: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
 SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
 FACTS = {
-    "invalid arguments": Fact("invalid arguments"),
+    INVALID: Fact("invalid arguments"),
     "smoothing": Fact("label smoothing"),
     "no smoothing": Fact("", FAINT),
     "full smoothing": Fact("label_smoothing=1", FINE, ("smoothing",)),

@@ -103,16 +103,17 @@ class Raised(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class WrongMessage(Finding):
-    """A rejection whose message does not name what it rejects: it has none of ``names``."""
+    """A rejection whose message does not name the dtype of ``what`` it rejects: it has none of ``names``."""
 
     kind: ClassVar[str] = "wrong-message"
+    what: str
     names: tuple[str, ...]
     text: str
 
     @property
     def message(self) -> str:
         """What the error says instead."""
-        return f"the error for {self.names[0]} does not name it: {self.text}"
+        return f"the error for {self.names[0]} {self.what} does not name that dtype: {self.text}"
 
     def details(self) -> dict[str, Any]:
         """The message, and the name that it lacks."""
