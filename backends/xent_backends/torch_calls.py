@@ -62,7 +62,8 @@ def vjp(
     """Loss, gradient of the logits, and gradient of probability targets (None for class indices).
 
     Backward runs ``repeats`` times on one graph; the last result is returned. With ``upstream="scaled"`` the logits are
-    not a leaf of the graph but 2 * leaf, with leaf = logits / 2; their gradient is exactly half of the leaf's.
+    not a leaf of the graph but 2 * leaf, with leaf = logits / 2; their gradient is exactly half of the leaf's. With
+    ``upstream="interleaved"`` the loss of -logits, with the first target for all rows, is computed before backward.
     """
     scale = 2 if upstream == "scaled" else 1
     leaf = (logits / scale).detach() if upstream == "scaled" else logits.detach()
@@ -73,9 +74,15 @@ def vjp(
         target = target.detach().requires_grad_()
         inputs.append(target)
     loss = function(x, target, **options)
+    # The graph of the other loss is alive while backward runs on the first one.
+    other = None
+    if upstream == "interleaved":
+        same = target.detach()[:1].expand_as(target).contiguous() if target.ndim else target
+        other = function((-logits).detach().requires_grad_(), same, **options)
     for _ in range(repeats):
         # A kernel need not differentiate its targets. Without them, torch raises if the logits have no gradient.
         grads = torch.autograd.grad(loss, inputs, cotangent, retain_graph=repeats > 1, allow_unused=len(inputs) > 1)
+    del other
     return loss.detach(), grads[0] / scale, grads[1] if len(grads) > 1 else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import torch
@@ -100,6 +101,28 @@ class TorchGradientForLeavesOnly(TorchTwin):
         return (logits if context.leaf else torch.zeros_like(logits)), target
 
 
+@mutant(killed_by=("gradients.two-graphs",))
+class TorchGradientInWorkspace(TorchTwin):
+    """forward leaves the gradient in a workspace, one for each shape, that the next loss of that shape overwrites."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.workspaces = {}
+
+    def save(self, context, logits, target, options):
+        super().save(context, logits, target, options)
+        context.workspace = tuple(logits.shape), threading.get_ident()
+        self.workspaces[context.workspace] = self.row_gradient(logits, target, options)
+
+    def backward(self, context, upstream, options):
+        logits, target = context.saved_tensors
+        right = super().backward(context, upstream, options)
+        if torch.is_grad_enabled():
+            return right
+        rows = self.scale(upstream, logits, target, options) * self.workspaces[context.workspace]
+        return self.placed(torch.where(self.kept(target, options), rows, 0), logits), right[1]
+
+
 @mutant(killed_by=("gradients.loss-unchanged",))
 class TorchInferenceInBfloat16(TorchTwin):
     """Where no gradient is asked for, the losses go through bfloat16."""
@@ -122,7 +145,7 @@ class TorchTargetGradientIsZero(TorchTwin):
         return logits, target if target is None or options.weight is None else torch.zeros_like(target)
 
 
-@mutant(killed_by=("purity.threads-large",))
+@mutant(killed_by=("gradients.two-graphs", "purity.threads-large"))
 class TorchDivisorOfTheLatestGraph(TorchTwin):
     """What a mean is divided by is kept on the class for backward: of two graphs the first gets that of the second."""
 

@@ -128,3 +128,18 @@ def test_logits_that_are_no_leaf_get_the_same_gradient(trial: Trial) -> Iterator
         return
     gradient = gradient_of(trial, backward(problem, upstream="scaled"))
     yield gradients_agree(trial, gradient, gradient_of(trial), "as a leaf of the graph")
+
+
+@requirement(
+    "gradients.two-graphs",
+    "the gradient where another loss is computed before backward",
+    source=COTANGENTS,
+    needs=[GRADIENT],
+    references=["https://docs.pytorch.org/docs/stable/notes/extending.html"],
+)
+def test_a_loss_that_is_computed_before_backward_does_not_change_the_gradient(trial: Trial) -> Iterator[Finding]:
+    """The gradient of a loss is the same if another loss, of logits of the same shape, is computed between that loss
+    and its backward pass.
+    """
+    gradient = gradient_of(trial, backward(trial.problem, upstream="interleaved"))
+    yield gradients_agree(trial, gradient, gradient_of(trial), "without another loss before backward")
