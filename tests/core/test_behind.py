@@ -115,6 +115,20 @@ def test_a_requirement_about_an_option_says_whether_its_failure_needs_that():
         assert "class weights" not in {*needs.situation, *needs.undecided}
 
 
+def test_whether_nan_matters_is_said_by_the_requirement_only():
+    """A row of nan makes every other row nan; with the sum, or with ordinary numbers, there is nothing to see."""
+
+    class NanSpreads(NumpyTwin):
+        def row_losses(self, call):
+            losses = super().row_losses(call)
+            return losses + 0 * losses.sum()
+
+    found, _ = established(NanSpreads(), "extremes.other-rows")
+    assert found
+    for cause in found:
+        assert not {"reduction none", "logits that are nan", "logits of infinity"} & set(cause.needs.situation)
+
+
 def test_a_requirement_about_empty_batches_says_whether_an_exception_needs_one():
     class NoMaximum(NumpyTwin):
         def row_losses(self, call):

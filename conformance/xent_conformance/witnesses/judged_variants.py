@@ -8,11 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT, Invocation, LostError, backward, forward
 from xent_conformance.causes.diagnosis import Shown
+from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Compared, Declined, Finding, Held, Lost, Raised
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
+from xent_conformance.records.situations import SPECIAL_NUMBERS
 from xent_conformance.records.status import Level
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Requirement
@@ -23,6 +25,8 @@ from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
+#: Facts of numbers that make every sum with them nan or infinite, whatever else is wrong in it.
+HIDING = frozenset({"masked logits", "logits that are nan", "logits of infinity"})
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
 RESTARTS = {CRASH: 12, TIMEOUT: 1}
 
@@ -42,7 +46,9 @@ class Variants:
         """``failing`` is the problem before it was reduced. ``lost`` say of variants that their calls do not return."""
         self._requirement, self._subject, self._failing = requirement, subject, failing
         self._problem, self._finding, self._lost = witness.problem, witness.finding, lost
-        self._plain = _plain_check(requirement, witness)
+        # Whether numbers such as nan are needed, or hide a difference elsewhere, only the requirement can say.
+        self._special = facts(witness.problem).intersection(SPECIAL_NUMBERS)
+        self._plain = None if self._special & HIDING else _plain_check(requirement, witness)
         self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
         self._time = time
         restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
@@ -70,7 +76,9 @@ class Variants:
         try:
             trial = Trial(self._subject, within)
             shown = self._of([f for f in findings(self._requirement, trial) if not isinstance(f, Declined)])
-            return shown if shown is not Shown.NOTHING or self._plain is None else self._of([self._plain(trial)])
+            if shown is not Shown.NOTHING or self._plain is None or not self._special <= facts(within):
+                return shown
+            return self._of([self._plain(trial)])
         except Exception:  # noqa: BLE001 - a variant outside the oracle's domain says nothing
             return Shown.UNCLEAR
 
