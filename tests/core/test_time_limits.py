@@ -41,3 +41,16 @@ def test_after_a_hang_limits_are_multiples_of_the_longest_call():
         times.hung()
     with times.hurried():
         assert times.limit("shape") == 0.5
+
+
+def test_after_a_warning_a_call_has_little_time_at_first_and_four_times_that_when_made_again():
+    times = TimeLimits(20.0)
+    times.is_warned = True
+    # The first call of all may take long to compile.
+    assert times.limit("shape") == 80.0
+    times.returned("shape", 0.01)
+    assert (times.limit("shape"), times.limit("shape", again=True)) == (2.0, 8.0)
+    times.returned("other", 0.1)
+    assert (times.limit("shape"), times.limit("shape", again=True)) == (10.0, 40.0)
+    times.returned("another", 1.0)
+    assert (times.limit("shape"), times.limit("shape", again=True)) == (20.0, 80.0)

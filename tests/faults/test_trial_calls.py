@@ -90,6 +90,21 @@ def test_an_option_whose_trial_ends_the_process_is_claimed(callable_that, before
     assert claims.target_dtypes == plain.target_dtypes
 
 
+@pytest.mark.parametrize(
+    ("before", "warned"),
+    [("if label_smoothing: time.sleep(3600)", True), ("if label_smoothing: os.abort()", False), ("pass", False)],
+)
+def test_only_calls_that_hang_are_a_warning_which_all_processes_of_the_run_get(callable_that, before, warned):
+    spec, limits = callable_that(before), Limits(call=1.0)
+    executor = IsolatedExecutor(spec, Narrowing(("float32",)), limits)
+    executor.open()
+    assert executor._times.is_warned is warned
+    other = IsolatedExecutor(spec, Narrowing(("float32",)), limits, executor.handed_over())
+    assert other._times.is_warned is warned
+    for each in (executor, other):
+        each.close()
+
+
 def test_its_crash_is_a_failure_of_the_run(callable_that):
     spec = callable_that("if weight is not None: os.abort()")
     only = ("accuracy.loss", "weights.loss", "purity.first-call")

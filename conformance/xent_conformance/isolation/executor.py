@@ -22,12 +22,14 @@ class HandedOver:
     """What another process of the run needs to call an open backend, as data that can be sent.
 
     ``split`` is a copy of the fork server, whose connection has to be sent as a descriptor; None if there is none.
+    ``is_warned``: calls have hung while it was tried.
     """
 
     description: Mapping[str, Any]
     first: tuple[Invocation, Outcome] | None = None
     canary: Invocation | None = None
     split: Split | None = None
+    is_warned: bool = False
 
 
 class IsolatedExecutor(Requests):
@@ -53,6 +55,7 @@ class IsolatedExecutor(Requests):
         super().__init__(spec, narrowing, limits, split if handed is None else handed.split, known)
         #: A call that works on this backend, to check whether a device still works after an error. None: no device.
         self.canary: Invocation | None = None if handed is None else handed.canary
+        self._times.is_warned = handed is not None and handed.is_warned
         #: The first call that was made, and its outcome.
         self.first: tuple[Invocation, Outcome] | None = None if handed is None else handed.first
         self.recent = History()
@@ -161,7 +164,7 @@ class IsolatedExecutor(Requests):
             self.close()
         else:
             self._let_go()
-        return HandedOver(as_data(self._description), self.first, self.canary, split)
+        return HandedOver(as_data(self._description), self.first, self.canary, split, self._times.is_warned)
 
     def in_mode(self, mode: str) -> IsolatedExecutor:
         """An executor for the same backend in one of its modes, in a process of its own, which is not started yet."""

@@ -96,6 +96,7 @@ class Requests:
         kind, content = self._loaded()
         if kind == "description":
             self._description = from_data(content)
+            self._times.is_warned = self._trial.is_warning
         elif kind == "identity" and self._description is not None:
             try:
                 check_unchanged(self._description.name, vars(self._description), content)

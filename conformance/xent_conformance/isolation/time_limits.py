@@ -22,7 +22,8 @@ class TimeLimits:
     """Limits for the calls of one backend.
 
     The first call of a shape may compile, so that its limit is longer: at once where calls before it took long, else
-    when it is made again after it has exceeded a shorter one. After a call has hung, limits are short.
+    when it is made again after it has exceeded a shorter one. After a call has hung, limits are short, and already at
+    first if calls have hung while the backend was tried.
     """
 
     def __init__(self, call: float) -> None:
@@ -34,6 +35,8 @@ class TimeLimits:
         self.longest = 0.0
         #: Whether limits are as short as possible, and one call that exceeds its limit counts as hanging.
         self.is_hurried = False
+        #: Whether calls have hung while the backend was tried, so that others probably will.
+        self.is_warned = False
 
     def limit(self, key: Any, calls: int = 1, *, again: bool = False) -> float:
         """The limit in seconds for a request.
@@ -48,9 +51,14 @@ class TimeLimits:
     def _of_one(self, key: Any, *, again: bool) -> float:
         usual = self._call if key in self._warm and not again else self._of_first_call(again=again)
         if not self._hangs:
-            return usual
+            return self._warned(usual, again=again) if self.is_warned and self.longest else usual
         multiple = LIMIT_WHILE_REDUCING if self.is_hurried else LIMIT_AFTER_HANG
         return min(usual, max(FLOOR, FLOOR_SHARED_BY_HANGS / self._hangs, multiple * self.longest))
+
+    def _warned(self, usual: float, *, again: bool) -> float:
+        """The limit where a hang is likely; of a call that is made again, it is as much longer as for a first call."""
+        short = max(FLOOR_SHARED_BY_HANGS, LIMIT_AFTER_HANG * self.longest)
+        return min(usual, Limits.FIRST * short if again else short)
 
     def _of_first_call(self, *, again: bool) -> float:
         most = Limits.FIRST * self._call

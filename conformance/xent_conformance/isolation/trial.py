@@ -11,6 +11,8 @@ from xent_conformance.isolation.worker import ATTEMPT
 
 #: Most trial calls that are left out.
 MOST = 60
+#: So many trial calls that hang, of which the first has had its usual limit, are a warning that others will.
+WARNING = 2
 #: A trial call may take this many times as long as the longest before it, if that is more than its limit: where each of
 #: them is compiled, they all take long.
 SLOWER = 10
@@ -26,6 +28,7 @@ class TrialCalls:
         self._limits, self._times = limits, TimeLimits(limits.call)
         # One that hangs must not take long: its fault is judged later.
         self._times.is_hurried = True
+        self._hung = 0
         self._started: float | None = None
         self._current = 0
         #: The call before one that ended its process, if it is left out instead; and those for which that was in vain.
@@ -68,7 +71,13 @@ class TrialCalls:
         self.left_out.add(ended)
         if isinstance(error, HungError):
             self._times.hung()
+            self._hung += 1
         return True
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether so many calls have hung, each in a process of its own, that it was not by chance."""
+        return self._hung >= WARNING
 
     def complaint(self, error: DiedError | HungError) -> str:
         """Why the backend cannot be loaded, after an error for which no other worker should be started."""
