@@ -33,7 +33,6 @@ from xent_conformance.scheduling import Cell, Group, in_order
 from xent_conformance.selection import selected
 from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
 from xent_conformance.verdicts.first import FirstFailure, first_failure
-from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.behind import Cause
 from xent_conformance.witnesses.known import KnownCauses
 from xent_conformance.witnesses.witness import verdict_line
@@ -162,7 +161,7 @@ class Session(OpenBackends):
             self._note_reducing(verdict.requirement, verdict.subject)
         with _quiet():
             try:
-                return verdict_line(verdict, self.settings)
+                return verdict_line(verdict, self.settings, self._known(verdict.subject).hanging(verdict.subject))
             except Exception as error:  # noqa: BLE001 - it must not leave a hole in the record
                 return verdict_line(in_error(verdict.requirement, verdict.subject, error), self.settings)
 
@@ -181,9 +180,12 @@ class Session(OpenBackends):
         if subject.compilations is not None and not subject.compilations.pool:
             self._choose_programs(subject)
         known = self.deviations.get(subject.name, ())
-        about = subject.description.version, self._explained, self._announce
+        about = subject.description.version, self._known(subject), self._announce
         with _quiet():
             return evaluate(subject, group.requirements, self.settings, known, *about)
+
+    def _known(self, subject: Subject) -> KnownCauses:
+        return self._lost.setdefault(subject.name, KnownCauses(self._note_reducing))
 
     def _choose_programs(self, subject: Subject) -> None:
         """Choose the programs that all groups of a subject share."""
@@ -197,11 +199,6 @@ class Session(OpenBackends):
         if not self._announced and (failure := first_failure(requirement, subject, finding)) is not None:
             self._announced = True
             self.announce(failure)
-
-    def _explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
-        """The cause of a call that did not return."""
-        self._note_reducing(requirement, subject)
-        return self._lost.setdefault(subject.name, KnownCauses()).cause_of(requirement, subject, failing)
 
     def _note_reducing(self, requirement: Requirement, subject: Subject) -> None:
         self.notice(f"{subject.name} {subject.dtype} {requirement.id}: reducing the failing problem")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faults.catalogue import Fault
-from xent_conformance.calling.calls import CRASH, Outcome, forward
+from xent_conformance.calling.calls import CRASH, TIMEOUT, Outcome, forward
 from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.isolation.process import Limits
@@ -72,7 +72,7 @@ def test_a_crash_that_another_dtype_has_for_another_reason_has_its_own_situation
 
 
 def test_a_call_that_ended_a_process_as_its_first_is_not_made_again(executor):
-    with executor.sparing(EndedCalls()):
+    with executor.sparing(EndedCalls(CRASH)):
         assert executor.perform(forward(HONEST)).trouble is None
         outcomes = [executor.perform(forward(WEIGHTED)) for _ in range(4)]
         assert {outcome.malformed for outcome in outcomes} == {"died of SIGABRT"}
@@ -83,8 +83,30 @@ def test_a_call_that_ended_a_process_as_its_first_is_not_made_again(executor):
     assert executor.restarts == 3
 
 
+def test_a_call_that_is_known_to_end_its_process_is_not_made_as_part_of_others(executor):
+    one, other = forward(HONEST), forward(WEIGHTED)
+    with executor.sparing(EndedCalls(CRASH)):
+        for _ in range(2):
+            assert executor.perform(other).fate == CRASH
+        before = executor.restarts
+        outcomes = [*executor.read_twice(one, other), executor.rewritten(one, other), executor.disturbed(other)[0]]
+        outcomes += [outcome for outcomes in executor.together([one, other], 2) for outcome in outcomes]
+        assert {outcome.malformed for outcome in outcomes} == {"died of SIGABRT"}
+        assert executor.restarts == before
+
+
+def test_hanging_calls_are_remembered_only_where_calls_are_expected_to_hang():
+    crash, hang = (Outcome({}, malformed=fate, fate=fate) for fate in (CRASH, TIMEOUT))
+    for fates in ((CRASH,), (CRASH, TIMEOUT)):
+        ended = EndedCalls(*fates)
+        ended.add(forward(HONEST), hang)
+        ended.add(forward(WEIGHTED), crash)
+        assert ended.outcome(forward(WEIGHTED)) is crash
+        assert ended.outcome(forward(HONEST)) is (hang if TIMEOUT in fates else None)
+
+
 def test_calls_are_the_same_where_every_argument_is():
-    ended, outcome = EndedCalls(), Outcome({}, malformed="died of SIGABRT", fate=CRASH)
+    ended, outcome = EndedCalls(CRASH), Outcome({}, malformed="died of SIGABRT", fate=CRASH)
     ended.add(forward(WEIGHTED), outcome)
     again = Problem(WEIGHTED.logits.copy(), WEIGHTED.target.copy(), weight=WEIGHTED.weight.copy())
     assert ended.outcome(forward(again)) is outcome
@@ -100,7 +122,7 @@ def test_calls_are_the_same_where_every_argument_is():
 
 
 def test_large_arrays_are_not_remembered():
-    ended = EndedCalls()
+    ended = EndedCalls(CRASH)
     large = forward(Problem(np.zeros((1, 1 << 15), np.float32), np.array([0])))
     ended.add(large, Outcome({}, fate=CRASH))
     ended.add(forward(HONEST), Outcome({}, fate=CRASH))

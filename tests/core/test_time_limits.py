@@ -54,3 +54,12 @@ def test_after_a_warning_a_call_has_little_time_at_first_and_four_times_that_whe
     assert (times.limit("shape"), times.limit("shape", again=True)) == (10.0, 40.0)
     times.returned("another", 1.0)
     assert (times.limit("shape"), times.limit("shape", again=True)) == (20.0, 80.0)
+
+
+def test_a_hurry_within_another_ends_before_it():
+    times = TimeLimits(20.0)
+    with times.hurried():
+        with times.hurried():
+            assert times.is_hurried
+        assert times.is_hurried
+    assert not times.is_hurried

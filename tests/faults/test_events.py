@@ -183,6 +183,19 @@ def test_after_a_hang_others_have_less_time_and_in_a_hurry_they_are_believed_at_
     executor.close()
 
 
+def test_a_call_that_hangs_because_of_an_earlier_one_is_not_believed_even_in_a_hurry(hostile):
+    path = hostile(
+        code="seen.append(1)\nif len(seen) == 2: time.sleep(3600)", before="seen = []", when="target.tolist() == [2]"
+    )
+    executor = IsolatedExecutor(path, Narrowing(), Limits(call=1.0))
+    executor.open()
+    with executor.hurried():
+        assert [executor.perform(CALL).fate for _ in range(4)] == [None] * 4
+    # The second call and the third, which is the second of its process, have been made again.
+    assert executor.restarts == 3
+    executor.close()
+
+
 def test_a_backend_that_can_be_loaded_once_alone_loses_its_calls_but_not_the_run(hostile, tmp_path):
     used = str(tmp_path / "used")
     once = f"if os.path.exists({used!r}): 1 / 0\nopen({used!r}, 'w')"

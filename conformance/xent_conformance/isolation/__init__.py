@@ -9,7 +9,7 @@
 ``time_limits``  how long a call may take, by the calls before
 ``requests``     requests to a worker, which is replaced if it dies
 ``executor``     an :class:`~xent_conformance.calling.calls.Executor` that sends calls as such requests
-``ended``        another, which leaves out calls that are known to end their process
+``ended``        calls that are known to end their process, and are not made again
 """
 
 # These are defined here because importing this package is cheap.

@@ -1,6 +1,7 @@
 """Calls that end their process every time: while causes are determined, each is made a few times only.
 
-Many requirements make the same call on the small problem of a known cause.
+Many requirements make the same call on the small problem of a known cause. A call that hangs is remembered only where
+it is expected to hang: on a busy machine another one may exceed its limit once.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ class EndedCalls:
     A call that was not the first may have ended its process because of the calls before.
     """
 
-    def __init__(self) -> None:
-        """No call has ended a process yet."""
+    def __init__(self, *fates: str) -> None:
+        """No call has ended a process yet. ``fates`` are the ways of ending it that are remembered."""
+        self._fates = fates
         self._outcomes: dict[Any, Outcome] = {}
 
     def outcome(self, invocation: Invocation) -> Outcome | None:
@@ -31,7 +33,7 @@ class EndedCalls:
 
     def add(self, invocation: Invocation, outcome: Outcome) -> None:
         """Note a call that has ended a process as its first call."""
-        content = _content(invocation)
+        content = _content(invocation) if outcome.fate in self._fates else None
         if content is not None and len(self._outcomes) < MOST:
             self._outcomes[content] = outcome
 

@@ -64,22 +64,25 @@ class IsolatedExecutor(Requests):
     @contextmanager
     def sparing(self, ended: EndedCalls) -> Iterator[None]:
         """Inside the block, calls that are known to end their process are not made, and new ones become known."""
-        self._ended = ended
+        before, self._ended = self._ended, ended
         try:
             yield
         finally:
-            self._ended = None
+            self._ended = before
 
     def perform(self, invocation: Invocation) -> Outcome:
         """One call, or its known outcome."""
-        if self._ended is None:
-            return self._performed(invocation)
-        if (known := self._ended.outcome(invocation)) is not None:
+        if (known := self._known(invocation)) is not None:
             return known
         outcome = self._performed(invocation)
-        if outcome.fate == CRASH and self.died_first:
+        if self._ended is not None and outcome.fate is not None and self.ended_first:
             self._ended.add(invocation, outcome)
         return outcome
+
+    def _known(self, *invocations: Invocation) -> Outcome | None:
+        """The outcome of a call that is known to end its process, if calls are spared and one of these is."""
+        known = (None if self._ended is None else self._ended.outcome(invocation) for invocation in invocations)
+        return next((outcome for outcome in known if outcome is not None), None)
 
     def _performed(self, invocation: Invocation) -> Outcome:
         outcome = self._asked(
@@ -98,6 +101,8 @@ class IsolatedExecutor(Requests):
 
     def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
+        if (known := self._known(invocation, other)) is not None:
+            return known, known
         return self._asked(
             "read_twice",
             lambda channel: (channel.invocation(invocation), channel.invocation(other)),
@@ -109,6 +114,8 @@ class IsolatedExecutor(Requests):
 
     def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
         """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
+        if (known := self._known(invocation, other)) is not None:
+            return known
         return self._asked(
             "rewritten",
             lambda channel: (channel.invocation(invocation), channel.invocation(other)),
@@ -120,6 +127,8 @@ class IsolatedExecutor(Requests):
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own."""
+        if (known := self._known(*invocations)) is not None:
+            return [[known]] * len(invocations)
         return self._asked(
             "together",
             lambda channel: ([channel.invocation(i) for i in invocations], rounds),
@@ -131,6 +140,8 @@ class IsolatedExecutor(Requests):
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
         """One call, and the state of the process that it, or a call before it, has left changed."""
+        if (known := self._known(invocation)) is not None:
+            return known, ()
         return self._asked(
             "disturbed",
             lambda channel: (channel.invocation(invocation),),

@@ -55,18 +55,23 @@ class Limits:
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class DiedError(Exception):
+class EndedError(Exception):
+    """A request has ended the worker."""
+
+    #: Whether it was the worker's first after opening the backend.
+    first = False
+
+
+class DiedError(EndedError):
     """The worker is gone; the message says how it died. ``killed``: by a signal that other programs send."""
 
     def __init__(self, message: str, *, killed: bool = False) -> None:
         """``killed``: the process may not have caused its own end."""
         super().__init__(message)
         self.killed = killed
-        #: Whether the request in which it died was its first after opening the backend.
-        self.first = False
 
 
-class HungError(Exception):
+class HungError(EndedError):
     """The worker has not answered within its limit; it has been ended."""
 
 

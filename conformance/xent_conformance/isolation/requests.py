@@ -77,7 +77,7 @@ class Requests:
         self._failed_starts = self._pardoned = 0
         self._not_started = ""
         #: Whether the latest request that ended its worker was the first one there after opening the backend.
-        self.died_first = False
+        self.ended_first = False
         #: Number of workers that had to be replaced.
         self.restarts = 0
 
@@ -130,7 +130,7 @@ class Requests:
         return self._processes.obstacle
 
     def hurried(self) -> AbstractContextManager[None]:
-        """Inside the block, time limits are short, and a call that exceeds its limit once counts as hanging."""
+        """Inside the block, time limits are short, and a process's first call that exceeds its limit is hanging."""
         return self._times.hurried()
 
     def close(self) -> None:
@@ -179,12 +179,11 @@ class Requests:
                 if not self._doubtful(error):
                     raise
                 return attempt(alone=True, again=True)
-        except HungError as error:
-            self._times.hung()
-            return otherwise(Outcome({}, malformed=str(error), fate=TIMEOUT))
-        except DiedError as error:
-            self.died_first = error.first
-            return otherwise(Outcome({}, malformed=str(error), fate=CRASH))
+        except (HungError, DiedError) as error:
+            self.ended_first = error.first
+            if isinstance(error, HungError):
+                self._times.hung()
+            return otherwise(Outcome({}, malformed=str(error), fate=TIMEOUT if isinstance(error, HungError) else CRASH))
 
     def _attempt(
         self,
@@ -244,18 +243,18 @@ class Requests:
             request.state = _State.ANSWERED
         except (DiedError, HungError) as error:
             request.error, request.state = error, _State.LOST
-            if isinstance(error, DiedError):
-                error.first = request.number == FIRST
+            error.first = request.number == FIRST
             self._replace()
         request.waited = monotonic() - start
 
     def _doubtful(self, error: HungError | DiedError) -> bool:
         """Whether a call is repeated, alone in a new process, before it counts as a crash or hang.
 
-        On a busy machine a call may exceed its limit without hanging, and other programs may kill a process.
+        On a busy machine a call may exceed its limit without hanging, an earlier call may be the reason why it hangs,
+        and other programs may kill a process.
         """
         if isinstance(error, HungError):
-            return not self._times.is_hurried
+            return not (self._times.is_hurried and error.first)
         self._pardoned += error.killed
         return error.killed and self._pardoned <= PARDONS
 

@@ -33,7 +33,7 @@ class TimeLimits:
         self._hangs = 0
         #: Seconds of the longest call that has returned.
         self.longest = 0.0
-        #: Whether limits are as short as possible, and one call that exceeds its limit counts as hanging.
+        #: Whether limits are as short as possible, and the first call of a process that exceeds its limit is hanging.
         self.is_hurried = False
         #: Whether calls have hung while the backend was tried, so that others probably will.
         self.is_warned = False
@@ -82,8 +82,8 @@ class TimeLimits:
     @contextmanager
     def hurried(self) -> Iterator[None]:
         """Inside the block, ``is_hurried`` is true."""
-        self.is_hurried = True
+        before, self.is_hurried = self.is_hurried, True
         try:
             yield
         finally:
-            self.is_hurried = False
+            self.is_hurried = before

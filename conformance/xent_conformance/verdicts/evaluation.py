@@ -2,7 +2,8 @@
 
 Requirements with the same source of problems are judged together, on shared trials, and trials take turns. A call that
 does not return, because it crashes or hangs, stops the search of its requirement; once the situation of that call is
-known, the search continues with problems outside that situation.
+known, the search continues with problems outside that situation. Once several requirements have hung in one situation,
+others do not begin with such problems: these are set aside if the small one hangs there too, else judged last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
@@ -27,6 +27,7 @@ from xent_conformance.records.record import Status
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.excuses import Excuses, StaleError
+from xent_conformance.verdicts.explanations import Explanation, Known
 from xent_conformance.verdicts.tally import Failing, Tally
 
 #: Statuses whose failing problems are reduced and shown.
@@ -35,20 +36,6 @@ SHOWN = (Status.FAIL, Status.WEAK, Status.CRASH, Status.TIMEOUT)
 MOST_LOST = {CRASH: 3, TIMEOUT: 2}
 
 
-class Explanation(Protocol):
-    """What is known of a call that did not return."""
-
-    @property
-    def established(self) -> bool:
-        """Whether its situation is known. If it is not, the same fault would cost one process after the other."""
-        ...
-
-    def covers(self, problem: Problem) -> bool:
-        """Whether a problem is in its situation, so that it would probably show the same fault."""
-        ...
-
-
-Explain = Callable[[Requirement, Subject, Failing], Explanation]
 #: Called with the first failing finding of each requirement, as soon as there is one.
 Announce = Callable[[Requirement, Subject, Finding], object]
 
@@ -80,7 +67,7 @@ def evaluate(
     settings: Settings,
     deviations: Sequence[Deviation] = (),
     version: str | None = None,
-    explain: Explain | None = None,
+    lost: Known | None = None,
     announce: Announce = lambda *_: None,
 ) -> dict[str, Verdict]:
     """Judge requirements with one common source of problems.
@@ -91,7 +78,7 @@ def evaluate(
         settings: The profile and the seed.
         deviations: Known deviations of the backend.
         version: The library's version, which deviations may depend on.
-        explain: Determines the situation of a call that did not return; without it the search ends with such a call.
+        lost: Explains calls that do not return; without it the search ends with such a call.
         announce: Called with the first failing finding of each requirement, long before its verdict.
 
     Returns:
@@ -105,17 +92,25 @@ def evaluate(
             verdicts[requirement.id] = Verdict(requirement, subject, Status.NOT_APPLICABLE, Tally(), reason=reason)
             continue
         known = Excuses(requirement, subject, deviations, version)
-        judged.append(_Judging(requirement, subject, known, announce))
+        judged.append(_Judging(requirement, subject, known, announce, lost))
     if judged:
         source, programs = judged[0].requirement.source, subject.compilations
         # The share is for all searches together: the search is repeated after each call that does not return.
         least = 0 if programs is None else programs.left - share_of(source, programs)
-        searching = judged
-        while searching:
-            with nullcontext() if programs is None else programs.limited(programs.left - least):
-                tasks = (partial(_judge_all, searching, trial) for trial in trials(subject, source, settings))
-                by_turns(tasks, 1 if source.in_a_row else AT_ONCE)
-            searching = [j for j in judged if explain is not None and j.goes_on(explain)]
+
+        def search(judged: Sequence[_Judging], at_once: int) -> None:
+            while judged:
+                for judging in judged:
+                    judging.foresee()
+                with nullcontext() if programs is None else programs.limited(programs.left - least):
+                    tasks = (partial(_judge_all, judged, trial) for trial in trials(subject, source, settings))
+                    by_turns(tasks, at_once)
+                judged = [j for j in judged if j.goes_on()]
+
+        search(judged, 1 if source.in_a_row else AT_ONCE)
+        if lost is not None and (last := [j for j in judged if j.turns_to_the_last()]):
+            with lost.in_a_hurry(subject):
+                search(last, 1)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
@@ -128,21 +123,41 @@ def _judge_all(judged: Sequence[_Judging], trial: Trial) -> None:
 class _Judging:
     """The state of judging one requirement on one subject, problem after problem."""
 
-    def __init__(self, requirement: Requirement, subject: Subject, known: Excuses, announce: Announce) -> None:
+    def __init__(
+        self, requirement: Requirement, subject: Subject, known: Excuses, announce: Announce, others: Known | None
+    ) -> None:
         self.requirement = requirement
         self.subject = subject
         self.known = known
         self.announce = announce
+        self.others = others
         self.tally = Tally()
         self.error: str | None = None
         self.fate: Status | None = None
         self.lost: Failing | None = None
         self.explained: list[Explanation] = []
         self.skipped = 0
+        #: Explanations of hanging calls that are expected in this requirement too, and of those that may show in it.
+        self._foreseen: list[Explanation] = []
+        self._suspected: list[Explanation] = []
+        #: Examples in the situation of one of the latter, and whether their turn has come.
+        self._last: set[int] = set()
+        self._is_last = self._is_over = False
         #: Examples that were drawn and not judged after a call that did not return; None before the first search ends.
         self._left: set[int] | None = None
         self._missed: set[int] = set()
         self.seconds = 0.0
+
+    def foresee(self) -> None:
+        """Before a search, determine which calls are expected to hang."""
+        if self.others is None:
+            return
+        about = self.requirement, self.subject
+        self._foreseen = [e for e in self.others.foreseen(*about) if not self._is_settled(e.failing.trial.problem)]
+        self._suspected += [e for e in self.others.suspected(*about) if all(e is not s for s in self._suspected)]
+
+    def _is_settled(self, problem: Problem) -> bool:
+        return any(explanation.covers(problem) for explanation in self.explained) or self.known.excuse(problem)
 
     def judge(self, trial: Trial) -> None:
         """Judge a problem, or the problems derived from it.
@@ -155,25 +170,38 @@ class _Judging:
         if self.lost is not None:
             self._missed.add(trial.example)
             return
+        if self._is_last and self.others is not None:
+            self.others.renew(self.subject)
         start = clock()
         try:
-            for judged, results in judge(self.requirement, trial, self._is_explained):
-                self._count(judged, results)
+            for judged, results in judge(self.requirement, trial, partial(self._is_set_aside, trial)):
+                lost = self._count(judged, results)
+                self.lost = self.lost or lost
                 if self.lost is not None:
                     break
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
             self.error = _reason(error)
         self.seconds += clock() - start
 
-    def goes_on(self, explain: Explain) -> bool:
+    def goes_on(self) -> bool:
         """Whether to continue after a call that did not return, with the remaining problems outside its situation."""
         lost, self.lost = self.lost, None
         self._left, self._missed = self._missed, set()
-        if lost is None or self.error is not None:
+        self._is_over = self.error is not None or (lost is not None and not self._is_explained(lost))
+        return bool(self._left) and not self._is_over
+
+    def turns_to_the_last(self) -> bool:
+        """Whether there are problems that were put off because their calls may hang; these are judged now."""
+        self._left, self._is_last = self._last, True
+        return bool(self._left) and not self._is_over
+
+    def _is_explained(self, lost: Failing) -> bool:
+        """Whether a call that did not return is explained well enough to continue."""
+        if self.others is None:
             return False
         start = clock()
         try:
-            explanation = explain(self.requirement, self.subject, lost)
+            explanation = self.others.explained(self.requirement, self.subject, lost)
         except Exception as error:  # noqa: BLE001 - an error of the suite is a verdict of its own
             self.error = _reason(error)
             return False
@@ -181,12 +209,23 @@ class _Judging:
             self.seconds += clock() - start
         self.explained.append(explanation)
         assert isinstance(lost.finding, Lost)
-        return bool(self._left) and explanation.established and len(self.explained) < MOST_LOST[lost.finding.fate]
+        return explanation.established and len(self.explained) < MOST_LOST[lost.finding.fate]
 
-    def _is_explained(self, problem: Problem) -> bool:
+    def _is_set_aside(self, trial: Trial, problem: Problem) -> bool:
+        """Whether not to judge a problem, at least not yet."""
+        for foreseen in [e for e in self._foreseen if e.covers(problem) and not self.known.excuse(problem)]:
+            self._foreseen = [e for e in self._foreseen if e is not foreseen]
+            self.explained.append(foreseen)
+            # The small problem of that call is judged in place of this one.
+            self._count(foreseen.failing.trial, [foreseen.failing.finding])
         explained = any(explanation.covers(problem) for explanation in self.explained)
         self.skipped += explained
-        return explained
+        if explained:
+            return True
+        suspected = any(explanation.covers(problem) for explanation in self._suspected)
+        if suspected and not self._is_last:
+            self._last.add(trial.example)
+        return suspected is not self._is_last
 
     def verdict(self) -> Verdict:
         """The verdict on all that was judged."""
@@ -212,16 +251,18 @@ class _Judging:
             seconds=self.seconds + clock() - start,
         )
 
-    def _count(self, trial: Trial, made: Sequence[Finding]) -> None:
+    def _count(self, trial: Trial, made: Sequence[Finding]) -> Failing | None:
+        """Count the findings on a problem; returns the call that did not return, if there is one."""
         failed = [f for f in made if f.failed]
         excused = bool(failed) and self.known.excuse(trial.problem)
         if failed and not excused and not self.tally.failed:
             self.announce(self.requirement, self.subject, max(failed, key=lambda f: f.ratio))
         self.tally.count(trial, made, excused=excused)
         lost = None if excused else next((f for f in failed if isinstance(f, Lost)), None)
-        if lost is not None:
-            self.fate = self.fate or Status(lost.fate)
-            self.lost = self.lost or Failing(trial, lost, tuple(trial.subject.executor.recent))
+        if lost is None:
+            return None
+        self.fate = self.fate or Status(lost.fate)
+        return Failing(trial, lost, tuple(trial.subject.executor.recent))
 
     def _status(self, *, deviates: bool) -> tuple[Status, str | None]:
         level = self.requirement.level

@@ -133,11 +133,15 @@ def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tu
 
 
 def causes(
-    requirement: Requirement, subject: Subject, failing: Iterable[Failing], known: Sequence[Cause] = ()
+    requirement: Requirement,
+    subject: Subject,
+    failing: Iterable[Failing],
+    known: Sequence[Cause] = (),
+    hanging: Sequence[Cause] = (),
 ) -> list[Cause]:
     """The different faults behind failing trials of a requirement, which are sorted by clarity.
 
-    ``known`` are the causes that the search has established already.
+    ``known`` are the causes that the search has established already, ``hanging`` those of calls of others that hang.
     """
     left, aside, established = list(failing), list[Failing](), list(known)
     for cause in known:
@@ -154,7 +158,7 @@ def causes(
             again -= 1
             left = [aside.pop(_least_like(established, aside))]
         first, *left = left
-        lost = [c for c in established if _is_lost(c.failing)]
+        lost = [*hanging, *(c for c in established if _is_lost(c.failing))]
         cause = cause_of(requirement, subject, first, lost, time=time_for(first) if _is_lost(first) else time)
         same = next((c for c in established if c.needs == cause.needs and c.explains(first)), None)
         if same is None:

@@ -28,7 +28,7 @@ VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Facts of numbers that make every sum with them nan or infinite, whatever else is wrong in it.
 HIDING = frozenset({"masked logits", "logits that are nan", "logits of infinity"})
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
-RESTARTS = {CRASH: 12, TIMEOUT: 1}
+RESTARTS = {CRASH: 12, TIMEOUT: 6}
 
 
 class Variants:

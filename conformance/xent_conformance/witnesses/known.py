@@ -6,19 +6,23 @@ it shows: a failure in the situation of a known cause has that cause if the witn
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
+from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.causes.facts import facts
 from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.executor import IsolatedExecutor
 from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.behind import Cause, cause_of, confirmed
+from xent_conformance.witnesses.expected import ExpectedHangs
 from xent_conformance.witnesses.lost import hurried
 from xent_conformance.witnesses.reduction import Witness, same_failure, within_claims
 
@@ -29,19 +33,55 @@ TRIED = 6
 class KnownCauses:
     """The causes of one backend's calls that do not return."""
 
-    def __init__(self) -> None:
-        """None is known yet."""
+    def __init__(self, notice: Callable[[Requirement, Subject], object] = lambda *_: None) -> None:
+        """None is known yet. ``notice`` is called before a failure is reduced, which may take long."""
+        self._notice = notice
+        self._hangs = ExpectedHangs(_small)
         #: By dtype, causes that differ in what they need, or in the facts of their witness.
         self._different: dict[str, list[Cause]] = {}
         #: By requirement, the causes of its failures in all dtypes.
         self._own: dict[str, list[Cause]] = {}
-        self._ended = EndedCalls()
+        #: Calls that are not made again: while causes are determined, and where calls are expected to hang.
+        self._crashing, self._hanging = EndedCalls(CRASH), EndedCalls(CRASH, TIMEOUT)
 
-    def cause_of(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
-        """The cause of a call that does not return, which is known afterwards."""
+    def foreseen(self, requirement: Requirement, subject: Subject) -> Sequence[Cause]:
+        """The causes of calls that are expected to hang in a requirement that is not judged yet."""
+        with self.in_a_hurry(subject):
+            return self._hangs.foreseen(requirement, subject)
+
+    def suspected(self, requirement: Requirement, subject: Subject) -> Sequence[Cause]:
+        """The causes of hanging calls of which it is not known whether they show in a requirement."""
+        with self.in_a_hurry(subject):
+            return self._hangs.suspected(requirement, subject)
+
+    def hanging(self, subject: Subject) -> Sequence[Cause]:
+        """The causes of calls that are expected to hang in any requirement."""
+        with self.in_a_hurry(subject):
+            return [cause for cause in self._hangs.expected(subject) if cause.established]
+
+    @contextmanager
+    def in_a_hurry(self, subject: Subject) -> Iterator[None]:
+        """Inside the block, time limits are short, and calls that are known not to return are not made again."""
+        with _sparing(subject, self._hanging), hurried(subject.executor):
+            yield
+
+    def renew(self, subject: Subject) -> None:
+        """Let the next call be the first of its process: if it hangs, it is not the fault of earlier ones.
+
+        Otherwise a call that hangs is made again. Where each new process imports the backend, that takes less time.
+        """
         executor = subject.executor
-        with executor.sparing(self._ended) if isinstance(executor, IsolatedExecutor) else nullcontext():
-            cause = self._determined(requirement, subject, failing)
+        if isinstance(executor, IsolatedExecutor) and executor.obstacle is None:
+            executor.renewed()
+
+    def explained(self, requirement: Requirement, subject: Subject, failing: Failing) -> Cause:
+        """The cause of a call that does not return, which is known afterwards."""
+        cause = self._hangs.explaining(requirement, subject, failing)
+        if cause is None:
+            self._notice(requirement, subject)
+            with _sparing(subject, self._crashing):
+                cause = self._determined(requirement, subject, failing)
+        self._hangs.add(cause, subject)
         self._own.setdefault(requirement.id, []).append(cause)
         if cause.key not in {other.key for other in self._in(subject.dtype)}:
             self._different.setdefault(subject.dtype, []).append(cause)
@@ -78,20 +118,31 @@ class KnownCauses:
 
         None if that witness does not fail this requirement in the same way, or is not known to need the same.
         """
-        problem = _in_dtype(cause.witness.problem, subject.dtype)
-        within = within_claims(requirement, subject, failing.trial.problem, problem)
-        if within is None or not requirement.reducible:
+        trial = _small(cause, requirement, subject, failing.trial.problem)
+        if trial is None:
             return None
         with hurried(subject.executor):
-            finding = same_failure(requirement, subject, failing.finding, within)
+            finding = same_failure(requirement, subject, failing.finding, trial.problem)
         if finding is None:
             return None
-        small = Failing(failing.trial.related(within), finding)
+        small = Failing(trial, finding)
         if cause.needs not in [other.needs for other in self._in(subject.dtype)] and not (
             cause.explains(small) and confirmed(requirement, subject, small, cause.needs)
         ):
             return None
-        return Cause(requirement, failing, Witness(within, finding), cause.needs)
+        return Cause(requirement, failing, Witness(trial.problem, finding), cause.needs)
+
+
+def _sparing(subject: Subject, ended: EndedCalls) -> AbstractContextManager[None]:
+    executor = subject.executor
+    return executor.sparing(ended) if isinstance(executor, IsolatedExecutor) else nullcontext()
+
+
+def _small(cause: Cause, requirement: Requirement, subject: Subject, failing: Problem) -> Trial | None:
+    """The small problem of a cause for a requirement and dtype; None if it is not within the claims."""
+    problem = _in_dtype(cause.witness.problem, subject.dtype)
+    within = within_claims(requirement, subject, failing, problem) if requirement.reducible else None
+    return None if within is None else Trial(subject, within)
 
 
 def _likeness(cause: Cause, failing: Failing) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -22,11 +23,14 @@ from xent_conformance.witnesses.reduction import Witness
 MOST_ELEMENTS, MOST_CHARACTERS = 1 << 20, 1 << 20
 
 
-def verdict_line(verdict: Verdict, settings: Settings) -> VerdictLine:
-    """The line of a record for a verdict, with a reduced failing problem for each cause."""
+def verdict_line(verdict: Verdict, settings: Settings, hanging: Sequence[Cause] = ()) -> VerdictLine:
+    """The line of a record for a verdict, with a reduced failing problem for each cause.
+
+    No problem in the situation of a cause that is ``hanging`` is tried.
+    """
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
     known = [explanation for explanation in verdict.explained if isinstance(explanation, Cause)]
-    established = causes(requirement, subject, verdict.failing, known)
+    established = causes(requirement, subject, verdict.failing, known, hanging)
     return VerdictLine(
         backend=subject.name,
         requirement=requirement.id,
