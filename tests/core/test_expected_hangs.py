@@ -11,7 +11,7 @@ from xent_conformance.calling.execution import LocalExecutor
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.description import describe
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.requirements.registry import grouped, load
 from xent_conformance.verdicts.evaluation import evaluate
 from xent_conformance.witnesses.known import KnownCauses

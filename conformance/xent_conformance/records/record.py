@@ -18,10 +18,9 @@ from xent_conformance.records import version1
 from xent_conformance.records.consistency import Consistency
 from xent_conformance.records.lines import SCHEMA_VERSION, Footer, Header, VerdictLine
 from xent_conformance.records.plain import from_data
-from xent_conformance.records.status import Status
 from xent_conformance.records.strict_json import MAX_VALUES, OddFileError, opened, parsed, values_in
 
-__all__ = ["MAX_BYTES", "MAX_LINE", "Record", "RecordError", "Status", "brief", "read"]
+__all__ = ["MAX_BYTES", "MAX_LINE", "Record", "RecordError", "brief", "read"]
 
 _Line = TypeVar("_Line", bound=msgspec.Struct)
 

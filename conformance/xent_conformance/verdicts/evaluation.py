@@ -23,7 +23,7 @@ from xent_conformance.judging.programs import share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.records.record import Status
+from xent_conformance.records.status import Status
 from xent_conformance.requirements.registry import Level, Requirement
 from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.excuses import Excuses, StaleError
