@@ -49,6 +49,15 @@ def test_a_bug_beyond_32_classes_keeps_33_and_nothing_else():
         assert small.label_smoothing == 0
 
 
+@pytest.mark.parametrize("needed", [True, False], ids=("int32", "any dtype"))
+def test_labels_become_int64_unless_a_failure_needs_their_dtype(needed):
+    def fails(problem):
+        return problem.target.dtype.name in (("int32",) if needed else ("int32", "int16", "int64"))
+
+    for problem in failing(lambda problem: problem.target.dtype == np.int32)[:6]:
+        assert reduced(problem, fails)[0].target.dtype.name == ("int32" if needed else "int64")
+
+
 def test_where_failures_are_costly_the_smallest_problems_are_tried_first():
     failures = []
 

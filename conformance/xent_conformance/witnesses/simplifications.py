@@ -102,6 +102,8 @@ def plainer(problem: Problem) -> Iterator[Problem | None]:
     for name in (claim.removesuffix("_dtypes") for claim in problem.mixed_dtypes()):
         field = "weight" if name == "weight" else "target"
         yield in_the_dtype_of_the_logits(problem, field)
+    if problem.target.dtype.kind in "iu" and problem.target.dtype != np.int64:
+        yield problem.with_(target=problem.target.astype(np.int64))
     if problem.label_smoothing:
         yield problem.with_(label_smoothing=0.0)
         round_one = ROUND["label_smoothing"]
