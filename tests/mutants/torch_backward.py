@@ -145,7 +145,7 @@ class TorchTargetGradientIsZero(TorchTwin):
         return logits, target if target is None or options.weight is None else torch.zeros_like(target)
 
 
-@mutant(killed_by=("gradients.two-graphs", "purity.threads-large"))
+@mutant(killed_by=("gradients.two-graphs",))
 class TorchDivisorOfTheLatestGraph(TorchTwin):
     """What a mean is divided by is kept on the class for backward: of two graphs the first gets that of the second."""
 
