@@ -44,9 +44,8 @@ _known: WeakKeyDictionary[Problem, frozenset[str]] = WeakKeyDictionary()
 def facts(problem: Problem) -> frozenset[str]:
     """The facts that hold for a problem."""
     if problem not in _known:
-        parts = (
-            (_validity, _options, _target, _weights, _ignored, _shape, _layout, _values) if problem.logits.ndim else ()
-        )
+        # Logits without an axis of classes have none.
+        parts = PARTS if problem.logits.ndim else ()
         _known[problem] = frozenset(name for part in parts for name in part(problem))
     return _known[problem]
 
@@ -194,6 +193,5 @@ def _sizes_of(logits: F64Array, finite: npt.NDArray[np.bool_]) -> Iterator[str]:
         yield "tied largest logits"
 
 
-#: The functions that yield facts, in the order of a situation, and the facts of logits without an axis of classes.
+#: The functions that yield facts, in the order of a situation.
 PARTS = (_validity, _options, _target, _weights, _ignored, _shape, _layout, _values)
-NONE = frozenset[str]()
