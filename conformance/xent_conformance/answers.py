@@ -31,6 +31,7 @@ from xent_conformance.records.instances import Instance
 from xent_conformance.records.lines import AnswerLine, Failure, VerdictLine
 from xent_conformance.records.status import FAILING
 from xent_conformance.requirements.registry import Requirement, load
+from xent_conformance.witnesses.lost import hurried
 
 #: Most causes whose problems are given to other backends, and seconds after which no further one is. There are limits
 #: because a problem may crash a backend.
@@ -98,7 +99,8 @@ class _Modes:
             if key not in self._open:
                 self._open[key] = _opened(one, mode)
             if (opened := self._open[key]) is not None:
-                yield mode, opened
+                with hurried(opened.executor):
+                    yield mode, opened
             self._took[key] = monotonic() - start
             self._left -= self._took[key]
 

@@ -29,13 +29,20 @@ class Dying(MyBackend):
         os._exit(7)
 
 
+class Endless(MyBackend):
+    def cross_entropy(self, *arrays, **options):
+        while True:
+            pass
+
+
 def missing():
     raise BackendUnavailableError("no compiler")
 
 
 class WithModes(MyBackend):
     def modes(self):
-        return {"plain": MyBackend, "doubled": Doubled, "narrow": Narrow, "dying": Dying, "missing": missing}
+        broken = {"dying": Dying, "endless": Endless, "missing": missing}
+        return {"plain": MyBackend, "doubled": Doubled, "narrow": Narrow, **broken}
 
 
 backend = WithModes()
@@ -66,12 +73,13 @@ def answers(*backends, **options):
 
 
 def test_modes_of_the_failing_backend_answer_beside_other_backends(halved, right):
-    exact, by = answers(halved, right)
+    exact, by = answers(halved, right, timeout=1.0)
     assert {key: outcome for key, (outcome, _) in by.items()} == {
         ("right", ""): "agrees",
         ("halved", "plain"): "differs",
         ("halved", "doubled"): "agrees",
         ("halved", "dying"): "differs",
+        ("halved", "endless"): "differs",
     }
     assert by["halved", "doubled"][1] == pytest.approx(exact, rel=1e-4)
     assert by["halved", "plain"][1] == pytest.approx(exact / 2, rel=1e-4)
@@ -82,5 +90,5 @@ def test_a_backend_that_is_called_in_the_run_itself_has_no_modes(halved, right):
 
 
 def test_they_are_said_on_the_terminal(halved, right, xent):
-    done = xent("run", halved, right, "--only", "identities.worked-example", "--dtypes", "float32")
+    done = xent("run", halved, right, "--only", "identities.worked-example", "--dtypes", "float32", "--timeout", "1")
     assert "halved (doubled) and right agree with the exact answer; halved (plain): 1.159" in done.stdout, done.stdout

@@ -16,6 +16,9 @@ from xent_conformance.loading.description import as_data, from_data
 from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import AnyArray
 
+#: Most seconds for a call in one of the modes. No verdict depends on it, and the first call has several times as long.
+CALL_IN_MODE = 10.0
+
 
 @dataclass(frozen=True)
 class HandedOver:
@@ -181,7 +184,8 @@ class IsolatedExecutor(Requests):
         """An executor for the same backend in one of its modes, in a process of its own, which is not started yet."""
         assert self._description is not None
         narrowing = replace(self._narrowing, mode=mode, tried=self._description.tried)
-        return IsolatedExecutor(self._spec, narrowing, self._limits, split=self._processes.split())
+        limits = replace(self._limits, call=min(self._limits.call, CALL_IN_MODE), load=Limits.LEAST_LOADING)
+        return IsolatedExecutor(self._spec, narrowing, limits, split=self._processes.split())
 
     def _after_an_error(self, outcome: Outcome) -> Outcome:
         """The outcome of a call that raised: a crash if no call works in its process afterwards."""
