@@ -68,7 +68,7 @@ def _fits(problem: Problem) -> bool:
         "https://github.com/keras-team/keras/pull/19838",
     ],
 )
-def test_targets_of_a_wrong_shape_arerejected(trial: Trial) -> Iterator[Finding]:
+def test_targets_of_a_wrong_shape_are_rejected(trial: Trial) -> Iterator[Finding]:
     """A target whose shape does not match that of the logits raises an error and gives no value. Class indices (N, 1)
     may instead be read as (N), with the same losses.
     """
@@ -106,7 +106,7 @@ def wrong_weights(subject: Subject) -> Iterable[Problem]:
     needs=[WEIGHT],
     references=["https://github.com/pytorch/pytorch/issues/134896"],
 )
-def test_weights_of_a_wrong_length_arerejected(trial: Trial) -> Iterator[Finding]:
+def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Finding]:
     """A weight that is not one number for each class raises an error, in every reduction."""
     problem = trial.problem
     if problem.weight is not None and problem.weight.shape != (problem.classes,):
@@ -130,7 +130,7 @@ def unknown_reductions(subject: Subject) -> Iterable[Problem]:
     source=unknown_reductions,
     references=["https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html"],
 )
-def test_unknown_reductions_arerejected(trial: Trial) -> Iterator[Finding]:
+def test_unknown_reductions_are_rejected(trial: Trial) -> Iterator[Finding]:
     """A reduction other than none, sum and mean raises an error."""
     name = trial.problem.reduction
     if name not in REDUCTIONS:
@@ -159,7 +159,7 @@ def smoothing_out_of_range(subject: Subject) -> Iterable[Problem]:
         "https://github.com/explosion/thinc/pull/707",
     ],
 )
-def test_smoothing_out_of_range_isrejected(trial: Trial) -> Iterator[Finding]:
+def test_smoothing_out_of_range_is_rejected(trial: Trial) -> Iterator[Finding]:
     """A label_smoothing below 0, above 1 or nan raises an error, for class indices and probabilities."""
     amount = trial.problem.label_smoothing
     if not 0 <= amount <= 1:
