@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from xent_conformance.calling.calls import CRASH, TIMEOUT
 from xent_conformance.calling.turns import AT_ONCE
 from xent_conformance.isolation import CALL_SECONDS
 from xent_conformance.isolation.channel import Arena, Channel, GarbledError
@@ -58,12 +59,16 @@ FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 class EndedError(Exception):
     """A request has ended the worker."""
 
+    #: How, as the fate of a call.
+    fate: ClassVar[str]
     #: Whether it was the worker's first after opening the backend.
     first = False
 
 
 class DiedError(EndedError):
     """The worker is gone; the message says how it died. ``killed``: by a signal that other programs send."""
+
+    fate = CRASH
 
     def __init__(self, message: str, *, killed: bool = False) -> None:
         """``killed``: the process may not have caused its own end."""
@@ -73,6 +78,8 @@ class DiedError(EndedError):
 
 class HungError(EndedError):
     """The worker has not answered within its limit; it has been ended."""
+
+    fate = TIMEOUT
 
 
 def granted_memory() -> int:
@@ -125,7 +132,7 @@ class WorkerProcess:
             "attempts_left_out": tuple(attempts_left_out),
         }
         # If it is gone already, ``report`` raises the error.
-        with contextlib.suppress(DiedError, HungError):
+        with contextlib.suppress(EndedError):
             self.ask(lambda _: ("open", setup), limits.load)
 
     def report(self, limit: float) -> tuple[str, Any]:

@@ -10,12 +10,12 @@ from enum import Enum
 from time import monotonic
 from typing import Any, TypeVar
 
-from xent_conformance.calling.calls import CRASH, TIMEOUT, Outcome
+from xent_conformance.calling.calls import TIMEOUT, Outcome
 from xent_conformance.calling.turns import AT_ONCE, yield_turn
 from xent_conformance.interface import BackendUnavailableError
 from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.fork_client import ForkClient, Split
-from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
+from xent_conformance.isolation.process import DiedError, EndedError, Limits, WorkerProcess
 from xent_conformance.isolation.time_limits import TimeLimits
 from xent_conformance.isolation.trial import TrialCalls
 from xent_conformance.loading.description import Description, from_data
@@ -53,7 +53,7 @@ class _Request:
     limit: float
     state: _State = _State.UNDER_WAY
     answer: Any = None
-    error: DiedError | HungError | None = None
+    error: EndedError | None = None
     waited: float = 0.0
 
 
@@ -113,7 +113,7 @@ class Requests:
         while True:
             try:
                 return self._trial.result(self._worker or self.start())
-            except (DiedError, HungError) as error:
+            except EndedError as error:
                 if not self._trial.leave_out(error):
                     self.close()
                     raise BrokenBackendError(f"{self._spec} cannot be loaded: {self._trial.complaint(error)}") from None
@@ -175,15 +175,15 @@ class Requests:
         try:
             try:
                 return attempt(alone=alone)
-            except (HungError, DiedError) as error:
+            except EndedError as error:
                 if not self._doubtful(error):
                     raise
                 return attempt(alone=True, again=True)
-        except (HungError, DiedError) as error:
+        except EndedError as error:
             self.ended_first = error.first
-            if isinstance(error, HungError):
+            if error.fate == TIMEOUT:
                 self._times.hung()
-            return otherwise(Outcome({}, malformed=str(error), fate=TIMEOUT if isinstance(error, HungError) else CRASH))
+            return otherwise(Outcome({}, malformed=str(error), fate=error.fate))
 
     def _attempt(
         self,
@@ -224,7 +224,7 @@ class Requests:
                 self._settle_first()
             try:
                 request = _Request(self._running().ask(pack, limit), unpack, limit)
-            except (DiedError, HungError):
+            except EndedError:
                 if not self._under_way:
                     self._replace()
                     raise
@@ -241,19 +241,19 @@ class Requests:
         try:
             request.answer = self._worker.answer(request.number, request.unpack, request.limit)
             request.state = _State.ANSWERED
-        except (DiedError, HungError) as error:
+        except EndedError as error:
             request.error, request.state = error, _State.LOST
             error.first = request.number == FIRST
             self._replace()
         request.waited = monotonic() - start
 
-    def _doubtful(self, error: HungError | DiedError) -> bool:
+    def _doubtful(self, error: EndedError) -> bool:
         """Whether a call is repeated, alone in a new process, before it counts as a crash or hang.
 
         On a busy machine a call may exceed its limit without hanging, an earlier call may be the reason why it hangs,
         and other programs may kill a process.
         """
-        if isinstance(error, HungError):
+        if not isinstance(error, DiedError):
             return not (self._times.is_hurried and error.first)
         self._pardoned += error.killed
         return error.killed and self._pardoned <= PARDONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any
 
-from xent_conformance.isolation.process import DiedError, HungError, Limits, WorkerProcess
+from xent_conformance.isolation.process import EndedError, HungError, Limits, WorkerProcess
 from xent_conformance.isolation.time_limits import TimeLimits
 from xent_conformance.isolation.worker import ATTEMPT
 
@@ -51,7 +51,7 @@ class TrialCalls:
             self._current, before = content, now
             limit = max(self._times.limit(ATTEMPT), min(SLOWER * self._times.longest, Limits.FIRST * self._limits.call))
 
-    def leave_out(self, error: DiedError | HungError) -> bool:
+    def leave_out(self, error: EndedError) -> bool:
         """Leave out the call that ended the worker, and return whether another worker should be started.
 
         If the next one, in a new process, ends that as well, the fault may be of the call before both: it may have
@@ -79,7 +79,7 @@ class TrialCalls:
         """Whether so many calls have hung, each in a process of its own, that it was not by chance."""
         return self._hung >= WARNING
 
-    def complaint(self, error: DiedError | HungError) -> str:
+    def complaint(self, error: EndedError) -> str:
         """Why the backend cannot be loaded, after an error for which no other worker should be started."""
         if self.left_out:
             return f"{len(self.left_out) + 1} trial calls ended its process, the last of which {error}"
