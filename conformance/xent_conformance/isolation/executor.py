@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from xent_conformance.calling.calls import CRASH, History, Invocation, Outcome
+from xent_conformance.isolation.channel import Channel
 from xent_conformance.isolation.ended import EndedCalls
 from xent_conformance.isolation.fork_client import Split
 from xent_conformance.isolation.process import Limits
@@ -15,6 +16,8 @@ from xent_conformance.isolation.requests import Requests
 from xent_conformance.loading.description import as_data, from_data
 from xent_conformance.loading.imported import Narrowing
 from xent_conformance.problem import AnyArray
+
+T = TypeVar("T")
 
 #: Most seconds for a call in one of the modes. No verdict depends on it, and the first call has several times as long.
 CALL_IN_MODE = 10.0
@@ -104,54 +107,63 @@ class IsolatedExecutor(Requests):
 
     def read_twice(self, invocation: Invocation, other: Invocation) -> tuple[Outcome, Outcome]:
         """One call, read before and after another one."""
-        if (known := self._known(invocation, other)) is not None:
-            return known, known
-        return self._asked(
+        return self._with_calls(
             "read_twice",
-            lambda channel: (channel.invocation(invocation), channel.invocation(other)),
+            (invocation, other),
             lambda channel, reply: (channel.outcome_of(reply[0]), channel.outcome_of(reply[1])),
             lambda dead: (dead, dead),
-            key=_key(invocation),
-            calls=2,
         )
 
     def rewritten(self, invocation: Invocation, other: Invocation) -> Outcome | None:
         """The second of two calls with the same arrays, whose contents are replaced between them; None: immutable."""
-        if (known := self._known(invocation, other)) is not None:
-            return known
-        return self._asked(
+        return self._with_calls(
             "rewritten",
-            lambda channel: (channel.invocation(invocation), channel.invocation(other)),
+            (invocation, other),
             lambda channel, reply: None if reply is None else channel.outcome_of(reply),
             lambda dead: dead,
-            key=_key(invocation),
-            calls=2,
         )
 
     def together(self, invocations: Sequence[Invocation], rounds: int) -> list[list[Outcome]]:
         """Each invocation several times in a thread of its own."""
-        if (known := self._known(*invocations)) is not None:
-            return [[known]] * len(invocations)
-        return self._asked(
+        return self._with_calls(
             "together",
-            lambda channel: ([channel.invocation(i) for i in invocations], rounds),
+            invocations,
             lambda channel, reply: [[channel.outcome_of(o) for o in outcomes] for outcomes in reply],
             lambda dead: [[dead]] * len(invocations),
-            key=_key(invocations[0]),
-            calls=len(invocations) * rounds,
+            rounds=rounds,
         )
 
     def disturbed(self, invocation: Invocation) -> tuple[Outcome, tuple[str, ...]]:
         """One call, and the state of the process that it, or a call before it, has left changed."""
-        if (known := self._known(invocation)) is not None:
-            return known, ()
-        return self._asked(
+        return self._with_calls(
             "disturbed",
-            lambda channel: (channel.invocation(invocation),),
+            (invocation,),
             lambda channel, reply: (channel.outcome_of(reply[0]), tuple(map(str, reply[1]))),
             lambda dead: (dead, ()),
-            key=_key(invocation),
         )
+
+    def _with_calls(
+        self,
+        operation: str,
+        invocations: Sequence[Invocation],
+        unpack: Callable[[Channel, Any], T],
+        otherwise: Callable[[Outcome], T],
+        *,
+        rounds: int | None = None,
+    ) -> T:
+        """Carry out an operation that makes these calls, unless one of them is known to end its process.
+
+        With ``rounds`` the worker gets a list of them and this number, otherwise each as an argument.
+        """
+        if (known := self._known(*invocations)) is not None:
+            return otherwise(known)
+
+        def pack(channel: Channel) -> tuple[Any, ...]:
+            packed = [channel.invocation(invocation) for invocation in invocations]
+            return tuple(packed) if rounds is None else (packed, rounds)
+
+        calls = len(invocations) * (rounds or 1)
+        return self._asked(operation, pack, unpack, otherwise, key=_key(invocations[0]), calls=calls)
 
     def renewed(self) -> bool:
         """Give the next call a new worker, which does not count as a replacement."""
