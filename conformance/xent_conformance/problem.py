@@ -197,6 +197,12 @@ def ignored_rows(problem: Problem) -> npt.NDArray[np.bool_]:
     return problem.ignored() if problem.target.size == problem.rows else np.zeros(problem.rows, bool)
 
 
+def labels_exist(problem: Problem) -> bool:
+    """Whether the class indices of all rows that are not ignored are classes."""
+    labels = problem.labels()[~problem.ignored()]
+    return bool(((labels >= 0) & (labels < problem.classes)).all())
+
+
 def same_bits(left: AnyArray, right: AnyArray) -> bool:
     """Whether two arrays have the same shape, dtype and bytes."""
     if left.shape != right.shape or left.dtype != right.dtype:

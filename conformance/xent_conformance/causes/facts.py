@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, name_of
-from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows
+from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows, labels_exist
 from xent_conformance.records.situations import INVALID, STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
@@ -55,16 +55,8 @@ def _validity(problem: Problem) -> Iterator[str]:
     numbers = is_floating(problem.logits.dtype) and (problem.has_probabilities or problem.target.dtype.kind in "iu")
     fits = problem.target.shape == shape and (problem.weight is None or problem.weight.shape == (problem.classes,))
     known = problem.reduction in REDUCTIONS and 0 <= problem.label_smoothing <= 1
-    if not (numbers and fits and known and _labels_exist(problem)):
+    if not (numbers and fits and known and (problem.has_probabilities or labels_exist(problem))):
         yield INVALID
-
-
-def _labels_exist(problem: Problem) -> bool:
-    """Whether the labels of all rows that are not ignored are classes."""
-    if problem.target.dtype.kind not in "iu":
-        return True
-    labels = problem.labels()[~problem.ignored()]
-    return bool(((labels >= 0) & (labels < problem.classes)).all())
 
 
 def _options(problem: Problem) -> Iterator[str]:

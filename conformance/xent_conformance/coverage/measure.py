@@ -32,7 +32,7 @@ from xent_conformance.judging.subject import (
 from xent_conformance.loading.description import Description
 from xent_conformance.loading.errors import UsageError
 from xent_conformance.loading.loader import load as load_backend
-from xent_conformance.problem import Problem
+from xent_conformance.problem import Problem, labels_exist
 from xent_conformance.request import Request
 from xent_conformance.requirements.registry import Requirement, grouped, load
 
@@ -194,10 +194,8 @@ def well_formed(problem: Problem) -> bool:
         return False
     if problem.has_probabilities:
         return problem.target.shape == problem.logits.shape
-    if problem.target.shape != problem.row_shape or problem.target.dtype.kind not in "iu":
-        return False
-    used = problem.labels()[~problem.ignored()]
-    return bool(((used >= 0) & (used < problem.classes)).all())
+    has_labels = problem.target.shape == problem.row_shape and problem.target.dtype.kind in "iu"
+    return has_labels and labels_exist(problem)
 
 
 def measured(
