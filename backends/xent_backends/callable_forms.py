@@ -122,8 +122,8 @@ def _by_keyword(parameters: Mapping[str, inspect.Parameter]) -> tuple[tuple[str,
     found = [(array, name) for array, names in kinds.items() for name in needed if _plain(name) in names]
     # The other array, if there is one, is positional.
     required = [name for name in _positional(parameters) if parameters[name].default is inspect.Parameter.empty]
-    fits = len(required) + len(found) == len(kinds) == len(required) + len(dict(found))
-    return tuple(found) if fits else ()
+    once = len(dict(found)) == len(found)
+    return tuple(found) if once and len(required) + len(found) == len(kinds) else ()
 
 
 def _labels_first(parameters: Mapping[str, inspect.Parameter] | None) -> tuple[str, ...]:
@@ -293,7 +293,7 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
     return linear if form.name == "linear_cross_entropy" else loss if form.is_loss else softmax
 
 
-def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
+def definition_of(dotted: str, form: Form, options: str, *, layer: bool, one_hot: bool = False) -> str:
     """Python source that defines ``plugged``, the callable with the parameters of the interface.
 
     Args:
@@ -301,9 +301,11 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
         form: Which function it is.
         options: The arguments for the options of a loss, as source.
         layer: Whether it is a class, which is instantiated with the options.
+        one_hot: Whether class indices are converted, by a function ``one_hot`` of logits and target.
     """
-    named = ", ".join(f"{keyword}={array}" for array, keyword in form.keywords)
-    arrays = [name for name in form.order or ("logits", "target") if name not in dict(form.keywords)]
+    passed = {"logits": "logits", "target": "shares" if one_hot else "target"}
+    named = ", ".join(f"{keyword}={passed[array]}" for array, keyword in form.keywords)
+    arrays = [passed.get(name, name) for name in form.order or passed if name not in dict(form.keywords)]
     given, more = {
         "linear_cross_entropy": (", ".join(form.order), "" if form.bias is None else f"{form.bias}=bias"),
         "nll_loss": ("log_probs, target", ""),
@@ -321,4 +323,5 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool) -> str:
     result += "[0]" * bool(form.items)
     if form.images:
         result = f"as_images(lambda logits, target: {result}, logits, target, rows={form.images == 'only'})"
-    return f"def plugged({parameters}):\n    return {result}"
+    shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target\n" if one_hot else ""
+    return f"def plugged({parameters}):\n{shares}    return {result}"

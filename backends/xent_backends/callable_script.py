@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from importlib.machinery import PathFinder
@@ -39,13 +38,9 @@ def script_of(
         options = f"{{{dict(signature.renamed)}.get(k, k): v for k, v in {options}.items()}}"
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
-    definition = definition_of(dotted, form, f"**{options}", layer=layer)
-    if one_hot is None:
-        return joined(line, *([plain_source(as_images)] if form.images else []), definition), "plugged"
-    head, _, body = definition.partition("\n")
-    body = re.sub(r"(?<=\(logits, )target\b(?!=)|(?<=\()target(?=, logits)|(?<==)target\b", "shares", body)
-    shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target"
-    return joined(line, one_hot, f"{head}\n{shares}\n{body}"), "plugged"
+    definition = definition_of(dotted, form, f"**{options}", layer=layer, one_hot=one_hot is not None)
+    before = [one_hot] if one_hot is not None else [plain_source(as_images)] if form.images else []
+    return joined(line, *before, definition), "plugged"
 
 
 def access_to(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
