@@ -9,8 +9,8 @@ from xent_conformance.isolation.process import EndedError, HungError, Limits, Wo
 from xent_conformance.isolation.time_limits import TimeLimits
 from xent_conformance.isolation.worker import ATTEMPT
 
-#: Most trial calls that are left out.
-MOST = 60
+#: Most trial calls that are left out, and most of them while no other has returned.
+MOST, MOST_IN_VAIN = 60, 12
 #: So many trial calls that hang, of which the first has had its usual limit, are a warning that others will.
 WARNING = 2
 #: A trial call may take this many times as long as the longest before it, if that is more than its limit: where each of
@@ -58,7 +58,7 @@ class TrialCalls:
         left a lock or the memory in a state in which no call returns. Then that call is left out instead.
         """
         late = self._started is not None and monotonic() > self._started + self._limits.load
-        if not self._current or late or len(self.left_out) >= MOST:
+        if not self._current or late or len(self.left_out) >= (MOST if self._times.longest else MOST_IN_VAIN):
             return False
         ended = self._current
         if ended - 1 == self._suspect:
