@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
-from xent_backends import callables, jax_arrays, jax_modes
-from xent_backends.callable_classes import class_of
+from xent_backends import jax_arrays, jax_modes
+from xent_backends.callables import adapter
+from xent_backends.callables.mixins import class_of
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_conformance.interface import Backend, Capabilities, ReproducerParts, Vjp
 
@@ -196,13 +197,13 @@ def callable_backend(
     form: str | None = None,
 ) -> JaxArrays:
     """A backend with the capabilities that the callable shows (see ``callables``)."""
-    derivatives = callables.Derivatives(vjp, hvp, pullback) if gradient else callables.Derivatives()
-    claimed = dtypes if tried is None else callables.logits_dtypes(tried)
+    derivatives = adapter.Derivatives(vjp, hvp, pullback) if gradient else adapter.Derivatives()
+    claimed = dtypes if tried is None else adapter.logits_dtypes(tried)
 
-    def found(dtypes: tuple[str, ...] | None, *, wide: bool) -> callables.Plugged:
-        arrays = callables.Arrays(lambda array: array_of(array, device), jax_arrays.numpy_of, one_hot)
+    def found(dtypes: tuple[str, ...] | None, *, wide: bool) -> adapter.Plugged:
+        arrays = adapter.Arrays(lambda array: array_of(array, device), jax_arrays.numpy_of, one_hot)
         with jax_arrays.bits(wide=wide):
-            return callables.plugged(function, spec, arrays, dtypes, derivatives=derivatives, tried=tried, form=form)
+            return adapter.plugged(function, spec, arrays, dtypes, derivatives=derivatives, tried=tried, form=form)
 
     made = found(dtypes, wide=claimed is None or "float64" in claimed)
     if claimed is None and "float64" not in made.capabilities.logits_dtypes:
@@ -218,7 +219,7 @@ def callable_backend(
         kind = class_of(made.form, JaxArrays, gradient=gradient and made.differentiable)
     setup = f"{jax_arrays.SETUP if wide else jax_arrays.NARROW_SETUP}\n{made.setup}"
     parts = capabilities, device, made.call, setup, made.expression, made.tried
-    return kind(callables.backend_name(spec), *parts)  # type: ignore[no-any-return]
+    return kind(adapter.backend_name(spec), *parts)  # type: ignore[no-any-return]
 
 
 def library_loss(
@@ -250,7 +251,7 @@ def library_loss(
     return JaxTwiceDifferentiable(name, claims, place, compiled, source, expression, libraries=libraries)
 
 
-def _narrower(wide: callables.Plugged, found: Callable[..., callables.Plugged]) -> callables.Plugged:
+def _narrower(wide: adapter.Plugged, found: Callable[..., adapter.Plugged]) -> adapter.Plugged:
     """The callable, tried again without jax_enable_x64; its reason for rejecting float64 is that of the first trial."""
     made = found(None, wide=False)
     own = next((why for what, why in wide.capabilities.left_out if what.startswith("logits ")), None)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends import callables, numpy_cross_entropy, numpy_functions, numpy_linear
-from xent_backends.callable_classes import class_of
+from xent_backends import numpy_cross_entropy, numpy_functions, numpy_linear
+from xent_backends.callables import adapter
+from xent_backends.callables.mixins import class_of
 from xent_backends.source_text import one_line
 from xent_backends.validation import DEFAULT_IGNORE_INDEX, FLOATING, INDICES
 from xent_conformance.interface import BackendUnavailableError, Capabilities, LinearVjp, Precision, ReproducerParts, Vjp
@@ -271,10 +272,10 @@ def from_callable(
     del gradient
     if device != "cpu":
         raise BackendUnavailableError(f"NumPy computes on the cpu only, not on {device!r}")
-    arrays = callables.Arrays(np.asarray, np.asarray, one_hot, np.float64)
-    plugged = callables.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
+    arrays = adapter.Arrays(np.asarray, np.asarray, one_hot, np.float64)
+    plugged = adapter.plugged(function, spec, arrays, dtypes, tried=tried, form=form)
     kind: Any = CallableBackend
     if plugged.form != "cross_entropy":
         kind = class_of(plugged.form, NumpyArrays, gradient=False)
-    name, made = callables.backend_name(spec), (plugged.call, plugged.setup, plugged.expression, plugged.tried)
+    name, made = adapter.backend_name(spec), (plugged.call, plugged.setup, plugged.expression, plugged.tried)
     return kind(name, plugged.capabilities, *made)  # type: ignore[no-any-return]

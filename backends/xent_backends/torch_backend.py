@@ -25,8 +25,9 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import callables, torch_calls, torch_compiler, torch_linear, torch_state
-from xent_backends.callable_classes import class_of
+from xent_backends import torch_calls, torch_compiler, torch_linear, torch_state
+from xent_backends.callables import adapter
+from xent_backends.callables.mixins import class_of
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_backends.torch_callable import (
@@ -209,11 +210,11 @@ def from_callable(
     _use_one_thread()
     with torch_state.defaults_kept():
         on_cpu = device == "cpu"
-        arrays = callables.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
-        whole = callables.Derivatives(torch_calls.vjp, torch_calls.hvp, torch_calls.pullback)
-        derivatives = whole if gradient else callables.Derivatives()
+        arrays = adapter.Arrays(lambda array: tensor_of(array, device), numpy_of, torch_calls.one_hot)
+        whole = adapter.Derivatives(torch_calls.vjp, torch_calls.hvp, torch_calls.pullback)
+        derivatives = whole if gradient else adapter.Derivatives()
         check, before = torch_compiler.check, torch_compiler.compiled_frames()
-        plugged = callables.plugged(
+        plugged = adapter.plugged(
             function, spec, arrays, dtypes, derivatives, expendable=on_cpu, check=check, tried=tried, form=form
         )
     capabilities = plugged.capabilities
@@ -225,7 +226,7 @@ def from_callable(
     if plugged.form != "cross_entropy":
         kind = class_of(plugged.form, TorchArrays, gradient=gradient and plugged.differentiable)
     setup = f"{SETUP}\n{plugged.setup}"
-    name, made = callables.backend_name(spec), (plugged.call, setup, plugged.expression, plugged.tried)
+    name, made = adapter.backend_name(spec), (plugged.call, setup, plugged.expression, plugged.tried)
     return kind(name, capabilities, device, *made)  # type: ignore[no-any-return]
 
 

@@ -173,7 +173,8 @@ def test_a_share_of_zero_on_a_mask_is_seen() -> None:
 def test_gradients_are_seen_too() -> None:
     """Of the mean of no rows, as autograd gives it; on a device that an invalid label could end, none is tried."""
     torch = pytest.importorskip("torch")
-    from xent_backends import callables, torch_calls
+    from xent_backends import torch_calls
+    from xent_backends.callables import adapter
     from xent_backends.torch_arrays import numpy_of, tensor_of
 
     def clamped(logits: Any, target: Any, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -184,9 +185,9 @@ def test_gradients_are_seen_too() -> None:
         total = torch.nn.functional.cross_entropy(logits, target, reduction="sum", **how)
         return (total + 0 * logits.sum()) / (target != ignore_index).sum()
 
-    arrays = callables.Arrays(lambda array: tensor_of(array, "cpu"), numpy_of, torch_calls.one_hot)
-    found = callables.plugged(
-        clamped, "torch:losses.f", arrays, ("float32",), callables.Derivatives(torch_calls.vjp), expendable=False
+    arrays = adapter.Arrays(lambda array: tensor_of(array, "cpu"), numpy_of, torch_calls.one_hot)
+    found = adapter.plugged(
+        clamped, "torch:losses.f", arrays, ("float32",), adapter.Derivatives(torch_calls.vjp), expendable=False
     ).capabilities.conventions
     assert (found.all_ignored_gradient, found.basis["all_ignored_gradient"]) == ("nan", BEHAVIOUR)
     assert (found.invalid_label, found.basis["invalid_label"]) == ("abort", ASSUMED)

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from xent_backends import numpy_backend, torch_backend
-from xent_backends.callable_forms import form_of
+from xent_backends.callables.forms import form_of
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xent_backends import numpy_cross_entropy
-from xent_backends.callable_images import RESHAPED, as_images
+from xent_backends.callables.images import RESHAPED, as_images
 from xent_backends.numpy_backend import from_callable
 
 right = numpy_cross_entropy.cross_entropy

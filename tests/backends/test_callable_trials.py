@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from xent_backends import numpy_cross_entropy
-from xent_backends.callable_batches import BEYOND, problem_of
+from xent_backends.callables.batches import BEYOND, problem_of
 from xent_backends.numpy_backend import from_callable
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import Subject

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xent_backends import callable_script, callable_signature, callables, numpy_cross_entropy
+from xent_backends import numpy_cross_entropy
+from xent_backends.callables import adapter, script, signature
 from xent_backends.numpy_backend import from_callable
 from xent_conformance import judge
 from xent_conformance.interface import BackendUnavailableError
@@ -98,8 +99,8 @@ def test_open_signatures_claim_every_option(function: Any) -> None:
 
 def test_a_callable_without_a_readable_signature_claims_every_option() -> None:
     """A C function whose signature Python cannot read may take every option, and names none."""
-    every = frozenset(callable_signature.OPTIONS)
-    assert callable_signature.signature_of(min) == callable_signature.Signature(every, -100, unnamed=every)
+    every = frozenset(signature.OPTIONS)
+    assert signature.signature_of(min) == signature.Signature(every, -100, unnamed=every)
 
 
 def test_named_dtypes_are_claimed_untried() -> None:
@@ -109,10 +110,10 @@ def test_named_dtypes_are_claimed_untried() -> None:
 
 def test_name_and_import_come_from_the_spec() -> None:
     """The name is the spec without characters that a file name cannot have; scripts import the dotted path."""
-    assert callables.backend_name("torch:my kernels.fused[0]") == "torch-my-kernels.fused-0-"
-    assert callable_script.import_line("torch:my_kernels.fused") == ("import my_kernels", "my_kernels.fused")
+    assert adapter.backend_name("torch:my kernels.fused[0]") == "torch-my-kernels.fused-0-"
+    assert script.import_line("torch:my_kernels.fused") == ("import my_kernels", "my_kernels.fused")
     spec = "numpy:xent_backends.numpy_cross_entropy.CrossEntropyLoss.vjp"
-    assert callable_script.import_line(spec)[0] == "import xent_backends.numpy_cross_entropy"
+    assert script.import_line(spec)[0] == "import xent_backends.numpy_cross_entropy"
 
 
 def test_numpy_has_one_device() -> None:

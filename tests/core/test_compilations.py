@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xent_backends import numpy_cross_entropy
-from xent_backends.callable_compilation import cost_of
+from xent_backends.callables.compilation import cost_of
 from xent_backends.numpy_backend import NumpyBackend, from_callable
 from xent_conformance import judge
 from xent_conformance.calling.calls import forward

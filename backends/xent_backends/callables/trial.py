@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from xent_backends.callable_batches import (
+from xent_backends.callables.batches import (
     BEYOND,
     FLAT,
     SPATIAL,
@@ -27,9 +27,9 @@ from xent_backends.callable_batches import (
     logits_of,
     problem_of,
 )
-from xent_backends.callable_calls import Calls
-from xent_backends.callable_compilation import cost_of
-from xent_backends.callable_signature import EXTRAS
+from xent_backends.callables.calls import Calls
+from xent_backends.callables.compilation import cost_of
+from xent_backends.callables.signature import EXTRAS
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
 

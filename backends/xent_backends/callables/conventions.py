@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_batches import Problem, problem_of
-from xent_backends.callable_calls import Calls
+from xent_backends.callables.batches import Problem, problem_of
+from xent_backends.callables.calls import Calls
 from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
 from xent_conformance.interface import Capabilities
 

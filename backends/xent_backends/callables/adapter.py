@@ -1,7 +1,7 @@
 """Adapts a callable with a signature like that of ``torch.nn.functional.cross_entropy`` to the interface of backends.
 
-Its options are read from the signature (``callable_signature``), and trial calls determine what else it supports
-(``callable_trial``). A class is a layer, which is instantiated with the options and then called. A callable that
+Its options are read from the signature (``signature``), and trial calls determine what else it supports
+(``trial``). A class is a layer, which is instantiated with the options and then called. A callable that
 rejects class indices but takes target probabilities gets one-hot rows.
 """
 
@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
-from xent_backends.callable_alone import GRADIENT, alone, of_logits, options_of
-from xent_backends.callable_attempt import attempted
-from xent_backends.callable_conventions import conventions_seen
-from xent_backends.callable_forms import Form, called, form_of
-from xent_backends.callable_images import REASONS, RESHAPED, images_of
-from xent_backends.callable_results import FURTHER, items_of
-from xent_backends.callable_script import access_to, script_of
-from xent_backends.callable_signature import Signature, signature_of
-from xent_backends.callable_trial import Trial
+from xent_backends.callables.alone import GRADIENT, alone, of_logits, options_of
+from xent_backends.callables.attempt import attempted
+from xent_backends.callables.conventions import conventions_seen
+from xent_backends.callables.forms import Form, called, form_of
+from xent_backends.callables.images import REASONS, RESHAPED, images_of
+from xent_backends.callables.results import FURTHER, items_of
+from xent_backends.callables.script import access_to, script_of
+from xent_backends.callables.signature import Signature, signature_of
+from xent_backends.callables.trial import Trial
 from xent_backends.source_text import plain_source
 from xent_backends.validation import INTEGERS
 from xent_conformance.interface import Capabilities
@@ -53,7 +53,7 @@ class Plugged:
     """A callable adapted to the interface.
 
     Attributes:
-        form: The function that it is (see ``callable_forms``).
+        form: The function that it is (see ``forms``).
         call: The callable with the parameters of that function in an adapter.
         capabilities: What it claims.
         second_order: Whether it can be differentiated twice.

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_attempt import LeftOut, attempted
-from xent_backends.callable_batches import FLAT, SPATIAL, UNBATCHED, Shapes, logits_of, problem_of
-from xent_backends.callable_compilation import cost_of
-from xent_backends.callable_conventions import conventions_seen
-from xent_backends.callable_forms import Form
-from xent_backends.callable_signature import EXTRAS, Signature
-from xent_backends.callable_trial import Trial
+from xent_backends.callables.attempt import LeftOut, attempted
+from xent_backends.callables.batches import FLAT, SPATIAL, UNBATCHED, Shapes, logits_of, problem_of
+from xent_backends.callables.compilation import cost_of
+from xent_backends.callables.conventions import conventions_seen
+from xent_backends.callables.forms import Form
+from xent_backends.callables.signature import EXTRAS, Signature
+from xent_backends.callables.trial import Trial
 from xent_backends.validation import FLOATING
 from xent_conformance.interface import Capabilities
 

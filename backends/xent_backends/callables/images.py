@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, Literal
 
-from xent_backends.callable_attempt import attempted
-from xent_backends.callable_batches import FLAT, SPATIAL, AnyArray, Shapes, problem_of
-from xent_backends.callable_signature import Signature
+from xent_backends.callables.attempt import attempted
+from xent_backends.callables.batches import FLAT, SPATIAL, AnyArray, Shapes, problem_of
+from xent_backends.callables.signature import Signature
 
 #: Whether a callable takes images: beside rows (N, C), or nothing else; "" if it takes other spatial logits or none.
 Images = Literal["", "beside rows", "only"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from xent_backends.callable_attempt import attempted
-from xent_backends.callable_batches import FLAT, AnyArray, Problem, logits_of, problem_of
-from xent_backends.callable_signature import Signature
+from xent_backends.callables.attempt import attempted
+from xent_backends.callables.batches import FLAT, AnyArray, Problem, logits_of, problem_of
+from xent_backends.callables.signature import Signature
 from xent_backends.validation import FLOATING
 
 #: The name of the items after the loss in ``Capabilities.left_out``.
@@ -38,7 +38,7 @@ def items_of(
         a loss for both: () or (N). 0 otherwise: also if each of these calls raises an exception.
 
     Example:
-        >>> from xent_backends.callable_signature import signature_of
+        >>> from xent_backends.callables.signature import signature_of
         >>> def loss_and_gradient(logits, target):
         ...     return logits.sum(), logits
         >>> items_of(loss_and_gradient, signature_of(loss_and_gradient), np.asarray, np.asarray)

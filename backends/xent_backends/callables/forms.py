@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_attempt import attempted
-from xent_backends.callable_images import Images, as_images
+from xent_backends.callables.attempt import attempted
+from xent_backends.callables.images import Images, as_images
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
@@ -59,7 +59,7 @@ class Form:
         bias: For a linear map, the keyword of its bias, if that is not positional.
         keywords: For another loss, the arrays that it takes by keyword only, "logits" or "target", with the keywords.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
-        images: Whether a loss takes spatial logits as images only (see ``callable_images``).
+        images: Whether a loss takes spatial logits as images only (see ``images``).
         items: The number of items of the tuple that a loss returns, itself first; 0 if it returns no tuple.
         basis: What has decided the name, as in "its signature".
     """

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from xent_backends.callable_attempt import LeftOut, attempted
-from xent_backends.callable_batches import AnyArray, Problem, problem_of
-from xent_backends.callable_signature import Signature
+from xent_backends.callables.attempt import LeftOut, attempted
+from xent_backends.callables.batches import AnyArray, Problem, problem_of
+from xent_backends.callables.signature import Signature
 
 
 class Answer(NamedTuple):

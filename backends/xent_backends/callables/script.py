@@ -9,9 +9,9 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
-from xent_backends.callable_forms import Form, definition_of
-from xent_backends.callable_images import as_images
-from xent_backends.callable_signature import Signature
+from xent_backends.callables.forms import Form, definition_of
+from xent_backends.callables.images import as_images
+from xent_backends.callables.signature import Signature
 from xent_backends.definitions import definition
 from xent_backends.source_text import joined, plain_source
 
