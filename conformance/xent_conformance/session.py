@@ -31,8 +31,9 @@ from xent_conformance.requirements.registry import Requirement, grouped
 from xent_conformance.requirements.registry import load as load_requirements
 from xent_conformance.scheduling import Cell, Group, in_order
 from xent_conformance.selection import selected
-from xent_conformance.verdicts.evaluation import Verdict, evaluate, in_error
+from xent_conformance.verdicts.evaluation import evaluate
 from xent_conformance.verdicts.first import FirstFailure, first_failure
+from xent_conformance.verdicts.verdict import Verdict, in_error
 from xent_conformance.witnesses.behind import Cause
 from xent_conformance.witnesses.known import KnownCauses
 from xent_conformance.witnesses.witness import verdict_line

@@ -15,7 +15,7 @@ from xent_conformance.problem_data import to_data
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
 from xent_conformance.requirements.registry import Requirement
-from xent_conformance.verdicts.evaluation import Verdict
+from xent_conformance.verdicts.verdict import Verdict
 from xent_conformance.witnesses.behind import Cause, causes
 from xent_conformance.witnesses.reduction import Witness
 
