@@ -88,6 +88,7 @@ _OF_LABELS: tuple[Levels, ...] = (
 EXCLUDED_TRIPLES: tuple[tuple[Levels, Levels, Levels], ...] = (
     # What is repeated in a lone row are its classes.
     *(((one, (level,)), ("logits layout", ("repeated",)), ("logits", UNEQUAL)) for one, level in ALONE),
+    *(((one, (level,)), ("target layout", ("repeated",)), ("target", ("one-hot",))) for one, level in ALONE),
     # Single numbers are contiguous, and vectors cannot be permuted.
     (("rows", ("1",)), ("classes", ("1",)), ("logits layout", VIEWS)),
     (("rows", ("1",)), ("classes", ("1",)), ("target layout", VIEWS)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xent_conformance.formats import FLOATING
 from xent_conformance.strategies.levels import NOT_ALL_IGNORED, SHOWING_WEIGHTS
 from xent_conformance.strategies.logits import MIXED
-from xent_conformance.strategies.menu import ANY_SIZE, MORE, ROOMY
+from xent_conformance.strategies.menu import ANY_SIZE, MATRICES, MORE, ROOMY
 from xent_conformance.strategies.recipe import OR_WIDE
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
@@ -17,18 +17,20 @@ FORMS = Stream(
         **MORE,
         "shape": {
             **ANY_SIZE,
+            # Few problems are drawn, so that most of these have several tiles in both directions.
+            "both": [*MATRICES, *[Sizes((513, 900), (33, 72), axes=axes, most=2**16) for axes in (1, 1, 2)] * 5],
             "thousands of rows": [Sizes((1, 8), (255, 16384))] * 4,
             # Labels of 4096 and more, often enough to meet the levels of every other factor.
             "thousands of classes": [Sizes((8200, 12000), (2, 4)), ((2, 2), 8195), ((2, 3), 8200)],
         },
-        "cotangent": {**MORE["cotangent"], **ROOMY},
+        "cotangent": {**MORE["cotangent"], **ROOMY, "same": ["same", "zeros"]},
         "labels": {**MORE["labels"], "bytes": [f"int8{OR_WIDE}", f"uint8{OR_WIDE}"]},
         **{
             operand: {"of the logits": [None], "others": [*FLOATING]}
             for operand in ("weight_dtype", "probability_dtype")
         },
     },
-    budget=0.25,
+    budget=0.28,
 )
 #: All options jointly, in sizes of every magnitude.
 SIZES = Stream(

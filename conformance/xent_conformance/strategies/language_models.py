@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from xent_conformance.strategies.levels import INDEX
-from xent_conformance.strategies.menu import ANY_SIZE, MENU, MORE, SHAPES
+from xent_conformance.strategies.menu import ANY_SIZE, MATRICES, MENU, MORE, SHAPES
 from xent_conformance.strategies.sizes import Sizes
 from xent_conformance.strategies.streams import Stream
 
@@ -16,12 +16,18 @@ LINEAR = Stream(
         "shape": {
             **{level: SHAPES[level] for level in ("small", "block edge", "many rows")},
             "many classes": [
-                *[Sizes((514, 16384), (2, 4))] * 4,
+                *[Sizes((514, 16384), (2, 4))] * 3,
+                Sizes((9, 16384)),
                 Sizes((8200, 16384), (2, 4)),
                 Sizes((4098, 6000), (9, 16), most=2**16),
             ],
             "thousands of rows": [Sizes((2, 6), (255, 8192))] * 3 + [Sizes((1, 4), (8193, 16384))],
-            "both": [Sizes((33, 1100), (33, 1024), most=2**15)],
+            "both": [
+                *[Sizes((33, 1100), (33, 1024), most=2**15)] * 3,
+                Sizes((9, 14), (1025, 8192), most=2**16),
+                Sizes((65, 110), (1025, 1100), most=2**17),
+                Sizes((513, 900), (65, 110), most=2**17),
+            ],
         },
         "regime": {"grid": ["grid"]},
         "target": INDEX,
@@ -73,6 +79,7 @@ LANGUAGE_MODELS = Stream(
             "many rows": [*SHAPES["many rows"], *[Sizes((2, 8), (255, 4096))] * 3],
             "many classes": SHAPES["many classes"],
             "thousands of classes": [Sizes((1100, 16384), (1, 3))],
+            "both": MATRICES,
         },
         "target": {**INDEX, "probabilities": ["dense probabilities", "peaked probabilities", "one-hot probabilities"]},
         "weight": {"none": ["none"], "positive": ["random", "powers of two"], "other": ["some zero", "negative"]},

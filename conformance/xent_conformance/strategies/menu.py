@@ -29,6 +29,15 @@ SHAPES: dict[str, list[Shape]] = {
     "many rows": [((17,), 3), ((18,), 4), ((33,), 2), ((31,), 5), ((65,), 3), ((129,), 2)],
     "many classes": [((2,), 1023), ((2,), 1025), ((1,), 2047), ((1,), 2050), ((1,), 4097)],
 }
+#: Many rows of many classes, which kernels divide among blocks in both directions. Most are as small as that allows.
+MATRICES: list[AnyShape] = [
+    Sizes((17, 130), (17, 130), most=2**13),
+    Sizes((9, 30), (1025, 4000), most=2**15),
+    *(Sizes((513, 1500), (17, 64), axes=axes, most=2**15) for axes in (1, 1, 1, 2, 3)),
+    *(Sizes((513, 800), (65, 130), axes=axes, most=2**16) for axes in (1, 1, 1, 2)),
+    *(Sizes((65, 120), (1025, 1300), axes=axes, most=2**17) for axes in (1, 1, 3)),
+    Sizes((9, 12), (8193, 9000), most=2**17),
+]
 #: The same, and sizes between powers of two; few problems have very many classes or rows.
 ANY_SIZE: dict[str, list[AnyShape]] = {
     "small": [*SHAPES["small"]],
