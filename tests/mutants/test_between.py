@@ -1,5 +1,7 @@
 """A backend that is right at the sizes that tests have, and wrong between them, does not pass."""
 
+from dataclasses import replace
+
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.detection.kills import Corpus, kills
 from xent_conformance.judging.profiles import Settings
@@ -55,6 +57,15 @@ def test_doubled_losses_of_long_batches_are_found_by_most_seeds():
         backend = DoubledBatches("doubled", ("float32",))
         backend.among = (stretch,)
         assert seeds_that_find(backend) >= 6, stretch
+
+
+def test_large_sizes_are_tried_although_each_shape_is_compiled():
+    """A seed has one shape of each level, few of which are long: thousands of classes, or tens of thousands of rows."""
+    for kind, least in ((DoubledBetween, 4098), (DoubledBatches, 16385)):
+        backend = kind("doubled", ("float32",))
+        backend.capabilities = replace(backend.capabilities, static_shapes=True)
+        backend.among = ((least, 2**20),)
+        assert seeds_that_find(backend) >= 9, kind
 
 
 def test_the_same_backend_with_nothing_doubled_is_not_found():

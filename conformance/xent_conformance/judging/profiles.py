@@ -45,10 +45,18 @@ PROFILES = {
 }
 #: Share of the examples for backends that compile every shape.
 STATIC_SHARE = 0.5
+#: Most of their examples of a stream that is about sizes, for the dtype that is judged most and for others. They are 2
+#: or 3 of each shape, since in one of them a fault may not show.
+STATIC_SIZES, OF_OTHER_DTYPES = 20, 8
 #: The fewest compilations of a run, however long they take.
 FEWEST = 12
 #: If compilations are limited, problems are chosen from at least this many recipes.
 CHOICE = 128
+
+
+def foremost_of(dtypes: Sequence[str]) -> str:
+    """The dtype that is judged most."""
+    return EXEMPLARY if EXEMPLARY in dtypes else dtypes[0]
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,19 @@ class Settings:
 
     def draw(self, stream: Stream, subject: Subject) -> Draw:
         """How many problems of a stream a subject is judged on, and with which seed."""
-        static = subject.capabilities.static_shapes
+        static, dtypes = subject.capabilities.static_shapes, subject.capabilities.logits_dtypes
         profile = PROFILES[self.profile]
+        shapes, count = profile.shapes, profile.examples * stream.budget * (STATIC_SHARE if static else 1)
+        if static and stream.about_sizes:
+            # All levels unless the profile is quick; of other dtypes fewer than of streams about options.
+            foremost = subject.dtype == foremost_of(dtypes)
+            shapes = 2 * shapes - 1 if foremost else max(1, shapes // 2)
+            count = min(count, STATIC_SIZES if foremost else OF_OTHER_DTYPES)
+        pool = shapes if static else None
         if subject.compilations is not None:
             ranks = tuple(level for level in OTHER_RANKS if getattr(subject.capabilities, level))
-            shapes = profile.shapes if static else None
-            return Draw(self.seed, max(self.most(stream), CHOICE), shapes, shared=True, ranks=ranks)
-        count = profile.examples * stream.budget * (STATIC_SHARE if static else 1)
-        return Draw(self.seed, max(profile.least, round(count)), profile.shapes if static else None)
+            return Draw(self.seed, max(self.most(stream), CHOICE), pool, shared=True, ranks=ranks)
+        return Draw(self.seed, max(profile.least, round(count)), pool)
 
     def most(self, source: Source) -> int:
         """How many problems of a source are judged if compilations are limited.
@@ -89,10 +102,9 @@ class Settings:
     def compilations_for(self, dtype: str, dtypes: Sequence[str], claims: Capabilities) -> int:
         """The compilations for one of the judged dtypes: half of all for float32 (or the first dtype without it)."""
         every = self.compilations(claims)
-        foremost = EXEMPLARY if EXEMPLARY in dtypes else dtypes[0]
         others = len(dtypes) - 1
         shared = every // 2 if others else 0
-        return every - shared if dtype == foremost else shared // others
+        return every - shared if dtype == foremost_of(dtypes) else shared // others
 
     def share(self, source: Listed, subject: Subject) -> Iterable[Problem]:
         """The share of a fixed list that the profile takes: one problem from each of equal stretches, by the seed.

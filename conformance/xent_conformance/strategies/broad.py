@@ -70,6 +70,7 @@ SIZES = Stream(
         "weight": SHOWING_WEIGHTS,
     },
     budget=0.2,
+    about_sizes=True,
 )
 #: Class indices without smoothing in confident rows, right or wrong, whose gradients are small differences.
 CONFIDENT = Stream(

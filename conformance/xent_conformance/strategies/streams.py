@@ -51,6 +51,8 @@ class Stream(Source):
 
     ``telling`` says whether what the stream is about shows in a recipe; others are chosen less often.
 
+    ``about_sizes``: a backend that compiles each shape gets a shape of every level, and not only a few.
+
     ``budget`` is the stream's number of examples as a share of the profile's: as many as the kill matrix shows to be
     needed (``kill_budget.py``), and enough to detect faults for which there is no mutant.
     """
@@ -61,6 +63,7 @@ class Stream(Source):
     budget: float = 1.0
     seed_key: str = ""
     telling: Callable[[Recipe], bool] | None = None
+    about_sizes: bool = False
 
     def __post_init__(self) -> None:
         """Register the stream under its name."""
@@ -103,7 +106,7 @@ def recipes_of(stream: Stream, dtype: str, draw: Draw) -> list[Recipe]:
     If ``draw.count`` is small, all are from the covering array, whose first rows cover most.
     """
     seed = derived_seed(draw.seed, stream.seed_key, dtype)
-    menu = _pooled(stream.menu(), draw, dtype)
+    menu = _pooled(stream, draw, dtype)
     few = draw.count < FEW
     rng, seen = np.random.default_rng(seed), Combinations()
     found = _covering_recipes(menu, stream, rng, draw.count if few else round(draw.count * LISTED), seen)
@@ -144,10 +147,23 @@ def _several(shape: AnyShape) -> bool:
     return rows > 1 and classes > 2 and rows != classes  # noqa: PLR2004
 
 
-def _pooled(menu: Menu, draw: Draw, dtype: str) -> Menu:
+def shape_of_each(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
+    """One shape of each level, or of ``size`` of them, depending on the seeds."""
+    rng = np.random.default_rng(derived_seed("sizes", *seeds))
+    chosen: dict[str, list[AnyShape]] = {}
+    for level in [[*shapes][i] for i in rng.permutation(len(shapes))[:size]]:
+        pick = int(rng.integers(2**32))
+        chosen[level] = [fixed(shapes[level][pick % len(shapes[level])], pick)]
+    return chosen
+
+
+def _pooled(stream: Stream, draw: Draw, dtype: str) -> Menu:
+    menu = stream.menu()
     if draw.pool is None:
         return menu
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
+    if stream.about_sizes:
+        return {**menu, "shape": shape_of_each(shapes, draw.pool, draw.seed, dtype)}
     pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
     first = next(iter(SHAPES))
     if draw.shared and first in pool:
