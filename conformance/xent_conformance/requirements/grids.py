@@ -6,7 +6,7 @@ every seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -18,12 +18,23 @@ from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
+from xent_conformance.strategies.layouts import laid_out
 from xent_conformance.strategies.sources import listed
 
 #: One shape of each rank, as small as possible for distinguishing the options; and one with a single row.
 RANKS: tuple[tuple[int, ...], ...] = ((3,), (1, 3), (4, 3), (2, 3, 2))
 #: Shapes with two, three and four further axes, with different lengths where these distinguish the axes.
 DEEP_RANKS: tuple[tuple[int, ...], ...] = ((2, 3, 2, 4), (2, 3, 2, 3, 4), (2, 3, 1, 2, 3, 2))
+#: Shapes with many rows and many classes, or thousands, for which kernels have other paths than for small ones.
+MATRICES: tuple[tuple[int, ...], ...] = ((210, 70), (2, 21, 8, 9), (4, 4100))
+#: With more classes there are no problems with smoothing, which would take most of the time of all.
+MOST_SMOOTHED = 1024
+#: Which rows of these are ignored: a third of them, the first two thirds as in a prompt, and most.
+IGNORED_ROWS: dict[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]] = {
+    "a third": lambda place: place % 3 == 0,
+    "leading": lambda place: place < 2 * len(place) // 3,
+    "most": lambda place: place % 7 > 0,
+}
 SMOOTHINGS = (0.0, 0.1, 1.0)
 #: Amounts of smoothing that a threshold, a table or rounding may replace by others.
 AMOUNTS = (1e-6, 1e-5, 1e-4, 0.001, 0.004, 0.01, 0.05, 0.0625, 0.137, 0.2, 1 / 3, 0.625, 0.777, 0.9, 0.96, 0.99, 0.9999)
@@ -73,6 +84,43 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
             # One row in three has this class; a single row is not ignored.
             options["ignore_index"] = 1
         yield problem_of(subject, logits, labels.reshape(row_shape), reduction, **options)
+    yield from _of_matrices(subject)
+
+
+def _of_matrices(subject: Subject) -> Iterator[Problem]:
+    """For many rows of many classes, each kind of target and of ignored rows with and without weights and smoothing.
+
+    Half of the weights are views of an array with gaps.
+    """
+    claims = subject.capabilities
+    default = claims.default_ignore_index
+    marks = claims.ignore_index or default is not None
+    kinds = ["labels", *(IGNORED_ROWS if marks else ()), *(["probabilities"] if claims.probability_targets else ())]
+    shapes = [s for s in MATRICES if claims_rank(subject, s) and s[1] <= (claims.max_classes or s[1])]
+    weighted = (False, True) if claims.weight else (False,)
+    smoothings = SMOOTHINGS[:2] if claims.label_smoothing else SMOOTHINGS[:1]
+    choices = product(shapes, kinds, claims.reductions, weighted, smoothings)
+    for number, (shape, kind, reduction, has_weight, eps) in enumerate(choices):
+        rng, classes, row_shape = np.random.default_rng(number), classes_of(shape), row_shape_of(shape)
+        if eps and classes > MOST_SMOOTHED:
+            continue
+        options: dict[str, Any] = {"label_smoothing": eps}
+        if has_weight:
+            options["weight"] = (1 + np.arange(classes) % 5) / 4
+        logits = rng.integers(-12, 13, size=shape) / 4
+        if kind == "probabilities":
+            target = rng.integers(0, 5, size=shape) / 4
+        else:
+            target = rng.integers(0, classes, size=row_shape)
+        if kind in IGNORED_ROWS:
+            mark = -1 if default is None else default
+            target = np.where(IGNORED_ROWS[kind](np.arange(target.size)).reshape(row_shape), mark, target)
+            options |= {} if default is not None else {"ignore_index": mark}
+        problem = problem_of(subject, logits, target, reduction, **options)
+        # Neither with each smoothing nor with each reduction.
+        with_gaps = number // (len(smoothings) * len(weighted)) % 2
+        weight = problem.weight
+        yield problem.with_(weight=laid_out(weight, "strided")) if weight is not None and with_gaps else problem
 
 
 @listed("every share")

@@ -32,6 +32,7 @@ SHAPES: dict[str, list[Shape]] = {
 #: Many rows of many classes, which kernels divide among blocks in both directions. Most are as small as that allows.
 MATRICES: list[AnyShape] = [
     Sizes((17, 130), (17, 130), most=2**13),
+    Sizes((12, 400), (192, 1000), most=2**16),
     Sizes((9, 30), (1025, 4000), most=2**15),
     *(Sizes((513, 1500), (17, 64), axes=axes, most=2**15) for axes in (1, 1, 1, 2, 3)),
     *(Sizes((513, 800), (65, 130), axes=axes, most=2**16) for axes in (1, 1, 1, 2)),
