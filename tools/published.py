@@ -61,7 +61,8 @@ def shortened(text: str) -> str:
             _shorten(failure)
         for entry in data.get("bins", ()):
             finite = [name for name in ("ratio", "ulp") if isinstance(entry[name], float)]
-            entry |= {name: float(f"{entry[name]:.{DIGITS}g}") for name in finite}
+            # Rounding must not make an infinite number of the largest ones.
+            entry |= {name: min(float(f"{entry[name]:.{DIGITS}g}"), sys.float_info.max) for name in finite}
         for deviation in data.get("deviations", ()):
             # Its script is among the findings.
             deviation["witness"] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -92,6 +93,15 @@ def test_what_a_machine_has_installed_is_cut_and_what_is_left_of_it_is_refused(t
     assert [v.status for v in read(short).verdicts] == [v.status for v in read(path).verdicts]
     short.write_text(path.read_text("utf-8").replace("site-packages", "dist"), "utf-8")
     assert published.complaint(short) == "it names a folder of a machine, /opt/v/lib/python3.11/dist/lib/a.py:3"
+
+
+def test_the_largest_errors_stay_numbers_when_they_are_rounded(tmp_path: Path) -> None:
+    bins = [{"classes": 1, "count": 1, "ratio": 0.123456, "ulp": sys.float_info.max}]
+    path = records.run(tmp_path / "a.jsonl", records.verdict("torch", "a.x", bins=bins))
+    short = tmp_path / "b.jsonl"
+    short.write_text(published.shortened(path.read_text("utf-8")), "utf-8")
+    (entry,) = read(short).verdicts[0].bins
+    assert (entry.ratio, entry.ulp) == (0.123, sys.float_info.max)
 
 
 def test_a_cell_counts_requirements_by_their_worst_dtype(tmp_path: Path) -> None:
