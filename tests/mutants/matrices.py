@@ -17,6 +17,11 @@ def _is_divided(x):
     return x.shape[0] > ROWS and x.shape[1] > CLASSES
 
 
+def _tiles(x):
+    """Logits by tiles of classes; one tile for those that are not divided."""
+    return np.split(x, range(CLASSES, x.shape[1], CLASSES), axis=1) if _is_divided(x) else [x]
+
+
 @mutant(killed_by=("accuracy.softmax-any-size",))
 class SoftmaxOfEachTile(NumpyTwin):
     """Each tile of softmax is divided by its own sum, and not by that of the row."""
@@ -25,8 +30,7 @@ class SoftmaxOfEachTile(NumpyTwin):
         x = self.by_row(logits)
         if not _is_divided(x):
             return super().softmax(logits)
-        tiles = np.split(x, range(CLASSES, x.shape[1], CLASSES), axis=1)
-        return self.placed(np.concatenate([self.softmax_rows(tile) for tile in tiles], axis=1), logits)
+        return self.placed(np.concatenate([self.softmax_rows(tile) for tile in _tiles(x)], axis=1), logits)
 
 
 @mutant(killed_by=("accuracy.softmax-any-size",))
@@ -37,7 +41,7 @@ class LogSoftmaxOfTheLargestTile(NumpyTwin):
         x = self.by_row(logits)
         if not _is_divided(x):
             return super().log_softmax(logits)
-        sums = [np.logaddexp.reduce(t, axis=1) for t in np.split(x, range(CLASSES, x.shape[1], CLASSES), axis=1)]
+        sums = [np.logaddexp.reduce(tile, axis=1) for tile in _tiles(x)]
         return self.placed(x - np.max(sums, axis=0)[:, None], logits)
 
 
@@ -87,7 +91,5 @@ class EntropyOfTheLargestTile(Functions):
     """The entropy of a row is that of the tile with the largest."""
 
     def entropy_rows(self, x):
-        if not _is_divided(x):
-            return super().entropy_rows(x)
-        tiles = np.split(x, range(CLASSES, x.shape[1], CLASSES), axis=1)
-        return np.max([super(EntropyOfTheLargestTile, self).entropy_rows(tile) for tile in tiles], axis=0)
+        whole = super().entropy_rows
+        return np.max([whole(tile) for tile in _tiles(x)], axis=0)
