@@ -101,9 +101,10 @@ def _of_matrices(subject: Subject) -> Iterator[Problem]:
     smoothings = SMOOTHINGS[:2] if claims.label_smoothing else SMOOTHINGS[:1]
     choices = product(shapes, kinds, claims.reductions, weighted, smoothings)
     for number, (shape, kind, reduction, has_weight, eps) in enumerate(choices):
-        rng, classes, row_shape = np.random.default_rng(number), classes_of(shape), row_shape_of(shape)
+        classes, row_shape = classes_of(shape), row_shape_of(shape)
         if eps and classes > MOST_SMOOTHED:
             continue
+        rng = np.random.default_rng(number)
         options: dict[str, Any] = {"label_smoothing": eps}
         if has_weight:
             options["weight"] = (1 + np.arange(classes) % 5) / 4
