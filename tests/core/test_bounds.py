@@ -166,6 +166,30 @@ def test_a_second_derivative_is_divided_by_a_sum_with_an_error():
     assert 0.1 <= ratio <= 1.0
 
 
+def test_a_divisor_that_is_too_small_makes_a_quotient_larger_by_more_than_its_own_error():
+    """The weights of the two rows cancel but for 2**-19, which a stored sum may miss by the fraction d."""
+    weight = np.array([1.0, -1.0 + 2**-19], dtype=np.float32)
+    answer = Answer(Problem(np.zeros((2, 2), np.float32), np.array([0, 1]), weight), Conventions())
+    bounds = Bounds(answer, Precision())
+    off = bounds.divisor_error
+    assert 0.1 < off < 0.25
+    exact, v = answer.grad_logits.value, np.array([[1.0, -1.0]] * 2)
+    assert (np.abs(exact / (1 - off) - exact) <= bounds.grad_logits).all()
+    product = answer.hessian_times(v).value
+    assert (np.abs(product / (1 - off) - product) <= bounds.hessian_times(v)).all()
+
+
+def test_the_product_of_mass_and_probability_may_underflow_before_a_vector_multiplies_it():
+    logits, weight = np.float16([[0.0, -15.0]]), np.float16([0.1, 1.0])
+    cotangent, v = np.float16([32.0]), np.array([[-16.0, 16.0]])
+    answer = Answer(Problem(logits, np.array([0]), weight, reduction="none", cotangent=cotangent), Conventions())
+    exact = answer.hessian_times(v)
+    stored = weight[0] * np.float16(np.exp(-15.0))
+    observed = np.array([[exact.value[0, 0], cotangent[0] * (stored * np.float16(32.0))]], np.float64)
+    bound = Bounds(answer, Precision()).hessian_times(v)
+    assert compare("hvp", observed, exact, bound, format_named("float16")).ratio <= 1.0
+
+
 def test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree():
     """Half of n - 1 for equal losses, next to nothing where one loss outweighs all others; no order exceeds it."""
     model = Bounds(Answer(Problem(np.zeros((1, 2), np.float32), np.array([0])), Conventions()), Precision()).model

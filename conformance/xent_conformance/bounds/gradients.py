@@ -52,7 +52,7 @@ def of_mapped_logits(bounds: Bounds, *, infinite: bool = False) -> F64Array:
             core = core + z_loss.gradient(bounds, of_p, natural)
         relative = _relative_error(bounds) + model.u_o * _scaled_by_the_cotangent(bounds)
         exact = np.asarray(bounds.answer.grad_mapped).astype(np.float64)
-        tolerance = scale * core + relative * np.abs(exact)
+        tolerance = scale * core * (1 + relative) + relative * np.abs(exact)
         # These may underflow: p, p S, the products in Q, and the row, each scaled afterwards; G, which p S - Q
         # multiplies; the stored result.
         tolerance = tolerance + model.eta * (4 + 2 * mass + bounds.roundings) * np.maximum(1.0, scale)
@@ -76,7 +76,8 @@ def of_target(bounds: Bounds) -> F64Array:
     # One product; with smoothing also 1 - eps, its product, and one more if they are applied separately.
     error = bounds.stored_error + (1 + 3 * bool(bounds.problem.label_smoothing)) * model.u_o * bounds.nlp
     with np.errstate(invalid="ignore"):
-        tolerance = scale * error + _relative_error(bounds) * np.abs(bounds.answer.grad_target.value)
+        relative = _relative_error(bounds)
+        tolerance = scale * error * (1 + relative) + relative * np.abs(bounds.answer.grad_target.value)
     # A product that underflows before it is multiplied by a log-probability, and the products that it scales.
     tolerance = tolerance + 4 * model.eta * (np.maximum(1.0, scale) + bounds.nlp)
     if bounds.problem.target.dtype != bounds.problem.logits.dtype:
@@ -122,9 +123,11 @@ def hessian_times(bounds: Bounds, vector: F64Array) -> F64Array:
     centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
     common = _relative_error(bounds)
     tolerance = scale * p * (inner * (1 + common) + centred * common)
-    # These may underflow: the result, the product of G and S, p, p v in each place, and the product of the two.
+    # These may underflow: the result, the product of G and S, p, p v in each place, the product of p and v - <p, v>,
+    # and in another order that of S and p, which v - <p, v> and G multiply.
     places = 1 + size + mean + p * bounds.problem.classes
-    tolerance = tolerance + model.eta * (2 + size + mean + np.abs(_scale(bounds))[:, None] + scale * places)
+    of_cotangent = np.abs(_scale(bounds))[:, None] * (1 + size + mean)
+    tolerance = tolerance + model.eta * (2 + size + mean + of_cotangent + scale * places)
     if bounds.mixed:
         tolerance = tolerance + p * centred * _lost_of_mass(bounds)
     # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
@@ -163,4 +166,12 @@ def _scaled_by_the_cotangent(bounds: Bounds) -> npt.NDArray[np.bool_]:
 
 
 def _relative_error(bounds: Bounds) -> float:
-    return _roundings(bounds) * bounds.model.u_o + bounds.divisor_error
+    """Relative error of the factor that all elements of the gradient have in common.
+
+    A divisor that is off by the relative error d makes a quotient off by as much as d / (1 - d).
+    """
+    of_divisor = bounds.divisor_error
+    if math.isinf(of_divisor):
+        return math.inf
+    rounded = _roundings(bounds) * bounds.model.u_o
+    return (of_divisor + rounded) / (1 - of_divisor)
