@@ -47,6 +47,7 @@ LABEL_DTYPES = Stream(
             ],
             "wide": [
                 *(Sizes((514, 32767), (1, 4)), Sizes((514, 65536), (1, 2))) * 2,
+                *[Sizes((514, 1000), (33, 64))] * 2,
                 *(Sizes((4098, 12000), (4, 8), axes=axes) for axes in (2, 3)),
             ],
             "channels": [Sizes((9, 600), (4, 4096), axes=axes, most=2**14) for axes in (2, 3)] * 4,
@@ -64,7 +65,7 @@ LABEL_DTYPES = Stream(
         "label_smoothing": {"off": [0.0], "on": [0.1, 0.5, 0.25, 0.9, 1.0]},
     },
     telling=wrong_labels_show,
-    budget=0.27,
+    budget=0.24,
 )
 
 
@@ -88,6 +89,8 @@ MIXED_DTYPES = Stream(
                 Sizes((1, 8), (1025, 8192)),
                 *(Sizes((1, 6), (8193, 16384), axes=axes) for axes in (1, 2, 3)),
                 *[Sizes((9, 12), (1025, 9000), most=2**17)] * 2,
+                *(Sizes((513, 900), (33, 100), axes=axes, most=2**16) for axes in (1, 1, 2, 3)),
+                Sizes((65, 110), (1025, 1100), most=2**17),
             ],
             # Labels of 4096 and more, often enough to meet the levels of every other factor.
             "thousands of classes": [Sizes((8200, 12000), (2, 6)), ((2, 2), 8195)],
@@ -103,5 +106,5 @@ MIXED_DTYPES = Stream(
         "ignore": NOT_ALL_IGNORED,
     },
     telling=other_dtypes_show,
-    budget=0.21,
+    budget=0.24,
 )
