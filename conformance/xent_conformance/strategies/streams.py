@@ -134,9 +134,7 @@ def shape_pool(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) 
     for level in (level for level in levels[:size] if level in shapes):
         choices = [s for s in shapes[level] if level != first or _several(s)] or shapes[level]
         chosen[level] = [fixed(choices[picks[level] % len(choices)], picks[level])]
-    # A stream with shapes of its own gets half as many: each is compiled for it alone.
-    own = [[*shapes][i] for i in rng.permutation(len(shapes))[: max(1, size // 2)]] if not chosen else []
-    return chosen or {level: [fixed(shapes[level][0], derived_seed(level, *seeds))] for level in own}
+    return chosen
 
 
 def _several(shape: AnyShape) -> bool:
@@ -148,10 +146,13 @@ def _several(shape: AnyShape) -> bool:
 
 
 def shape_of_each(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
-    """One shape of each level, or of ``size`` of them, depending on the seeds."""
+    """One shape of each level, or of ``size`` of them, depending on the seeds. The first has several rows."""
     rng = np.random.default_rng(derived_seed("sizes", *seeds))
+    levels = [[*shapes][i] for i in rng.permutation(len(shapes))]
+    if levels[0] == "unbatched":
+        levels.append(levels.pop(0))
     chosen: dict[str, list[AnyShape]] = {}
-    for level in [[*shapes][i] for i in rng.permutation(len(shapes))[:size]]:
+    for level in levels[:size]:
         pick = int(rng.integers(2**32))
         chosen[level] = [fixed(shapes[level][pick % len(shapes[level])], pick)]
     return chosen
@@ -162,7 +163,8 @@ def _pooled(stream: Stream, draw: Draw, dtype: str) -> Menu:
     if draw.pool is None:
         return menu
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
-    if stream.about_sizes:
+    # Shapes of its own are compiled for a stream alone, so that they do not have to be those of others.
+    if stream.about_sizes or not shapes.keys() & SHAPES.keys():
         return {**menu, "shape": shape_of_each(shapes, draw.pool, draw.seed, dtype)}
     pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
     first = next(iter(SHAPES))
