@@ -126,7 +126,7 @@ class JaxDifferentiable(JaxCallable):
         upstream: str = "leaf",
         **options: Any,
     ) -> Vjp:
-        """Loss and gradients. ``repeats`` calls the same pullback repeatedly; ``upstream`` has no meaning in JAX."""
+        """Loss and gradients. ``repeats=2`` calls one pullback twice; ``upstream`` has no meaning in JAX."""
         del upstream
         with self.settings():
             return Vjp(*vjp(self.function, cotangent, logits, target, repeats=repeats, **options))
@@ -161,9 +161,9 @@ def vjp(
         loss, pull = jax.vjp(lambda x, q: function(x, q, **options), logits, target)
     else:
         loss, pull = jax.vjp(lambda x: function(x, target, **options), logits)
-    for _ in range(repeats):
+    for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
         # A loss of narrow logits may be float32.
-        grads = pull(cotangent.astype(loss.dtype))
+        grads = pull(given.astype(loss.dtype))
     return loss, grads[0], grads[1] if len(grads) > 1 else None
 
 

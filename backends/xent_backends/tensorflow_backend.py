@@ -70,7 +70,7 @@ def gradients(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Loss, gradient of the logits, and of distributions; None for class indices.
 
-    The tape is read ``repeats`` times and the last one counts; the loss sees scale * (logits / scale).
+    With ``repeats=2`` the tape is read for cotangent / -2 first; the loss sees scale * (logits / scale).
     """
     soft = target.dtype.is_floating
     leaf = logits / scale if scale > 1 else logits
@@ -80,8 +80,8 @@ def gradients(
         value = loss(x, target, **options)
     # A loss may be wider than its logits.
     cotangent = tf.cast(cotangent, value.dtype)
-    for _ in range(repeats):
-        by_logits = tape.gradient(value, x, output_gradients=cotangent)
+    for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
+        by_logits = tape.gradient(value, x, output_gradients=given)
     return value, by_logits, tape.gradient(value, target, output_gradients=cotangent) if soft else None
 
 

@@ -61,9 +61,10 @@ def vjp(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Loss, gradient of the logits, and gradient of probability targets (None for class indices).
 
-    Backward runs ``repeats`` times on one graph; the last result is returned. With ``upstream="scaled"`` the logits are
+    With ``repeats=2``, backward runs on one graph for cotangent / -2 first. With ``upstream="scaled"`` the logits are
     not a leaf of the graph but 2 * leaf, with leaf = logits / 2; their gradient is exactly half of the leaf's. With
-    ``upstream="interleaved"`` the loss of -logits, with the first target for all rows, is computed before backward.
+    ``upstream="interleaved"`` two other losses are computed before backward, with the first target for all rows: of the
+    same logits, and of -logits.
     """
     scale = 2 if upstream == "scaled" else 1
     leaf = (logits / scale).detach() if upstream == "scaled" else logits.detach()
@@ -74,15 +75,15 @@ def vjp(
         target = target.detach().requires_grad_()
         inputs.append(target)
     loss = function(x, target, **options)
-    # The graph of the other loss is alive while backward runs on the first one.
-    other = None
+    # The graphs of the other losses are alive while backward runs on the first one.
+    others = []
     if upstream == "interleaved":
         same = target.detach()[:1].expand_as(target).contiguous() if target.ndim else target
-        other = function((-logits).detach().requires_grad_(), same, **options)
-    for _ in range(repeats):
+        others = [function(logits, same, **options) for logits in (x, (-x).detach().requires_grad_())]
+    for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
         # A kernel need not differentiate its targets. Without them, torch raises if the logits have no gradient.
-        grads = torch.autograd.grad(loss, inputs, cotangent, retain_graph=repeats > 1, allow_unused=len(inputs) > 1)
-    del other
+        grads = torch.autograd.grad(loss, inputs, given, retain_graph=repeats > 1, allow_unused=len(inputs) > 1)
+    del others
     return loss.detach(), grads[0] / scale, grads[1] if len(grads) > 1 else None
 
 

@@ -102,10 +102,12 @@ class Differentiable(Protocol):
             cotangent: The gradient with respect to the loss that backward starts with.
             logits: As for ``cross_entropy``.
             target: As for ``cross_entropy``.
-            repeats: 2 runs backward twice on the same graph and returns the gradients of the second pass alone.
+            repeats: 2 runs backward twice on the same graph, first for ``cotangent / -2``, and returns the gradients of
+                the second pass alone.
             upstream: "scaled" makes the logits a non-leaf, ``x = 2 * (logits / 2)``, and returns the gradient with
-                respect to ``x``. "interleaved" computes another loss, with a graph of its own, before backward runs on
-                the first one: of ``-logits``, with the target of the first element for the whole batch.
+                respect to ``x``. "interleaved" computes two other losses before backward runs on the first one, with
+                the target of the first element for the whole batch: of the same ``x``, and then of ``-logits`` with a
+                graph of its own.
             options: As for ``cross_entropy``.
 
         A backend without a graph may ignore ``repeats`` and ``upstream``.

@@ -139,7 +139,7 @@ class CopiesFirst(ReadsBehind):
 def test_a_repeated_call_that_differs_is_said_to_be_a_stray_read_where_one_of_its_rows_makes_one():
     strided = np.repeat(LOGITS, 2, axis=1)[:, ::2]
     found = judged(CopiesFirst(), "purity.arguments-read-anew", logits=strided)
-    assert [type(one) for one in found if one.failed] == [StrayRead]
+    assert {type(one) for one in found if one.failed} == {StrayRead}
 
 
 def test_a_wrong_number_without_a_stray_read_stays_what_it_is():

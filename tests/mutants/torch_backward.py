@@ -101,6 +101,46 @@ class TorchGradientForLeavesOnly(TorchTwin):
         return (logits if context.leaf else torch.zeros_like(logits)), target
 
 
+@mutant(killed_by=("gradients.second-backward",))
+class TorchGradientOfTheFirstPass(TorchTwin):
+    """backward keeps the gradient that it computes first, already scaled, for every further pass."""
+
+    def backward(self, context, upstream, options):
+        if torch.is_grad_enabled():
+            return super().backward(context, upstream, options)
+        if not hasattr(context, "gradients"):
+            context.gradients = super().backward(context, upstream, options)
+        return context.gradients
+
+
+@mutant(killed_by=("gradients.two-graphs",))
+class TorchSharesKeptByLogits(TorchTwin):
+    """What forward computes from the target is kept for backward by the address of the logits."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.of_logits = {}
+
+    def save(self, context, logits, target, options):
+        super().save(context, logits, target, options)
+        self.of_logits[logits.data_ptr(), threading.get_ident()] = target
+
+    def row_gradient(self, logits, target, options):
+        latest = self.of_logits.get((logits.data_ptr(), threading.get_ident()), target)
+        return super().row_gradient(logits, target if torch.is_grad_enabled() else latest, options)
+
+
+@mutant(killed_by=("purity.arguments-read-anew",))
+class TorchDivisorKeptByTarget(TorchTwin):
+    """What a mean is divided by is computed anew only if the labels were written to, but not if the weights were."""
+
+    def divisor(self, logits, target, options):
+        key = target._version, options.ignore_index, options.weight is None, logits.dtype, logits.shape
+        if getattr(target, "divisor", ())[:1] != (key,):
+            target.divisor = key, super().divisor(logits, target, options)
+        return target.divisor[1]
+
+
 @mutant(killed_by=("gradients.two-graphs",))
 class TorchGradientInWorkspace(TorchTwin):
     """forward leaves the gradient in a workspace, one for each shape, that the next loss of that shape overwrites."""

@@ -79,14 +79,15 @@ class TorchTwin(Checks):
         if target.is_floating_point():
             target = target.detach().requires_grad_()
             inputs.append(target)
-        loss = self.cross_entropy(leaf * scale if scale > 1 else leaf, target, **options)
-        other = None
+        x = leaf * scale if scale > 1 else leaf
+        loss = self.cross_entropy(x, target, **options)
+        others = []
         if upstream == "interleaved":
             same = target.detach()[:1].expand_as(target).contiguous() if target.ndim else target
-            other = self.cross_entropy((-logits).detach().requires_grad_(), same, **options)
-        for _ in range(repeats):
-            gradients = torch.autograd.grad(loss, inputs, cotangent, retain_graph=repeats > 1, allow_unused=True)
-        del other  # its graph was alive too
+            others = [self.cross_entropy(other, same, **options) for other in (x, (-x).detach().requires_grad_())]
+        for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
+            gradients = torch.autograd.grad(loss, inputs, given, retain_graph=repeats > 1, allow_unused=True)
+        del others  # their graphs were alive too
         return Vjp(loss.detach(), gradients[0] / scale, gradients[1] if len(inputs) > 1 else None)
 
     def cross_entropy_hvp(self, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options) -> Tensor:

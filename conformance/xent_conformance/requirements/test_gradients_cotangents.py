@@ -132,14 +132,14 @@ def test_logits_that_are_no_leaf_get_the_same_gradient(trial: Trial) -> Iterator
 
 @requirement(
     "gradients.two-graphs",
-    "the gradient where another loss is computed before backward",
+    "the gradient where other losses are computed before backward",
     source=COTANGENTS,
     needs=[GRADIENT],
     references=["https://docs.pytorch.org/docs/stable/notes/extending.html"],
 )
 def test_a_loss_that_is_computed_before_backward_does_not_change_the_gradient(trial: Trial) -> Iterator[Finding]:
-    """The gradient of a loss is the same if another loss, of logits of the same shape, is computed between that loss
-    and its backward pass.
+    """The gradient of a loss is the same if other losses are computed between that loss and its backward pass: of the
+    same logits with another target, and of other logits of the same shape.
     """
     gradient = gradient_of(trial, backward(trial.problem, upstream="interleaved"))
-    yield gradients_agree(trial, gradient, gradient_of(trial), "without another loss before backward")
+    yield gradients_agree(trial, gradient, gradient_of(trial), "without other losses before backward")

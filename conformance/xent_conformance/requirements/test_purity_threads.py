@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
@@ -173,30 +173,39 @@ def _after_others(trial: Trial, call: Invocation) -> Iterator[Finding]:
     references=["https://github.com/tensorflow/tensorflow/pull/56218", "https://github.com/NVIDIA/apex/pull/132"],
 )
 def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
-    """If arrays are overwritten in place after a call, loss and gradients of a later call with them are bitwise the
-    same as with new arrays of the same content and memory layout.
+    """If all arrays or one of them are overwritten in place after a call, loss and gradients of a later call with them
+    are bitwise the same as with new arrays of the same content and memory layout.
     """
-    caller, other = trial.subject.caller, trial.related(_overwritten(trial.problem))
-    for before, call in zip(calls_of(trial), calls_of(other), strict=True):
-        again = caller.rewritten(before, call)
-        if again is None:
-            yield Declined(quantity="loss", reason="has arrays that cannot be assigned to")
-            return
-        fresh = other.outcome(call)
-        if fresh.trouble is None:
-            yield NotReadAnew.seen((call, before), fresh, again) or Held(quantity="call with changed arguments")
+    caller, names = trial.subject.caller, trial.problem.arrays().keys()
+    for changed in [names, *({name} for name in names)]:
+        other = trial.related(_overwritten(trial.problem, changed))
+        for before, call in zip(calls_of(trial), calls_of(other), strict=True):
+            if not changed & call.arrays.keys():
+                continue
+            again = caller.rewritten(before, call)
+            if again is None:
+                yield Declined(quantity="loss", reason="has arrays that cannot be assigned to")
+                return
+            fresh = other.outcome(call)
+            if fresh.trouble is None:
+                yield NotReadAnew.seen((call, before), fresh, again) or Held(quantity="call with changed arguments")
 
 
-def _overwritten(problem: Problem) -> Problem:
-    """A problem of the same shapes, dtypes, layouts and options with other numbers in every argument.
+def _overwritten(problem: Problem, names: Collection[str]) -> Problem:
+    """A problem of the same shapes, dtypes, layouts and options: other numbers in some arrays, copies of the others.
 
     In another layout sums may be rounded otherwise.
     """
     changed = reordered_rows(problem, np.arange(problem.rows)[::-1])
     halved = array_of(np.clip(changed.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
     weight = None if problem.weight is None else np.ascontiguousarray(problem.weight[::-1])
-    arrays = changed.with_(logits=halved, weight=weight).arrays()
-    return changed.with_(**{name: laid_out_like(problem.arrays()[name], array) for name, array in arrays.items()})
+    others = changed.with_(logits=halved, weight=weight).arrays()
+    return problem.with_(
+        **{
+            name: laid_out_like(array, others[name] if name in names else array.copy())
+            for name, array in problem.arrays().items()
+        }
+    )
 
 
 def _other_calls(trial: Trial) -> Iterator[list[Problem]]:
