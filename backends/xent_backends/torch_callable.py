@@ -109,7 +109,7 @@ class TorchDifferentiable(TorchCallable):
         target: Tensor,
         *,
         repeats: int = 1,
-        upstream: Literal["leaf", "scaled", "interleaved"] = "leaf",
+        upstream: Literal["leaf", "scaled", "interleaved", "shared"] = "leaf",
         **options: Any,
     ) -> Vjp:
         """Loss and gradients by one backward, or several on one graph."""

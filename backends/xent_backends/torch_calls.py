@@ -63,8 +63,8 @@ def vjp(
 
     With ``repeats=2``, backward runs on one graph for cotangent / -2 first. With ``upstream="scaled"`` the logits are
     not a leaf of the graph but 2 * leaf, with leaf = logits / 2; their gradient is exactly half of the leaf's. With
-    ``upstream="interleaved"`` two other losses are computed before backward, with the first target for all rows: of the
-    same logits, and of -logits.
+    ``upstream="interleaved"`` the loss of -logits, with the first target for all rows, is computed before backward, and
+    with ``upstream="shared"`` that of the same logits.
     """
     scale = 2 if upstream == "scaled" else 1
     leaf = (logits / scale).detach() if upstream == "scaled" else logits.detach()
@@ -75,15 +75,15 @@ def vjp(
         target = target.detach().requires_grad_()
         inputs.append(target)
     loss = function(x, target, **options)
-    # The graphs of the other losses are alive while backward runs on the first one.
-    others = []
-    if upstream == "interleaved":
+    # The graph of the other loss is alive while backward runs on the first one.
+    other = None
+    if upstream in ("interleaved", "shared"):
         same = target.detach()[:1].expand_as(target).contiguous() if target.ndim else target
-        others = [function(logits, same, **options) for logits in (x, (-x).detach().requires_grad_())]
+        other = function(x if upstream == "shared" else (-logits).detach().requires_grad_(), same, **options)
     for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
         # A kernel need not differentiate its targets. Without them, torch raises if the logits have no gradient.
         grads = torch.autograd.grad(loss, inputs, given, retain_graph=repeats > 1, allow_unused=len(inputs) > 1)
-    del others
+    del other
     return loss.detach(), grads[0] / scale, grads[1] if len(grads) > 1 else None
 
 

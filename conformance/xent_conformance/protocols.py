@@ -93,7 +93,7 @@ class Differentiable(Protocol):
         target: Array,
         *,
         repeats: int = 1,
-        upstream: Literal["leaf", "scaled", "interleaved"] = "leaf",
+        upstream: Literal["leaf", "scaled", "interleaved", "shared"] = "leaf",
         **options: Any,
     ) -> Vjp:
         """Loss and vector-Jacobian products, for a cotangent of the shape of the loss and the dtype of the logits.
@@ -105,9 +105,9 @@ class Differentiable(Protocol):
             repeats: 2 runs backward twice on the same graph, first for ``cotangent / -2``, and returns the gradients of
                 the second pass alone.
             upstream: "scaled" makes the logits a non-leaf, ``x = 2 * (logits / 2)``, and returns the gradient with
-                respect to ``x``. "interleaved" computes two other losses before backward runs on the first one, with
-                the target of the first element for the whole batch: of the same ``x``, and then of ``-logits`` with a
-                graph of its own.
+                respect to ``x``. "interleaved" computes another loss, with a graph of its own, before backward runs on
+                the first one: of ``-logits``, with the target of the first element for the whole batch. "shared" does
+                the same with a loss of the same logits.
             options: As for ``cross_entropy``.
 
         A backend without a graph may ignore ``repeats`` and ``upstream``.

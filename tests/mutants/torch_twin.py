@@ -81,13 +81,13 @@ class TorchTwin(Checks):
             inputs.append(target)
         x = leaf * scale if scale > 1 else leaf
         loss = self.cross_entropy(x, target, **options)
-        others = []
-        if upstream == "interleaved":
+        other = None
+        if upstream in ("interleaved", "shared"):
             same = target.detach()[:1].expand_as(target).contiguous() if target.ndim else target
-            others = [self.cross_entropy(other, same, **options) for other in (x, (-x).detach().requires_grad_())]
+            other = self.cross_entropy(x if upstream == "shared" else (-logits).requires_grad_(), same, **options)
         for given in [cotangent / -2, cotangent] if repeats > 1 else [cotangent]:
             gradients = torch.autograd.grad(loss, inputs, given, retain_graph=repeats > 1, allow_unused=True)
-        del others  # their graphs were alive too
+        del other  # its graph was alive too
         return Vjp(loss.detach(), gradients[0] / scale, gradients[1] if len(inputs) > 1 else None)
 
     def cross_entropy_hvp(self, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options) -> Tensor:
