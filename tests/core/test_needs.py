@@ -12,7 +12,7 @@ from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
-from xent_conformance.records.situations import implied
+from xent_conformance.records.situations import described, implied
 from xent_conformance.strategies.streams import JOINT
 
 RICH = Problem(
@@ -26,12 +26,23 @@ RICH = Problem(
 )
 
 
+#: Every array has one element for all.
+EXPANDED = Problem(
+    np.broadcast_to(np.float32(1), (3, 4)),
+    np.broadcast_to(np.int64(2), 3),
+    weight=np.broadcast_to(np.float32(0.5), 4),
+    reduction="none",
+    cotangent=np.broadcast_to(np.float32(2), 3),
+)
+
+
 def drawn():
     subject = Subject.of(NumpyTwin(), "float32")
     yield from (trial.problem for trial in trials(subject, JOINT, Settings("quick")))
     yield RICH
     yield RICH.with_(weight=None, divisor=3.0, lse_square_scale=0.1, logit_scale=2.0, softcap=5.0)
     yield RICH.with_(reduction="none", cotangent=np.ones((7, 6), np.float32)[:, ::2])
+    yield EXPANDED
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
     yield Problem(np.zeros((2, 3), np.float32), np.zeros(3, np.int64))
@@ -126,6 +137,13 @@ def test_the_situation_is_what_the_failure_needs(needed):
     }
     implied |= {"labels", "more than 4 classes"}
     assert set(found.situation) <= set(needed) | implied
+
+
+def test_a_stride_of_zero_is_named_where_other_strides_pass():
+    zero, any_stride = "cotangent with a stride of zero", "cotangent not contiguous"
+    assert set(needs(EXPANDED, fails_with(zero)).situation) == {zero, any_stride, "several rows", "reduction none"}
+    assert zero not in needs(EXPANDED, fails_with(any_stride)).situation
+    assert described([any_stride, zero, "reduction none"]) == "with a cotangent with a stride of zero"
 
 
 @pytest.mark.parametrize("shape", [(2, 65_536), (65_536, 2), (1, 65_536), (300, 300)])

@@ -14,6 +14,8 @@ from xent_conformance.problem import AnyArray, by_row
 WIDE_ROW = 12
 #: Most rows that are written out, and most of rows that are longer than that: a reader learns no more from others.
 MOST_ROWS, MOST_LONG_ROWS = 12, 3
+#: Axes of a matrix.
+MATRIX = 2
 #: Larger integers are written as floating-point numbers.
 LONG_INTEGER = 1e6
 
@@ -27,7 +29,9 @@ def to_text(call: Invocation) -> str:
         if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
             continue
         layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
-        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout} = {array_text(array, rank)}")
+        # Rows of the logits are not what is innermost in an array with more axes.
+        by_rows = ", by row" if array.ndim == rank > MATRIX else ""
+        lines.append(f"{name}: {array.dtype.name} {array.shape}{layout}{by_rows} = {array_text(array, rank)}")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xent_conformance.formats import is_floating, name_of
 from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows, labels_exist
-from xent_conformance.records.situations import INVALID, STRIDED
+from xent_conformance.records.situations import EXPANDED, INVALID, STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
 CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
@@ -155,6 +155,8 @@ def _layout(problem: Problem) -> Iterator[str]:
     for name, array in problem.arrays().items():
         if array.size and not array.flags.c_contiguous:
             yield f"{name}{STRIDED}"
+        if array.size and any(count > 1 and not step for count, step in zip(array.shape, array.strides, strict=True)):
+            yield f"{name}{EXPANDED}"
 
 
 def _values(problem: Problem) -> Iterator[str]:

@@ -12,11 +12,13 @@ from xent_conformance.causes import numbers
 from xent_conformance.causes.facts import APART, CLASSES, LOGITS, ROWS, facts
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import EXTRAS, REDUCTIONS, AnyArray, Problem, array_of
-from xent_conformance.records.situations import INVALID, STRIDED
+from xent_conformance.records.situations import EXPANDED, INVALID, STRIDED
 from xent_conformance.subproblems import MATRIX, in_the_dtype_of_the_logits, keep_classes, keep_places, keep_rows
 
 Variants = Callable[[Problem], Iterator[Problem | None]]
 
+#: The arrays whose layout is a fact.
+ARRAYS = ("logits", "target", "weight", "cotangent")
 #: A problem with many logits is reduced to one of this many parts.
 PART = 8
 
@@ -42,7 +44,7 @@ def variants(problem: Problem, name: str) -> list[Problem]:
         with np.errstate(all="ignore"):
             made = [variant for variant in make(problem) if variant is not None]
             made += [other for variant in made for other in numbers.visibly_different(variant)]
-            if not (name == APART or name.endswith(STRIDED)):
+            if not (name == APART or name.endswith((STRIDED, EXPANDED))):
                 made += [other for variant in made for other in _not_contiguous(problem, variant)]
     except (ValueError, IndexError, TypeError, OverflowError):
         # Arrays of an invalid call need not have the shapes and dtypes that the functions expect.
@@ -68,8 +70,11 @@ def _strided(array: AnyArray) -> bool:
 def _strided_like(array: AnyArray, values: AnyArray) -> AnyArray:
     """Other values in the layout of an array or, where their shape makes that contiguous, with gaps between them."""
     like = laid_out_like(array, values) if array.ndim == values.ndim else values
-    if _strided(like):
-        return like
+    return like if _strided(like) else _with_gaps(values)
+
+
+def _with_gaps(values: AnyArray) -> AnyArray:
+    """The values with gaps between all of them in memory."""
     wide = np.zeros((*values.shape, 2), values.dtype)
     wide[..., 0] = values
     return wide[..., 0]
@@ -95,6 +100,13 @@ def _contiguous(array: str) -> Variants:
     def make(problem: Problem) -> Iterator[Problem | None]:
         strided = getattr(problem, array)
         yield problem.with_(**{array: np.ascontiguousarray(strided).reshape(strided.shape)})
+
+    return make
+
+
+def _not_expanded(array: str) -> Variants:
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        yield problem.with_(**{array: _with_gaps(getattr(problem, array))})
 
     return make
 
@@ -301,5 +313,6 @@ WITHOUT: dict[str, Variants] = {
     "a label of the first class": _other_order,
     "a label of the last class": _other_order,
     **numbers.WITHOUT,
-    **{f"{array}{STRIDED}": _contiguous(array) for array in ("logits", "target", "weight", "cotangent")},
+    **{f"{array}{STRIDED}": _contiguous(array) for array in ARRAYS},
+    **{f"{array}{EXPANDED}": _not_expanded(array) for array in ARRAYS},
 }

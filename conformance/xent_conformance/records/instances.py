@@ -40,8 +40,8 @@ ROUNDED = 2.0**-10
 #: A number with at most this many significant bits is representable in float32 by chance.
 FEW_BITS = 12
 
-#: Beginnings of the quantities of derivatives.
-GRADIENT, PRODUCT = "grad_", "product"
+#: Beginnings of the quantities of derivatives; in earlier records that of second derivatives is "product".
+GRADIENT, SECOND = "grad_", ("second derivative", "product")
 #: The quantity that is a gradient of probability targets.
 TARGET_GRADIENT = "grad_target"
 
@@ -211,7 +211,7 @@ class Instance:
     def derivative(self) -> int:
         """How often the wrong result is differentiated: 0 for a loss, 1 for a gradient, 2 for a Hessian's product."""
         quantity = self.failure.quantity
-        return 2 if quantity.startswith(PRODUCT) else int(quantity.startswith(GRADIENT))
+        return 2 if quantity.startswith(SECOND) else int(quantity.startswith(GRADIENT))
 
     @property
     def optional(self) -> bool:

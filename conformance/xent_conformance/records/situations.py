@@ -40,6 +40,8 @@ class Fact(NamedTuple):
 FINE, FAINT = Weight.FINE, Weight.FAINT
 #: End of the facts about the memory layout of an array, whose name comes before.
 STRIDED = " not contiguous"
+#: End of the facts about an array that holds one element for several, as an expanded one does.
+EXPANDED = " with a stride of zero"
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
@@ -93,6 +95,15 @@ FACTS = {
     # An array of one number is contiguous.
     "target not contiguous": Fact("non-contiguous target", ways=("several rows",)),
     "cotangent not contiguous": Fact("non-contiguous cotangent", implies=("reduction none",), ways=("several rows",)),
+    **{
+        f"{name}{EXPANDED}": Fact(f"{words}{EXPANDED}", FINE, (f"{name}{STRIDED}",))
+        for name, words in {
+            "logits": "logits",
+            "target": "a target",
+            "weight": "class weights",
+            "cotangent": "a cotangent",
+        }.items()
+    },
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
     "no rows": Fact("a batch without rows"),
@@ -153,7 +164,8 @@ def _size(name: str) -> Fact:
     least = number + (how == "more than")
     fixed = (SIZE.fullmatch(other) for other in FACTS)
     below = [other[0] for other in fixed if other is not None and other[3] == what and int(other[2]) < least]
-    phrase = f"{how} {number:,} {what}" if how == "more than" else f"{number:,} {what}, not one more or one fewer"
+    beside = f"{number:,} {what} ({number - 1:,} and {number + 1:,} pass)"
+    phrase = f"{how} {number:,} {what}" if how == "more than" else beside
     return Fact(phrase, FAINT, (*below, *(["several rows"] if what == "rows" else [])))
 
 

@@ -185,7 +185,7 @@ def second_order_finding(trial: Trial) -> Finding:
     exact = trial.answer.hessian_times(v)
     vector = from_rows(v, problem.logits, problem.class_axis).astype(problem.logits.dtype)
     return trial.compare(
-        "product",
+        "second derivative",
         trial.hessian_times(vector),
         exact,
         product_bound(trial, v),

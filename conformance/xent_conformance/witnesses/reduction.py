@@ -63,7 +63,7 @@ class Witness:
         notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
-        notes += [" (not in a new process)"] * self.lingering
+        notes += [" (only after earlier calls of the run)"] * self.lingering
         notes += [f" (reducing stopped after {self.stopped:g} s)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
