@@ -35,7 +35,7 @@ class Three(PastFourClasses, SpatialGradient, SmoothedWeightedMean):
 #: Pairs of mutants, by the name of the example.
 PAIRS = {
     "divisor_and_reduction": ("mean-over-all-rows", "unknown-reduction-is-mean"),
-    "smoothing_and_unbatched": ("smoothing-over-other-classes", "unbatched-gradient-not-divided"),
+    "smoothing_and_unbatched": ("smoothing-over-other-classes", "unbatched-loss-has-an-axis"),
     "half_and_weights": ("long-rows-in-half", "smoothing-term-unweighted"),
     "probabilities_and_nothing": ("smoothing-dropped-for-probabilities", "all-ignored-gradient-is-nan"),
 }
