@@ -306,8 +306,8 @@ def loss(input, target):
         ("torch", "torch.set_flush_denormal(True)", "torch flushing of subnormal numbers"),
         ("torch", "torch.autograd.set_detect_anomaly(True)", "torch anomaly detection"),
         ("numpy", "np.random.seed(0)", "numpy random state"),
-        ("numpy", "np.seterr(all='raise')", "numpy error state"),
-        ("numpy", "os.environ['XENT_HOSTILE'] = '1'", "environment variables"),
+        ("numpy", "np.seterr(all='raise')", "numpy error state (divide, invalid, over, 1 more)"),
+        ("numpy", "os.environ['XENT_HOSTILE'] = '1'", "environment variables (XENT_HOSTILE)"),
         ("numpy", "os.chdir('/')", "working directory"),
     ],
 )

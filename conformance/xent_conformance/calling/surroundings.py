@@ -31,6 +31,8 @@ LOOKS: Mapping[str, str] = {
     "standard streams": "[(id(s), getattr(s, 'closed', None)) for s in (sys.stdin, sys.stdout, sys.stderr)],"
     " [name in os.listdir('/dev/fd') for name in '12']",
 }
+#: Between the name of a part and those of its variables or settings, and so many of these are named.
+OF_MEMBERS, FEW = " (", 3
 #: Source that these expressions need.
 SETTING = "import locale, os, pickle, random, sys, warnings\nSMALL = 2.0**-54, 3 * 2.0**-54, -(2.0**-54)"
 
@@ -95,10 +97,26 @@ def surroundings(
     def changes() -> tuple[str, ...]:
         after = seen(own)
         earlier = before if beginning is None else beginning
-        return tuple(n for n, value in after.items() if value != before.get(n) or value != earlier.get(n))
+        names = [n for n, value in after.items() if value != before.get(n) or value != earlier.get(n)]
+        return tuple(name + _members(before.get(name), earlier.get(name), after[name]) for name in names)
 
     with restored():
         yield changes
+
+
+def part_of(name: str) -> str:
+    """The part of the state that a change is in: it may be followed by names of variables or settings."""
+    return name.partition(OF_MEMBERS)[0]
+
+
+def _members(*values: Any) -> str:
+    """Which variables or settings of a part differ, in parentheses; empty where it has none."""
+    if not all(isinstance(value, dict) for value in values):
+        return ""
+    names = sorted({name for value in values for name in value})
+    differing = [name for name in names if any(value.get(name) != values[-1].get(name) for value in values)]
+    more = [f"{len(differing) - FEW} more"] if len(differing) > FEW else []
+    return f"{OF_MEMBERS}{', '.join(differing[:FEW] + more)})"
 
 
 def seen(own: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from xent_conformance.calling.late import LATE
-from xent_conformance.calling.surroundings import LOOKS, SETTING
+from xent_conformance.calling.surroundings import LOOKS, SETTING, part_of
 from xent_conformance.judging.findings.base import Finding, ScriptCall
 
 
@@ -138,6 +138,11 @@ class SurroundingsChanged(OfNames):
     quantity: str = "surroundings"
 
     @property
+    def signature(self) -> tuple[str, ...]:
+        """The kind and the parts: of variables, a call may set others than an earlier one."""
+        return self.kind, *map(part_of, self.names)
+
+    @property
     def message(self) -> str:
         """Which parts."""
         return f"{self.call} changed the {', '.join(self.names)} of its process"
@@ -149,7 +154,8 @@ class SurroundingsChanged(OfNames):
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The process before and after, on a stream of its own."""
         late = [name.removesuffix(LATE) for name in self.names if name.endswith(LATE)]
-        looks = {name: look for name, look in LOOKS.items() if name in self.names}
+        parts = {part_of(name) for name in self.names}
+        looks = {name: look for name, look in LOOKS.items() if name in parts}
         for name in late:
             # The input may belong to an earlier call, whose variables end with a number.
             arrays = f"for name, value in sorted(globals().items()) if name.rstrip('_0123456789') == {name!r}"
