@@ -14,6 +14,7 @@ from xent_conformance.formats import FLOATING, format_named
 from xent_conformance.interface import Capabilities
 from xent_conformance.oracle import Answer
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
 from xent_conformance.strategies import EVERYTHING, problems
 from xent_conformance.strategies.broad import SIZES
 from xent_conformance.strategies.covering import covering_array
@@ -21,8 +22,10 @@ from xent_conformance.strategies.layouts import LAYOUTS, laid_out
 from xent_conformance.strategies.menu import ANY_SIZE
 from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES
 from xent_conformance.strategies.recipe import Recipe, label_dtype
+from xent_conformance.strategies.situations import VIEWS
 from xent_conformance.strategies.sizes import Sizes
-from xent_conformance.strategies.streams import IGNORED, JOINT, Draw, recipes_of
+from xent_conformance.strategies.sources import SOURCES
+from xent_conformance.strategies.streams import IGNORED, JOINT, Draw, Stream, recipes_of
 
 DEFAULT = 400
 
@@ -206,6 +209,22 @@ def test_a_recipe_has_a_shape_and_not_a_choice_of_shapes():
             for recipe in recipes_of(stream, "float32", draw):
                 assert isinstance(recipe.classes, int)
                 assert isinstance(recipe.row_shape, tuple)
+
+
+@pytest.mark.parametrize("pool", [1, 2, 4])
+def test_each_stream_has_batches_of_several_rows_where_every_shape_is_compiled(pool):
+    load()
+    about_options = [s for s in SOURCES.values() if isinstance(s, Stream) and not s.about_sizes]
+    for stream in about_options:
+        for seed in range(12):
+            recipes = recipes_of(stream, "float32", Draw(seed, 8, pool=pool))
+            assert any(np.prod(recipe.row_shape, dtype=int) > 1 for recipe in recipes), (stream.name, seed)
+
+
+def test_memory_layouts_of_every_rank_are_judged_where_every_shape_is_compiled():
+    for seed in range(12):
+        recipes = recipes_of(VIEWS, "float32", Draw(seed, 8, pool=4))
+        assert {len(recipe.row_shape) for recipe in recipes} == {0, 1, 2, 3}, seed
 
 
 @pytest.mark.parametrize(

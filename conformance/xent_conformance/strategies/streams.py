@@ -146,7 +146,7 @@ def _several(shape: AnyShape) -> bool:
 
 
 def shape_of_each(shapes: Mapping[str, list[AnyShape]], size: int, *seeds: object) -> dict[str, list[AnyShape]]:
-    """One shape of each level, or of ``size`` of them, depending on the seeds. The first has several rows."""
+    """One shape of each level, or of ``size`` of them, depending on the seeds; the first is not an unbatched one."""
     rng = np.random.default_rng(derived_seed("sizes", *seeds))
     levels = [[*shapes][i] for i in rng.permutation(len(shapes))]
     if levels[0] == "unbatched":
@@ -163,12 +163,12 @@ def _pooled(stream: Stream, draw: Draw, dtype: str) -> Menu:
     if draw.pool is None:
         return menu
     shapes = {level: list(choices) for level, choices in menu["shape"].items()}
-    # Shapes of its own are compiled for a stream alone, so that they do not have to be those of others.
-    if stream.about_sizes or not shapes.keys() & SHAPES.keys():
+    first = next(iter(SHAPES))
+    # A stream without the first level has shapes of its own, which are compiled for it alone.
+    if stream.about_sizes or first not in shapes:
         return {**menu, "shape": shape_of_each(shapes, draw.pool, draw.seed, dtype)}
     pool = shape_pool(shapes, draw.pool, draw.seed, dtype)
-    first = next(iter(SHAPES))
-    if draw.shared and first in pool:
+    if draw.shared:
         ranks: list[AnyShape] = [OTHER_RANKS[level] for level in draw.ranks if level in shapes]
         # More than half of the problems have the shared shape, because most options are combined there.
         pool = {**pool, first: [*[SHARED] * (1 + len(ranks)), *ranks]}
