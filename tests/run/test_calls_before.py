@@ -40,6 +40,6 @@ def test_a_failure_whose_earlier_calls_are_not_known_is_said_to_be_seen_in_no_ne
     arguments = ["--profile", "quick", "--dtypes", "float32", "--only", "accuracy,identities,layout", "-n", "1"]
     assert xent("run", adapter(changes=changes), *arguments).returncode == 1
     failures = [failure for verdict in verdicts() for failure in verdict["failures"]]
-    seen = [failure for failure in failures if "(not in a new process)" in failure["message"]]
+    seen = [failure for failure in failures if "(only after earlier calls of the run)" in failure["message"]]
     assert seen
     assert all("depends on earlier calls that are not known" in failure["reproducer"] for failure in seen)
