@@ -119,19 +119,19 @@ def hessian_times(bounds: Bounds, vector: F64Array) -> F64Array:
     height = model.classes(bounds.problem.classes) * model.u_a + (8 + bounds.roundings) * model.u_o
     inner = (size + mean) * (2 * relative + height)
     inner = inner + (p * size * relative).sum(axis=1, keepdims=True)
-    scale = (np.abs(_scale(bounds)) * bounds.mass)[:, None]
+    factor = np.abs(_scale(bounds))[:, None]
+    scale = factor * bounds.mass[:, None]
     centred = np.abs(vector - (p * vector).sum(axis=1, keepdims=True))
     common = _relative_error(bounds)
     tolerance = scale * p * (inner * (1 + common) + centred * common)
     # These may underflow: the result, the product of G and S, p, p v in each place, the product of p and v - <p, v>,
     # and in another order that of S and p, which v - <p, v> and G multiply.
     places = 1 + size + mean + p * bounds.problem.classes
-    of_cotangent = np.abs(_scale(bounds))[:, None] * (1 + size + mean)
-    tolerance = tolerance + model.eta * (2 + size + mean + of_cotangent + scale * places)
+    tolerance = tolerance + model.eta * (2 + size + mean + factor * (1 + size + mean) + scale * places)
     if bounds.mixed:
         tolerance = tolerance + p * centred * _lost_of_mass(bounds)
     # The product of cotangent, S and vector may be infinite before p makes it small: inf - inf.
-    scaled = np.abs(_scale(bounds))[:, None] * np.maximum(bounds.mass[:, None], 1) * size.max(axis=1, keepdims=True)
+    scaled = factor * np.maximum(bounds.mass[:, None], 1) * size.max(axis=1, keepdims=True)
     tolerance = np.where(scaled >= bounds.limit, math.inf, tolerance)
     return np.asarray(np.where(bounds.mass[:, None] > 0, tolerance, 0.0))
 
