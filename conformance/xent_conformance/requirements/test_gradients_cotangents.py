@@ -141,8 +141,9 @@ def test_a_loss_that_is_computed_before_backward_does_not_change_the_gradient(tr
     """The gradient of a loss is the same if other losses are computed between that loss and its backward pass: of the
     same logits with another target, and of other logits of the same shape.
     """
-    # Without the second of these, if backward or the loss itself leaves something else in the logits.
+    alone = gradient_of(trial)
+    # A call that overwrites its logits leaves none of which there could be another loss.
     overwritten = "logits" in trial.outcome(backward(trial.problem)).changed
     for upstream in ("interleaved",) if overwritten else ("interleaved", "shared"):
         gradient = gradient_of(trial, backward(trial.problem, upstream=upstream))
-        yield gradients_agree(trial, gradient, gradient_of(trial), "without another loss before backward")
+        yield gradients_agree(trial, gradient, alone, "without another loss before backward")

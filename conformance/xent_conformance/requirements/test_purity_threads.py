@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
 from xent_conformance.judging.subject import CHECKS_LABELS, CROSS_ENTROPY, DETERMINISM, FUNCTION, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import Problem, array_of
+from xent_conformance.problem import AnyArray, Problem, array_of
 from xent_conformance.requirements.checks import OF_LOGITS, calls_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import (
@@ -176,9 +176,12 @@ def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
     """If all arrays or one of them are overwritten in place after a call, loss and gradients of a later call with them
     are bitwise the same as with new arrays of the same content and memory layout.
     """
-    caller, names = trial.subject.caller, trial.problem.arrays().keys()
-    for changed in [names, *({name} for name in names)]:
-        other = trial.related(_overwritten(trial.problem, changed))
+    caller, arrays, numbers = trial.subject.caller, trial.problem.arrays(), _other_numbers(trial.problem)
+    for changed in [arrays.keys(), *({name} for name in arrays)]:
+        # In another layout sums may be rounded otherwise. What is not changed is copied: scripts define an array once.
+        values = {name: numbers[name] if name in changed else array.copy() for name, array in arrays.items()}
+        new = {name: laid_out_like(array, values[name]) for name, array in arrays.items()}
+        other = trial.related(trial.problem.with_(**new))
         for before, call in zip(calls_of(trial), calls_of(other), strict=True):
             if not changed & call.arrays.keys():
                 continue
@@ -191,21 +194,12 @@ def test_arguments_are_read_anew(trial: Trial) -> Iterator[Finding]:
                 yield NotReadAnew.seen((call, before), fresh, again) or Held(quantity="call with changed arguments")
 
 
-def _overwritten(problem: Problem, names: Collection[str]) -> Problem:
-    """A problem of the same shapes, dtypes, layouts and options: other numbers in some arrays, copies of the others.
-
-    In another layout sums may be rounded otherwise.
-    """
+def _other_numbers(problem: Problem) -> dict[str, AnyArray]:
+    """For every array one of the same shape and dtype with other numbers."""
     changed = reordered_rows(problem, np.arange(problem.rows)[::-1])
     halved = array_of(np.clip(changed.logits.astype(np.float64) / 2, -1e4, 1e4), problem.dtype)
     weight = None if problem.weight is None else np.ascontiguousarray(problem.weight[::-1])
-    others = changed.with_(logits=halved, weight=weight).arrays()
-    return problem.with_(
-        **{
-            name: laid_out_like(array, others[name] if name in names else array.copy())
-            for name, array in problem.arrays().items()
-        }
-    )
+    return changed.with_(logits=halved, weight=weight).arrays()
 
 
 def _other_calls(trial: Trial) -> Iterator[list[Problem]]:
