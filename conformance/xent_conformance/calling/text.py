@@ -9,13 +9,12 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray, by_row
+from xent_conformance.subproblems import MATRIX
 
 #: Longest row that is written out.
 WIDE_ROW = 12
 #: Most rows that are written out, and most of rows that are longer than that: a reader learns no more from others.
 MOST_ROWS, MOST_LONG_ROWS = 12, 3
-#: Axes of a matrix.
-MATRIX = 2
 #: Larger integers are written as floating-point numbers.
 LONG_INTEGER = 1e6
 

@@ -108,10 +108,9 @@ class NotReadAnew(Repeated):
         call, before = calls
         lines = [*_answer("answer", call), *_answer("answer_before", before), "expected = answer()", "answer_before()"]
         # Libraries count the writes to an array, so that only what differs is written.
-        olds, news = before.invocation.arrays, call.invocation.arrays
-        changed = [not same_bits(olds[name], news[name]) for name in news]
-        names = zip(before.inputs, call.inputs, changed, strict=True)
-        lines += [f"{old}[...] = {new}" for old, new, differs in names if differs]
+        held, wanted = (one.invocation.arrays.values() for one in (before, call))
+        pairs = zip(before.inputs, call.inputs, held, wanted, strict=True)
+        lines += [f"{old}[...] = {new}" for old, new, left, right in pairs if not same_bits(left, right)]
         return [
             *lines,
             "got = answer_before()",
