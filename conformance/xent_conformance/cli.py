@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import io
 import os
 import sys
@@ -11,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xent_conformance import interruptions
-from xent_conformance.isolation import FEW_THREADS, GARBAGE
+from xent_conformance.isolation import FEW_THREADS
+from xent_conformance.memory import reclaim_less_often
 from xent_conformance.output import complain
 from xent_conformance.parser import parse
 from xent_conformance.records.status import BROKEN, OK, USAGE
@@ -36,7 +36,7 @@ def _done(options: argparse.Namespace, ready: Callable[[], None]) -> int:
         # NumPy reads these when it is imported. The suite's own products are small: threads cost more than they save.
         for name, value in FEW_THREADS.items():
             os.environ.setdefault(name, value)
-        gc.set_threshold(*GARBAGE)
+        reclaim_less_often()
     from xent_conformance.cluster import ClusterError
     from xent_conformance.interface import BackendUnavailableError
     from xent_conformance.loading.errors import BrokenBackendError, UsageError

@@ -9,7 +9,6 @@ backends itself.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -30,10 +29,10 @@ from xent_conformance import interruptions
 from xent_conformance.calling.execution import DebuggerQuitError
 from xent_conformance.cluster import Cluster, ClusterError
 from xent_conformance.interface import BackendUnavailableError
-from xent_conformance.isolation import GARBAGE
 from xent_conformance.isolation.executor import HandedOver
 from xent_conformance.loading.errors import BrokenBackendError, UsageError
 from xent_conformance.loading.sources import ReplacedError
+from xent_conformance.memory import reclaim_less_often
 from xent_conformance.records.lines import VerdictLine
 from xent_conformance.request import Request
 from xent_conformance.scheduling import Group, Schedule
@@ -195,7 +194,7 @@ def serve() -> None:
     connection = Connection(int(sys.argv[2]))
     tasks: SimpleQueue[Any] = SimpleQueue()
     sys.breakpointhook = _no_debugger
-    gc.set_threshold(*GARBAGE)
+    reclaim_less_often()
     # An interruption is the usual end of this process; OSError means that the run is gone.
     with suppress(KeyboardInterrupt, OSError, EOFError), interruptions.handled() as ready:
         ready()

@@ -25,6 +25,3 @@ FEW_THREADS = {
     "OMP_NUM_THREADS": "2",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-#: Thresholds of the garbage collector in processes that judge: they make few cycles and many objects, so that Python's
-#: own thresholds cost a twentieth of the time.
-GARBAGE = (50_000, 20, 100)
