@@ -22,6 +22,8 @@ from xent_conformance.problem import F64Array
 
 #: A comparison is conclusive only where its bound is at most this share of the effect it is about.
 TELLING = 1 / 8
+#: The bits of the exponent in a float64.
+EXPONENT = np.int64(0x7FF0_0000_0000_0000)
 #: Where a value is accepted although it is not within its bound, or a function that gives it.
 Excuse: TypeAlias = "npt.ArrayLike | Callable[[], npt.ArrayLike]"
 
@@ -187,9 +189,9 @@ def _ratios(
 
 def _ulp(error: F64Array, size: F64Array, fmt: Format) -> float:
     """Largest error in units in the last place of the exact values, whose magnitudes are ``size``."""
-    # frexp has its fraction in [1/2, 1): size is 2**(exponent - 1) and more.
-    exponent = np.frexp(np.maximum(size, fmt.smallest_normal))[1]
-    ulps = np.asarray(np.ldexp(error / (2 * fmt.unit_roundoff), 1 - exponent))
+    # Without its fraction a float64 is a power of two; frexp and ldexp give the same in almost twice the time.
+    power = (np.maximum(size, fmt.smallest_normal).view(np.int64) & EXPONENT).view(np.float64)
+    ulps = error / (2 * fmt.unit_roundoff) / power
     largest = float(ulps.max())
     return largest if math.isfinite(largest) else float(np.where(np.isfinite(ulps), ulps, 0.0).max())
 
