@@ -136,10 +136,10 @@ def test_what_the_claims_leave_out_is_not_asked_for_and_other_conventions_give_o
     assert means_of_nothing(narrow) == {"0.0"}
 
 
-def test_the_same_options_write_the_same_bytes_and_another_precision_other_bounds(tmp_path, folder):
-    again = export(tmp_path / "again", "--dtypes", "float16")
+def test_the_same_options_write_the_same_bytes_and_another_precision_other_bounds(tmp_path):
+    once, again = (export(tmp_path / name, "--dtypes", "float16") for name in ("once", "again"))
     native = export(tmp_path / "native", "--dtypes", "float16", "--precision", "internals=native")
-    first, second, third = (f / "float16-000.safetensors" for f in (folder, again, native))
+    first, second, third = (f / "float16-000.safetensors" for f in (once, again, native))
     assert first.read_bytes() == second.read_bytes()
     changed = {name for name, _ in differing(load_file(first), load_file(third))}
     bounds = {f"{result}.bound" for result in ("loss", "grad_logits", "grad_target")}

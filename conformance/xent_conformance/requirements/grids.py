@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import format_named
+from xent_conformance.formats import FLOATING, format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
-from xent_conformance.strategies.layouts import laid_out
+from xent_conformance.strategies.cotangents import cotangent_of
+from xent_conformance.strategies.layouts import REPEATED, laid_out
 from xent_conformance.strategies.sources import listed
 
 #: One shape of each rank, as small as possible for distinguishing the options; and one with a single row.
@@ -29,6 +30,10 @@ DEEP_RANKS: tuple[tuple[int, ...], ...] = ((2, 3, 2, 4), (2, 3, 2, 3, 4), (2, 3,
 MATRICES: tuple[tuple[int, ...], ...] = ((210, 70), (2, 21, 8, 9), (4, 4100))
 #: With more classes there are no problems with smoothing, which would take most of the time of all.
 MOST_SMOOTHED = 1024
+#: A shape with labels that need more than 12 bits, and layouts and kinds of cotangents for them.
+LATE = (2, 4100, 2)
+LAYOUTS = ("contiguous", "transposed", "strided", "reversed", REPEATED)
+COTANGENTS = ("random", "strided", "zero first", "same", "ones", "reversed, small", "large")
 #: Which rows of these are ignored: a third of them, the first two thirds as in a prompt, and most.
 IGNORED_ROWS: dict[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]] = {
     "a third": lambda place: place % 3 == 0,
@@ -85,12 +90,15 @@ def every_combination(subject: Subject) -> Iterator[Problem]:
             options["ignore_index"] = 1
         yield problem_of(subject, logits, labels.reshape(row_shape), reduction, **options)
     yield from _of_matrices(subject)
+    yield from _late_labels(subject)
 
 
 def _of_matrices(subject: Subject) -> Iterator[Problem]:
-    """For many rows of many classes, each kind of target and of ignored rows with and without weights and smoothing.
+    """For many rows of many classes, each kind of target and of ignored rows with each reduction, and with and without
+    weights.
 
-    Half of the weights are views of an array with gaps.
+    Smoothing is on in every other of these, so that any three of the four occur together; in the next dtype it is on in
+    the others. Half of the weights are views of an array with gaps.
     """
     claims = subject.capabilities
     default = claims.default_ignore_index
@@ -99,13 +107,12 @@ def _of_matrices(subject: Subject) -> Iterator[Problem]:
     shapes = [s for s in MATRICES if claims_rank(subject, s) and s[1] <= (claims.max_classes or s[1])]
     weighted = (False, True) if claims.weight else (False,)
     smoothings = SMOOTHINGS[:2] if claims.label_smoothing else SMOOTHINGS[:1]
-    choices = product(shapes, kinds, claims.reductions, weighted, smoothings)
-    for number, (shape, kind, reduction, has_weight, eps) in enumerate(choices):
+    choices = product(shapes, enumerate(kinds), enumerate(claims.reductions), weighted)
+    for number, (shape, (place, kind), (turn, reduction), has_weight) in enumerate(choices):
         classes, row_shape = classes_of(shape), row_shape_of(shape)
-        if eps and classes > MOST_SMOOTHED:
-            continue
+        every_other = (place + turn + has_weight + FLOATING.index(subject.dtype)) % len(smoothings)
         rng = np.random.default_rng(number)
-        options: dict[str, Any] = {"label_smoothing": eps}
+        options: dict[str, Any] = {"label_smoothing": 0.0 if classes > MOST_SMOOTHED else smoothings[every_other]}
         if has_weight:
             options["weight"] = (1 + np.arange(classes) % 5) / 4
         logits = rng.integers(-12, 13, size=shape) / 4
@@ -119,9 +126,30 @@ def _of_matrices(subject: Subject) -> Iterator[Problem]:
             options |= {} if default is not None else {"ignore_index": mark}
         problem = problem_of(subject, logits, target, reduction, **options)
         # Neither with each smoothing nor with each reduction.
-        with_gaps = number // (len(smoothings) * len(weighted)) % 2
+        with_gaps = number // (2 * len(weighted)) % 2
         weight = problem.weight
         yield problem.with_(weight=laid_out(weight, "strided")) if weight is not None and with_gaps else problem
+
+
+def _late_labels(subject: Subject) -> Iterator[Problem]:
+    """The last of thousands of classes as labels, in arrays and with cotangents of each layout: labels that are drawn
+    from all classes are rarely among them.
+    """
+    claims, rng = subject.capabilities, np.random.default_rng(0)
+    shape = LATE if claims.spatial else (LATE[0] * LATE[2], LATE[1])
+    if LATE[1] > (claims.max_classes or LATE[1]):
+        return
+    for number, kind in enumerate(COTANGENTS):
+        target = LATE[1] - 1 - rng.integers(0, 3, size=row_shape_of(shape))
+        if claims.default_ignore_index is not None and number % 2:
+            target[-1:] = claims.default_ignore_index
+        problem = problem_of(subject, rng.integers(-12, 13, size=shape) / 4, target, _first(subject))
+        layout, other = (LAYOUTS[place % len(LAYOUTS)] for place in (number, number + 2))
+        yield problem.with_(
+            logits=laid_out(problem.logits, other),
+            target=laid_out(problem.target, layout),
+            cotangent=cotangent_of(problem, kind, rng),
+        )
 
 
 @listed("every share")

@@ -7,14 +7,15 @@ equal, the loss reveals the number of classes that were summed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.formats import format_named
+from xent_conformance.formats import FLOATING, format_named
+from xent_conformance.judging.profiles import foremost_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import F64Array, Problem, array_of
 from xent_conformance.requirements.twins import COTANGENT, problem_of
@@ -47,10 +48,22 @@ EQUAL_SHARES = ((4097,), (3, 41, 41))
 LEVELS = ((0.0, -50.3), (-50.3, -100.7), (100.3, -50.7), (0.0, -np.inf), (-200.3, -np.inf))
 FINITE_LEVELS = LEVELS[:3]
 
+T = TypeVar("T")
+
+
+def thinned(subject: Subject, sizes: Sequence[T]) -> Sequence[T]:
+    """All of the largest sizes, or of dtypes that are judged less than another one every other.
+
+    What an index can count does not depend on the dtype of the logits.
+    """
+    if subject.dtype == foremost_of(subject.capabilities.logits_dtypes):
+        return sizes
+    return sizes[FLOATING.index(subject.dtype) % 2 :: 2]
+
 
 def class_counts(subject: Subject) -> list[int]:
     """The numbers of classes for a subject."""
-    every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *LARGE_CLASSES)
+    every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *thinned(subject, LARGE_CLASSES))
     limit = subject.capabilities.max_classes
     chosen = FEW if subject.capabilities.static_shapes else every
     return [c for c in chosen if limit is None or c <= limit]
@@ -58,7 +71,11 @@ def class_counts(subject: Subject) -> list[int]:
 
 def row_counts(subject: Subject) -> tuple[int, ...]:
     """The numbers of rows for a subject."""
-    return (max(FEW.values()),) if subject.capabilities.static_shapes else (*ROWS, *MANY_ROWS, *HUGE_ROWS)
+    return (
+        (max(FEW.values()),)
+        if subject.capabilities.static_shapes
+        else (*ROWS, *MANY_ROWS, *thinned(subject, HUGE_ROWS))
+    )
 
 
 def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
 from xent_conformance.requirements.checks import gradient_finding, loss_finding, softmax_finding
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.sweeps import thinned
 from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.requirements.twins import claims_rank, in_twos, problem_of, row_shape_of
 from xent_conformance.strategies.broad import SIZES
@@ -100,8 +101,8 @@ STATIC_STEP = 5
 def large_logits(subject: Subject) -> Iterable[Problem]:
     """Logits of many rows, many classes, or both: for a backend that compiles each shape, of a few shapes."""
     claims = subject.capabilities
-    first, step = (claims.logits_dtypes.index(subject.dtype), STATIC_STEP) if claims.static_shapes else (0, 1)
-    for shape in LARGE_SHAPES[first::step]:
+    static = LARGE_SHAPES[claims.logits_dtypes.index(subject.dtype) :: STATIC_STEP]
+    for shape in static if claims.static_shapes else thinned(subject, LARGE_SHAPES):
         if claims_rank(subject, shape) and shape[1] <= (claims.max_classes or shape[1]):
             logits = np.random.default_rng(shape[0]).normal(size=shape)
             yield problem_of(subject, logits, np.zeros(row_shape_of(shape), np.int64), claims.reductions[0])

@@ -8,7 +8,7 @@ from xent_conformance.strategies.logits import MIXED
 from xent_conformance.strategies.menu import ANY_SIZE, MATRICES, MORE, ROOMY
 from xent_conformance.strategies.recipe import OR_WIDE
 from xent_conformance.strategies.sizes import Sizes
-from xent_conformance.strategies.streams import Stream
+from xent_conformance.strategies.streams import DEAR_TO_MANY, Stream
 
 #: All options jointly, for other forms of a call, which differ from the first on many problems or on none.
 FORMS = Stream(
@@ -30,7 +30,8 @@ FORMS = Stream(
             for operand in ("weight_dtype", "probability_dtype")
         },
     },
-    budget=0.28,
+    budget=0.31,
+    dear=DEAR_TO_MANY,
 )
 #: All options jointly, in sizes of every magnitude.
 SIZES = Stream(

@@ -7,7 +7,7 @@ from typing import Any
 from xent_conformance.strategies.levels import INDEX
 from xent_conformance.strategies.menu import ANY_SIZE, MATRICES, MENU, MORE, SHAPES
 from xent_conformance.strategies.sizes import Sizes
-from xent_conformance.strategies.streams import Stream
+from xent_conformance.strategies.streams import DEAR_TO_MANY, Stream
 
 #: Small integers, which a linear map of small integers computes exactly.
 LINEAR = Stream(
@@ -89,4 +89,5 @@ LANGUAGE_MODELS = Stream(
         "cotangent": MENU["cotangent"],
     },
     budget=0.42,
+    dear=DEAR_TO_MANY,
 )

@@ -36,8 +36,9 @@ LISTED, CHOSEN = 0.6, 0.85
 BY_ELEMENT = 1 / 8
 #: Recipes of which one is chosen.
 CANDIDATES = 12
-#: Elements of a problem from which on it costs more than the rest of a call, so that it must be worth more.
-DEAR = 2**19
+#: Elements of a problem that is worth half as much as a small one, since it takes longer; and of one that is judged by
+#: many requirements, each of which takes as long.
+DEAR, DEAR_TO_MANY = 2**19, 2**17
 #: The worth of a recipe in which what the stream is about does not show.
 UNTELLING = 1 / 4
 
@@ -53,6 +54,8 @@ class Stream(Source):
 
     ``about_sizes``: a backend that compiles each shape gets a shape of every level, and not only a few.
 
+    ``dear`` is the number of elements of a problem that is worth half as much as a small one.
+
     ``budget`` is the stream's number of examples as a share of the profile's: as many as the kill matrix shows to be
     needed (``kill_budget.py``), and enough to detect faults for which there is no mutant.
     """
@@ -64,6 +67,7 @@ class Stream(Source):
     seed_key: str = ""
     telling: Callable[[Recipe], bool] | None = None
     about_sizes: bool = False
+    dear: int = DEAR
 
     def __post_init__(self) -> None:
         """Register the stream under its name."""
@@ -208,7 +212,7 @@ def _chosen(
         )
         for row, seed in zip(drawn, seeds, strict=True)
     ]
-    worth = [1 / (1 + math.prod(recipe.row_shape) * recipe.classes / DEAR) for recipe in candidates]
+    worth = [1 / (1 + math.prod(recipe.row_shape) * recipe.classes / stream.dear) for recipe in candidates]
     if stream.telling is not None:
         worth = [w if stream.telling(r) else w * UNTELLING for w, r in zip(worth, candidates, strict=True)]
     # Few streams draw dtypes of operands.
