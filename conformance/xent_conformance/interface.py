@@ -176,6 +176,8 @@ class Capabilities:
     min_classes: int = 1
     #: Largest number of classes; None if there is no limit.
     max_classes: int | None = None
+    #: Largest number of rows, N times the spatial sizes; None if there is no limit.
+    max_rows: int | None = None
     #: ``linear_cross_entropy`` takes a bias; otherwise it is always called with ``bias=None``.
     linear_bias: bool = True
     #: Infinite and nan logits are outside the supported domain.

@@ -166,9 +166,11 @@ def test_what_a_backend_does_not_claim_is_not_possible():
     assert found["weight"] == ("none",)
     assert found["target"] == ("labels",)
     assert found["classes"] == ("1", "2-8", "9-64", "65-512")
-    several = replace(claims, min_classes=9, label_smoothing=True, max_label_smoothing=0.9)
+    assert found["rows"] == tuple(FACTORS["rows"])
+    several = replace(claims, max_rows=64, min_classes=9, label_smoothing=True, max_label_smoothing=0.9)
     found = possible_levels(several, (), ("float32",))
     assert (found["classes"], found["smoothing"]) == (("9-64", "65-512"), ("off", "on"))
+    assert found["rows"] == ("1", "2-8", "9-64")
     assert all(level in FACTORS[factor] for factor, levels in found.items() for level in levels)
 
 

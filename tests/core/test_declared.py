@@ -24,7 +24,9 @@ def test_a_declaration_stands_above_what_was_tried():
 
 
 def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line():
-    assert {"weight", "ignore_index", "max_classes", "default_ignore_index", "finite_logits_only"} <= set(CLAIMS)
+    assert {"weight", "ignore_index", "max_classes", "max_rows", "default_ignore_index", "finite_logits_only"} <= set(
+        CLAIMS
+    )
     assert not {"precision", "conventions", "left_out", "validation", "reductions"} & set(CLAIMS)
     assert claims_in(["no-default-ignore-index", "finite-logits-only"]) == {
         "default_ignore_index": None,
@@ -32,7 +34,9 @@ def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line
     }
 
 
-@pytest.mark.parametrize("claim", ["no-weight=1", "max-classes", "max-classes=", "no-max-classes=3x", ""])
+@pytest.mark.parametrize(
+    "claim", ["no-weight=1", "max-classes", "max-classes=", "no-max-classes=3x", "max-rows=many", ""]
+)
 def test_what_is_no_claim_is_refused(claim):
     with pytest.raises(ValueError, match="claim"):
         claims_in([claim])

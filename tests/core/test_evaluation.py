@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from xent_conformance.interface import Capabilities
 from xent_conformance.judging.profiles import PROFILES, Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.sweeps import every_lane
+from xent_conformance.requirements.sweeps import class_counts, every_lane
 from xent_conformance.strategies import EVERYTHING
 
 
@@ -18,20 +19,15 @@ from xent_conformance.strategies import EVERYTHING
 class Named:
     """A backend that is never called."""
 
-    name = "never called"
-    capabilities = EVERYTHING
+    capabilities: Capabilities = EVERYTHING
+    name: str = "never called"
 
     def cross_entropy(self, logits, target, **options):
         raise AssertionError
 
 
-@dataclass(frozen=True)
-class Compiling(Named):
-    """One that compiles every shape."""
-
-    capabilities = replace(EVERYTHING, static_shapes=True)
-
-
+#: One that compiles every shape.
+COMPILING = Named(replace(EVERYTHING, static_shapes=True))
 SUBJECT = Subject.of(Named(), "float32")
 
 
@@ -42,6 +38,30 @@ def numbered(count):
 def taken(profile, count, seed=0):
     problems = Settings(profile, seed).share(lambda _: numbered(count), SUBJECT)
     return [int(p.logits[0, 0]) for p in problems]
+
+
+@pytest.mark.parametrize("profile", ["quick", "default"])
+def test_a_share_is_one_of_the_problems_with_as_few_rows_as_are_claimed(profile):
+    rows = [1, 2, 300] * 40
+    listed = [Problem(np.full((n, 2), i, np.float32), np.zeros(n, np.int64)) for i, n in enumerate(rows)]
+    claims = replace(EVERYTHING, max_rows=2)
+    few = Subject.of(Named(claims), "float32")
+    found = [int(p.logits[0, 0]) for p in Settings(profile).share(lambda _: listed, few)]
+    within = [i for i, n in enumerate(rows) if n <= 2]
+    assert len(found) == (len(within) if profile == "default" else len(within) // 16)
+    assert set(found) <= set(within)
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("most", [1, 3, 64])
+def test_every_lane_leads_somewhere_however_few_rows_are_claimed(static, most):
+    few = Subject.of(Named(replace(EVERYTHING, static_shapes=static, max_rows=most)), "float32")
+    leading: dict[int, set[int]] = {}
+    for problem in every_lane(few):
+        assert problem.rows <= most
+        leading.setdefault(problem.classes, set()).update(np.argmax(problem.logits, axis=1).tolist())
+    assert len(leading) == (2 if static else len(class_counts(SUBJECT)))
+    assert static or all(lanes == set(range(classes)) for classes, lanes in leading.items() if classes <= 65)
 
 
 @pytest.mark.parametrize("profile", ["default", "thorough"])
@@ -67,13 +87,13 @@ def test_the_seed_decides_which_and_every_problem_has_its_turn():
 
 
 def test_quick_keeps_to_one_shape_where_each_is_compiled():
-    subject = Subject.of(Compiling(), "float32")
+    subject = Subject.of(COMPILING, "float32")
     every, quick = list(every_lane(subject)), list(Settings("quick", 0).share(every_lane, subject))
     assert len({p.logits.shape for p in every}) == 2
     assert {p.logits.shape for p in quick} == {every[0].logits.shape}
 
 
 def test_every_lane_of_the_first_shape_leads_somewhere_where_each_shape_is_compiled():
-    first = next(p.logits.shape for p in every_lane(Subject.of(Compiling(), "float32")))
-    problems = [p for p in every_lane(Subject.of(Compiling(), "float32")) if p.logits.shape == first]
+    first = next(p.logits.shape for p in every_lane(Subject.of(COMPILING, "float32")))
+    problems = [p for p in every_lane(Subject.of(COMPILING, "float32")) if p.logits.shape == first]
     assert {int(lane) for p in problems for lane in p.logits.argmax(axis=1)} == set(range(first[1]))

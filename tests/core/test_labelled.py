@@ -62,6 +62,8 @@ def test_distributions_and_labels_stay_as_they_are():
         ({"min_classes": 4}, True),
         ({"max_classes": 3}, False),
         ({"max_classes": 4}, True),
+        ({"max_rows": 2}, False),
+        ({"max_rows": 3}, True),
         ({"label_smoothing": True, "max_label_smoothing": 0.5}, False),
         ({"label_smoothing": True, "max_label_smoothing": 0.75}, True),
     ],

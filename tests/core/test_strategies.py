@@ -23,7 +23,7 @@ from xent_conformance.strategies.menu import ANY_SIZE
 from xent_conformance.strategies.operand_dtypes import LABEL_DTYPES
 from xent_conformance.strategies.recipe import Recipe, label_dtype
 from xent_conformance.strategies.situations import VIEWS
-from xent_conformance.strategies.sizes import Sizes
+from xent_conformance.strategies.sizes import Sizes, with_rows
 from xent_conformance.strategies.sources import SOURCES
 from xent_conformance.strategies.streams import IGNORED, JOINT, Draw, Stream, recipes_of
 
@@ -140,6 +140,40 @@ def test_a_recipe_has_as_many_classes_and_as_much_smoothing_as_are_claimed():
     built = [recipe.build("float32", claims) for recipe in joint(0, count=150)]
     assert min(problem.classes for problem in built) == 4
     assert max(problem.label_smoothing for problem in built) == 0.9
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+def test_a_recipe_has_as_many_rows_as_are_claimed_and_its_other_choices(most):
+    claims, cut = replace(EVERYTHING, max_rows=most), 0
+    for recipe in joint(0, count=150):
+        whole, part = recipe.build("float32", EVERYTHING), recipe.build("float32", claims)
+        assert 0 < part.rows <= most
+        if whole.rows <= most:
+            assert all(np.array_equal(a, part.arrays()[name], equal_nan=True) for name, a in whole.arrays().items())
+            continue
+        cut += 1
+        assert part.rows > most / 2 or part.logits.ndim > 2
+        assert (part.logits.ndim, part.classes) == (whole.logits.ndim, whole.classes)
+        assert part.has_probabilities == whole.has_probabilities
+        assert (part.weight is None, part.options().keys()) == (whole.weight is None, whole.options().keys())
+        assert (part.reduction, part.label_smoothing) == (whole.reduction, whole.label_smoothing)
+    assert cut > 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "shortened"),
+    [
+        ((700,), 64, (64,)),
+        ((2, 9, 4), 20, (2, 3, 3)),
+        ((2, 700), 64, (2, 32)),
+        ((700, 2, 1), 64, (32, 2, 1)),
+        ((5, 5, 5), 1, (1, 1, 1)),
+        ((3, 4), 12, (3, 4)),
+        ((), 1, ()),
+    ],
+)
+def test_the_longest_axes_of_rows_are_shortened_and_none_to_nothing(shape, most, shortened):
+    assert with_rows(shape, most) == shortened
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

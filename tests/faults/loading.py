@@ -95,6 +95,8 @@ FAULTS = [
     _claiming("target dtypes there are not", "target_dtypes=('int65',)", "must be a tuple of int8"),
     _claiming("no target dtype", "target_dtypes=()", "must be a tuple of int8"),
     _claiming("fewer than no classes", "max_classes=-1", "max_classes must be 1 or more"),
+    _claiming("no rows", "max_rows=0", "max_rows must be 1 or more, or None, not 0"),
+    _claiming("half a row", "max_rows=0.5", "max_rows must be like None"),
     _claiming("more classes at least than at most", "min_classes=3, max_classes=2", "min_classes must be 1 or more"),
     _claiming("smoothing of more than all", "max_label_smoothing=1.5", "must be above 0 and at most 1"),
     _claiming("a sentinel beyond int64", "default_ignore_index=2**80", "must be an int64"),

@@ -94,6 +94,16 @@ def test_a_shape_beyond_the_memory_is_left_out_and_said(capsys):
     assert "more than --memory" in capsys.readouterr().out
 
 
+def test_a_shape_with_more_rows_than_are_claimed_is_left_out_and_said(tmp_path, capsys):
+    (tmp_path / "few.py").write_text(
+        "from dataclasses import replace\nfrom xent_backends.numpy_backend import CAPABILITIES, NumpyBackend\n"
+        "backend = NumpyBackend(capabilities=replace(CAPABILITIES, max_rows=6))\n"
+    )
+    assert bench(str(tmp_path / "few.py"), "--shapes", "2x4x3,2x4x4", "--dtypes", "float32") == OK
+    assert "8 rows are not claimed" in (said := capsys.readouterr().out)
+    assert "6 rows" not in said
+
+
 def test_a_callable_is_timed(capsys):
     assert bench("numpy:xent_backends.numpy_cross_entropy.cross_entropy", "--shapes", "3x4") == OK
     assert "loss" in capsys.readouterr().out

@@ -3,9 +3,13 @@
 import asyncio
 import doctest
 import importlib
+import inspect
+import math
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +17,8 @@ import numpy as np
 import pytest
 
 import xent_conformance as xent
+from xent_backends.numpy_backend import CAPABILITIES, NumpyBackend
+from xent_conformance.loading.claims import DERIVATIVES, FUNCTIONS
 from xent_conformance.loading.objects import of_object
 from xent_conformance.request import Request
 from xent_conformance.running import run
@@ -185,6 +191,69 @@ def test_options_of_callables_are_those_of_the_command_line(module):
     assert line.conventions["mean_divisor"] == "valid_rows"
     with pytest.raises(xent.UsageError, match="no-such"):
         judged(module.loss, claims="no-such")
+
+
+@dataclass(frozen=True)
+class FewRows(NumpyBackend):
+    """The numpy backend, with a list of the numbers of rows that it is called with; ``wrong_above`` so many rows."""
+
+    name: str = "few-rows"
+    wrong_above: float = np.inf
+    called: list[int] = field(default_factory=list)
+
+    def __getattribute__(self, name):
+        method = super().__getattribute__(name)
+        called = name in (*FUNCTIONS, *DERIVATIVES, "cross_entropy_layer_vjp")
+        return partial(self._counted, method) if called else method
+
+    def _counted(self, method, *given, **options):
+        passed = inspect.signature(method).bind(*given, **options).arguments
+        (shape,) = (passed[name].shape for name in ("logits", "log_probs", "hidden") if name in passed)
+        rows = shape[0] if "hidden" in passed else math.prod(shape[:1] + shape[2:] if len(shape) > 1 else ())
+        self.called.append(rows)
+        result = method(*given, **options)
+        wrong = rows > self.wrong_above and method.__name__ == "cross_entropy"
+        return result * result.dtype.type(1.5) if wrong else result
+
+
+def of_few_rows(most, **more):
+    return FewRows(capabilities=replace(CAPABILITIES, logits_dtypes=("float32",), max_rows=most), **more)
+
+
+def verdicts_of(backend):
+    """The verdicts of a quick run, which passes, by requirement."""
+    result = xent.judge(backend, profile="quick")
+    assert result.passed
+    return {verdict.requirement: verdict for verdict in result.record.verdicts}
+
+
+@pytest.mark.parametrize("most", [100, 3, 1])
+def test_no_call_has_more_rows_than_are_claimed_and_what_needs_more_does_not_apply(most):
+    backend = of_few_rows(most)
+    verdicts = verdicts_of(backend)
+    assert len(backend.called) > 1000
+    assert max(backend.called) == most
+    assert {v.status for v in verdicts.values()} <= {"pass", "observed", "not-applicable", "vacuous"}
+    for requirement, rows in {
+        "gradients.large-call": 4101,
+        "fused_linear.many-rows": 513,
+        # Of these all problems of the list have more rows than are claimed.
+        "conventions.all-masked-row": 5,
+        "weights.every-scale": 3,
+        "dtypes.logits-must-be-floating": 2,
+    }.items():
+        expected = ("not-applicable", f"few-rows does not claim {rows} rows") if rows > most else ("pass", None)
+        assert (verdicts[requirement].status, verdicts[requirement].reason) == expected
+    vacuous = {name: v.reason for name, v in verdicts.items() if v.status == "vacuous"}
+    assert set(vacuous.values()) <= {f"no problem met the requirement's condition, with max_rows={most}"}
+    if most == 100:
+        assert vacuous.keys() <= {name for name, v in verdicts_of(of_few_rows(None)).items() if v.status == "vacuous"}
+
+
+@pytest.mark.parametrize(("most", "passed"), [(100, True), (200, False), (None, False)])
+def test_what_is_wrong_with_more_rows_than_are_claimed_is_not_judged(most, passed):
+    sizes = ("accuracy.any-size", "accuracy.every-row-count")
+    assert xent.judge(of_few_rows(most, wrong_above=100), profile="quick", only=sizes).passed is passed
 
 
 @pytest.mark.parametrize(

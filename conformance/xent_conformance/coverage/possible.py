@@ -138,6 +138,7 @@ def possible_levels(
         | ({"one more axis", "more axes"} if not claims.spatial else set()),
         "logits": {"masked"} if claims.finite_logits_only else set(),
         "ignored": _sentinels_unclaimed(claims),
+        "rows": {name for name, least in ROWS.items() if least > (claims.max_rows or least)},
         "classes": {
             name
             for (name, least), more in zip(CLASSES.items(), [*list(CLASSES.values())[1:], None], strict=True)

@@ -55,6 +55,7 @@ def claimed(problem: Problem, claims: Capabilities) -> bool:
         claims.spatial or len(problem.row_shape) == 1,
         problem.has_probabilities or problem.target.dtype.name in claims.target_dtypes,
         claims.min_classes <= problem.classes <= (claims.max_classes or problem.classes),
+        problem.rows <= (claims.max_rows or problem.rows),
     )
     return all(needs)
 

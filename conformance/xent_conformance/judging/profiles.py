@@ -109,12 +109,14 @@ class Settings:
     def share(self, source: Listed, subject: Subject) -> Iterable[Problem]:
         """The share of a fixed list that the profile takes: one problem from each of equal stretches, by the seed.
 
-        For a backend that compiles every shape, only problems with the shape of the first are taken.
+        It is a share of the problems with as few rows as are claimed. For a backend that compiles every shape, only
+        problems with the shape of the first are taken.
         """
         profile = PROFILES[self.profile]
+        within = (problem for problem in source(subject) if subject.takes_rows(problem.rows))
         if profile.enumerated == 1 or subject.compilations is not None:
-            return source(subject)
-        listed = list(source(subject))
+            return within
+        listed = list(within)
         if subject.capabilities.static_shapes:
             listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
         count = max(min(profile.least, len(listed)), round(profile.enumerated * len(listed)))

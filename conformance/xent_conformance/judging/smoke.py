@@ -19,10 +19,10 @@ from xent_conformance.problem import Problem, array_of
 def plain_problems(claims: Capabilities) -> Iterator[Problem]:
     """A small problem in each dtype and reduction. The first of them is the first call in every process."""
     classes = max(claims.min_classes, min(3, claims.max_classes or 3))
-    rows = [np.resize(row, classes) for row in ([1.0, 0.0, 3.0], [2.0, 1.0, 0.0])]
+    rows = [np.resize(row, classes) for row in ([1.0, 0.0, 3.0], [2.0, 1.0, 0.0])][: claims.max_rows]
     for dtype in claims.logits_dtypes:
         for reduction in claims.reductions:
-            target = np.array([min(2, classes - 1), 0])
+            target = np.array([min(2, classes - 1), 0])[: claims.max_rows]
             problem = labelled(Problem(array_of(rows, dtype), target, reduction=reduction), claims)
             assert problem is not None
             yield problem

@@ -102,11 +102,13 @@ class Subject:
         return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
     def takes(self, problem: Problem) -> bool:
-        """Whether the number of classes and the smoothing of a problem are within the claims, and it has one answer.
+        """Whether the sizes and the smoothing of a problem are within the claims, and it has one answer.
 
         No classes, and smoothing outside [0, 1], are invalid calls whatever is claimed, so they are taken.
         """
         claims, classes = self.capabilities, problem.classes
+        if not self.takes_rows(problem.rows):
+            return False
         if 0 < classes < claims.min_classes or classes > (claims.max_classes or classes):
             return False
         if claims.max_label_smoothing < problem.label_smoothing <= 1:
@@ -114,6 +116,14 @@ class Subject:
         # Whether class weights are in the z-loss of a mean, and in what it is divided by, differs.
         weighted_mean = problem.weight is not None and problem.reduction == "mean" and problem.divisor is None
         return not (weighted_mean and problem.lse_square_scale)
+
+    def takes_rows(self, rows: int) -> bool:
+        """Whether so many rows are within the claims."""
+        return rows == self.claimed_rows(rows)
+
+    def claimed_rows(self, rows: int) -> int:
+        """So many rows, or as many as are claimed if these are fewer."""
+        return min(rows, self.capabilities.max_rows or rows)
 
     def within_claims(self, problem: Problem) -> Problem | None:
         """A drawn problem changed to be within this subject's claims; None if that is not possible."""
@@ -185,6 +195,11 @@ class Form(Need):
     def without(self) -> str:
         """The verb of the reason."""
         return "has no"
+
+
+def so_many(rows: int) -> Need:
+    """The need for so many rows in a call."""
+    return Need(f"{rows} rows", lambda s: s.takes_rows(rows), "many rows")
 
 
 CROSS_ENTROPY = Form("cross_entropy", lambda s: s.has("cross-entropy"))

@@ -109,8 +109,10 @@ def _of_values(claims: Capabilities) -> str | None:
 
 
 def _of_limits(claims: Capabilities) -> str | None:
-    if claims.max_classes is not None and claims.max_classes < 1:
-        return f"capabilities.max_classes must be 1 or more, or None, not {claims.max_classes}"
+    for name in ("max_classes", "max_rows"):
+        most = getattr(claims, name)
+        if most is not None and most < 1:
+            return f"capabilities.{name} must be 1 or more, or None, not {most}"
     if claims.min_classes < 1 or claims.min_classes > (claims.max_classes or claims.min_classes):
         return f"capabilities.min_classes must be 1 or more, and at most max_classes, not {claims.min_classes}"
     if not 0 < claims.max_label_smoothing <= 1:

@@ -69,18 +69,19 @@ def class_counts(subject: Subject) -> list[int]:
     return [c for c in chosen if limit is None or c <= limit]
 
 
-def row_counts(subject: Subject) -> tuple[int, ...]:
+def row_counts(subject: Subject) -> list[int]:
     """The numbers of rows for a subject."""
-    return (
-        (max(FEW.values()),)
-        if subject.capabilities.static_shapes
-        else (*ROWS, *MANY_ROWS, *thinned(subject, HUGE_ROWS))
-    )
+    if subject.capabilities.static_shapes:
+        return [subject.claimed_rows(max(FEW.values()))]
+    every = (*ROWS, *MANY_ROWS, *thinned(subject, HUGE_ROWS))
+    return [rows for rows in every if subject.takes_rows(rows)]
 
 
 def repeated(subject: Subject, labels: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
     """Labels, repeated for a backend that compiles every shape to the number of rows that goes with these classes."""
-    return np.resize(labels, FEW.get(classes, len(labels))) if subject.capabilities.static_shapes else labels
+    if not subject.capabilities.static_shapes:
+        return labels
+    return np.resize(labels, subject.claimed_rows(FEW.get(classes, len(labels))))
 
 
 @listed("every lane")
@@ -88,7 +89,7 @@ def every_lane(subject: Subject) -> Iterator[Problem]:
     """For every number of classes, a problem in which each lane, or each at the edge of a block, dominates a row."""
     levels = FINITE_LEVELS if subject.capabilities.finite_logits_only else LEVELS
     for number, classes in enumerate(class_counts(subject)):
-        for some in _groups(classes) if subject.capabilities.static_shapes else [_lanes(classes)]:
+        for some in _groups(subject, classes):
             rows = np.arange(len(some))
             # Every other large number of classes has no masked lanes: a kernel may be chosen by the range of the
             # logits.
@@ -120,10 +121,19 @@ def _lanes(classes: int) -> npt.NDArray[np.int64]:
     return np.array([last, *between, *[last] * (filler + 3)])
 
 
-def _groups(classes: int) -> list[npt.NDArray[np.int64]]:
-    """The dominating lanes in groups of as many as there are rows: all lanes if there are about as many rows."""
-    rows = FEW[classes]
+def _groups(subject: Subject, classes: int) -> list[npt.NDArray[np.int64]]:
+    """The dominating lanes in groups of at most as many as there may be rows.
+
+    For a backend that compiles every shape each group has as many as that, and there are all lanes if there are about
+    as many rows.
+    """
+    if not subject.capabilities.static_shapes:
+        lanes = _lanes(classes)
+        most = subject.claimed_rows(len(lanes))
+        return [lanes[start : start + most] for start in range(0, len(lanes), most)]
+    rows = subject.claimed_rows(FEW[classes])
     every = np.arange(classes) if classes < 2 * rows else _lanes(classes)
+    every = np.resize(every, max(rows, len(every)))
     starts = [*range(0, len(every) - rows, rows), len(every) - rows]
     return [every[start : start + rows] for start in starts]
 

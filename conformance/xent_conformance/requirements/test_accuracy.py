@@ -16,7 +16,7 @@ from xent_conformance.requirements.checks import gradient_finding, loss_finding,
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import thinned
 from xent_conformance.requirements.tiers import tiers, tightest
-from xent_conformance.requirements.twins import claims_rank, in_twos, problem_of, row_shape_of
+from xent_conformance.requirements.twins import claims_rank, in_portions, problem_of, row_shape_of
 from xent_conformance.strategies.broad import SIZES
 from xent_conformance.strategies.sources import listed
 
@@ -144,7 +144,7 @@ def large_gaps(subject: Subject) -> Iterable[Problem]:
     rows[np.arange(len(far)), (labels + 1) % 3] = far
     reductions = subject.capabilities.reductions
     if "none" in reductions:
-        for some in in_twos(subject, len(far)):
+        for some in in_portions(subject, len(far)):
             yield problem_of(subject, rows[some], labels[some])
             yield problem_of(subject, (rows - far[:, None])[some], labels[some])
     else:

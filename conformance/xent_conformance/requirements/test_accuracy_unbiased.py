@@ -9,7 +9,7 @@ import numpy as np
 from xent_conformance.bounds.mean_error import mean_loss_error
 from xent_conformance.formats import rounded
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.subject import Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem
@@ -31,9 +31,9 @@ def random_rows(subject: Subject) -> Iterable[Problem]:
     """Many different rows of normal logits."""
     claims = subject.capabilities
     for rows, classes in SHAPES[1:2] if claims.static_shapes else SHAPES:
-        rng = np.random.default_rng((rows, classes))
-        logits = rng.normal(size=(rows, classes)) * (1 + rng.random((rows, 1)))
-        yield problem_of(subject, rounded(logits, subject.dtype), rng.integers(0, classes, rows))
+        rng, most = np.random.default_rng((rows, classes)), subject.claimed_rows(rows)
+        logits = rng.normal(size=(most, classes)) * (1 + rng.random((most, 1)))
+        yield problem_of(subject, rounded(logits, subject.dtype), rng.integers(0, classes, most))
 
 
 @requirement(
@@ -41,7 +41,7 @@ def random_rows(subject: Subject) -> Iterable[Problem]:
     "errors of the loss that cancel over many rows",
     level=Level.SHOULD,
     source=random_rows,
-    needs=[ROWS],
+    needs=[ROWS, so_many(FEWEST[0])],
     references=["https://doi.org/10.1137/18M1226312"],
     reducible=False,
     cheaper=lambda trial: [loss_finding(trial)],

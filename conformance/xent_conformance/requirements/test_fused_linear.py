@@ -8,7 +8,7 @@ import numpy as np
 
 from xent_conformance.calling.calls import Factors
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject
+from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
@@ -89,7 +89,7 @@ def many_rows(subject: Subject) -> Iterator[Problem]:
     "fused_linear.many-rows",
     "gradients of a linear map over many rows",
     source=many_rows,
-    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES],
+    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES, so_many(min(MANY_ROWS))],
     references=_MANY_ROWS,
 )
 def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ def test_gradients_of_a_linear_map_do_not_stand_still(trial: Trial) -> Iterator[
     "gradients of a linear map over many rows, added in float32",
     level=Level.SHOULD,
     source=many_rows,
-    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES, HALF],
+    needs=[FUSED_LINEAR, LINEAR_GRADIENT, FREE_SHAPES, HALF, so_many(min(MANY_ROWS))],
     references=_MANY_ROWS,
 )
 def test_gradients_of_a_linear_map_are_added_in_float32(trial: Trial) -> Iterator[Finding]:

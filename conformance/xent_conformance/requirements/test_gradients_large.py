@@ -9,7 +9,7 @@ import numpy as np
 
 from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, Need, Subject
+from xent_conformance.judging.subject import GRADIENT, Need, Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem
 from xent_conformance.requirements.agreement import effect_of
@@ -25,7 +25,7 @@ DIFFERENT = 31
 
 #: float64 would take twice the time and memory, and kernels split its work in the same way.
 NARROW = Need("a dtype narrower than float64", lambda s: s.dtype != "float64")
-MANY_CLASSES = Need(f"{CLASSES} classes", lambda s: (s.capabilities.max_classes or CLASSES) >= CLASSES)
+MANY_CLASSES = Need(f"{CLASSES} classes", lambda s: (s.capabilities.max_classes or CLASSES) >= CLASSES, "many classes")
 ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
 
 
@@ -45,7 +45,7 @@ def a_large_gradient(subject: Subject) -> Iterator[Problem]:
     "gradients.large-call",
     "a gradient of four million elements",
     source=a_large_gradient,
-    needs=[FREE_SHAPES, GRADIENT, NARROW, MANY_CLASSES, ROW_LOSSES],
+    needs=[FREE_SHAPES, GRADIENT, NARROW, so_many(ROWS), MANY_CLASSES, ROW_LOSSES],
     references=[
         "https://github.com/pytorch/pytorch/issues/190139",
         "https://github.com/PaddlePaddle/Paddle/pull/73533",

@@ -17,7 +17,7 @@ from xent_conformance.requirements import references
 from xent_conformance.requirements.agreement import ROUNDING
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.sweeps import equal_logits
-from xent_conformance.requirements.twins import in_every_reduction, in_twos, problem_of, row_shape_of
+from xent_conformance.requirements.twins import in_every_reduction, in_portions, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
 
 
@@ -98,7 +98,7 @@ def two_classes(subject: Subject) -> Iterable[Problem]:
     reduction = "none" if "none" in subject.capabilities.reductions else subject.capabilities.reductions[0]
     for offset in (0.0, 64.0):
         moved = logits + np.where(np.abs(gaps) >= 1, offset, 0.0)[:, None]
-        for rows in in_twos(subject, len(gaps)):
+        for rows in in_portions(subject, len(gaps)):
             yield problem_of(subject, moved[rows], labels[rows], reduction)
 
 

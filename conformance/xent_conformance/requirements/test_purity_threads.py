@@ -40,9 +40,10 @@ AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, i
 @listed("large calls beside each other", in_a_row=True)
 def large_calls(subject: Subject) -> Iterator[Problem]:
     """A large plain problem."""
-    rows, classes = LARGE[0], min(LARGE[1], subject.capabilities.max_classes or LARGE[1])
+    claims = subject.capabilities
+    rows, classes = subject.claimed_rows(LARGE[0]), min(LARGE[1], claims.max_classes or LARGE[1])
     logits = (np.arange(rows * classes) * 11 % 37 / 8 - 2).reshape(rows, classes)
-    yield problem_of(subject, logits, np.arange(rows) * 337 % classes, subject.capabilities.reductions[0])
+    yield problem_of(subject, logits, np.arange(rows) * 337 % classes, claims.reductions[0])
 
 
 def _variants(subject: Subject, problem: Problem) -> list[Problem]:
@@ -147,15 +148,17 @@ def _after_others(trial: Trial, call: Invocation) -> Iterator[Finding]:
     if first.trouble:
         return
     for problems in _other_calls(trial):
-        others = [other for problem in problems for other in calls_of(trial.related(problem))[-1:]]
+        within = [problem for problem in problems if trial.subject.takes_rows(problem.rows)]
+        others = [other for problem in within for other in calls_of(trial.related(problem))[-1:]]
         for other in others:
             caller.perform(other)
         different = NotRepeatable.seen((call, *others), first, caller.perform(call))
         if different is not None:
             yield different
             return
-    if FREE_SHAPES.met_by(trial.subject):
-        longer = calls_of(trial.related(_twice(trial.problem)))[-1]
+    twice = _twice(trial.problem)
+    if FREE_SHAPES.met_by(trial.subject) and trial.subject.takes(twice):
+        longer = calls_of(trial.related(twice))[-1]
         before = caller.perform(longer)
         for again, between, earlier in ((call, longer, first), (longer, call, before)):
             different = NotRepeatable.seen((again, between), earlier, caller.perform(again))

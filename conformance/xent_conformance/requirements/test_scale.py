@@ -11,7 +11,7 @@ from xent_conformance.calling.calls import Outcome, forward
 from xent_conformance.calling.strides import windows
 from xent_conformance.isolation.process import granted_memory
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject
+from xent_conformance.judging.subject import GRADIENT, OWN_PROCESS, Need, Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
@@ -35,7 +35,7 @@ _SIZES = [
     "https://github.com/pytorch/pytorch/issues/84144",
     "https://github.com/PaddlePaddle/Paddle/pull/74061",
 ]
-UNLIMITED = Need("any number of classes", lambda s: s.capabilities.max_classes is None)
+UNLIMITED = Need("any number of classes", lambda s: s.capabilities.max_classes is None, "many classes")
 ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
 
 
@@ -90,7 +90,7 @@ def one_long_row(subject: Subject) -> Iterator[Problem]:
     "more than 2^31 elements",
     source=one_long_row,
     # If memory runs out, only the worker process ends.
-    needs=[UNLIMITED, ROW_LOSSES, OWN_PROCESS],
+    needs=[so_many(LONG), UNLIMITED, ROW_LOSSES, OWN_PROCESS],
     references=[*_SIZES, "https://github.com/Dao-AILab/flash-attention/issues/714"],
     reducible=False,
 )

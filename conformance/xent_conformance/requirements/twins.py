@@ -176,12 +176,14 @@ def without_weight(problem: Problem, row: int) -> Problem:
     return weighted_by(problem, weight)
 
 
-def in_twos(subject: Subject, rows: int) -> list[Order]:
-    """All rows at once, or two at a time for a backend that compiles every shape, repeating the last if necessary."""
+def in_portions(subject: Subject, rows: int) -> list[Order]:
+    """All rows at once, or as many at a time as are claimed; two at a time for a backend that compiles every shape.
+
+    Rows of the last portion are repeated if necessary.
+    """
     every = np.arange(rows)
-    if not subject.capabilities.static_shapes:
-        return [every]
-    return [np.resize(every[start : start + 2], 2) for start in range(0, rows, 2)]
+    most = subject.claimed_rows(2 if subject.capabilities.static_shapes else rows)
+    return [np.resize(every[start : start + most], most) for start in range(0, rows, most)]
 
 
 def in_every_reduction(subject: Subject, problems: Iterable[Problem]) -> Iterable[Problem]:

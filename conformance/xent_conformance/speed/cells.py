@@ -45,13 +45,14 @@ class Cell(NamedTuple):
             return f"judging it takes about {needed / 1e9:.1f} GB, more than --memory {memory / 1e9:.1f}"
         if (without := CROSS_ENTROPY.missing(subject)) is not None:
             return without
-        if len(self.shape) > 2 and not claims.spatial:  # noqa: PLR2004 - (N, C)
-            return "spatial logits are not claimed"
-        if "mean" not in claims.reductions:
-            return "the mean is not claimed"
-        if not claims.min_classes <= self.shape[1] <= (claims.max_classes or self.shape[1]):
-            return f"{self.shape[1]} classes are not claimed"
-        return None
+        classes, rows = self.shape[1], math.prod(self.shape) // self.shape[1]
+        claimed = {
+            "spatial logits are": len(self.shape) == 2 or claims.spatial,  # noqa: PLR2004 - (N, C)
+            "the mean is": "mean" in claims.reductions,
+            f"{classes} classes are": claims.min_classes <= classes <= (claims.max_classes or classes),
+            f"{rows} rows are": subject.takes_rows(rows),
+        }
+        return next((f"{what} not claimed" for what, is_claimed in claimed.items() if not is_claimed), None)
 
 
 def shape_of(text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ problem is built, so backends that compile for each shape, and all others, get t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from
 from xent_conformance.strategies.cotangents import cotangent_of
 from xent_conformance.strategies.layouts import REPEATED, laid_out
 from xent_conformance.strategies.logits import logits_rows
-from xent_conformance.strategies.sizes import fixed
+from xent_conformance.strategies.sizes import fixed, with_rows
 from xent_conformance.strategies.targets import LABELS, PROBABILITIES, WEIGHTS, ignoring
 
 #: What replaces -inf for backends that claim finite logits only.
@@ -113,11 +114,10 @@ class Recipe:
         return self.labels.removesuffix(OR_WIDE)
 
     def _claimed_shape(self, capabilities: Capabilities) -> tuple[int, ...]:
-        if (self.row_shape == () and not capabilities.unbatched) or (
-            len(self.row_shape) > 1 and not capabilities.spatial
-        ):
-            return (int(np.prod(self.row_shape, dtype=np.int64)),)
-        return self.row_shape
+        shape = self.row_shape
+        if (shape == () and not capabilities.unbatched) or (len(shape) > 1 and not capabilities.spatial):
+            shape = (math.prod(shape),)
+        return shape if capabilities.max_rows is None else with_rows(shape, capabilities.max_rows)
 
     def _claimed_reduction(self, weight: AnyArray | None, rows: int, dtype: str, capabilities: Capabilities) -> str:
         claimed = capabilities.reductions

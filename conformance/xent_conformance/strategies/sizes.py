@@ -50,6 +50,22 @@ def fixed(shape: AnyShape, seed: int) -> Shape:
     return shape.drawn(np.random.default_rng((seed, SIZES))) if isinstance(shape, Sizes) else shape
 
 
+def with_rows(shape: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """A row shape with at most so many rows: where it has more, its longest axes are shortened, none to 0.
+
+    >>> with_rows((2, 9, 4), 20), with_rows((700,), 64), with_rows((2, 3), 1)
+    ((2, 3, 3), (64,), (1, 1))
+    """
+    sizes = list(shape)
+    while math.prod(sizes) > most:
+        place = sizes.index(max(sizes))
+        others = math.prod(sizes[:place] + sizes[place + 1 :])
+        # Not below the next longest axis, which is then the one to be shortened.
+        second = max([1, *sizes[:place], *sizes[place + 1 :]])
+        sizes[place] = max(1, most // others, min(second, sizes[place] - 1))
+    return tuple(sizes)
+
+
 def _size(rng: np.random.Generator, least: int, largest: int) -> int:
     """A number in a range, both ends included."""
     size = math.exp(rng.uniform(math.log(least), math.log(largest + 1)))

@@ -17,11 +17,12 @@ from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.programs import share_of
-from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.subject import Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.status import Status
 from xent_conformance.requirements.registry import Level, Requirement
+from xent_conformance.strategies.sources import Listed
 from xent_conformance.verdicts.deviations import Deviation
 from xent_conformance.verdicts.excuses import Excuses, StaleError
 from xent_conformance.verdicts.explanations import Known
@@ -231,7 +232,19 @@ class _Judging:
         """The status if no comparison was conclusive: because of the backend's convention, or by chance."""
         if self.tally.declined is not None:
             return Status.NOT_APPLICABLE, f"{self.subject.name} {self.tally.declined}"
+        if not self.tally.examples and (need := self._rows_needed()) is not None:
+            return Status.NOT_APPLICABLE, need
         programs = self.subject.compilations
         if programs is not None and programs.refused:
             return Status.VACUOUS, "its calls need compilations beyond the number that this run makes"
-        return Status.VACUOUS, "no problem met the requirement's condition"
+        most = self.subject.capabilities.max_rows
+        within = "" if most is None else f", with max_rows={most}"
+        return Status.VACUOUS, f"no problem met the requirement's condition{within}"
+
+    def _rows_needed(self) -> str | None:
+        """Why the requirement does not apply, if every problem of its list has more rows than are claimed."""
+        source = self.requirement.source
+        if self.subject.capabilities.max_rows is None or not isinstance(source, Listed):
+            return None
+        fewest = min((problem.rows for problem in source(self.subject)), default=0)
+        return so_many(fewest).missing(self.subject)
