@@ -23,6 +23,22 @@ def test_a_declaration_stands_above_what_was_tried():
     assert declared(claims, [], [], []) == claims
 
 
+@pytest.mark.parametrize(("claim", "most"), [("max-rows=500", 500), ("no-max-rows", None)])
+def test_a_declared_number_of_rows_replaces_the_measured_one(claim, most):
+    others = ("many classes", "a logit takes 1 ms"), ("spatial", "it raised ValueError")
+    measured = Capabilities(max_rows=650, max_classes=150, left_out=(("many rows", "a row takes 1.5 ms"), *others))
+    found = declared(measured, [], [claim], [])
+    assert (found.max_rows, found.max_classes, found.left_out) == (most, 150, others)
+    assert declared(measured, [], ["no-weight"], []) == measured
+
+
+def test_a_claim_that_is_made_is_not_said_to_be_left_out():
+    refusing = Capabilities(left_out=(("spatial", "it raised ValueError"), ("weight", "passing it changed nothing")))
+    found = declared(refusing, [], ["spatial", "no-weight"], [])
+    assert (found.spatial, found.weight) == (True, False)
+    assert found.left_out == (("weight", "passing it changed nothing"),)
+
+
 def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line():
     assert {"weight", "ignore_index", "max_classes", "max_rows", "default_ignore_index", "finite_logits_only"} <= set(
         CLAIMS

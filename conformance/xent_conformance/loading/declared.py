@@ -14,6 +14,8 @@ from xent_conformance.suggestions import instead
 _DEFAULTS = Capabilities()
 #: The claim that declares which function a callable is.
 FORM = "form"
+#: Claims that the trial of a callable may limit by the time of its calls, and their names in ``left_out``.
+MEASURED = {"max_rows": "many rows", "max_classes": "many classes"}
 #: Claims that are a flag or a number.
 CLAIMS = {
     f.name: getattr(_DEFAULTS, f.name)
@@ -78,7 +80,10 @@ def form_in(texts: Sequence[str]) -> str | None:
 def declared(
     claims: Capabilities, conventions: Sequence[str], changes: Sequence[str], precision: Sequence[str]
 ) -> Capabilities:
-    """Claims with the declarations of the command line; a claim that it withdraws is entered in ``left_out``."""
+    """Claims with the declarations of the command line.
+
+    What it withdraws is entered in ``left_out``, and what it claims is removed from there.
+    """
     chosen, changed = conventions_in(conventions), claims_in(changes)
     if chosen:
         basis = {**claims.conventions.basis, **dict.fromkeys(chosen, COMMAND_LINE)}
@@ -86,7 +91,9 @@ def declared(
     if precision:
         changed["precision"] = precision_in(precision)
     back = tuple((name, COMMAND_LINE) for name, value in changed.items() if value is False and getattr(claims, name))
-    return replace(claims, **changed, left_out=(*claims.left_out, *back))
+    made = {MEASURED.get(name, name) for name, value in changed.items() if value is not False}
+    left_out = (pair for pair in claims.left_out if pair[0] not in made)
+    return replace(claims, **changed, left_out=(*left_out, *back))
 
 
 def _choices(texts: Sequence[str], what: str, names: Collection[str], hints: Mapping[str, Any]) -> dict[str, str]:
