@@ -8,6 +8,7 @@
 ``forms``        which function it is: ``cross_entropy``, or one of four others
 ``results``      whether its loss comes first in a tuple
 ``compilation``  whether it is compiled for each new shape or option
+``limits``       with how many rows and classes it is called, by the time that they take
 ``trial``        what a loss of logits supports
 ``conventions``  which conventions it follows
 ``alone``        what any other function supports

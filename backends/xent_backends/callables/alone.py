@@ -15,6 +15,7 @@ from xent_backends.callables.batches import FLAT, SPATIAL, UNBATCHED, Shapes, lo
 from xent_backends.callables.compilation import cost_of
 from xent_backends.callables.conventions import conventions_seen
 from xent_backends.callables.forms import Form
+from xent_backends.callables.limits import limits_of
 from xent_backends.callables.signature import EXTRAS, Signature
 from xent_backends.callables.trial import Trial
 from xent_backends.validation import FLOATING
@@ -144,17 +145,19 @@ def _of_softmax(
         why = "its classes are on the last axis" if on_last and not on_axis else why
     drawn = partial(_logits_in, dtype)
     compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none", labels=())
+    limits = limits_of(lambda shapes: result(shapes[0], dtype)[0] is not None, compiled=compiling.shape > 0)
     if pullback is not None:
         # A kernel without a backward pass returns a result that its framework does not connect to the logits.
         ones, logits = convert(np.ones(FLAT[0], dtype)), convert(logits_of(FLAT[0], dtype))
         left_out.claimed_unless(attempted(lambda: pullback(function, ones, logits))[1], GRADIENT)
     return Capabilities(
         **compiling.claims,
+        **limits.claims,
         logits_dtypes=claimed,
         unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
         spatial=left_out.claimed_unless(why, "spatial"),
         min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *limits.left_out),
     )
 
 

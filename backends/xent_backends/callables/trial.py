@@ -4,7 +4,7 @@ Everything is claimed except what the callable rejects with an error under each 
 ``Capabilities.left_out`` with the reason. A wrong value, a wrong shape, or an error that indicates a fault does not
 remove a claim, so that the requirements report it. A callable without the option ``reduction`` claims the one that it
 computes. Options that the signature names are claimed unless the callable raises NotImplementedError, others if
-passing them changes the result.
+passing them changes the result. How many rows and classes it claims depends on how long they take (see ``limits``).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from xent_backends.callables.batches import (
 )
 from xent_backends.callables.calls import Calls
 from xent_backends.callables.compilation import cost_of
+from xent_backends.callables.limits import limits_of
 from xent_backends.callables.signature import EXTRAS
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
@@ -89,9 +90,11 @@ class Trial(Calls):
         unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
         spatial = not flat and self._spatial(distributions=distributions)
         compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
+        limits = limits_of(partial(self._answers, reductions[0]), compiled=compiling.shape > 0, square=flat)
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
         # For a compiled callable, each dtype of labels with each rank of logits would be another compilation.
-        indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=not compiling)
+        large = not compiling and limits.allow(BEYOND)
+        indices, tolerated = self._labels([FLAT, *(() if compiling else others)], large=large)
         probabilities = shares and self._takes([distributions_of(self.dtype)], "probability_targets")
         options: dict[str, Any] = {name: name in self.signature.options for name in EFFECTIVE}
         wide = () if compiling else self._wide_weights(claimed)
@@ -111,7 +114,8 @@ class Trial(Calls):
             finite_logits_only=distributions and not self._takes_masks(),
             validation="adapter" if distributions else "library",
             **compiling.claims,
-            left_out=tuple(self.left_out),
+            **limits.claims,
+            left_out=(*self.left_out, *limits.left_out),
         )
 
     def distributions_only(self) -> str | None:
@@ -129,6 +133,10 @@ class Trial(Calls):
     def _takes(self, problems: Sequence[Problem], what: str) -> bool:
         """Whether some call of these problems is not rejected."""
         return self.left_out.claimed_unless(self.refusal(problems), what)
+
+    def _answers(self, reduction: str, shapes: Shapes) -> bool:
+        """Whether a call with logits and labels of these shapes has a result."""
+        return self.answer(problem_of(self.dtype, shapes), {"reduction": reduction}).loss is not None
 
     def _reductions(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
         """The values that the option ``reduction`` takes; empty if there is no such option or it has no effect."""
