@@ -166,6 +166,37 @@ def test_a_run_of_version_1_is_not_resumed(tmp_path: Path) -> None:
         begun(path, header)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ({"compile_seconds": 0.8, "compilations": 40}, {"compile_seconds": 0.7, "compilations": 39}, True),
+        ({"compile_seconds": 0.8, "compilations": 40}, {"compile_seconds": 0.0}, False),
+        ({"max_rows": 620, "left_out": [["many rows", "a row takes 1.6 ms"]]}, None, True),
+        ({"max_rows": 620, "left_out": []}, None, False),
+        ({"max_rows": None, "left_out": []}, None, False),
+        ({"max_classes": 99, "left_out": [["many classes", "a logit takes 1 ms"]]}, {"max_classes": 99}, False),
+        ({"weight": False}, {"weight": True}, False),
+    ],
+)
+def test_a_run_is_resumed_although_its_callable_took_another_time(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any] | None, *, same: bool
+) -> None:
+    """The trial of a callable is made anew; what it measures is not what the run is about."""
+    slow = {"max_rows": 650, "left_out": [["many rows", "a row takes 1.5 ms"]]} if now is None else now
+
+    def header(name: str, claims: dict[str, Any]) -> Path:
+        plain = records.backend("slow")
+        backend = records.backend("slow", capabilities={**plain["capabilities"], **claims})
+        return records.written(tmp_path / name, records.header([backend], [records.OBSERVED]), [])
+
+    path, other = header("before.jsonl", before), read(header("now.jsonl", slow)).header
+    if same:
+        assert begun(path, other).header.backends[0].capabilities.items() >= before.items()
+    else:
+        with pytest.raises(ValueError, match="another backends; it cannot be resumed"):
+            begun(path, other)
+
+
 def test_the_same_size_and_seed_give_the_same_record() -> None:
     """The factory is deterministic."""
     assert records.large(3, 20, 5) == records.large(3, 20, 5)

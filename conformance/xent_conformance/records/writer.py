@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 from msgspec.structs import asdict
 
+from xent_conformance.loading.declared import MEASURED
 from xent_conformance.loading.sources import changed
 from xent_conformance.records.lines import SCHEMA_VERSION, Footer, Header, Line, VerdictLine
 from xent_conformance.records.plain import as_data
@@ -122,12 +124,27 @@ def begun(path: Path, header: Header) -> Record:
         if change := changed(asdict(before), asdict(now)):
             raise RecordError(f"{path} cannot be resumed: {now.name} is another one, {change}")
     there, here = as_data(record.header), as_data(header)
-    for backend in (*there["backends"], *here["backends"]):
-        # Source files were compared above: ``changed`` allows files that only one of the two headers lists.
-        backend.pop("sources", None)
+    for data in (there, here):
+        data["backends"] = list(map(_comparable, data["backends"]))
     if different := [key for key in SAME if there.get(key) != here.get(key)]:
         raise RecordError(f"{path} is of a run with another {', '.join(different)}; it cannot be resumed")
     return record
+
+
+def _comparable(backend: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal in the entries of a backend in two headers.
+
+    What the trial of a callable measures differs from run to run: of that it counts whether there is any.
+    """
+    claims = dict(backend["capabilities"])
+    claims["compile_seconds"] = bool(claims.get("compile_seconds"))
+    claims.pop("compilations", None)
+    for name, what in MEASURED.items():
+        others = [pair for pair in claims.get("left_out", ()) if list(pair[:1]) != [what]]
+        if len(others) < len(claims.get("left_out", ())):
+            claims |= {name: "measured", "left_out": others}
+    # Source files are compared before: ``changed`` allows files that only one of the two headers lists.
+    return {**backend, "capabilities": claims, "sources": None}
 
 
 def _headless(path: Path) -> bool:
