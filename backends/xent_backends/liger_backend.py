@@ -36,6 +36,8 @@ CAPABILITIES = Capabilities(
     default_ignore_index=DEFAULT_IGNORE_INDEX,
     label_smoothing=True,
     lse_square_scale=True,
+    # Of more than five times as many, a call exceeds its time limit.
+    max_rows=5000,
     # "Here we use a trick to store X_ptr gradient in X_ptr so we can save memory".
     overwrites_logits=True,
     # max + log(sum) - x_t; losses of rows are stored in the dtype of the logits before they are added.
@@ -46,6 +48,7 @@ CAPABILITIES = Capabilities(
         # Compiled, the kernel is given tensors.
         ("weight", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
         ("softcap", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
+        ("many rows", "the interpreter takes milliseconds for each: calls have at most 5000"),
         ("calls from several threads", "calls are made one at a time: a launch replaces functions of Triton"),
     ),
 )
