@@ -16,7 +16,7 @@ import numpy.typing as npt
 from xent_conformance.formats import FLOATING, format_named
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import AnyArray, F64Array, Problem
-from xent_conformance.requirements.sweeps import MIDDLE_CLASSES, class_counts
+from xent_conformance.requirements.sweeps import LARGE_CLASSES, MIDDLE_CLASSES, class_counts
 from xent_conformance.requirements.twins import claims_rank, classes_of, problem_of, row_shape_of
 from xent_conformance.strategies.cotangents import cotangent_of
 from xent_conformance.strategies.layouts import REPEATED, laid_out
@@ -159,9 +159,9 @@ def every_share(subject: Subject) -> Iterator[Problem]:
     The shares come from smoothing and weights, or from a target distribution over two classes.
     """
     claims = subject.capabilities
-    counts = class_counts(subject)
+    counts = [c for c in class_counts(subject) if c <= max(MIDDLE_CLASSES)]
     # Only every other of the large numbers: streams draw them with these options too.
-    counts = [c for c in counts if c <= max(MIDDLE_CLASSES)] + [c for c in counts if c > max(MIDDLE_CLASSES)][1::2]
+    counts += [c for c in LARGE_CLASSES[1::2] if c <= (claims.max_classes or c)]
     for classes in () if claims.static_shapes else counts:
         lanes = np.unique([classes - 1, 0, classes // 2, classes // 3])
         lanes = lanes[-1:] if classes > max(MIDDLE_CLASSES) else lanes
