@@ -125,7 +125,7 @@ def _of_matrices(subject: Subject) -> Iterator[Problem]:
             target = np.where(IGNORED_ROWS[kind](np.arange(target.size)).reshape(row_shape), mark, target)
             options |= {} if default is not None else {"ignore_index": mark}
         problem = problem_of(subject, logits, target, reduction, **options)
-        # Neither with each smoothing nor with each reduction.
+        # In step neither with smoothing nor with the reductions.
         with_gaps = number // (2 * len(weighted)) % 2
         weight = problem.weight
         yield problem.with_(weight=laid_out(weight, "strided")) if weight is not None and with_gaps else problem
