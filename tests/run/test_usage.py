@@ -6,6 +6,9 @@ from importlib.resources import files
 
 import pytest
 
+from xent_conformance.loading import callables, loader
+from xent_conformance.loading.errors import UsageError
+from xent_conformance.loading.imported import Narrowing
 from xent_conformance.records.record import read
 
 BROKEN = {
@@ -71,6 +74,13 @@ def test_a_wrong_name_beside_good_ones_is_said_before_anything_is_judged(xent, a
     assert done.returncode == 2
     assert "unknown backend 'numqy'" in done.stderr
     assert not output.exists()
+
+
+def test_a_suite_that_is_imported_without_being_installed_says_so(monkeypatch):
+    monkeypatch.setattr(loader, "entry_points", lambda **_: ())
+    monkeypatch.setattr(callables, "entry_points", lambda **_: ())
+    with pytest.raises(UsageError, match="unknown backend 'numpy': xent-conformance .* has to be installed"):
+        loader.load("numpy", Narrowing())
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,9 @@ def _points() -> Mapping[str, EntryPoint]:
 
 def _unknown(spec: str) -> str:
     frameworks = sorted(callables.frameworks())
+    if not frameworks:
+        # Adapters and frameworks are entry points of the installed package.
+        return f"unknown backend {spec!r}: xent-conformance is imported from a folder and has to be installed (pip)"
     prefix, colon, _ = spec.partition(":")
     if colon and prefix in frameworks:
         return f"{spec!r} names no function: a callable is given as {prefix}:package.function"
