@@ -79,7 +79,7 @@ def test_a_wrong_name_beside_good_ones_is_said_before_anything_is_judged(xent, a
 def test_a_suite_that_is_imported_without_being_installed_says_so(monkeypatch):
     monkeypatch.setattr(loader, "entry_points", lambda **_: ())
     monkeypatch.setattr(callables, "entry_points", lambda **_: ())
-    with pytest.raises(UsageError, match="unknown backend 'numpy': xent-conformance .* has to be installed"):
+    with pytest.raises(UsageError, match=r"unknown backend 'numpy': xent-conformance .* has to be installed"):
         loader.load("numpy", Narrowing())
 
 
