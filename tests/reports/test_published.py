@@ -64,6 +64,13 @@ def test_the_readme_shows_the_published_picture() -> None:
     assert len(picture) < PICTURE
 
 
+def test_no_published_record_or_page_names_a_folder_of_the_machine_that_made_it() -> None:
+    """Run in the root of this repository, a record has paths relative to it."""
+    paths = (RECORD, PUBLISHED / "index.html")
+    named = {path.name: published.FOLDERS.search(path.read_text("utf-8")) for path in paths}
+    assert named == {"record.jsonl": None, "index.html": None}
+
+
 def test_each_record_of_a_library_may_be_published() -> None:
     """One implementation each, short, whole, and without the folders of the machine that made it."""
     paths = sorted(published.PLACE.glob(f"*{published.END}"))
