@@ -49,10 +49,8 @@ def problems_within(subject: Subject, source: Source, settings: Settings) -> Ite
         assert isinstance(source, Listed)
         drawn = ((problem, None) for problem in settings.share(source, subject))
     for example, (problem, recipe) in enumerate(drawn):
-        if source.foreign_labels:
-            within = problem if subject.takes_rows(problem.rows) else None
-        else:
-            within = subject.within_claims(problem)
+        # ``share`` and ``build`` have limited the rows already.
+        within = problem if source.foreign_labels else subject.within_claims(problem)
         if within is not None and recipe is not None and subject.compilations is not None:
             within = settled(within, subject.compilations, subject.capabilities, labels=source is not LABEL_DTYPES)
         if within is not None:

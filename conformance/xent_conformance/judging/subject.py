@@ -109,7 +109,7 @@ class Subject:
         claims, classes = self.capabilities, problem.classes
         if not self.takes_rows(problem.rows):
             return False
-        if 0 < classes < claims.min_classes or classes > (claims.max_classes or classes):
+        if 0 < classes < claims.min_classes or not self.takes_classes(classes):
             return False
         if claims.max_label_smoothing < problem.label_smoothing <= 1:
             return False
@@ -120,6 +120,10 @@ class Subject:
     def takes_rows(self, rows: int) -> bool:
         """Whether so many rows are within the claims."""
         return rows == self.claimed_rows(rows)
+
+    def takes_classes(self, classes: int) -> bool:
+        """Whether so many classes are not more than are claimed."""
+        return classes <= (self.capabilities.max_classes or classes)
 
     def claimed_rows(self, rows: int) -> int:
         """So many rows, or as many as are claimed if these are fewer."""

@@ -104,7 +104,7 @@ def _of_matrices(subject: Subject) -> Iterator[Problem]:
     default = claims.default_ignore_index
     marks = claims.ignore_index or default is not None
     kinds = ["labels", *(IGNORED_ROWS if marks else ()), *(["probabilities"] if claims.probability_targets else ())]
-    shapes = [s for s in MATRICES if claims_rank(subject, s) and s[1] <= (claims.max_classes or s[1])]
+    shapes = [s for s in MATRICES if claims_rank(subject, s) and subject.takes_classes(s[1])]
     weighted = (False, True) if claims.weight else (False,)
     smoothings = SMOOTHINGS[:2] if claims.label_smoothing else SMOOTHINGS[:1]
     choices = product(shapes, enumerate(kinds), enumerate(claims.reductions), weighted)
@@ -137,7 +137,7 @@ def _late_labels(subject: Subject) -> Iterator[Problem]:
     """
     claims, rng = subject.capabilities, np.random.default_rng(0)
     shape = LATE if claims.spatial else (LATE[0] * LATE[2], LATE[1])
-    if LATE[1] > (claims.max_classes or LATE[1]):
+    if not subject.takes_classes(LATE[1]):
         return
     for number, kind in enumerate(COTANGENTS):
         target = LATE[1] - 1 - rng.integers(0, 3, size=row_shape_of(shape))
@@ -161,7 +161,7 @@ def every_share(subject: Subject) -> Iterator[Problem]:
     claims = subject.capabilities
     counts = [c for c in class_counts(subject) if c <= max(MIDDLE_CLASSES)]
     # Only every other of the large numbers: streams draw them with these options too.
-    counts += [c for c in LARGE_CLASSES[1::2] if c <= (claims.max_classes or c)]
+    counts += [c for c in LARGE_CLASSES[1::2] if subject.takes_classes(c)]
     for classes in () if claims.static_shapes else counts:
         lanes = np.unique([classes - 1, 0, classes // 2, classes // 3])
         lanes = lanes[-1:] if classes > max(MIDDLE_CLASSES) else lanes
@@ -258,9 +258,8 @@ def _unlike_neighbours(shape: tuple[int, ...]) -> F64Array:
 def exact_sentinels(subject: Subject) -> Iterator[Problem]:
     """A sentinel next to labels in use, equal to them when rounded to a narrow float or wrapped in a narrow integer."""
     claims = subject.capabilities
-    limit = claims.max_classes
     for classes, labels, sentinel in NEIGHBOURS[: 1 if claims.static_shapes else None]:
-        if limit is None or classes <= limit:
+        if subject.takes_classes(classes):
             used = np.array([*labels, sentinel, sentinel])
             yield problem_of(subject, _telling(used, classes), used, _first(subject), ignore_index=sentinel)
     for offset in WRAPPED[: 0 if claims.static_shapes else None]:

@@ -64,9 +64,8 @@ def thinned(subject: Subject, sizes: Sequence[T]) -> Sequence[T]:
 def class_counts(subject: Subject) -> list[int]:
     """The numbers of classes for a subject."""
     every = (*SMALL_CLASSES, *MIDDLE_CLASSES, *thinned(subject, LARGE_CLASSES))
-    limit = subject.capabilities.max_classes
     chosen = FEW if subject.capabilities.static_shapes else every
-    return [c for c in chosen if limit is None or c <= limit]
+    return [c for c in chosen if subject.takes_classes(c)]
 
 
 def row_counts(subject: Subject) -> list[int]:
@@ -248,14 +247,13 @@ def _problem(
 @listed("exact labels")
 def exact_labels(subject: Subject) -> Iterable[Problem]:
     """Labels around the largest exact integers of float8, bfloat16, float16 and 16 bits, with different logits."""
-    limit = subject.capabilities.max_classes
     groups: tuple[tuple[int, tuple[int, ...]], ...] = (
         (260, (127, 128, 129, 254, 255, 256, 257, 258, 259)),
         (2052, (511, 513, 1025, 2046, 2047, 2048, 2049, 2050, 2051)),
         (65540, (32769, 65505, 65537)),
     )
     for classes, labels in groups[: 1 if subject.capabilities.static_shapes else len(groups)]:
-        if limit is not None and classes > limit:
+        if not subject.takes_classes(classes):
             continue
         every = repeated(subject, np.array(labels, dtype=np.int64), classes)
         logits = np.full((len(every), classes), -8.0)

@@ -103,7 +103,7 @@ def large_logits(subject: Subject) -> Iterable[Problem]:
     claims = subject.capabilities
     static = LARGE_SHAPES[claims.logits_dtypes.index(subject.dtype) :: STATIC_STEP]
     for shape in static if claims.static_shapes else thinned(subject, LARGE_SHAPES):
-        if claims_rank(subject, shape) and shape[1] <= (claims.max_classes or shape[1]):
+        if claims_rank(subject, shape) and subject.takes_classes(shape[1]):
             logits = np.random.default_rng(shape[0]).normal(size=shape)
             yield problem_of(subject, logits, np.zeros(row_shape_of(shape), np.int64), claims.reductions[0])
 

@@ -25,7 +25,7 @@ DIFFERENT = 31
 
 #: float64 would take twice the time and memory, and kernels split its work in the same way.
 NARROW = Need("a dtype narrower than float64", lambda s: s.dtype != "float64")
-MANY_CLASSES = Need(f"{CLASSES} classes", lambda s: (s.capabilities.max_classes or CLASSES) >= CLASSES, "many classes")
+MANY_CLASSES = Need(f"{CLASSES} classes", lambda s: s.takes_classes(CLASSES), "many classes")
 ROW_LOSSES = Need('the reduction "none"', lambda s: "none" in s.capabilities.reductions)
 
 

@@ -49,7 +49,7 @@ class Cell(NamedTuple):
         claimed = {
             "spatial logits are": len(self.shape) == 2 or claims.spatial,  # noqa: PLR2004 - (N, C)
             "the mean is": "mean" in claims.reductions,
-            f"{classes} classes are": claims.min_classes <= classes <= (claims.max_classes or classes),
+            f"{classes} classes are": claims.min_classes <= classes and subject.takes_classes(classes),
             f"{rows} rows are": subject.takes_rows(rows),
         }
         return next((f"{what} not claimed" for what, is_claimed in claimed.items() if not is_claimed), None)
