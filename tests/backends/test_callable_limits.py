@@ -26,7 +26,7 @@ from xent_backends.callables.limits import (
 from xent_backends.numpy_backend import NumpyBackend, from_callable
 from xent_conformance.judging.subject import Subject
 from xent_conformance.loading.declared import MEASURED
-from xent_conformance.requirements import test_gradients_large
+from xent_conformance.requirements import large_batches
 from xent_conformance.requirements.registry import load
 from xent_conformance.strategies.sources import Listed
 from xent_conformance.strategies.streams import Draw, Stream, recipes_of
@@ -208,7 +208,7 @@ def test_trial_calls_of_a_slow_callable_are_small(
 
 
 def test_no_call_of_the_suite_is_larger_than_the_trial_assumes() -> None:
-    assert (test_gradients_large.ROWS, test_gradients_large.CLASSES) == LARGEST
+    assert (large_batches.MOST, large_batches.CLASSES) == LARGEST
     subject, rows, logits = Subject.of(NumpyBackend(), "float32"), 0, 0
     for source in {requirement.source for requirement in load().values() if not requirement.opt_in}:
         shapes = [(0, 0)]

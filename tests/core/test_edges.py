@@ -96,7 +96,7 @@ class GradientHalved(NumpyTwin):
 
 def test_what_is_wrong_with_a_large_call_and_with_a_small_one_is_shown_on_a_small_one():
     subject, requirement = Subject.of(GradientHalved(), "float32"), load()["gradients.large-call"]
-    (problem,) = requirement.source(subject)
+    problem, *_ = requirement.source(subject)
     trial, tally = Trial(subject, problem), Tally()
     tally.count(trial, list(requirement.check(trial)), excused=False)
     (cause,) = causes(requirement, subject, tally.failing)

@@ -1,6 +1,8 @@
-"""Sizes past what a number that counts classes holds."""
+"""Sizes past what a number that counts classes or elements holds."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from mutants.catalogue import mutant
 from mutants.numpy_twin import NumpyTwin
@@ -24,4 +26,28 @@ class GradientBeyondTheGrid(NumpyTwin):
     def row_gradient(self, call):
         gradient = super().row_gradient(call)
         gradient[:, GRID:] = 0
+        return gradient
+
+
+@mutant(killed_by=("accuracy.large-call",))
+class IndexInFloat32(NumpyTwin):
+    """The index of a label's logit in memory is computed in float32, which counts as far as 2^24."""
+
+    def row_losses(self, call):
+        right = super().row_losses(call)
+        if call.x.size <= 2**24 or call.probabilities is not None or call.eps:
+            return right
+        start = np.arange(len(call.x), dtype=np.float32) * np.float32(call.classes)
+        index = (start + call.labels.astype(np.float32)).astype(np.int64).clip(max=call.x.size - 1)
+        moved = call.x[np.arange(len(call.x)), call.labels] - call.x.reshape(-1)[index]
+        return right + np.where(call.ignored, 0, call.class_weights[call.labels] * moved)
+
+
+@mutant(killed_by=("gradients.large-call",))
+class IndexOf24Bits(NumpyTwin):
+    """The start of a row of the gradient is a product of 24 bits, so that rows past 2^24 elements are left as zeros."""
+
+    def row_gradient(self, call):
+        gradient = super().row_gradient(call)
+        gradient[2**24 // call.classes + 1 :] = 0
         return gradient

@@ -112,6 +112,8 @@ NEEDS_THE_RUN = {
 
 #: Failures of arrays that are not reduced to what a script can hold: it runs the suite again.
 TOO_LONG = {
+    ("index-in-float32", "accuracy.large-call"),
+    ("index-of24-bits", "gradients.large-call"),
     ("long-rows-stored-by-truncation", "accuracy.unbiased"),
     ("long-rows-with-short-constant", "accuracy.unbiased"),
     ("second-launch-of-large-gradients", "gradients.large-call"),

@@ -119,7 +119,8 @@ class Settings:
         listed = list(within)
         if subject.capabilities.static_shapes:
             listed = [p for p in listed if p.logits.shape == listed[0].logits.shape]
-        count = max(min(profile.least, len(listed)), round(profile.enumerated * len(listed)))
+        least = profile.least if source.least is None else source.least
+        count = max(min(least, len(listed)), round(profile.enumerated * len(listed)))
         ends = np.linspace(0, len(listed), count + 1).astype(int)
         rng = np.random.default_rng(derived_seed(self.seed, subject.dtype))
         return [listed[int(rng.integers(*stretch))] for stretch in pairwise(ends)]

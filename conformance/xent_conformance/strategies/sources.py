@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xent_conformance.problem import Problem
 
@@ -48,10 +48,14 @@ Listing = Callable[["Subject"], Iterable[Problem]]
 
 @dataclass(frozen=True, eq=False)
 class Listed(Source):
-    """A fixed list of problems for a subject, in an order that does not change."""
+    """A fixed list of problems for a subject, in an order that does not change.
+
+    ``least``: how many of them a profile that takes a share takes at least; None for the profile's own number.
+    """
 
     _: KW_ONLY
     listing: Listing
+    least: int | None = None
 
     def __call__(self, subject: Subject) -> Iterable[Problem]:
         """The problems."""
@@ -62,7 +66,7 @@ class Listed(Source):
         return super().definition(), self.listing.__module__, self.listing.__qualname__
 
 
-def listed(name: str, **more: bool) -> Callable[[Listing], Listed]:
+def listed(name: str, **more: Any) -> Callable[[Listing], Listed]:
     """Turn a function that lists problems into a source; ``more`` are its further attributes.
 
     >>> @listed("one row of zeros")
