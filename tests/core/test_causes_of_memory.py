@@ -55,6 +55,21 @@ def test_a_read_beside_strided_probabilities_is_one_beside_strided_logits():
     assert len(causes([wrong, read("target", "labels", "target not contiguous"), logits])) == 2
 
 
+def test_a_read_beside_two_arrays_is_the_one_beside_one_of_them():
+    """Whatever the order of their names, and whether probabilities are read as the logits are."""
+
+    def read(name, arrays, *undecided):
+        return verdict(name, failure(kind="stray-read", got=f"read outside: {arrays}", undecided=undecided))
+
+    probabilities = "probability targets", "target not contiguous"
+    alone, weighted = read("alone", "logits"), read("weighted", "logits, weight")
+    both, all_three = read("both", "logits, target", *probabilities), read("three", "logits, target, weight")
+    assert grouped(weighted, alone, both, all_three) == [{"weighted", "alone", "both", "three"}]
+    assert grouped(both, read("beside", "logits, target")) == [{"both", "beside"}]
+    assert len(causes([alone, read("weight", "weight"), weighted])) == 2
+    assert len(causes([alone, read("target", "target", "labels")])) == 2
+
+
 def test_a_strided_array_misread_in_a_narrower_situation_is_the_read_beside_it():
     """What the array needs in order to matter, such as a reduction for a cotangent, is no fault of its own."""
     read = failure(kind="stray-read", got="read outside: cotangent", undecided=("reduction none",))

@@ -29,6 +29,28 @@ def test_a_wrong_loss_is_no_consequence_of_a_wrong_second_derivative():
     assert grouped(second, verdict("also", also)) == [{"also", "second"}]
 
 
+def test_a_finite_wrong_number_is_no_consequence_of_what_shows_as_nan():
+    """Even if its gradient happens to need as little. A wrong number may overflow, so that the reverse is possible."""
+    faint = "no smoothing", "no class weights", "labels"
+
+    def gradient(name, *situation, got, expected=0.0, undecided=()):
+        numbers = {"quantity": "grad_logits", "got": got, "expected": expected}
+        return verdict(name, failure(*situation, undecided=(*faint, *undecided), **numbers))
+
+    many, nan = ("more than 4 classes", "particular logits"), float("nan")
+    long = *many, "more than 100 classes"
+    lines = [
+        gradient("off", *many, got=4893.06, expected=4893.12),
+        gradient("upstream", "a cotangent other than ones", "particular logits", got=nan),
+        verdict("loss", failure(*long, "more than 201 classes", undecided=faint, got=5.309, expected=5.308, size=202)),
+        gradient("both", *long, "a cotangent other than ones", "just 131 classes", got=0.0020075, expected=0.0020076),
+        gradient("masked", "two classes", got=nan, undecided=("particular logits", "masked logits")),
+    ]
+    assert {"loss", "both"} in grouped(*lines)
+    overflow = verdict("overflow", failure("particular logits", got=float("inf"), expected=5.3))
+    assert grouped(lines[0], overflow) == [{"off", "overflow"}]
+
+
 def test_a_negative_weight_makes_rows_count_differently():
     """Of a mean with smoothing, class weights need be no fact beside a narrower one about them."""
     plain = verdict("plain", failure("smoothing", "class weights", "reduction mean"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from xent_conformance.records.instances import RAISED, STATE, STRAY_READ, WRONG_NUMBER, Instance
+from xent_conformance.records.instances import RAISED, STATE, STRAY_READ, WRONG_NUMBER, Instance, arrays_read
 from xent_conformance.records.lines import Failure
 from xent_conformance.records.situations import STRIDED, Weight, without
 
-#: Beginning of what was observed in a failure that is a read outside an array; the array's name follows.
-READ = "read outside: "
 #: Part of the message of a result that differs while other calls run. Calls one after the other say more.
 IN_THREADS = " in other threads"
 #: The kinds of failures in which a call has changed its inputs, or memory beside them.
@@ -70,7 +68,7 @@ def _wrong_because_of(cause: tuple[Instance, ...], wrong: Instance, needed: froz
     if kind == RESULT_CHANGED:
         return needed == {"probability targets"} and wrong.derivative == other.derivative == 1
     if kind == STRAY_READ:
-        return any(_strides_of(read.failure) in wrong.failure.situation for read in cause)
+        return any(not _strides_of(read.failure).isdisjoint(wrong.failure.situation) for read in cause)
     return kind == STATE and len(cause) >= MANY and bool(needed) and all(needed <= i.has | i.undecided for i in cause)
 
 
@@ -80,7 +78,7 @@ def _consequences_last(group: tuple[Instance, ...]) -> tuple[Instance, ...]:
     If all reads are outside a strided array, that array and a wrong number say more than what lies beside its elements.
     """
     reads = [instance.failure for instance in group if instance.failure.kind == STRAY_READ]
-    strided = bool(reads) and all(_strides_of(read) in read.undecided for read in reads)
+    strided = bool(reads) and all(not _strides_of(read).isdisjoint(read.undecided) for read in reads)
     return tuple(sorted(group, key=lambda i: (_rank(i), (i.failure.kind == STRAY_READ) == strided)))
 
 
@@ -90,6 +88,6 @@ def _rank(instance: Instance) -> int:
     return kinds.index(kind) if (kind := instance.signature[1]) in kinds else len(kinds) + (kind == RAISED)
 
 
-def _strides_of(read: Failure) -> str:
-    """The fact that the array is strided that a call reads beside."""
-    return f"{str(read.got).removeprefix(READ)}{STRIDED}"
+def _strides_of(read: Failure) -> frozenset[str]:
+    """The facts that the arrays are strided that a call reads beside."""
+    return frozenset(f"{name}{STRIDED}" for name in arrays_read(read))

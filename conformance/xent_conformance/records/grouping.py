@@ -50,6 +50,9 @@ MAYBE = 1.0
 #: The difference of a failure of a MUST from a cause that breaks only SHOULDs: a result that is less accurate than it
 #: could be does not explain a wrong one.
 WORSE = APART
+#: The difference of a finite wrong number from a cause that shows in nan or infinity. The reverse is no difference: a
+#: wrong number may overflow, or be a divisor.
+FINITE = 2.0
 #: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
 #: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
@@ -84,8 +87,15 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
         unsteady = instance.failure.intermittent or instance.failure.calls_before
         if unsteady and (backend, STATE) in states and signature not in reads:
             signature = backend, STATE
+        # A call that reads outside of two arrays shows the fault of one that reads outside of one of them.
+        signature = min((read for read in reads if _is_part(read, signature)), key=len, default=signature)
         by_signature.setdefault(signature, []).append(instance)
     return with_consequences([group for same in by_signature.values() for group in _by_situation(same)])
+
+
+def _is_part(read: tuple[str, ...], of: tuple[str, ...]) -> bool:
+    """Whether the signature of a stray read has some of the arrays of another one."""
+    return read[:2] == of[:2] and set(read[2:]) <= set(of[2:])
 
 
 def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
@@ -183,7 +193,8 @@ def _difference_in_results(cause: Instance, failure: Instance) -> float:
     # Where only one of two gradients is wrong, its fault is not one that shows in the other.
     right = one.quantity in other.right or other.quantity in one.right
     worse = WORSE * (cause.optional and not failure.optional)
-    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse
+    finite = FINITE * (cause.is_finite is False and failure.is_finite is True)
+    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse + finite
 
 
 def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:

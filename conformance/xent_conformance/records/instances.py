@@ -26,6 +26,8 @@ STATE = "not-repeatable"
 RAISED = "raised"
 #: The kind of findings for a read outside the inputs. It is one fault, whichever values make it visible.
 STRAY_READ = "stray-read"
+#: Beginning of what was observed in such a failure; the names of the arrays follow.
+READ = "read outside: "
 
 #: Signature of results in float64 that were computed in float32: exactly representable in float32, with an error of
 #: some units of float32's roundoff.
@@ -86,8 +88,9 @@ class Instance:
         # in the next call.
         if failure.kind == STRAY_READ:
             like_logits = {"probability targets", STRIDED_TARGET}.issubset(failure.undecided)
-            got = str(failure.got)
-            return self.verdict.backend, failure.kind, got.replace(" target", " logits") if like_logits else got
+            names = arrays_read(failure)
+            arrays = {"logits" if like_logits and name == "target" else name for name in names}
+            return self.verdict.backend, failure.kind, *sorted(arrays)
         if failure.intermittent or failure.calls_before:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
@@ -213,6 +216,14 @@ class Instance:
         quantity = self.failure.quantity
         return 2 if quantity.startswith(SECOND) else int(quantity.startswith(GRADIENT))
 
+    @cached_property
+    def is_finite(self) -> bool | None:
+        """Whether its wrong number is finite, as it should be; None if it should not be, or there is no number."""
+        got, expected = self.failure.got, self.failure.expected
+        if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(expected)):
+            return None
+        return math.isfinite(got)
+
     @property
     def optional(self) -> bool:
         """Whether its requirement is only a SHOULD."""
@@ -222,6 +233,11 @@ class Instance:
     def of_target(self) -> bool:
         """Whether the wrong result is a gradient of probability targets."""
         return self.failure.quantity == TARGET_GRADIENT
+
+
+def arrays_read(failure: Failure) -> list[str]:
+    """The arrays outside of which a failing call reads."""
+    return str(failure.got).removeprefix(READ).split(", ")
 
 
 def _as_float32(got: object, expected: object) -> bool:
