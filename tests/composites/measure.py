@@ -145,7 +145,7 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         situation=(*cause.needs.situation, *cause.needs.sizes),
         undecided=cause.needs.undecided,
         right=cause.right,
-        problem=from_data(to_data(problem), ProblemLine),
+        problem=from_data(to_data(finding.problem or problem), ProblemLine),
     )
     before = cause.witness.before
     shows = _shows(requirement, alone, [problem], finding, before)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mutants.batches import GradientRowsPast128
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.causes.diagnosis import Shown
 from xent_conformance.causes.edges import edges
@@ -102,3 +103,13 @@ def test_what_is_wrong_with_a_large_call_and_with_a_small_one_is_shown_on_a_smal
     (cause,) = causes(requirement, subject, tally.failing)
     assert cause.witness.problem.logits.size <= 2
     assert cause.needs.situation == ()
+
+
+def test_what_is_wrong_with_a_large_call_alone_may_need_its_size():
+    """Otherwise it would be no fault of many rows, since the rows of it that differ are few."""
+    subject, requirement = Subject.of(GradientRowsPast128(), "float32"), load()["gradients.large-call"]
+    problem, *_ = requirement.source(subject)
+    trial, tally = Trial(subject, problem), Tally()
+    tally.count(trial, list(requirement.check(trial)), excused=False)
+    (cause,) = causes(requirement, subject, tally.failing)
+    assert "more than 100 rows" in cause.needs.undecided

@@ -58,12 +58,13 @@ def repeated(few: Problem) -> Problem:
 
 
 def worst_compared(
-    trial: Trial, quantity: str, result: AnyArray, exact: Exact, bound: F64Array, **more: Any
+    trial: Trial, batch: Problem, quantity: str, result: AnyArray, exact: Exact, bound: F64Array, **more: Any
 ) -> Compared:
     """A result for a batch, compared with the exact one of the rows that differ.
 
     Args:
         trial: The trial of the rows that differ.
+        batch: The problem of the batch.
         quantity: What the result is, such as "loss".
         result: That of every row, (rows, ...). Of equal rows, the one that is furthest from the exact result counts.
         exact: That of the rows that differ, (different, ...).
@@ -75,4 +76,5 @@ def worst_compared(
         distance = np.abs(as_float64(result[row::different]) - right).reshape(-1, right.size).max(axis=1)
         worst.append(row + different * int(np.argmax(np.where(np.isnan(distance), np.inf, distance))))
     found = trial.compare(quantity, as_float64(result[worst]), exact, bound, **more)
-    return replace(found, index=None if found.index is None else (worst[found.index[0]], *found.index[1:]))
+    index = None if found.index is None else (worst[found.index[0]], *found.index[1:])
+    return replace(found, index=index, problem=batch)

@@ -34,6 +34,6 @@ def test_each_row_of_a_large_call_has_its_loss(trial: Trial) -> Iterator[Finding
     """In one call of 4101 rows and 1031 classes each row, ignored or not, has its own loss; with float32, or the first
     dtype without it, also in one of 16411 rows: more than 2^24 logits.
     """
-    large = trial.related(repeated(trial.problem))
-    loss, exact, bounds = large.loss(), trial.answer.loss, trial.bounds
-    yield worst_compared(trial, "loss", loss, exact, bounds.loss, call=forward(large.problem), **bounds.loss_excuses)
+    batch, exact, bounds = repeated(trial.problem), trial.answer.loss, trial.bounds
+    loss, call = trial.related(batch).loss(), forward(batch)
+    yield worst_compared(trial, batch, "loss", loss, exact, bounds.loss, call=call, **bounds.loss_excuses)

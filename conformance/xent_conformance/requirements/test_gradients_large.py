@@ -38,8 +38,8 @@ def test_each_element_of_a_large_gradient_is_within_its_bound(trial: Trial) -> I
     """In one call of 4101 rows and 1031 classes each row, ignored or not, gets its own gradient;
     with float32, or the first dtype without it, also in one of 16411 rows: more than 2^24 elements.
     """
-    large = trial.related(repeated(trial.problem))
-    gradient = large.gradient_as_returned("grad_logits")
+    batch = repeated(trial.problem)
+    gradient = trial.related(batch).gradient_as_returned("grad_logits")
     assert gradient is not None
-    exact, bound, call = trial.answer.grad_logits, trial.bounds.grad_logits, backward(large.problem)
-    yield worst_compared(trial, "grad_logits", gradient, exact, bound, effect=effect_of(exact.value), call=call)
+    exact, bound, effect = trial.answer.grad_logits, trial.bounds.grad_logits, effect_of(trial.answer.grad_logits.value)
+    yield worst_compared(trial, batch, "grad_logits", gradient, exact, bound, effect=effect, call=backward(batch))
