@@ -35,9 +35,26 @@ def numbered(count):
     return [Problem(np.full((1, 2), i, np.float32), np.array([0])) for i in range(count)]
 
 
-def taken(profile, count, seed=0):
-    problems = Settings(profile, seed).share(lambda _: numbered(count), SUBJECT)
+@dataclass(frozen=True)
+class Given:
+    """A list of problems as a source, which is not registered."""
+
+    problems: list[Problem]
+    least: int | None = None
+
+    def __call__(self, subject):
+        return self.problems
+
+
+def taken(profile, count, seed=0, least=None):
+    problems = Settings(profile, seed).share(Given(numbered(count), least), SUBJECT)
     return [int(p.logits[0, 0]) for p in problems]
+
+
+def test_a_source_may_be_judged_on_fewer_problems_than_a_profile_takes_at_least():
+    assert [len(taken("quick", 2, least=least)) for least in (None, 1, 2)] == [2, 1, 2]
+    assert {taken("quick", 2, seed, least=1)[0] for seed in range(20)} == {0, 1}
+    assert len(taken("default", 2, least=1)) == 2
 
 
 @pytest.mark.parametrize("profile", ["quick", "default"])
@@ -46,7 +63,7 @@ def test_a_share_is_one_of_the_problems_with_as_few_rows_as_are_claimed(profile)
     listed = [Problem(np.full((n, 2), i, np.float32), np.zeros(n, np.int64)) for i, n in enumerate(rows)]
     claims = replace(EVERYTHING, max_rows=2)
     few = Subject.of(Named(claims), "float32")
-    found = [int(p.logits[0, 0]) for p in Settings(profile).share(lambda _: listed, few)]
+    found = [int(p.logits[0, 0]) for p in Settings(profile).share(Given(listed), few)]
     within = [i for i, n in enumerate(rows) if n <= 2]
     assert len(found) == (len(within) if profile == "default" else len(within) // 16)
     assert set(found) <= set(within)
