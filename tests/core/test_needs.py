@@ -1,19 +1,25 @@
 """Facts about problems, variants without each, and what a failing problem needs of them."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
+from mutants.infinities import NanReplacedByZero
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.causes.diagnosis import Shown, needs
 from xent_conformance.causes.facts import facts
 from xent_conformance.causes.numbers import PARTICULAR
 from xent_conformance.causes.variants import WITHOUT, variants
-from xent_conformance.judging.judge import trials
+from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.records.situations import described, implied
+from xent_conformance.requirements.registry import load
 from xent_conformance.strategies.streams import JOINT
+from xent_conformance.verdicts.tally import Tally
+from xent_conformance.witnesses.behind import causes
 
 RICH = Problem(
     np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32).transpose(2, 1, 0),
@@ -288,3 +294,15 @@ def test_rows_read_as_dense_are_one_cause_whether_logits_are_spatial_or_transpos
             return Shown.PASSES if np.allclose(wrong, right) else Shown.FAILS
 
         assert "classes apart in memory" in needs(problem, shown).situation
+
+
+@pytest.mark.parametrize("requirement", ["extremes.nan-is-not-hidden", "extremes.nan-gradient"])
+def test_a_nan_that_a_result_hides_is_needed(requirement):
+    """The requirement does not apply without it, so that no variant shows this."""
+    judged = load()[requirement]
+    subject, tally = Subject.of(NanReplacedByZero("nan-replaced", ("float32",)), "float32"), Tally()
+    for trial in islice(trials(subject, judged.source, Settings()), 8):
+        for derived, found in judge(judged, trial):
+            tally.count(derived, found, excused=False)
+    (cause,) = causes(judged, subject, tally.failing)
+    assert described(cause.needs.situation, cause.needs.undecided) == "with logits of nan"

@@ -46,6 +46,8 @@ EXPANDED = " with a stride of zero"
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
 INVALID = "invalid arguments"
+#: The fact that a result is nan by rights, unless its row is ignored.
+NAN = "logits that are nan"
 #: So many facts that may be needed are named.
 FEW = 2
 #: Facts about numbers that a whole requirement may be about: then no variant decides whether they are needed.
@@ -54,7 +56,7 @@ SPECIAL_NUMBERS = (
     "a row far from zero",
     "tied largest logits",
     "masked logits",
-    "logits that are nan",
+    NAN,
     "logits of infinity",
 )
 #: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
@@ -127,7 +129,7 @@ FACTS = {
     "a row far from zero": Fact("a row of logits far from zero", FAINT, ("large logits", "particular logits")),
     "tied largest logits": Fact("tied largest logits", FAINT, ("particular logits",)),
     "masked logits": Fact("logits of -inf", FAINT, ("large logits", "particular logits")),
-    "logits that are nan": Fact("logits of nan", implies=("particular logits",)),
+    NAN: Fact("logits of nan", implies=("particular logits",)),
     "logits of infinity": Fact("logits of +inf", implies=("large logits", "particular logits")),
     "ignored rows that are not finite": Fact(
         "nan or infinity in ignored rows", FINE, ("ignored rows", "particular logits")

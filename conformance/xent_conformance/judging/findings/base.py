@@ -74,6 +74,11 @@ class Finding:
         return not self.ratio <= 1.0
 
     @property
+    def hides_nan(self) -> bool:
+        """Whether a number was returned where the result is nan."""
+        return False
+
+    @property
     def call(self) -> str:
         """Name of the backend's method that gave the wrong result."""
         return self.calls[0].method if self.calls else ""

@@ -67,6 +67,11 @@ class Compared(Finding):
         return self.kind, "finite" if math.isfinite(self.got) else "not finite"
 
     @property
+    def hides_nan(self) -> bool:
+        """Whether the exact answer is nan and the result is not."""
+        return math.isnan(self.expected) and not math.isnan(self.got)
+
+    @property
     def likeness(self) -> tuple[object, ...]:
         """The result, and whether the expected and the observed value are finite."""
         return *super().likeness, math.isfinite(self.expected)
@@ -261,6 +266,11 @@ class WrongConvention(Finding):
     def message(self) -> str:
         """The value, what it should be, and why."""
         return f"{self.quantity}{_place(self.index)} is {self.got}, expected {self.expected}: {self.because}"
+
+    @property
+    def hides_nan(self) -> bool:
+        """Whether the convention requires nan."""
+        return self.expected == "nan"
 
     @property
     def signature(self) -> tuple[str, ...]:
