@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cause_lines import failure, grouped, verdict
 
 from mutants.batches import GradientRowsPast128
 from mutants.numpy_twin import NumpyTwin
@@ -105,11 +106,15 @@ def test_what_is_wrong_with_a_large_call_and_with_a_small_one_is_shown_on_a_smal
     assert cause.needs.situation == ()
 
 
-def test_what_is_wrong_with_a_large_call_alone_may_need_its_size():
-    """Otherwise it would be no fault of many rows, since the rows of it that differ are few."""
+def test_what_is_wrong_with_a_large_call_alone_needs_its_size():
+    """It is said, and makes it a fault of many rows where there is one, but not of any other."""
     subject, requirement = Subject.of(GradientRowsPast128(), "float32"), load()["gradients.large-call"]
     problem, *_ = requirement.source(subject)
     trial, tally = Trial(subject, problem), Tally()
     tally.count(trial, list(requirement.check(trial)), excused=False)
     (cause,) = causes(requirement, subject, tally.failing)
-    assert "more than 100 rows" in cause.needs.undecided
+    assert described(cause.needs.situation) == "with more than 100 rows and more than a million logits"
+    large = verdict("large", failure(*cause.needs.situation, undecided=cause.needs.undecided, quantity="grad_logits"))
+    rows = "several rows", "more than 100 rows"
+    assert grouped(large, verdict("rows", failure(*rows, "more than 128 rows", size=258))) == [{"large", "rows"}]
+    assert len(grouped(large, verdict("classes", failure("labels", "more than 4 classes", "just 34 classes")))) == 2

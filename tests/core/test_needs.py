@@ -62,6 +62,7 @@ def drawn():
         yield Problem(np.zeros((2, 3), np.float32), shares)
     yield Problem(np.zeros((20_000, 2), np.float32), np.zeros(20_000, np.int64))
     yield Problem(np.zeros((1, 20_000), np.float32), np.zeros(1, np.int64))
+    yield Problem(np.zeros((1_100, 1_000), np.float32), np.zeros(1_100, np.int64))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from xent_conformance.problem import REDUCTIONS, F64Array, Problem, ignored_rows
 from xent_conformance.records.situations import EXPANDED, INVALID, STRIDED
 
 #: Sizes that are facts: more than a thread handles at once, more than a block, and near the limits of 16-bit indices.
-CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), 10_000
+CLASSES, ROWS, LOGITS = (4, 100, 10_000), (100, 10_000), (10_000, 1_000_000)
 #: Numbers of classes for which there may be code of its own: nothing to decide, and a binary problem.
 FEW = {1: "one class", 2: "two classes"}
 #: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
@@ -145,8 +145,7 @@ def _shape(problem: Problem) -> Iterator[str]:
         yield "one row"
     yield from (f"more than {limit} classes" for limit in CLASSES if classes > limit)
     yield from (f"more than {limit} rows" for limit in ROWS if rows > limit)
-    if problem.logits.size > LOGITS:
-        yield f"more than {LOGITS} logits"
+    yield from (f"more than {limit} logits" for limit in LOGITS if problem.logits.size > limit)
 
 
 def _layout(problem: Problem) -> Iterator[str]:

@@ -260,14 +260,18 @@ def _fewer_places(problem: Problem, count: int) -> Problem | None:
     return few
 
 
-def _few_logits(problem: Problem) -> Iterator[Problem | None]:
+def _few_logits(limit: int) -> Variants:
     """With an eighth of the rows or of the classes, or with as few as make few logits."""
-    rows = min(problem.rows // PART, LOGITS // problem.classes)
-    classes = min(problem.classes // PART, LOGITS // problem.rows)
-    if rows:
-        yield from _few_rows(rows)(problem)
-    if classes:
-        yield keep_classes(problem, np.arange(classes))
+
+    def make(problem: Problem) -> Iterator[Problem | None]:
+        rows = min(problem.rows // PART, limit // problem.classes)
+        classes = min(problem.classes // PART, limit // problem.rows)
+        if rows:
+            yield from _few_rows(rows)(problem)
+        if classes:
+            yield keep_classes(problem, np.arange(classes))
+
+    return make
 
 
 def _other_order(problem: Problem) -> Iterator[Problem | None]:
@@ -309,7 +313,7 @@ WITHOUT: dict[str, Variants] = {
     "one row": _second_row,
     **{f"more than {limit} rows": _few_rows(limit) for limit in ROWS},
     **{f"more than {limit} classes": _few_classes(limit) for limit in CLASSES},
-    f"more than {LOGITS} logits": _few_logits,
+    **{f"more than {limit} logits": _few_logits(limit) for limit in LOGITS},
     "a label of the first class": _other_order,
     "a label of the last class": _other_order,
     **numbers.WITHOUT,

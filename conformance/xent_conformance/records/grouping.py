@@ -193,8 +193,8 @@ def _difference_in_results(cause: Instance, failure: Instance) -> float:
     # Where only one of two gradients is wrong, its fault is not one that shows in the other.
     right = one.quantity in other.right or other.quantity in one.right
     worse = WORSE * (cause.optional and not failure.optional)
-    finite = FINITE * (cause.is_finite is False and failure.is_finite is True)
-    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse + finite
+    unlike = {cause.is_finite, failure.is_finite} == {True, False} and (failure.is_finite or failure.optional)
+    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse + FINITE * unlike
 
 
 def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:

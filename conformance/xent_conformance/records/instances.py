@@ -311,5 +311,5 @@ def _sizes(situation: Collection[str]) -> frozenset[str]:
 
     Fewer rows or classes are also fewer logits, so it is not known whether the rows, the classes or the logits count.
     """
-    many = "more than 10000 logits" in situation
+    many = any(name.endswith(" logits") and name.startswith("more than ") for name in situation)
     return frozenset(name for name in situation if many and name.endswith((" rows", " classes")))

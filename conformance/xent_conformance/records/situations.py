@@ -122,6 +122,7 @@ FACTS = {
         "more than 10,000 classes", implies=("more than 100 classes", "more than 4 classes")
     ),
     "more than 10000 logits": Fact("more than 10,000 logits"),
+    "more than 1000000 logits": Fact("more than a million logits", implies=("more than 10000 logits",)),
     "a label of the first class": Fact("a label of the first class", FAINT),
     "a label of the last class": Fact("a label of the last class", FAINT),
     "particular logits": Fact("particular values of the logits", FAINT),

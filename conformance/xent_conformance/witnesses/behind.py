@@ -207,13 +207,14 @@ def _needed(
 
     Facts that all problems of this backend have are not undecided. For a stray read, the memory around the inputs
     matters and not the problem; for a call that did not return, that call and not the problem between whose calls it
-    was made. What is too large to be reduced is judged by a smaller problem, but it is the large call that fails.
+    was made. What a large call has and a few rows of it do not, it needs if these rows pass.
     """
     everywhere = _of_all(subject)
     of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
     if of_more or not requirement.reducible:
-        failed = witness.problem if of_more else witness.finding.problem or witness.problem
-        return Needs((), tuple(sorted(facts(failed) - everywhere)))
+        few, failed = facts(witness.problem), witness.finding.problem
+        more = facts(failed) - few if failed is not None and not of_more else frozenset[str]()
+        return Needs(tuple(sorted(more)), tuple(sorted(few - everywhere)))
     needed, sizes = Needs((), ()), tuple[str, ...]()
     if not _between(witness):
         lost = [other.covers for other in others]
