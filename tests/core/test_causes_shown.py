@@ -163,3 +163,23 @@ def test_dtypes_are_said_where_the_cause_is_not_seen_in_all():
         "with label smoothing"
     )
     assert causes([*bad, verdict("b", dtype="float32", status=Status.PASS)])[0].situation == "with label smoothing"
+
+
+def test_a_failure_with_a_script_that_can_be_read_is_shown():
+    """Of two that need the same, one may have thousands of numbers of many digits."""
+    long, short = (failure("smoothing", reproducer=text) for text in (5000 * "#", "# the same with zeros\n"))
+    (cause,) = causes([verdict("a", long), verdict("b", short)])
+    assert cause.shown.verdict.requirement == "b"
+
+
+def test_a_size_is_not_said_where_another_failure_of_the_fault_begins_at_another_one():
+    """It then depends on the logits, or on rows and classes together."""
+
+    def of(name, least, *more):
+        return verdict(name, failure("more than 4 classes", f"more than {least} classes", *more, size=least + 1))
+
+    (cause,) = causes([of("a", 64), of("b", 300, "large logits")])
+    assert cause.situation in ("with more than 4 classes", "with more than 4 classes and large logits")
+    for same in ([of("a", 64), of("b", 64), of("c", 300, "large logits")], [of("a", 64), of("b", 128, "large logits")]):
+        (cause,) = causes(same)
+        assert cause.situation == "with more than 64 classes"

@@ -53,6 +53,7 @@ def drawn():
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
     yield Problem(np.zeros((2, 3), np.float32), np.zeros(3, np.int64))
     yield Problem(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
+    yield Problem(np.zeros((2, 0), np.float32), np.zeros(2, np.int64))
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
@@ -105,6 +106,17 @@ def test_a_batch_without_rows_is_named_where_one_with_a_row_passes(shape, shares
     assert variant.rows
     assert variant.cotangent.shape == variant.row_shape
     assert "no rows" in needs(problem, fails_with("no rows")).situation
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0,), (2, 0, 3)])
+@pytest.mark.parametrize("shares", [True, False])
+def test_logits_without_classes_are_named_where_those_with_one_pass(shape, shares):
+    logits = np.zeros(shape, np.float32)
+    target = logits if shares else np.zeros(shape[:1] * (len(shape) > 1) + shape[2:], np.int64)
+    problem = Problem(logits, target, weight=np.zeros(0, np.float32))
+    variant, *_ = variants(problem, "no classes")
+    assert (variant.classes, variant.row_shape, variant.weight.shape) == (1, problem.row_shape, (1,))
+    assert "no classes" in needs(problem, fails_with("no classes")).situation
 
 
 def test_every_fact_is_taken_away_from_some_problem_that_has_it():

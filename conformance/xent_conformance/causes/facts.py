@@ -135,6 +135,8 @@ def _shape(problem: Problem) -> Iterator[str]:
         yield "unbatched" if axes == 1 else "spatial"
     if not rows:
         yield "no rows"
+    if not classes:
+        yield "no classes"
     if classes in FEW:
         yield FEW[classes]
     if rows == classes > 1:

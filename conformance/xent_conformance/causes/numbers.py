@@ -63,6 +63,18 @@ def one_row(problem: Problem) -> Iterator[Problem]:
         yield problem.with_(logits=array_of(logits, problem.dtype), target=target, cotangent=cotangent)
 
 
+def one_class(problem: Problem) -> Iterator[Problem]:
+    """With a class where there is none, and labels of it."""
+    shape = list(problem.logits.shape)
+    shape[problem.class_axis] = 1
+    own, weight = problem.target.dtype, problem.weight
+    yield problem.with_(
+        logits=array_of(np.zeros(shape), problem.dtype),
+        target=array_of(np.ones(shape), own.name) if problem.has_probabilities else np.zeros(problem.row_shape, own),
+        weight=None if weight is None else np.ones(1, weight.dtype),
+    )
+
+
 def finite(problem: Problem) -> Iterator[Problem]:
     """With ordinary numbers for logits that are not finite."""
     if not np.isfinite(problem.logits_by_row()).all():
@@ -156,6 +168,7 @@ def _with_weights(problem: Problem, weights: F64Array) -> Problem:
 #: Facts about numbers, each with the function that makes variants without it.
 WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
     "no rows": one_row,
+    "no classes": one_class,
     PARTICULAR: ordinary,
     "large logits": _small,
     "a row far from zero": _near_zero,

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from xent_conformance.records.grouping import STEADY, grouped
+from xent_conformance.records.grouping import STEADY, grouped, twice_as_many
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
-from xent_conformance.records.situations import INVALID, Weight, described, fact, is_size, listed
+from xent_conformance.records.situations import INVALID, NO_CLASSES, Weight, described, fact, is_size, listed
 from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
 WORST_FIRST = (LOST, "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
+#: Beginning of the sizes from which on a problem fails.
+MORE = "more than "
 #: Statuses that say nothing about a dtype.
 NOT_JUDGED = (Status.NOT_APPLICABLE, Status.VACUOUS, Status.ERROR)
 
@@ -52,7 +54,7 @@ class Cause:
         # What a check is about is in the message; without it the call is valid, which decides nothing. Of a list of
         # invalid calls the first that is accepted ends the search, and not every dtype is given each of them.
         if shown.kind in CHECKS:
-            return described([*shown.situation, *(name for name in shown.undecided if name == INVALID)])
+            return described([*shown.situation, *(name for name in shown.undecided if name in (INVALID, NO_CLASSES))])
         seen = [dtype for dtype in self.judged if dtype in self.dtypes]
         where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
         return described(*self._needs) + where
@@ -73,7 +75,8 @@ class Cause:
             with_it, without_it = decided.count(True), decided.count(False)
             weight = fact(name).weight
             if name in shown.situation:
-                sure = weight is not Weight.FAINT or is_size(name) or with_it >= without_it
+                measured = is_size(name) and not _contradicted(name, alike)
+                sure = weight is not Weight.FAINT or measured or (with_it >= without_it and not is_size(name))
             else:
                 sure = with_it > without_it and (weight is not Weight.FAINT or (with_it >= STEADY and not without_it))
             if sure:
@@ -103,6 +106,22 @@ class Cause:
         kinds = [WORST_FIRST.index(i.failure.kind) for i in self.instances if i.failure.kind in WORST_FIRST]
         must = not all(instance.optional for instance in self.instances)
         return min(kinds, default=len(WORST_FIRST)), not must, -len(self.requirements), self.requirements
+
+
+def _contradicted(size: str, alike: Sequence[Instance]) -> bool:
+    """Whether a size such as "more than 64 classes" is not where the failures begin, since another one was measured.
+
+    Which size that is then depends on other things, such as the logits. A size that most requirements measured counts,
+    and so does one that is twice another one: a requirement may call with every row twice.
+    """
+    measured: dict[str, set[str]] = {}
+    for instance in alike:
+        for other in instance.sizes:
+            if other.startswith(MORE) and other.rpartition(" ")[2] == size.rpartition(" ")[2]:
+                measured.setdefault(other, set()).add(instance.verdict.requirement)
+    own = measured.pop(size, set[str]())
+    others = [by for other, by in measured.items() if not (twice_as_many(size, other) or twice_as_many(other, size))]
+    return size.startswith(MORE) and sum(map(len, others)) >= len(own)
 
 
 def causes(verdicts: Iterable[VerdictLine]) -> list[Cause]:

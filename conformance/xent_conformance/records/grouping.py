@@ -60,6 +60,8 @@ ACCIDENT, SHARE = 1.2, 0.1
 STEADY = 3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
+#: Characters of a script that is not too long to be read: numbers of many digits are written out in longer ones.
+PAGE = 4096
 
 
 def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
@@ -127,10 +129,10 @@ def _steady_sizes(instances: Sequence[Instance]) -> frozenset[str]:
     counted = Counter(size for instance in instances for size in instance.sizes if size.startswith("more than"))
     steady = [size for size, times in counted.items() if times >= STEADY]
     # A requirement that also calls with every row twice fails from half of a size on.
-    return frozenset(size for size in counted if any(_with_twice_as_many(size, other) for other in steady))
+    return frozenset(size for size in counted if any(twice_as_many(size, other) for other in steady))
 
 
-def _with_twice_as_many(size: str, other: str) -> bool:
+def twice_as_many(size: str, other: str) -> bool:
     """Whether "more than 8 rows", or up to twice as many, is another size such as "more than 16 rows"."""
     (*_, fewest, what), (*_, number, of) = size.split(" "), other.split(" ")
     return what == of and int(fewest) <= int(number) <= 2 * int(fewest) + 1
@@ -240,8 +242,8 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     requirement, without a measured size that a smaller failing problem refutes, with the cause's most frequent options
     and shapes, without infinity or other numbers of which the requirement cannot say whether they matter, in the most
     frequent situation, with at least one row, with a measured size at which the failure begins, without another
-    undecided fact that a report would have to mention, with a small problem, and about the call itself rather than
-    another call compared with it. Of float32 arithmetic, situation and size say nothing.
+    undecided fact that a report would have to mention, with a script of at most a page, with a small problem, and about
+    the call itself rather than another call compared with it. Of float32 arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -261,6 +263,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         steadiness = in_threads, instance.failure.intermittent, instance.optional
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
-        return *steadiness, refuted, *known, *simplicity
+        long = len(instance.failure.reproducer or "") > PAGE
+        return *steadiness, refuted, *known, long, *simplicity
 
     return tuple(sorted(members, key=key))

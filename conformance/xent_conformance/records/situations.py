@@ -48,6 +48,8 @@ ALWAYS, UNKNOWN = "with any input", "with the input shown"
 INVALID = "invalid arguments"
 #: The fact that a result is nan by rights, unless its row is ignored.
 NAN = "logits that are nan"
+#: Where there is no class, each label is invalid.
+NO_CLASSES = "no classes"
 #: So many facts that may be needed are named.
 FEW = 2
 #: Facts about numbers that a whole requirement may be about: then no variant decides whether they are needed.
@@ -109,6 +111,7 @@ FACTS = {
     "probability targets": Fact("probability targets"),
     "labels": Fact("class indices as targets", FAINT),
     "no rows": Fact("a batch without rows"),
+    NO_CLASSES: Fact("logits without classes", implies=(INVALID,)),
     "one class": Fact("a single class", FINE),
     "two classes": Fact("two classes", FAINT),
     "as many rows as classes": Fact("as many rows as classes", FAINT, ("several rows",)),

@@ -90,6 +90,8 @@ def labels_without_classes(subject: Subject) -> Iterable[Problem]:
 )
 def test_labels_for_no_classes_give_no_number(trial: Trial) -> Iterator[Finding]:
     """With rows and no classes every label is out of range: the call raises or returns nan, never a number."""
+    if trial.problem.classes:
+        return
     call = forward(trial.problem)
     if trial.outcome(call).raised is not None or np.isnan(trial.loss()).all():
         yield Held(quantity="loss")
