@@ -183,3 +183,10 @@ def test_a_size_is_not_said_where_another_failure_of_the_fault_begins_at_another
     for same in ([of("a", 64), of("b", 64), of("c", 300, "large logits")], [of("a", 64), of("b", 128, "large logits")]):
         (cause,) = causes(same)
         assert cause.situation == "with more than 64 classes"
+
+
+def test_of_two_invalid_calls_the_one_that_gave_a_number_is_shown():
+    """A library may give nan for a label past the classes and a plausible loss for a negative one."""
+    nan, number = (failure(kind="accepted", got=f"returned loss {value}") for value in ("[nan, 0.5]", "[0.3, 0.5]"))
+    (cause,) = causes([verdict("labels", nan, number)])
+    assert cause.shown.failure is number

@@ -7,7 +7,7 @@ import pytest
 
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.formats import format_named
-from xent_conformance.judging.findings import Declined, Raised, compare
+from xent_conformance.judging.findings import Accepted, Declined, Raised, compare
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
@@ -79,3 +79,8 @@ def test_what_was_raised_is_no_point_of_an_accuracy_chart():
     tally = counted([found(0.5)], [raised])
     assert tally.failed == 1
     assert [(b["classes"], b["ratio"]) for b in tally.bins()] == [(2, 0.5)]
+
+
+def test_an_invalid_call_that_gave_nan_and_one_that_gave_a_number_are_both_stored_the_number_first():
+    nan, number = (Accepted(quantity="invalid label", what="label", got=f"returned {x}") for x in ("nan", "0.3"))
+    assert [failing.finding for failing in counted([nan], [number]).failing] == [number, nan]

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.consequences import IN_THREADS, with_consequences
-from xent_conformance.records.instances import AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
+from xent_conformance.records.instances import ACCEPTED, AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
 from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said, without
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
@@ -60,6 +60,8 @@ ACCIDENT, SHARE = 1.2, 0.1
 STEADY = 3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
+#: A result that is no number, in what an invalid call returned.
+NAN = "nan"
 #: Characters of a script that is not too long to be read: numbers of many digits are written out in longer ones.
 PAGE = 4096
 
@@ -239,11 +241,12 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
     In this order: failures in calls one after the other rather than in threads, that occur every time, of a MUST
-    requirement, without a measured size that a smaller failing problem refutes, with the cause's most frequent options
-    and shapes, without infinity or other numbers of which the requirement cannot say whether they matter, in the most
-    frequent situation, with at least one row, with a measured size at which the failure begins, without another
-    undecided fact that a report would have to mention, with a script of at most a page, with a small problem, and about
-    the call itself rather than another call compared with it. Of float32 arithmetic, situation and size say nothing.
+    requirement, with a number for an invalid call rather than nan, without a measured size that a smaller failing
+    problem refutes, with the cause's most frequent options and shapes, without infinity or other numbers of which
+    the requirement cannot say whether they matter, in the most frequent situation, with at least one row, with a
+    measured size at which the failure begins, without another undecided fact that a report would have to mention,
+    with a script of at most a page, with a small problem, and about the call itself rather than another call
+    compared with it. Of float32 arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -260,7 +263,8 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         unmeasured = not in_float32 and not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
-        steadiness = in_threads, instance.failure.intermittent, instance.optional
+        gave_nan = instance.failure.kind == ACCEPTED and NAN in str(instance.failure.got)
+        steadiness = in_threads, instance.failure.intermittent, instance.optional, gave_nan
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
         long = len(instance.failure.reproducer or "") > PAGE

@@ -19,7 +19,8 @@ WRONG_NUMBER = "wrong number"
 NUMBERS = frozenset({"wrong-value", "calls-disagree"})
 #: Kinds of findings for a missing check of arguments. Each requirement about invalid calls is about a different check,
 #: so the requirement is part of the signature. Failures in records of version 1 have no kind and no situation.
-CHECKS = frozenset({"accepted", "wrong-message", "unknown"})
+ACCEPTED = "accepted"
+CHECKS = frozenset({ACCEPTED, "wrong-message", "unknown"})
 #: Signature of calls whose result depends on earlier calls, compared with an earlier result or with the exact one.
 STATE = "not-repeatable"
 #: The kind of findings that have an exception.

@@ -32,8 +32,8 @@ _LOST = [
 )
 def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Finding]:
     """For class indices the gradient of the logits is as accurate as that of float32 or wider arithmetic with one
-    rounding at the end, whatever precision is declared: rounding a probability to a 16-bit format before the target is
-    subtracted loses the gradient of a confident row.
+    rounding at the end, from log-probabilities that may be stored in the format, whatever precision is declared:
+    rounding a probability to a 16-bit format before the target is subtracted loses the gradient of a confident row.
     """
     if not gradient_finding(trial).failed:  # otherwise gradients.logits fails
         yield gradient_finding(trial, RECOMMENDED)

@@ -13,7 +13,7 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.causes.facts import facts
 from xent_conformance.formats import is_floating
-from xent_conformance.judging.findings import Compared, Declined, Finding, Lost
+from xent_conformance.judging.findings import Accepted, Compared, Declined, Finding, Lost
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 
@@ -122,6 +122,7 @@ def unclear(failing: Failing) -> tuple[bool, bool, bool, float]:
     """Sort key for witnesses, the clearest first: calls that did not return, finite numbers, size against clarity."""
     finding, logits = failing.finding, failing.trial.problem.logits
     undefined = isinstance(finding, Compared) and not math.isfinite(finding.expected)
+    undefined |= isinstance(finding, Accepted) and finding.gave_nan
     finite = not is_floating(logits.dtype) or bool(np.isfinite(logits.astype(np.float64)).all())
     clarity = math.log2(min(max(finding.ratio, 1.0), 256.0))
     return not isinstance(finding, Lost), undefined, not finite, math.log2(logits.size + 1) - clarity

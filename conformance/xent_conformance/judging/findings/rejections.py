@@ -11,6 +11,9 @@ from xent_conformance.judging.findings.base import Finding, ScriptCall
 from xent_conformance.problem import Problem
 from xent_conformance.records.lines import ExceptionLine
 
+#: A result that is not a number, as text.
+NAN = "nan"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted(Finding):
@@ -19,6 +22,16 @@ class Accepted(Finding):
     kind: ClassVar[str] = "accepted"
     what: str
     got: str
+
+    @property
+    def gave_nan(self) -> bool:
+        """Whether the result is nan, which at least is no plausible number."""
+        return NAN in self.got
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """An invalid call that gives a number and another one that gives nan may need different remedies."""
+        return self.kind, NAN if self.gave_nan else "number"
 
     @property
     def message(self) -> str:
