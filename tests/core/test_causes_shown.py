@@ -147,6 +147,21 @@ def test_a_situation_leaves_out_what_goes_without_saying():
     assert described(("no smoothing",)) == described(()) == ALWAYS
 
 
+def test_a_narrower_case_of_what_may_be_needed_is_said_instead_of_it():
+    undecided = "class weights", "a weight of zero", "a row far from zero", "large logits"
+    assert described((), undecided) == "perhaps only with a class weight of zero and a row of logits far from zero"
+    assert described((), ("two classes", "reduction none")) == ALWAYS
+
+
+def test_what_shows_without_threads_comes_before_what_shows_in_threads():
+    in_threads = {"message": "a different loss while 3 others run in other threads: 1, alone 0"}
+    threads = [
+        verdict(name, msgspec.structs.replace(failure(kind="not-repeatable"), **in_threads)) for name in ("b", "c")
+    ]
+    first, second = causes([*threads, verdict("a", failure("smoothing"))])
+    assert (first.requirements, second.requirements) == (("a",), ("b", "c"))
+
+
 def test_layouts_and_dtypes_have_phrases_of_their_own():
     assert described(("target not contiguous", "int32 labels", "more than 10000 classes")) == (
         "with non-contiguous target, int32 labels and more than 10,000 classes"

@@ -48,6 +48,7 @@ def drawn():
     yield RICH
     yield RICH.with_(weight=None, divisor=3.0, lse_square_scale=0.1, logit_scale=2.0, softcap=5.0)
     yield RICH.with_(reduction="none", cotangent=np.ones((7, 6), np.float32)[:, ::2])
+    yield RICH.with_(weight=RICH.weight * np.float32(2**-20))
     yield EXPANDED
     yield Problem(np.eye(1, 4, dtype=np.float32), np.array([3]))
     yield Problem(np.zeros((2, 1), np.float32), np.zeros(2, np.int64))
@@ -237,6 +238,15 @@ def test_two_classes_may_be_what_it_takes(target):
 @pytest.mark.parametrize("needed", ["logits not contiguous", "several rows", "particular logits"])
 def test_a_binary_problem_does_not_need_two_classes_where_it_fails_with_three(needed):
     assert "two classes" not in needs(BINARY, fails_with(needed)).situation
+
+
+@pytest.mark.parametrize("weights", [(1e-12, 1), (0, -1e-12), (1e-3, 1e-3)])
+def test_small_weights_are_named_where_larger_ones_pass(weights):
+    problem = Problem(np.zeros((1, 2), np.float32), np.array([0]), weight=np.array(weights, np.float32))
+    found = needs(problem, fails_with("small weights"))
+    assert described(found.situation) == "with small class weights"
+    variant, *_ = variants(problem, "small weights")
+    np.testing.assert_array_equal(np.sign(variant.weight), np.sign(weights))
 
 
 def test_labels_of_another_dtype_keep_their_strides():

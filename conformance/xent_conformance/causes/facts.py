@@ -23,6 +23,8 @@ FEW = {1: "one class", 2: "two classes"}
 #: exp in float32 overflows for logits above about FAR and underflows below about -FAR. Logits up to LARGE are ordinary:
 #: no exponential dominates the others.
 FAR, LARGE = 80.0, 4.0
+#: Class weights below this are small: something that is added to their sum, or limits it, may count.
+SMALL = 2.0**-6
 #: Target probabilities sum to 1 within this in every dtype, including bfloat16.
 ROUGHLY = 1e-2
 
@@ -111,6 +113,13 @@ def _weights(problem: Problem) -> Iterator[str]:
         yield "a weight of zero"
     if weights.size > 1 and (weights == weights.reshape(-1)[0]).all():
         yield "equal weights"
+    if small(weights).any():
+        yield "small weights"
+
+
+def small(weights: F64Array) -> npt.NDArray[np.bool_]:
+    """Which class weights are small and not zero, (C,)."""
+    return (weights != 0) & (np.abs(weights) < SMALL)
 
 
 def _ignored(problem: Problem) -> Iterator[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_conformance.calling.guarded import laid_out_like
-from xent_conformance.causes.facts import LARGE
+from xent_conformance.causes.facts import LARGE, small
 from xent_conformance.formats import is_floating
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of, from_rows
 
@@ -131,6 +131,18 @@ def _positive_weights(problem: Problem) -> Iterator[Problem]:
     yield _with_weights(problem, np.abs(problem.class_weights()))
 
 
+def _unequal_weights(problem: Problem) -> Iterator[Problem]:
+    """With class weights of at most their magnitude, or with ordinary ones where that changes nothing."""
+    yield _with_weights(problem, problem.class_weights() * (0.5 + 0.5 * _random(problem).random(problem.classes)))
+    yield from random_weights(problem)
+
+
+def _larger_weights(problem: Problem) -> Iterator[Problem]:
+    """With small class weights multiplied by powers of two, so that they are between 1 and 2 in magnitude."""
+    weights = problem.class_weights()
+    yield _with_weights(problem, np.where(small(weights), 2 * np.frexp(weights)[0], weights))
+
+
 def _normalised(problem: Problem) -> Iterator[Problem]:
     shares = np.abs(problem.probabilities()) + 1e-3
     yield problem.with_(target=_placed(shares / shares.sum(axis=1, keepdims=True), problem, problem.target))
@@ -179,7 +191,8 @@ WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
     "ignored rows that are not finite": finite,
     "a weight of zero": _weights_without_zero,
     "a negative weight": _positive_weights,
-    "equal weights": random_weights,
+    "equal weights": _unequal_weights,
+    "small weights": _larger_weights,
     "targets that do not sum to 1": _normalised,
     "a target probability of zero": _positive_shares,
 }

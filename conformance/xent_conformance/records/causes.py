@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from xent_conformance.records.consequences import IN_THREADS
 from xent_conformance.records.grouping import STEADY, grouped, twice_as_many
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
@@ -101,11 +102,12 @@ class Cause:
         return f"{self.situation}: {self.shown.failure.message} (breaks {', '.join(self.requirements)})"
 
     @property
-    def badness(self) -> tuple[int, bool, int, tuple[str, ...]]:
-        """Sort key, worst first: crashes and memory errors, violated MUSTs, many requirements."""
+    def badness(self) -> tuple[int, bool, bool, int, tuple[str, ...]]:
+        """Sort key, worst first: crashes and memory errors, violated MUSTs, without threads, many requirements."""
         kinds = [WORST_FIRST.index(i.failure.kind) for i in self.instances if i.failure.kind in WORST_FIRST]
         must = not all(instance.optional for instance in self.instances)
-        return min(kinds, default=len(WORST_FIRST)), not must, -len(self.requirements), self.requirements
+        threads = all(IN_THREADS in instance.failure.message for instance in self.instances)
+        return min(kinds, default=len(WORST_FIRST)), not must, threads, -len(self.requirements), self.requirements
 
 
 def _contradicted(size: str, alike: Sequence[Instance]) -> bool:

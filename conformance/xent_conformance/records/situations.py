@@ -141,6 +141,7 @@ FACTS = {
     "a weight of zero": Fact("a class weight of zero", FINE, ("class weights",)),
     "a negative weight": Fact("a negative class weight", FINE, ("class weights",)),
     "equal weights": Fact("equal class weights", FINE, ("class weights",)),
+    "small weights": Fact("small class weights", FINE, ("class weights",)),
     "targets that do not sum to 1": Fact("target probabilities that do not sum to 1", FAINT),
     "a target probability of zero": Fact("a target probability of zero", FAINT),
 }
@@ -195,7 +196,9 @@ def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
     """
     if words := phrases(situation):
         return f"with {listed(words)}"
-    possible = phrases([name for name in undecided if must_be_said(name)])
+    major = {name for name in undecided if must_be_said(name)}
+    # A narrower case of such a fact says more than the fact.
+    possible = phrases([name for name in undecided if name in major or not major.isdisjoint(fact(name).implies)])
     if 0 < len(possible) <= FEW:
         return f"perhaps only with {listed(possible)}"
     return UNKNOWN if possible else ALWAYS
