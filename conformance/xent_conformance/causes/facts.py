@@ -119,7 +119,7 @@ def _weights(problem: Problem) -> Iterator[str]:
 
 def small(weights: F64Array) -> npt.NDArray[np.bool_]:
     """Which class weights are small and not zero, (C,)."""
-    return (weights != 0) & (np.abs(weights) < SMALL)
+    return np.asarray((weights != 0) & (np.abs(weights) < SMALL))
 
 
 def _ignored(problem: Problem) -> Iterator[str]:
