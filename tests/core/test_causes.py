@@ -29,6 +29,16 @@ def test_a_number_where_there_is_no_class_is_a_missing_check():
     assert "loss is 0.0, expected an error or nan" in found.message
 
 
+def test_a_message_that_says_too_little_is_one_cause_of_invalid_arguments():
+    """Labels of a floating-point dtype look like probabilities of one, which has nothing to do with it."""
+    unnamed = (
+        failure("targets of another dtype than the logits", kind="wrong-message"),
+        failure(kind="wrong-message", undecided=("invalid arguments", "labels")),
+    )
+    (cause,) = causes([verdict("names-the-dtype", *unnamed)])
+    assert cause.situation == "with invalid arguments"
+
+
 def test_two_situations_are_two_causes_also_in_one_verdict():
     both = failure("smoothing", "class weights"), failure("spatial")
     assert grouped(verdict("a", *both), verdict("b", both[1])) == [{"a", "b"}, {"a"}]

@@ -153,6 +153,17 @@ def test_a_narrower_case_of_what_may_be_needed_is_said_instead_of_it():
     assert described((), ("two classes", "reduction none")) == ALWAYS
 
 
+def test_what_may_be_needed_is_said_beside_what_says_little():
+    labels = ("no smoothing", "labels")
+    assert described(labels, ("smoothing", "full smoothing")) == (
+        "with class indices as targets, perhaps only with label_smoothing=1"
+    )
+    assert described(labels, ("spatial", "unbatched", "no rows")) == "with class indices as targets"
+    assert described((*labels, "spatial"), ("class weights",)) == (
+        "with class indices as targets and spatial logits (N, C, d...)"
+    )
+
+
 def test_what_shows_without_threads_comes_before_what_shows_in_threads():
     in_threads = {"message": "a different loss while 3 others run in other threads: 1, alone 0"}
     threads = [

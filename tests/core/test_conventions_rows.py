@@ -64,3 +64,11 @@ def test_nan_is_not_the_limit_but_is_not_finite():
     assert failing(twin) == set(REQUIREMENTS)
     twin.capabilities = replace(twin.capabilities, conventions=Conventions(infinite_row="not_finite"))
     assert failing(twin) == set()
+
+
+def test_a_message_names_the_convention_that_would_have_to_be_declared():
+    subject = Subject.of(Guarded(), "float32")
+    for name, one in REQUIREMENTS.items():
+        found = [f for trial in trials(subject, one.source, Settings("quick")) for f in findings(one, trial)]
+        choice = "all_masked_row=nan" if "masked" in name else "infinite_row=nan"
+        assert {f.message.rpartition(" (")[2] for f in found if f.failed} == {f"by the convention {choice})"}

@@ -5,7 +5,6 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from mutants.infinities import NanReplacedByZero
 from mutants.numpy_twin import NumpyTwin
 from xent_conformance.causes.diagnosis import Shown, needs
 from xent_conformance.causes.facts import facts
@@ -30,6 +29,13 @@ RICH = Problem(
     cotangent=np.array(2, np.float32),
     sentinel=-100,
 )
+
+
+class NothingIsNan(NumpyTwin):
+    """Logits that are not finite are replaced by numbers."""
+
+    def by_row(self, array):
+        return np.nan_to_num(super().by_row(array), nan=0, posinf=1, neginf=-1)
 
 
 #: Every array has one element for all.
@@ -319,13 +325,21 @@ def test_rows_read_as_dense_are_one_cause_whether_logits_are_spatial_or_transpos
         assert "classes apart in memory" in needs(problem, shown).situation
 
 
-@pytest.mark.parametrize("requirement", ["extremes.nan-is-not-hidden", "extremes.nan-gradient"])
-def test_a_nan_that_a_result_hides_is_needed(requirement):
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("extremes.nan-is-not-hidden", "with logits of nan"),
+        ("extremes.nan-gradient", "with logits of nan"),
+        ("conventions.infinite-row", "with logits of +inf"),
+        ("conventions.all-masked-row", "with logits of -inf"),
+    ],
+)
+def test_the_source_of_a_nan_that_a_result_hides_is_needed(requirement, said):
     """The requirement does not apply without it, so that no variant shows this."""
     judged = load()[requirement]
-    subject, tally = Subject.of(NanReplacedByZero("nan-replaced", ("float32",)), "float32"), Tally()
+    subject, tally = Subject.of(NothingIsNan("nothing-is-nan", ("float32",)), "float32"), Tally()
     for trial in islice(trials(subject, judged.source, Settings()), 8):
         for derived, found in judge(judged, trial):
             tally.count(derived, found, excused=False)
-    (cause,) = causes(judged, subject, tally.failing)
-    assert described(cause.needs.situation, cause.needs.undecided) == "with logits of nan"
+    cause, *_ = causes(judged, subject, tally.failing)
+    assert described(cause.needs.situation, cause.needs.undecided) == said

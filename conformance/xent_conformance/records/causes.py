@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xent_conformance.records.consequences import IN_THREADS
 from xent_conformance.records.grouping import STEADY, grouped, twice_as_many
-from xent_conformance.records.instances import AS_FLOAT32, CHECKS, Instance
+from xent_conformance.records.instances import AS_FLOAT32, CHECKS, WRONG_MESSAGE, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
 from xent_conformance.records.situations import INVALID, NO_CLASSES, Weight, described, fact, is_size, listed
 from xent_conformance.records.status import FAILING, Status
@@ -52,6 +52,9 @@ class Cause:
         if any(instance.signature[1] == AS_FLOAT32 for instance in self.instances):
             return "in float64, as accurate as float32"
         shown = self.shown.failure
+        # A message is about the call that it rejects, whatever else that call has.
+        if shown.kind == WRONG_MESSAGE:
+            return described([INVALID])
         # What a check is about is in the message; without it the call is valid, which decides nothing. Of a list of
         # invalid calls the first that is accepted ends the search, and not every dtype is given each of them.
         if shown.kind in CHECKS:

@@ -20,7 +20,8 @@ NUMBERS = frozenset({"wrong-value", "calls-disagree"})
 #: Kinds of findings for a missing check of arguments. Each requirement about invalid calls is about a different check,
 #: so the requirement is part of the signature. Failures in records of version 1 have no kind and no situation.
 ACCEPTED = "accepted"
-CHECKS = frozenset({ACCEPTED, "wrong-message", "unknown"})
+WRONG_MESSAGE = "wrong-message"
+CHECKS = frozenset({ACCEPTED, WRONG_MESSAGE, "unknown"})
 #: Signature of calls whose result depends on earlier calls, compared with an earlier result or with the exact one.
 STATE = "not-repeatable"
 #: The kind of findings that have an exception.
@@ -103,7 +104,7 @@ class Instance:
     @property
     def has_one_cause(self) -> bool:
         """Whether all failures with this signature are one fault, whatever their situations."""
-        return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE, AS_FLOAT32)
+        return self.failure.exception is not None or self.signature[1] in (STRAY_READ, STATE, AS_FLOAT32, WRONG_MESSAGE)
 
     @cached_property
     def may_be_float32(self) -> bool:

@@ -46,8 +46,9 @@ EXPANDED = " with a stride of zero"
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
 INVALID = "invalid arguments"
-#: The fact that a result is nan by rights, unless its row is ignored.
+#: The facts by which a result may be nan by rights.
 NAN = "logits that are nan"
+NOT_FINITE = ("masked logits", NAN, "logits of infinity")
 #: Where there is no class, each label is invalid.
 NO_CLASSES = "no classes"
 #: So many facts that may be needed are named.
@@ -194,14 +195,16 @@ def described(situation: Sequence[str], undecided: Sequence[str] = ()) -> str:
         >>> described([])
         'with any input'
     """
-    if words := phrases(situation):
+    words = phrases(situation)
+    if words and without(situation, Weight.FAINT):
         return f"with {listed(words)}"
     major = {name for name in undecided if must_be_said(name)}
     # A narrower case of such a fact says more than the fact.
     possible = phrases([name for name in undecided if name in major or not major.isdisjoint(fact(name).implies)])
-    if 0 < len(possible) <= FEW:
-        return f"perhaps only with {listed(possible)}"
-    return UNKNOWN if possible else ALWAYS
+    perhaps = f"perhaps only with {listed(possible)}" if 0 < len(possible) <= FEW else ""
+    if words:
+        return ", ".join(filter(None, [f"with {listed(words)}", perhaps]))
+    return perhaps or (UNKNOWN if possible else ALWAYS)
 
 
 def must_be_said(name: str) -> bool:

@@ -232,8 +232,15 @@ def gradient_findings(trial: Trial) -> Iterator[Finding]:
         yield found
 
 
-def convention_finding(what: str, value: F64Array, convention: str, call: Invocation, because: str) -> Finding:
-    """Whether all numbers are what a convention says: nan or zero."""
+def chosen(trial: Trial, convention: str) -> str:
+    """A convention with the choice of the subject, as a command line would declare it: "infinite_row=nan"."""
+    return f"{convention}={getattr(trial.subject.conventions, convention)}"
+
+
+def convention_finding(
+    what: str, value: F64Array, convention: str, call: Invocation, because: str, name: str = ""
+) -> Finding:
+    """Whether all numbers are what a convention says: nan or zero; ``name`` is "" where it cannot be declared."""
     right = np.isnan(value) if convention == "nan" else value == 0
     if right.all():
         return Held(quantity=what)
@@ -245,4 +252,5 @@ def convention_finding(what: str, value: F64Array, convention: str, call: Invoca
         expected="nan" if convention == "nan" else "zero",
         got=f"{float(value[place]):.9g}",
         because=because,
+        convention=name,
     )

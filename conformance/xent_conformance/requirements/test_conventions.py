@@ -20,7 +20,7 @@ from xent_conformance.judging.subject import (
 )
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding, phrases
+from xent_conformance.requirements.checks import chosen, convention_finding, gradient_finding, loss_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import MEAN, classes_of, in_every_reduction, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
@@ -73,6 +73,7 @@ def test_gradient_of_a_mean_whose_weights_sum_to_zero(trial: Trial) -> Iterator[
             expected="zero" if convention == "zero" else "not finite",
             got=str(gradient[row].tolist()),
             because="the weights of its rows sum to zero",
+            convention=chosen(trial, "zero_weight_gradient"),
         )
 
 
@@ -264,7 +265,8 @@ def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     if problem.ignored().all() and problem.rows:
         mean = problem.reduction == "mean"
         convention = trial.subject.conventions.all_ignored_loss if mean else "zero"
-        yield convention_finding("loss", trial.loss(), convention, forward(problem), "every row is ignored")
+        name = chosen(trial, "all_ignored_loss") if mean else ""
+        yield convention_finding("loss", trial.loss(), convention, forward(problem), "every row is ignored", name)
 
 
 @requirement(
@@ -282,6 +284,5 @@ def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     if problem.ignored().all() and problem.rows:
         mean = problem.reduction == "mean"
         convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
-        yield convention_finding(
-            "grad_logits", trial.gradients().logits, convention, backward(problem), "every row is ignored"
-        )
+        name, gradient = chosen(trial, "all_ignored_gradient") if mean else "", trial.gradients().logits
+        yield convention_finding("grad_logits", gradient, convention, backward(problem), "every row is ignored", name)

@@ -13,6 +13,7 @@ from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Subjec
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
+from xent_conformance.requirements.checks import chosen
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
@@ -74,7 +75,8 @@ def test_loss_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]
     """
     rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
     if _plain(trial.problem, rows):
-        yield _rows(trial.loss(), rows, choice, forward(trial.problem), "all logits of the row are -inf")
+        name = chosen(trial, "all_masked_row")
+        yield _rows(trial.loss(), rows, choice, forward(trial.problem), "all logits of the row are -inf", name)
 
 
 @requirement(
@@ -91,7 +93,8 @@ def test_gradient_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Find
     problem, choice = trial.problem, trial.subject.conventions.all_masked_row
     rows = _masked(problem)
     if _plain(problem, rows) and choice != "inf":
-        yield _rows(trial.gradients().logits, rows, choice, backward(problem), "all logits of the row are -inf")
+        name = chosen(trial, "all_masked_row")
+        yield _rows(trial.gradients().logits, rows, choice, backward(problem), "all logits of the row are -inf", name)
 
 
 @requirement(
@@ -111,9 +114,8 @@ def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
         return
     at_target = rows & np.isposinf(problem.logits_by_row()[np.arange(problem.rows), problem.labels()])
     for some, limit in ((at_target, "zero"), (rows & ~at_target, "inf")):
-        yield _rows(
-            trial.loss(), some, limit if choice == "limit" else choice, forward(problem), "it has a logit of +inf"
-        )
+        numbers, name = limit if choice == "limit" else choice, chosen(trial, "infinite_row")
+        yield _rows(trial.loss(), some, numbers, forward(problem), "it has a logit of +inf", name)
 
 
 @requirement(
@@ -134,7 +136,7 @@ def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]
         return
     gradient, call = trial.gradients().logits, backward(problem)
     if choice != "limit":
-        yield _rows(gradient, rows, "not_finite", call, "it has a logit of +inf")
+        yield _rows(gradient, rows, "not_finite", call, "it has a logit of +inf", chosen(trial, "infinite_row"))
         return
     labels, finite = problem.labels(), np.isfinite(problem.logits_by_row())
     share = (problem.cotangents() * problem.class_weights()[labels])[:, None]
@@ -158,7 +160,9 @@ def _holds(numbers: F64Array, expected: Expected) -> bool:
     return np.array_equal(numbers, np.full(numbers.shape, value), equal_nan=True)
 
 
-def _rows(value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invocation, because: str) -> Finding:
+def _rows(
+    value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invocation, because: str, name: str
+) -> Finding:
     """Whether some rows of losses (rows,) or gradients (rows, C) are what a convention says."""
     expected, quantity = _ASKED[choice], "loss" if value.ndim == 1 else "grad_logits"
     wrong = [int(row) for row in np.flatnonzero(rows) if not _holds(value[row], expected)]
@@ -166,4 +170,12 @@ def _rows(value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invoc
         return Held(quantity=quantity)
     row = wrong[0]
     got = f"{value[row]:.9g}" if value.ndim == 1 else str(value[row].tolist()[:8])
-    return WrongConvention(quantity=quantity, calls=(call,), index=(row,), expected=expected, got=got, because=because)
+    return WrongConvention(
+        quantity=quantity,
+        calls=(call,),
+        index=(row,),
+        expected=expected,
+        got=got,
+        because=because,
+        convention=name,
+    )

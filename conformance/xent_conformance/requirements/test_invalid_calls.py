@@ -12,7 +12,7 @@ from xent_conformance.judging.findings import Finding, Held, Lost, WrongConventi
 from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import rejection_finding
+from xent_conformance.requirements.checks import chosen, rejection_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
@@ -104,6 +104,7 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
             expected="nan",
             got=str(loss[row].tolist()),
             because=f"it has label {wrong} of {problem.classes} classes",
+            convention=chosen(trial, "invalid_label"),
         )
 
 

@@ -13,7 +13,7 @@ from xent_conformance.judging.subject import DIVIDES_BY_WEIGHT, GRADIENT, WEIGHT
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.agreement import agree, both_agree, loss_of
-from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.checks import chosen, gradient_finding, loss_finding
 from xent_conformance.requirements.grids import every_scale
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import CHOSEN_SENTINEL, MEAN, relabelled, weighted_by, without_weight
@@ -63,6 +63,7 @@ def test_mean_with_total_weight_zero_follows_the_convention(trial: Trial) -> Ite
             expected="zero" if convention == "zero" else "not finite",
             got=repr(loss),
             because="the weights of its rows sum to zero",
+            convention=chosen(trial, "zero_weight_loss"),
         )
 
 

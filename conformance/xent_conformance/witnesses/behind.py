@@ -18,7 +18,7 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.records.situations import NAN, must_be_said
+from xent_conformance.records.situations import NOT_FINITE, must_be_said
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.beside import right_beside
@@ -222,10 +222,11 @@ def _needed(
         with shown.hurried():
             needed = needs(witness.problem, shown)
             sizes = edges(witness.problem, needed.situation, shown)
-    if witness.finding.hides_nan and NAN in needed.undecided:
-        # No variant without nan is judged by a requirement about nan, but what is hidden has to be there.
-        rest = tuple(fact for fact in needed.undecided if fact != NAN)
-        needed = replace(needed, situation=(*needed.situation, NAN), undecided=rest)
+    if witness.finding.hides_nan:
+        # No variant without its source is judged by a requirement about nan, but what is hidden has to be there.
+        hidden = tuple(fact for fact in needed.undecided if fact in NOT_FINITE)
+        rest = tuple(fact for fact in needed.undecided if fact not in hidden)
+        needed = replace(needed, situation=(*needed.situation, *hidden), undecided=rest)
     undecided = (*needed.undecided, *elsewhere(witness.problem, witness.finding.calls))
     return replace(needed, undecided=tuple(fact for fact in undecided if fact not in everywhere), sizes=sizes)
 

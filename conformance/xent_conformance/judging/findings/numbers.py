@@ -253,7 +253,8 @@ Expected = Literal["nan", "zero", "not finite", "zero or more", "zero or less", 
 class WrongConvention(Finding):
     """A value that is not what a convention requires: zero, nan, infinity, or a sign.
 
-    ``index`` is that of a row or an element, () for all of them. ``because`` is the reason in the message.
+    ``index`` is that of a row or an element, () for all of them. ``because`` is the reason in the message, and
+    ``convention`` the choice that a backend declares, such as "infinite_row=nan"; "" where there is no choice.
     """
 
     kind: ClassVar[str] = "wrong-value"
@@ -261,11 +262,13 @@ class WrongConvention(Finding):
     expected: Expected
     got: str
     because: str
+    convention: str = ""
 
     @property
     def message(self) -> str:
         """The value, what it should be, and why."""
-        return f"{self.quantity}{_place(self.index)} is {self.got}, expected {self.expected}: {self.because}"
+        by = f" (by the convention {self.convention})" if self.convention else ""
+        return f"{self.quantity}{_place(self.index)} is {self.got}, expected {self.expected}: {self.because}{by}"
 
     @property
     def hides_nan(self) -> bool:
