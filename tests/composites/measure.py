@@ -146,6 +146,7 @@ def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> S
         undecided=cause.needs.undecided,
         right=cause.right,
         problem=from_data(to_data(finding.problem or problem), ProblemLine),
+        reproducer=None,
     )
     before = cause.witness.before
     shows = _shows(requirement, alone, [problem], finding, before)
