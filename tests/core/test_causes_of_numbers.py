@@ -7,6 +7,8 @@ from xent_conformance.records.causes import causes
 from xent_conformance.records.lines import ArrayLine, ProblemLine
 from xent_conformance.records.situations import FACTS, FAINT, fact
 
+MANY = "more than 4 classes", "more than 100 classes"
+
 
 def test_numbers_that_a_witness_happens_to_have_make_no_cause():
     faint = sorted(name for name in FACTS if fact(name).weight is FAINT)
@@ -217,3 +219,15 @@ def test_a_witness_that_has_rows_and_says_at_which_size_the_failure_begins_is_sh
     assert cause.shown.verdict.requirement == "b"
     (cause,) = causes([verdict("a", empty), verdict("b", plain), verdict("c", edge)])
     assert cause.situation == "with label smoothing and more than 64 classes"
+
+
+def test_a_narrower_situation_that_begins_at_another_size_is_another_fault():
+    """At the same size, or twice that, the further option is an accident of the witness."""
+    wide = [verdict(name, failure(*MANY, "more than 1026 classes", size=1027)) for name in "ab"]
+
+    def narrow(least):
+        facts = *MANY, "a label of the last class", "uint8 labels", f"more than {least} classes"
+        return verdict("narrow", failure(*facts, size=least + 1))
+
+    assert len(causes([*wide, narrow(128)])) == 2
+    assert len(causes([*wide, narrow(1026)])) == len(causes([*wide, narrow(513)])) == 1

@@ -218,9 +218,16 @@ def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[s
         more += APART
     # A size measured in both failures is as good as a fact that both need.
     shared = known or exact or cause.sizes & failure.sizes
-    if shared and not (beyond or without(lacking, Weight.FAINT) or lacking & known):
+    elsewhere = _begin_apart(cause.sizes, failure.sizes)
+    if shared and not (beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     return beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING)
+
+
+def _begin_apart(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether sizes were measured from which two failures begin, of the same thing, and are not the same size."""
+    pairs = [(one, other) for one in some for other in others if one.rpartition(" ")[2] == other.rpartition(" ")[2]]
+    return bool(pairs) and not any(twice_as_many(a, b) or twice_as_many(b, a) for a, b in pairs)
 
 
 def _surely_needed(instance: Instance) -> frozenset[str]:
