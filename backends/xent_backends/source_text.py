@@ -21,21 +21,33 @@ def plain_source(function: Callable[..., Any]) -> str:
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise TypeError(f"{function!r} is not a plain function")
-    definition.decorator_list, definition.returns = [], None
+    definition.decorator_list = []
     if ast.get_docstring(definition) is not None:
         definition.body = definition.body[1:]
-    for node in ast.walk(definition):
-        if isinstance(node, ast.arg):
-            node.annotation = None
     return ast.unparse(ast.fix_missing_locations(_Plain().visit(tree)))
 
 
 class _Plain(ast.NodeTransformer):
-    """Assignments without the annotations of their names."""
+    """Code without annotations, those of nested functions too: a script has not imported what they name."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """The function without the annotation of its result."""
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        """The function without the annotation of its result."""
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """The parameter alone."""
+        node.annotation = None
+        return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """The assignment alone."""
-        return node if node.value is None else ast.Assign([node.target], node.value)
+        """The assignment alone; nothing in place of a declaration."""
+        return ast.Pass() if node.value is None else ast.Assign([node.target], self.visit(node.value))
 
 
 def joined(*definitions: str) -> str:

@@ -69,7 +69,8 @@ def test_the_script_reshapes_too() -> None:
     backend: Any = from_callable(of_images, spec=f"numpy:{__name__}.of_images")
     parts = backend.reproducer()
     names: dict[str, Any] = {}
-    exec("\n".join(["import numpy as np", parts.setup, parts.calls["cross_entropy"]]), names)
+    text = "\n".join(["import numpy as np", parts.setup, parts.calls["cross_entropy"]])
+    exec(compile(text, "script", "exec", dont_inherit=True), names)
     logits, target = problem((2, 3, 4))
     got = names["cross_entropy"](logits, target, reduction="none")
     np.testing.assert_allclose(got, right(logits, target, reduction="none"), rtol=1e-6)

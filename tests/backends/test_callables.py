@@ -232,7 +232,7 @@ def test_the_script_of_a_callable_of_distributions_makes_them_too() -> None:
     adapter = from_callable(of_distributions, spec=f"numpy:{__name__}.of_distributions")
     parts = adapter.reproducer()
     names: dict[str, Any] = {}
-    exec(f"{parts.setup}\n\n\n{parts.calls['cross_entropy']}", names)
+    exec(compile(f"{parts.setup}\n\n\n{parts.calls['cross_entropy']}", "script", "exec", dont_inherit=True), names)
     logits = np.array([[0.0, 0.0, 3.0]])
     assert names["cross_entropy"](logits, np.array([2]), reduction="mean") == of_distributions(
         logits, np.array([[0.0, 0.0, 1.0]])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+
+from xent_backends.source_text import plain_source
 
 BACKENDS = ("numpy_backend:backend", "torch_backend:backend", "jax_backend:backend")
 LABELS = "np.array([0, 2, -100])"
@@ -71,7 +75,8 @@ def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
     lines += ["results = result if isinstance(result, tuple) else (result,)"]
     lines += [f"values = [{parts.result.format(value='r')} for r in results if r is not None]"]
     names: dict[str, Any] = {}
-    exec("\n".join(lines), names)
+    # A script does not have the future statements of this file.
+    exec(compile("\n".join(lines), form, "exec", dont_inherit=True), names)
     return names
 
 
@@ -105,3 +110,105 @@ def test_scripts_do_not_import_the_suite(adapter: Any) -> None:
     """No script imports xent_conformance."""
     parts = adapter.reproducer()
     assert not any("xent_conformance" in text for text in (parts.setup, *parts.calls.values()))
+
+
+def loss(logits, target, reduction="mean", label_smoothing=0.0):  # type: ignore[no-untyped-def]
+    """A loss on JAX arrays that ignores -100."""
+    import jax.numpy as jnp
+    from jax.nn import log_softmax
+
+    smooth, places = log_softmax(logits, 1), jnp.arange(logits.shape[1])
+    picked = jnp.where(places == target[:, None], smooth, 0).sum(1)
+    losses = -(1 - label_smoothing) * picked - label_smoothing * smooth.mean(1)
+    losses = jnp.where(target == -100, 0, losses)
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def linear_loss(hidden, weight, bias, target, **options):  # type: ignore[no-untyped-def]
+    """The same of a linear map."""
+    return loss(hidden @ weight.T + (0 if bias is None else bias), target, **options)
+
+
+#: Callables of every form, some printed and some imported, whose adapters print functions of their own around them.
+CALLABLES = (
+    "numpy:xent_backends.numpy_cross_entropy.cross_entropy",
+    "torch:torch.nn.functional.cross_entropy",
+    "torch:torch.nn.functional.nll_loss",
+    "torch:torch.nn.functional.log_softmax",
+    "torch:torch.nn.functional.softmax",
+    "torch:xent_backends.torch_linear.linear_cross_entropy",
+    "jax:loss",
+    "jax:linear_loss",
+    "jax:jax.nn.softmax",
+    "jax:jax.nn.log_softmax",
+)
+
+
+@pytest.mark.parametrize("spec", CALLABLES)
+def test_script_of_a_callable_gives_what_its_adapter_gives(spec: str) -> None:
+    """Every form that its adapter has, second derivatives included, from the text alone."""
+    framework, _, dotted = spec.partition(":")
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    module, _, name = dotted.rpartition(".")
+    function = getattr(importlib.import_module(module), name) if module else globals()[name]
+    backend = importlib.import_module(f"xent_backends.{framework}_backend")
+    made = backend.from_callable(function, spec=spec, dtypes=("float64",))
+    parts = made.reproducer()
+    assert set(parts.calls) == {form for form in ARGUMENTS if hasattr(made, form)}
+    assert ("cross_entropy_hvp" in parts.calls) == (name in ("cross_entropy", "loss") and framework != "numpy")
+    for form in parts.calls:
+        names = script(parts, form, "float64")
+        want = getattr(made, form)(*(names[argument] for argument in ARGUMENTS[form]), **_options(form))
+        wants = [w for w in (want if isinstance(want, tuple) else (want,)) if w is not None]
+        bridge = getattr(made, "asnumpy", np.asarray)
+        for got, expected in zip(names["values"], wants, strict=True):
+            np.testing.assert_array_equal(got, bridge(expected).astype(np.float64), err_msg=form)
+
+
+class Named:
+    """A type that no script imports."""
+
+
+def _annotated(values: Named, *others: Named, key: Named | None = None, **options: Named) -> Named:
+    """Annotations wherever a function may have them."""
+
+    def inner(value: Named) -> Named:
+        result: Named = value
+        later: Named
+        later = result
+        return later
+
+    async def awaited(value: Named) -> Named:
+        return value
+
+    class Local:
+        field: Named
+        other: Named = key  # type: ignore[assignment]
+
+        def method(self, value: Named) -> Named:
+            kept: Named = max([value], key=lambda x: x)
+            return kept
+
+    first: Named = next(inner(Local().method(v)) for v in (values, *others))
+    return first
+
+
+def test_plain_source_has_no_annotation_left() -> None:
+    """Of parameters, results, variables and fields, in nested functions and classes too."""
+    text = plain_source(_annotated)
+    assert "Named" not in text
+    names: dict[str, Any] = {}
+    exec(compile(text, "function", "exec", dont_inherit=True), names)
+    assert names["_annotated"](3, 4, key=5) == 3
+
+
+def test_no_text_of_an_adapter_has_an_annotation(adapter: Any) -> None:
+    """Their names are not imported by scripts."""
+    parts = adapter.reproducer()
+    assert [note for text in (parts.setup, *parts.calls.values()) for note in _annotations(text)] == []
+
+
+def _annotations(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        notes = (getattr(node, name, None) for name in ("annotation", "returns"))
+        yield from (ast.unparse(note) for note in notes if note is not None)
