@@ -1,7 +1,8 @@
 """Standalone scripts: the calls of a finding, made directly to the backend without this suite.
 
 A script prints ``WRONG`` and exits with 1 if it reproduces the failure, as ``git bisect run`` expects. Otherwise it
-prints ``NOT REPRODUCED`` and exits with 0: the backend has been fixed, or the failure depends on other calls.
+prints ``NOT REPRODUCED`` and exits with 0: the backend has been fixed, or the failure depends on other calls. If it
+cannot make the calls, since a library is missing for example, it exits with 125, which ``git bisect run`` skips.
 """
 
 from __future__ import annotations
@@ -31,18 +32,28 @@ LINGERING = "# The failure was seen in the process of the run only: it depends o
 #: Seconds after which a script reports a call as hanging.
 LIMIT = 20
 
+#: Exit code of a script that could not judge. An exception would exit with 1, as if it were the failure.
+NOT_JUDGED = 125
+HEAD = f"""\
+import sys
+
+# Any other error is not this failure: `git bisect run` skips {NOT_JUDGED}.
+sys.excepthook = lambda *error: sys.__excepthook__(*error) or sys.exit({NOT_JUDGED})
+"""
+
 VERDICT = ["print('WRONG' if wrong else 'NOT REPRODUCED')", "raise SystemExit(int(wrong))"]
 
 #: Lines that make a call which may crash or hang in a child process: the script starts itself again.
 OUTSIDE = f"""\
 import subprocess
-import sys
 
 LIMIT = {LIMIT}  # seconds
 if "call" not in sys.argv:
     command = [sys.executable, __file__, "call"]
     try:
         done = subprocess.run(command, timeout=LIMIT, check=False, start_new_session=True)
+        if done.returncode == {NOT_JUDGED}:
+            sys.exit({NOT_JUDGED})
         wrong = done.returncode != {CAME_BACK}
         print(f"the call ended its process with {{done.returncode}}" if wrong else "the call returned")
     except subprocess.TimeoutExpired:
@@ -77,6 +88,8 @@ def script(
         f"# {requirement.id} on {subject.name}: {requirement.title}",
         f"# {_one_line(finding.message)}",
         *[LINGERING] * lingering,
+        *HEAD.splitlines(),
+        "",
         *_imports(parts.setup, dtypes_of((*finding.calls, *before))),
         "",
     ]

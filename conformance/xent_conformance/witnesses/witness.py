@@ -17,6 +17,7 @@ from xent_conformance.records.plain import from_data
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.verdict import Verdict
 from xent_conformance.witnesses.behind import Cause, causes
+from xent_conformance.witnesses.judged_again import judged_again, not_judged
 from xent_conformance.witnesses.reduction import Witness
 
 #: Most elements of an input, and characters of a script, that are written out, to limit the lines of a record.
@@ -81,7 +82,7 @@ def failure(
     requirement: Requirement, subject: Subject, witness: Witness, settings: Settings, origin: Found | None = None
 ) -> Failure:
     """The entry of a record for one failing problem; ``origin`` describes the problem that it was reduced from."""
-    finding, again = witness.finding, _again(requirement, subject, settings)
+    finding = witness.finding
     return Failure(
         kind=finding.kind,
         call=finding.call,
@@ -92,8 +93,8 @@ def failure(
         calls_before=len(witness.before),
         problem=from_data(to_data(finding.problem or witness.problem, origin.recipe if origin else None), ProblemLine),
         text="\n".join(map(to_text, finding.calls[:1])),
-        reproducer=_script(requirement, subject, witness, again),
-        command=again,
+        reproducer=_script(requirement, subject, witness, settings),
+        command=_again(requirement, subject, settings),
         found=origin,
         **finding.details(),
     )
@@ -113,38 +114,44 @@ def _longest(witness: Witness) -> int:
     return max((array.size for array in inputs if array.flags.c_contiguous), default=0)
 
 
-def _script(requirement: Requirement, subject: Subject, witness: Witness, again: str) -> str:
+def _script(requirement: Requirement, subject: Subject, witness: Witness, settings: Settings) -> str:
     """A script that reproduces the failure; if its inputs are too long to write out, one that runs the suite."""
     if (text := script_of(requirement, subject, witness)) is not None:
         return text
-    origin = subject.description.origin
-    if origin is not None and origin.kind == OBJECT:
-        return f"raise NotImplementedError({f'its inputs are too long for a script; where it is defined: {again}'!r})\n"
+    if _is_object(subject):
+        again = _again(requirement, subject, settings)
+        return not_judged(f"the inputs are too long for a script; where the function is defined: {again}")
     return f"""\
 # {requirement.id} on {subject.name}: {requirement.title}
 # {" ".join(witness.finding.message.split())}
-# An input has {_longest(witness)} elements, too many to write out: this script judges the requirement with the suite.
-import subprocess
-import sys
+# The inputs are too long to write out, up to {_longest(witness)} elements: the suite judges the requirement again.
+{judged_again(subject.description.spec, _words(requirement, subject, settings))}"""
 
-done = subprocess.run([sys.executable, "-m", "xent_conformance", *{shlex.split(again)[1:]!r}], check=False)
-wrong = done.returncode == 1
-print('WRONG' if wrong else 'NOT REPRODUCED')
-raise SystemExit(int(wrong))
-"""
+
+def _is_object(subject: Subject) -> bool:
+    """Whether the backend is an object of this process, which no command can name."""
+    origin = subject.description.origin
+    return origin is not None and origin.kind == OBJECT
 
 
 def _again(requirement: Requirement, subject: Subject, settings: Settings) -> str:
     """A command that judges one requirement on a subject again; for an object of a process, a Python expression."""
-    origin, dtypes = subject.description.origin, [] if requirement.once else [subject.dtype]
+    origin = subject.description.origin
     if origin is not None and origin.kind == OBJECT:
         # The other options are in the user's own call.
         options = {"only": requirement.id, "profile": settings.profile, "seed": settings.seed}
-        options |= {"dtypes": dtypes[0]} if dtypes else {}
+        options |= {} if requirement.once else {"dtypes": subject.dtype}
         given = [origin.attribute, *([f"framework={origin.place!r}"] if origin.place else [])]
         return f"xent.judge({', '.join([*given, *(f'{name}={value!r}' for name, value in options.items())])})"
     # Another folder, so that it does not overwrite the whole report.
-    again = ["xent", "run", subject.description.spec, "--only", requirement.id, "--output", f"xent-{requirement.id}"]
+    return shlex.join(["xent", *_words(requirement, subject, settings, f"xent-{requirement.id}")])
+
+
+def _words(requirement: Requirement, subject: Subject, settings: Settings, folder: str | None = None) -> list[str]:
+    """The words of that command after ``xent``; without a folder they do not say where its output goes."""
+    origin, dtypes = subject.description.origin, [] if requirement.once else [subject.dtype]
+    again = ["run", subject.description.spec, "--only", requirement.id]
+    again += [] if folder is None else ["--output", folder]
     again += [] if origin is None else origin.options
     again += [word for dtype in dtypes for word in ("--dtypes", dtype)]
-    return shlex.join([*again, "--profile", settings.profile, "--seed", str(settings.seed)])
+    return [*again, "--profile", settings.profile, "--seed", str(settings.seed)]
