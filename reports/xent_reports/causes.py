@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from xent_conformance.records.causes import broken_text
 from xent_conformance.records.lines import RequirementLine, VerdictLine
 from xent_conformance.records.situations import ALWAYS
 from xent_conformance.records.status import GLYPHS, SEVERITY, Status
-from xent_reports.figures import counted
 from xent_reports.model import Run, dtype_order
 from xent_reports.visible import abridged, one_line
 from xent_reports.witness import Witness, briefly, of_verdict
@@ -71,8 +71,9 @@ class Cause:
 
     @cached_property
     def breaks(self) -> str:
-        """How many requirements, in which dtypes."""
-        return f"{counted(len(self.broken), 'requirement')} ({', '.join(self.dtypes)})"
+        """How many requirements, in which dtypes; SHOULDs that fail no run are counted apart, as in the head."""
+        weak = sum(all(w.status is Status.WEAK for w in b.witnesses) for b in self.broken)
+        return f"{broken_text(len(self.broken) - weak, weak)} ({', '.join(self.dtypes)})"
 
     @cached_property
     def dtypes(self) -> list[str]:

@@ -8,8 +8,9 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.records.causes import causes
-from xent_conformance.records.status import Level
+from xent_conformance.records.causes import causes, counted
+from xent_conformance.records.lines import LOST
+from xent_conformance.records.status import Level, Status
 from xent_conformance.requirements.registry import load
 
 
@@ -171,3 +172,18 @@ def test_a_weakness_does_not_explain_a_wrong_result():
     assert (first.requirements, second.requirements) == (("wrong",), ("a", "b", "c", "d"))
     (cause,) = causes([*weak, verdict("wrong", failure(size=9))])
     assert cause.shown.verdict.requirement == "wrong"
+
+
+def test_shoulds_that_fail_no_run_are_counted_apart():
+    """As in the head of a report; one that crashes fails the run as any other requirement does."""
+    weak = verdict("weak", failure("smoothing"), level=Level.SHOULD, status=Status.WEAK)
+    must = [verdict(name, failure("smoothing")) for name in "ab"]
+    (cause,) = found = causes([*must, weak])
+    assert counted(found) == "1 cause, 2 requirements and 1 SHOULD"
+    assert cause.summary.endswith("(breaks a, b and the SHOULD weak)")
+    assert cause.requirements == ("a", "b", "weak")
+    (alone,) = found = causes([weak])
+    assert counted(found) == "1 cause, 1 SHOULD"
+    assert alone.summary.endswith("(breaks the SHOULD weak)")
+    crashed = verdict("weak", failure("smoothing", kind=LOST), level=Level.SHOULD, status=Status.CRASH)
+    assert counted(causes([crashed])) == "1 cause, 1 requirement"

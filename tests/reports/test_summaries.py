@@ -106,6 +106,30 @@ def test_one_cause_is_told_once_with_what_it_breaks(tmp_path: Path) -> None:
     assert all(f'id="{place}"' in page for place in places)
 
 
+def test_what_a_cause_breaks_is_counted_as_in_the_head(tmp_path: Path) -> None:
+    """A SHOULD that fails beside MUSTs is not one of the broken requirements of the first line: it is weak."""
+    failed = records.failure("float32")
+    path = records.run(
+        tmp_path / "r.jsonl",
+        V("torch", "a.x", "float32", "fail", failures=[failed]),
+        V("torch", "a.y", "float32", "fail", failures=[failed]),
+        V("torch", "a.z", "float32", "weak", level="SHOULD", failures=[failed]),
+        V("torch", "a.w", "float32", "weak", level="SHOULD", failures=[{**failed, "situation": ["spatial"]}]),
+    )
+    page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    lines = xent_reports.summary_lines(path)
+    assert lines[:2] == ["1 cause, 2 of 4 requirements broken, by torch", "✗ 2 fail · △ 2 weak"]
+    breaks = [line for line in lines if line.startswith("  breaks ")]
+    assert breaks == [
+        "  breaks 2 requirements and 1 SHOULD (float32): a.x, a.y, a.z",
+        "  breaks 1 SHOULD (float32): a.w",
+    ]
+    for phrase in ("2 requirements and 1 SHOULD (float32)", "1 SHOULD (float32)"):
+        assert f"breaks {phrase}</span></summary>" in page
+        assert f"Breaks {phrase}. Shown for" in markdown.replace("\\", "")
+
+
 def test_markdown_counts_what_is_too_much_for_it(tmp_path: Path) -> None:
     """Causes past the thirtieth; failures of which nothing is known but that they failed are one."""
     facts = [f"fact {i}" for i in range(40)]

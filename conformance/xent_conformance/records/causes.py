@@ -95,6 +95,12 @@ class Cause:
         return tuple(sorted({i.verdict.requirement for i in self.instances}))
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        """Ids of those for which a run fails: all but SHOULDs without a crash."""
+        failed = (i for i in self.instances if i.verdict.status_of(i.failure) is not Status.WEAK)
+        return tuple(sorted({i.verdict.requirement for i in failed}))
+
+    @property
     def dtypes(self) -> tuple[str, ...]:
         """The dtypes in which it occurs."""
         return tuple(sorted({i.verdict.dtype for i in self.instances}))
@@ -102,7 +108,10 @@ class Cause:
     @property
     def summary(self) -> str:
         """The cause in one line: its situation, the message, and the requirements that it breaks."""
-        return f"{self.situation}: {self.shown.failure.message} (breaks {', '.join(self.requirements)})"
+        weak = [name for name in self.requirements if name not in self.broken]
+        apart = [f"the SHOULD{'s' * (len(weak) > 1)} {', '.join(weak)}"] if weak else []
+        broken = " and ".join(filter(None, [", ".join(self.broken), *apart]))
+        return f"{self.situation}: {self.shown.failure.message} (breaks {broken})"
 
     @property
     def badness(self) -> tuple[int, bool, bool, int, tuple[str, ...]]:
@@ -154,6 +163,18 @@ def causes(verdicts: Iterable[VerdictLine]) -> list[Cause]:
 
 
 def counted(every: Sequence[Cause]) -> str:
-    """The numbers of causes and of the requirements that they break, in words."""
-    broken = len({name for cause in every for name in cause.requirements})
-    return f"{len(every)} cause{'s' * (len(every) != 1)}, {broken} requirement{'s' * (broken != 1)}"
+    """The numbers of causes and of what they break, in words."""
+    names = {name for cause in every for name in cause.requirements}
+    weak = names - {name for cause in every for name in cause.broken}
+    return f"{len(every):,} cause{'s' * (len(every) != 1)}, {broken_text(len(names - weak), len(weak))}"
+
+
+def broken_text(requirements: int, weak: int) -> str:
+    """The number of broken requirements in words; apart from them that of the ``weak``, SHOULDs for which no run fails.
+
+    Example:
+        >>> broken_text(27, 1), broken_text(1, 0), broken_text(0, 2)
+        ('27 requirements and 1 SHOULD', '1 requirement', '2 SHOULDs')
+    """
+    numbers = (requirements, "requirement"), (weak, "SHOULD")
+    return " and ".join(f"{n:,} {noun}{'s' * (n != 1)}" for n, noun in numbers if n) or "0 requirements"
