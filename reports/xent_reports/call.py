@@ -27,6 +27,8 @@ class Call:
     ignored: int | None = None
     #: Whether it takes nothing else, as softmax does.
     logits_only: bool = False
+    #: Whether the failure is about its cotangent.
+    names_cotangent: bool = False
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -51,13 +53,17 @@ class Call:
     def array(self, name: str) -> ArrayLine | None:
         """An array of the problem as the record has it; None if it is absent.
 
-        A cotangent of ones counts as absent.
+        A contiguous cotangent of ones in the dtype of the logits counts as absent, unless the failure is about it.
         """
         if self.logits_only and name != "logits":
             return None
         found: ArrayLine | None = getattr(self.content, name)
-        ones = name == "cotangent" and found is not None and found.values and all(v == 1 for v in found.values)
-        return None if ones else found
+        return None if name == "cotangent" and found is not None and self._is_usual(found) else found
+
+    def _is_usual(self, cotangent: ArrayLine) -> bool:
+        ones = bool(cotangent.values) and all(value == 1 for value in cotangent.values or ())
+        plain = cotangent.strides is None and cotangent.dtype == self.content.logits.dtype
+        return ones and plain and not self.names_cotangent
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:

@@ -99,6 +99,7 @@ def of_failure(failure: Failure, verdict: VerdictLine, backend: BackendLine, lim
         failure.problem,
         ignored if ignored is not None else default if isinstance(default, int) else None,
         logits_only=failure.quantity.startswith(("softmax", "log_softmax")),
+        names_cotangent="cotangent" in failure.message,
     )
     reason = f"\n{verdict.reason}" if verdict.reason and verdict.reason != failure.message else ""
     return Witness(

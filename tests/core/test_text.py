@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from xent_conformance.calling.text import array_text, number_text
+from xent_conformance.calling.calls import Invocation
+from xent_conformance.calling.text import array_text, number_text, to_text
 from xent_conformance.formats import FLOATING, dtype_of
 
 
@@ -27,3 +28,22 @@ def test_of_a_long_row_its_exceptions_are_named_where_they_are_few():
     assert array_text(row, 2) == "[65 values, all 0 except [3] = 1]"
     assert array_text(np.tile(np.arange(65), (9, 1)), 2).endswith("... 6 more rows]")
     assert array_text(np.arange(65), 2) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... 53 more]"
+
+
+def test_a_cotangent_has_a_line_unless_it_is_contiguous_ones_of_the_dtype_of_the_logits():
+    """Its layout or its dtype may be the fault, and the message may name it: the memory beside it, for example."""
+    logits, labels = np.zeros((2, 3), np.float32), np.zeros(2, np.int64)
+
+    def lines(cotangent, message=""):
+        inputs = {"cotangent": cotangent, "logits": logits, "target": labels}
+        text = to_text(Invocation("cross_entropy_vjp", ("loss", "grad_logits"), inputs), message)
+        return [line for line in text.splitlines() if line.startswith("cotangent: ")]
+
+    usual = np.ones(2, np.float32)
+    assert lines(usual) == lines(usual, "grad_logits is nan") == []
+    assert lines(np.ones(4, np.float32)[::2]) == ["cotangent: float32 (2,), strides (2,) = [1, 1]"]
+    assert lines(np.broadcast_to(np.float32(1), 2)) == ["cotangent: float32 (2,), strides (0,) = [1, 1]"]
+    assert lines(usual.astype(np.float64)) == ["cotangent: float64 (2,) = [1, 1]"]
+    assert lines(usual * 2) == ["cotangent: float32 (2,) = [2, 2]"]
+    read = "cross_entropy_vjp reads outside the elements of its cotangent"
+    assert lines(usual, read) == ["cotangent: float32 (2,) = [1, 1]"]

@@ -127,6 +127,19 @@ def test_a_cotangent_of_ones_is_none() -> None:
     assert drawn(table_of(twos)) == ["class   0   1", "0   [1]   2   0   2"]
 
 
+def test_a_cotangent_of_ones_is_shown_where_the_failure_may_be_about_it() -> None:
+    """About its strides, its dtype, or what the message names."""
+    logits, target = A([1.0, 2.0, 3.0, 4.0], (2, 2)), A([0, 1], (2,), "int64")
+    ones = A([1.0, 1.0], (2,))
+    strided = Call(problem(logits, target, cotangent={**ones, "strides": [2]}))
+    assert dict(strided.facts())["cotangent"] == "float32 (2,), strides (2,) in elements"
+    wide = Call(problem(logits, target, cotangent={**ones, "dtype": "float64"}))
+    assert dict(wide.facts())["cotangent"] == "float64 (2,)"
+    named = Call(problem(logits, target, cotangent=ones), names_cotangent=True)
+    assert dict(named.facts())["cotangent"] == "float32 (2,)"
+    assert drawn(table_of(named)) == ["class   0   1", "0   [1]   2   0   1", "1   3   [4]   1   1"]
+
+
 def test_labels_outside_the_classes_are_shown_and_mark_nothing() -> None:
     """An invalid label is a value like any other."""
     call = Call(problem(A([1.0, 2.0], (1, 2)), A([2**40], (1,), "int64")))

@@ -19,19 +19,30 @@ MOST_ROWS, MOST_LONG_ROWS = 12, 3
 LONG_INTEGER = 1e6
 
 
-def to_text(call: Invocation) -> str:
-    """A call as lines: its method with the options, then one line for each array."""
+def to_text(call: Invocation, message: str = "") -> str:
+    """A call as lines: its method with the options, then one line for each array.
+
+    A usual cotangent, ones in the dtype and layout of a new array, has a line only if the ``message`` of its failure
+    names it.
+    """
     passed = [*call.inputs, *(f"{k}={k if isinstance(v, np.ndarray) else repr(v)}" for k, v in call.options.items())]
     lines = [f"{call.method}({', '.join(passed)})"]
     rank = next((a.ndim for n, a in call.arrays.items() if n in ("logits", "log_probs", "hidden")), 0)
     for name, array in call.arrays.items():
-        if name == "cotangent" and array.size and (np.asarray(array, dtype=np.float64) == 1).all():
+        if name == "cotangent" and name not in message and _is_usual(array, call):
             continue
         layout = "" if array.flags.c_contiguous else f", strides {tuple(s // array.itemsize for s in array.strides)}"
         # Rows of the logits are not what is innermost in an array with more axes.
         by_rows = ", by row" if array.ndim == rank > MATRIX else ""
         lines.append(f"{name}: {array.dtype.name} {array.shape}{layout}{by_rows} = {array_text(array, rank)}")
     return "\n".join(lines)
+
+
+def _is_usual(cotangent: AnyArray, call: Invocation) -> bool:
+    """Whether a cotangent is what most callers pass: ones, contiguous, in the dtype of the logits."""
+    ones = cotangent.size > 0 and bool((np.asarray(cotangent, dtype=np.float64) == 1).all())
+    operands = [array.dtype for name, array in call.arrays.items() if name in ("logits", "log_probs", "hidden")]
+    return ones and cotangent.flags.c_contiguous and cotangent.dtype in (operands or [cotangent.dtype])
 
 
 def array_text(array: AnyArray, rank: int) -> str:

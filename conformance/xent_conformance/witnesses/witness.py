@@ -92,7 +92,7 @@ def failure(
         intermittent=witness.sometimes,
         calls_before=len(witness.before),
         problem=from_data(to_data(finding.problem or witness.problem, origin.recipe if origin else None), ProblemLine),
-        text="\n".join(map(to_text, finding.calls[:1])),
+        text="\n".join(to_text(call, finding.message) for call in finding.calls[:1]),
         reproducer=_script(requirement, subject, witness, settings),
         command=_again(requirement, subject, settings),
         found=origin,
