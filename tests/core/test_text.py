@@ -47,3 +47,13 @@ def test_a_cotangent_has_a_line_unless_it_is_contiguous_ones_of_the_dtype_of_the
     assert lines(usual * 2) == ["cotangent: float32 (2,) = [2, 2]"]
     read = "cross_entropy_vjp reads outside the elements of its cotangent"
     assert lines(usual, read) == ["cotangent: float32 (2,) = [1, 1]"]
+
+
+def test_an_input_that_is_none_is_not_in_the_call():
+    """Such as the bias of a linear map: the function may have no parameter for it."""
+    hidden, weight, labels = np.zeros((1, 2)), np.zeros((3, 2)), np.zeros(1, np.int64)
+    inputs = {"hidden": hidden, "weight": weight, "bias": None, "target": labels}
+    head, *_ = to_text(Invocation("linear_cross_entropy", ("loss",), inputs, {"reduction": "sum"})).splitlines()
+    assert head == "linear_cross_entropy(hidden, weight, target, reduction='sum')"
+    with_bias = Invocation("linear_cross_entropy", ("loss",), {**inputs, "bias": np.zeros(3)})
+    assert to_text(with_bias).startswith("linear_cross_entropy(hidden, weight, bias, target)\n")

@@ -25,7 +25,9 @@ def to_text(call: Invocation, message: str = "") -> str:
     A usual cotangent, ones in the dtype and layout of a new array, has a line only if the ``message`` of its failure
     names it.
     """
-    passed = [*call.inputs, *(f"{k}={k if isinstance(v, np.ndarray) else repr(v)}" for k, v in call.options.items())]
+    # A function may have no parameter for what is None, such as a bias.
+    inputs = [name for name, array in call.inputs.items() if array is not None]
+    passed = [*inputs, *(f"{k}={k if isinstance(v, np.ndarray) else repr(v)}" for k, v in call.options.items())]
     lines = [f"{call.method}({', '.join(passed)})"]
     rank = next((a.ndim for n, a in call.arrays.items() if n in ("logits", "log_probs", "hidden")), 0)
     for name, array in call.arrays.items():
