@@ -93,6 +93,8 @@ def _witness(witness: Witness) -> str:
     if witness.script:
         script = block(witness.script, "python")
         lines.append(f"<details><summary>Reproducer</summary>\n\n{script}\n\n</details>")
+    if witness.elsewhere:
+        lines.append(witness.elsewhere)
     if witness.command:
         lines.append(f"Reproduce: {code(shortened(witness.command, 500))}")
     return "\n\n".join(lines)

@@ -44,6 +44,15 @@ class Witness:
     answers: Answers = field(default_factory=Answers)
     #: Whether script or table was left out for the size of the page.
     brief: bool = False
+    #: Characters of the script, if it was left out.
+    left_out: int = 0
+
+    @property
+    def elsewhere(self) -> str:
+        """Where its script is, if that was left out; empty otherwise."""
+        return (
+            f"The script that shows it has {self.left_out:,} characters and is in the record." if self.left_out else ""
+        )
 
     @property
     def remark(self) -> str:
@@ -170,5 +179,6 @@ def briefly(witness: Witness, *, table: bool, script: bool) -> Witness:
         script=witness.script if script else "",
         traceback=witness.traceback if script else "",
         found=witness.found if script else "",
+        left_out=0 if script else len(witness.script),
         brief=bool((witness.script and not script) or (witness.table and not table)),
     )

@@ -9,7 +9,9 @@ from pathlib import Path
 import records
 
 import xent_reports
+from xent_conformance.records.record import read
 from xent_conformance.records.status import GLYPHS
+from xent_reports.notebook import fragment
 
 V = records.verdict
 
@@ -128,6 +130,24 @@ def test_what_a_cause_breaks_is_counted_as_in_the_head(tmp_path: Path) -> None:
     for phrase in ("2 requirements and 1 SHOULD (float32)", "1 SHOULD (float32)"):
         assert f"breaks {phrase}</span></summary>" in page
         assert f"Breaks {phrase}. Shown for" in markdown.replace("\\", "")
+
+
+def test_where_a_script_is_that_is_too_long_to_be_shown(tmp_path: Path) -> None:
+    """Page, Markdown and notebook say it in a line, for a failure and for the witness of a deviation."""
+    long = records.failure("float32", reproducer="# A long line.\n" * 100_000)
+    known = {"reason": "too long", "issue": "unreported", "witness": long}
+    path = records.run(
+        tmp_path / "r.jsonl",
+        V("torch", "a.x", "float32", "fail", failures=[long]),
+        V("torch", "a.y", "float32", "deviation", deviations=[known]),
+    )
+    page = xent_reports.render(path, tmp_path / "out").read_text("utf-8")
+    markdown = (tmp_path / "out" / "summary.md").read_text("utf-8")
+    notebook = fragment(read(path))
+    said = "The script that shows it has 1,500,000 characters and is in the record."
+    assert [text.count(said) for text in (page, markdown, notebook)] == [2, 1, 1]
+    shown = xent_reports.render(sample(tmp_path), tmp_path / "out").read_text("utf-8")
+    assert "The script that shows it has" not in shown
 
 
 def test_markdown_counts_what_is_too_much_for_it(tmp_path: Path) -> None:
