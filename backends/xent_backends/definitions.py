@@ -1,7 +1,8 @@
 """The source of a function and of everything that it uses, for scripts that cannot import it.
 
 A script cannot import a function that is defined in a notebook. It therefore contains the source of the function, after
-lines that define or import the functions, classes, modules and plain values that it uses.
+lines that define or import the functions, classes, modules and plain values that it uses. Annotations are left out,
+since what they name is none of these.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import textwrap
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
+
+from xent_backends.source_text import without_annotations
 
 #: Types whose values are written as literals.
 PLAIN = (bool, int, float, str, bytes, type(None))
@@ -39,14 +42,15 @@ def _defined(function: FunctionType, seen: set[str]) -> Iterator[str]:
     """Lines that define a function, after lines for the names that it uses."""
     used = inspect.getclosurevars(function)
     for name, value in sorted({**used.globals, **used.nonlocals}.items()):
-        if name in seen or name == function.__name__:
+        # pytest adds names that are no identifiers to a function with assertions; its source has none of them.
+        if name in seen or name == function.__name__ or not name.isidentifier():
             continue
         seen.add(name)
         yield from _named(name, value, seen)
     lines = textwrap.dedent(inspect.getsource(function))
     if not lines.startswith(("def ", "@")):
         raise _UnknownError
-    yield lines.rstrip()
+    yield without_annotations(lines.rstrip())
 
 
 def _named(name: str, value: object, seen: set[str]) -> Iterator[str]:

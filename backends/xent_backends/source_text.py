@@ -50,6 +50,56 @@ class _Plain(ast.NodeTransformer):
         return ast.Pass() if node.value is None else ast.Assign([node.target], self.visit(node.value))
 
 
+def without_annotations(source: str) -> str:
+    r"""Source that defines functions, as it is but for the annotations of parameters and results.
+
+    Example:
+        >>> without_annotations("def f(x: Tensor = None) -> Tensor:  # twice\n    return 2 * x")
+        'def f(x = None):  # twice\n    return 2 * x'
+    """
+    tree, text = ast.parse(source), source.encode()
+    starts = [0, *(place + 1 for place, byte in enumerate(text) if byte == ord("\n"))]
+    cuts = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            begin = starts[node.lineno - 1] + node.col_offset + len(node.arg.encode())
+            cuts.append((begin, _end(node.annotation, starts)))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            arrow = text.rindex(b"->", 0, starts[node.returns.lineno - 1] + node.returns.col_offset)
+            cuts.append((len(text[:arrow].rstrip()), _end(node.returns, starts)))
+    for begin, end in sorted(cuts, reverse=True):
+        text = text[:begin] + text[end:]
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        # A parenthesis around an annotation is not part of it.
+        return ast.unparse(ast.fix_missing_locations(_Plain().visit(tree)))
+    return text.decode()
+
+
+def _end(node: ast.expr, starts: list[int]) -> int:
+    """The byte after an expression; ``starts`` has those at which lines begin."""
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return starts[node.end_lineno - 1] + node.end_col_offset
+
+
+def enclosed(source: str, name: str, alias: str) -> str:
+    """Definitions inside a function, so that nothing else in a script replaces them; ``alias`` is ``name`` of them."""
+    inside = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno is not None
+        for line in range(node.lineno + 1, node.end_lineno + 1)
+    }
+    # The later lines of a string are its content.
+    lines = (
+        line if number in inside or not line else f"    {line}"
+        for number, line in enumerate(source.split("\n"), start=1)
+    )
+    return "\n".join([f"def {alias}():", *lines, f"    return {name}", "", "", f"{alias} = {alias}()"])
+
+
 def joined(*definitions: str) -> str:
     """Definitions as one text, two blank lines apart."""
     return "\n\n\n".join(definitions)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xent_backends.source_text import plain_source
+from xent_backends.source_text import enclosed, plain_source, without_annotations
 
 BACKENDS = ("numpy_backend:backend", "torch_backend:backend", "jax_backend:backend")
 LABELS = "np.array([0, 2, -100])"
@@ -58,7 +58,7 @@ def _options(form: str) -> dict[str, Any]:
     return {k: v for k, v in OPTIONS.items() if form != "nll_loss" or k != "label_smoothing"}
 
 
-def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
+def script(parts: Any, form: str, dtype: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
     """Names that a script for one form has defined, the result of the call among them, as float64."""
     arrays = {
         "x": parts.array.format(array=LOGITS, dtype=dtype),
@@ -71,7 +71,7 @@ def script(parts: Any, form: str, dtype: str) -> dict[str, Any]:
     }
     lines = ["import numpy as np", parts.setup, parts.calls[form]]
     lines += [f"{name} = {text}" for name, text in arrays.items()]
-    lines += [f"result = {form}({', '.join(ARGUMENTS[form])}, **{_options(form)!r})"]
+    lines += [f"result = {form}({', '.join(ARGUMENTS[form])}, **{options or _options(form)!r})"]
     lines += ["results = result if isinstance(result, tuple) else (result,)"]
     lines += [f"values = [{parts.result.format(value='r')} for r in results if r is not None]"]
     names: dict[str, Any] = {}
@@ -112,7 +112,11 @@ def test_scripts_do_not_import_the_suite(adapter: Any) -> None:
     assert not any("xent_conformance" in text for text in (parts.setup, *parts.calls.values()))
 
 
-def loss(logits, target, reduction="mean", label_smoothing=0.0):  # type: ignore[no-untyped-def]
+class Named:
+    """A type that no script imports."""
+
+
+def loss(logits: Named, target: Named, reduction: str = "mean", label_smoothing: float = 0.0) -> Named:
     """A loss on JAX arrays that ignores -100."""
     import jax.numpy as jnp
     from jax.nn import log_softmax
@@ -124,7 +128,7 @@ def loss(logits, target, reduction="mean", label_smoothing=0.0):  # type: ignore
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
-def linear_loss(hidden, weight, bias, target, **options):  # type: ignore[no-untyped-def]
+def linear_loss(hidden: Named, weight: Named, bias: Named, target: Named, **options: Any) -> Named:
     """The same of a linear map."""
     return loss(hidden @ weight.T + (0 if bias is None else bias), target, **options)
 
@@ -163,10 +167,6 @@ def test_script_of_a_callable_gives_what_its_adapter_gives(spec: str) -> None:
         bridge = getattr(made, "asnumpy", np.asarray)
         for got, expected in zip(names["values"], wants, strict=True):
             np.testing.assert_array_equal(got, bridge(expected).astype(np.float64), err_msg=form)
-
-
-class Named:
-    """A type that no script imports."""
 
 
 def _annotated(values: Named, *others: Named, key: Named | None = None, **options: Named) -> Named:
@@ -212,3 +212,31 @@ def _annotations(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         notes = (getattr(node, name, None) for name in ("annotation", "returns"))
         yield from (ast.unparse(note) for note in notes if note is not None)
+
+
+def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Named:
+    """The name of a form."""
+    assert logits.ndim == 2
+    return loss(logits, target, reduction)
+
+
+def test_a_printed_function_may_have_the_name_of_a_form() -> None:
+    """The script defines that too: the function called itself without end."""
+    pytest.importorskip("jax", reason="jax is not installed")
+    backend = importlib.import_module("xent_backends.jax_backend")
+    made = backend.from_callable(cross_entropy, spec="jax:cross_entropy", dtypes=("float64",))
+    names = script(made.reproducer(), "cross_entropy", "float64", {"reduction": "sum"})
+    want = made.cross_entropy(names["x"], names["y"], reduction="sum")
+    np.testing.assert_array_equal(names["values"][0], np.asarray(want))
+
+
+def test_a_function_is_printed_as_it_is_but_for_its_annotations() -> None:
+    """Comments and texts of several lines stay, also where the function is put into another one."""
+    source = "def f(x: A, *y: B, é: Dict[str, A] = 1) -> C:  # é\n    t = '''\n-> two\n'''\n\n    return t"
+    plain = source.replace(": A,", ",").replace(": B", "").replace(": Dict[str, A]", "").replace(" -> C", "")
+    assert without_annotations(source) == plain
+    assert without_annotations("def f(x) -> (\n    A\n): return x") == "def f(x):\n    return x"
+    names: dict[str, Any] = {}
+    exec(enclosed(plain, "f", "judged"), names)
+    assert names["judged"](0, é=2) == "\n-> two\n"
+    assert "f" not in names

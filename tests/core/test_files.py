@@ -85,6 +85,21 @@ def test_the_script_of_a_callable_in_a_file_finds_it(kernel, tmp_path, named, co
     assert (done.returncode, done.stdout.split()[-1]) == (1, "WRONG"), done.stderr
 
 
+@pytest.mark.parametrize(("named", "function"), [("logits", "loss"), ("cross_entropy", "cross_entropy")])
+def test_the_script_of_a_callable_whose_file_has_the_name_of_an_array_or_a_form_finds_it(
+    kernel, tmp_path, named, function
+):
+    """The script defines these names itself."""
+    path = kernel.rename(kernel.with_name(f"{named}.py"))
+    path.write_text(f"{path.read_text('utf-8')}\n\n{function} = loss\n", "utf-8")
+    chosen = {"only": "accuracy.any-size", "dtypes": "float32", "profile": "quick", "in_process": True}
+    (cause,) = judge(f"numpy:{path}:{function}", **chosen).causes
+    script = tmp_path / "script.py"
+    script.write_text(cause.shown.failure.reproducer)
+    done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[-1:]) == (1, ["WRONG"]), done.stderr
+
+
 def test_a_callable_that_returns_no_array_says_whose_arrays_it_was_given(kernel):
     kernel.write_text("import numpy as np\n\n\ndef loss(logits, target):\n    return None, 1.0\n")
     for spec, hinted in ((f"{kernel}:loss", True), (f"numpy:{kernel}:loss", False)):

@@ -13,7 +13,22 @@ from xent_backends.callables.forms import Form, definition_of
 from xent_backends.callables.images import as_images
 from xent_backends.callables.signature import Signature
 from xent_backends.definitions import definition
-from xent_backends.source_text import joined, plain_source
+from xent_backends.source_text import enclosed, joined, plain_source
+
+#: Names of what a script defines itself: forms, adapters' functions, arrays, results, and what is compared.
+_DEFINED = """
+    cross_entropy cross_entropy_vjp cross_entropy_hvp cross_entropy_layer cross_entropy_layer_vjp
+    linear_cross_entropy linear_cross_entropy_vjp softmax softmax_vjp log_softmax log_softmax_vjp nll_loss
+    logsumexp logsumexp_vjp token_log_probs token_log_probs_vjp entropy entropy_vjp vjp hvp pullback linear_vjp
+    layer plugged one_hot as_images logits target weight cotangent vector hidden bias log_probs loss
+    probabilities log_probabilities log_sums of_tokens entropies product grad_logits grad_target grad_log_probs
+    grad_hidden grad_weight grad_bias results parts part kinds got expected bound same wrong arrays before after
+    changed one other first second answer answers alone different calls call pool looks seen file suite backend
+"""
+#: A module or function of such a name has another one there.
+TAKEN = frozenset(_DEFINED.split())
+#: That other name.
+JUDGED = "judged"
 
 
 def script_of(
@@ -52,7 +67,14 @@ def access_to(spec: str, function: Callable[..., Any]) -> tuple[str, str]:
     path, in_file, attribute = name.rpartition(".py:")
     if in_file:
         return _in_file(Path(f"{path}.py"), attribute)
-    return (definition(function, name), name) if name.isidentifier() else import_line(spec)
+    return _printed(function, name) if name.isidentifier() else import_line(spec)
+
+
+def _printed(function: Callable[..., Any], name: str) -> tuple[str, str]:
+    """Lines that define a function, and its name there."""
+    lines = definition(function, name)
+    defined = compile(lines, name, "exec").co_names
+    return (lines, name) if TAKEN.isdisjoint(defined) else (enclosed(lines, name, JUDGED), JUDGED)
 
 
 def _in_file(path: Path, attribute: str) -> tuple[str, str]:
@@ -63,7 +85,8 @@ def _in_file(path: Path, attribute: str) -> tuple[str, str]:
     free = name not in sys.modules and name not in sys.stdlib_module_names
     # Beside the file there may be a compiled module of the same name, which Python would import.
     if name.isidentifier() and not iskeyword(name) and free and found is not None and found.origin == str(path):
-        return f"{beside}\nimport {name}", f"{name}.{attribute}"
+        line, known = _imported(name)
+        return f"{beside}\n{line}", f"{known}.{attribute}"
     return (
         f"{beside}\nimport runpy, types\nfile = types.SimpleNamespace(**runpy.run_path({str(path)!r}))",
         f"file.{attribute}",
@@ -77,4 +100,12 @@ def import_line(spec: str) -> tuple[str, str]:
     parts = dotted.split(".")
     loaded = (".".join(parts[:n]) for n in range(len(parts) - 1, 0, -1))
     module = next((name for name in loaded if name in sys.modules), ".".join(parts[:-1]) or dotted)
-    return f"import {module}", dotted
+    line, known = _imported(module)
+    return line, known + dotted.removeprefix(module)
+
+
+def _imported(module: str) -> tuple[str, str]:
+    """The line that imports a module, and the expression for it."""
+    if module.partition(".")[0] in TAKEN:
+        return f"import {module} as {JUDGED}", JUDGED
+    return f"import {module}", module
