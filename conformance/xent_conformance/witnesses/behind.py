@@ -23,7 +23,7 @@ from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.beside import right_beside
 from xent_conformance.witnesses.judged_variants import Variants
-from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, reduce, said, time_for
+from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, checked_again, reduce, said, time_for
 from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
@@ -94,6 +94,10 @@ def cause_of(
     witness = reduce(requirement, subject, failing, time)
     needed = _as_known(requirement, subject, failing, witness, known)
     needed = needed or _needed(requirement, subject, failing, witness, lost, time)
+    if needed.situation and not isinstance(witness.finding, Lost):
+        # Judging its variants has taken a while, in which a failure that comes by chance may have shown that it does.
+        steady, witness = witness, checked_again(requirement, subject, failing, witness, time)
+        needed = needed if witness is steady else _needed(requirement, subject, failing, witness, lost, time)
     right = right_beside(subject, failing)
     return Cause(requirement, failing, said(time, failing, witness), needed, right=right)
 
@@ -207,10 +211,11 @@ def _needed(
 
     Facts that all problems of this backend have are not undecided. For a stray read, the memory around the inputs
     matters and not the problem; for a call that did not return, that call and not the problem between whose calls it
-    was made. What a large call has and a few rows of it do not, it needs if these rows pass.
+    was made. What a large call has and a few rows of it do not, it needs if these rows pass. Of a failure that comes by
+    chance, or was seen in no new process, a variant that passes says nothing.
     """
     everywhere = _of_all(subject)
-    of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before
+    of_more = isinstance(witness.finding, StrayRead) or witness.sometimes or witness.before or witness.lingering
     if of_more or not requirement.reducible:
         few, failed = facts(witness.problem), witness.finding.problem
         more = facts(failed) - few if failed is not None and not of_more else frozenset[str]()

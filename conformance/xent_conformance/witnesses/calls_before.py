@@ -56,11 +56,12 @@ def made_anew(caller: Caller, calls: Sequence[Invocation]) -> None:
             caller.perform(call)
 
 
-def own_calls_before(caller: Caller, shown: Finding, time: TimeLeft) -> tuple[Invocation, ...]:
-    """Of all calls in a new process in which a check has just failed, those that change the result of the wrong one."""
-    call, made = shown.calls[0], list(caller.executor.recent)
-    keys = [other.key for other in made]
-    earlier = made[: keys.index(call.key)] if call.key in keys else []
+def own_calls_before(
+    caller: Caller, shown: Finding, made: Sequence[Invocation], time: TimeLeft
+) -> tuple[Invocation, ...]:
+    """Of the calls ``made`` in a new process until a check failed, those that change the result of the wrong one."""
+    call, keys = shown.calls[0], [other.key for other in made]
+    earlier = made[: keys.index(call.key)] if call.key in keys else ()
     if not earlier or len(shown.calls) > 1:
         return ()
 

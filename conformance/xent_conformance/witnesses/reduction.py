@@ -16,9 +16,10 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
-from xent_conformance.witnesses.calls_before import calls_before, made_anew, own_calls_before
+from xent_conformance.witnesses.calls_before import calls_before, own_calls_before
 from xent_conformance.witnesses.lost import SECONDS, reduce_lost, time_for_lost
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
+from xent_conformance.witnesses.repetition import Repeated, repeated, times
 from xent_conformance.witnesses.script import script
 from xent_conformance.witnesses.time_left import TimeLeft
 
@@ -100,14 +101,38 @@ def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, ti
     caller = subject.caller
     if isinstance(original, Lost) or not caller.executor.renewed():
         return witness
-    if witness.sometimes:
-        again = any(worst(witness.problem) for _ in range(AGAIN + MORE))
-        return witness if again else _with_calls_before(witness, caller, failing, worst, time)
+    # Before earlier calls are blamed, the problem is judged alone more than once.
     for candidate in (witness.problem, problem):
-        caller.executor.renewed()
-        if (shown := worst(candidate)) is not None:
-            return replace(witness, problem=candidate, finding=shown, before=own_calls_before(caller, shown, time))
+        tried = repeated(caller, candidate, worst, time)
+        if tried.by_chance or (witness.sometimes and tried.failed):
+            return _by_chance(witness, candidate, tried)
+        if tried.first is not None:
+            before = own_calls_before(caller, tried.first, tried.made, time)
+            return replace(witness, problem=candidate, finding=tried.first, before=before)
     return _with_calls_before(witness, caller, failing, worst, time)
+
+
+def _by_chance(witness: Witness, problem: Problem, tried: Repeated) -> Witness:
+    """The witness of a failure that comes by chance. That it failed in the process of the run counts too."""
+    same = witness.problem is problem
+    seen, tries = (witness.seen, witness.tries) if same and witness.sometimes else (1, 1)
+    shown = tried.failed[-1] if tried.failed else witness.finding
+    return replace(witness, problem=problem, finding=shown, seen=seen + len(tried.failed), tries=tries + tried.tries)
+
+
+def checked_again(
+    requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, time: TimeLeft
+) -> Witness:
+    """A witness that has failed every time, after other calls: it says so if it comes by chance all the same."""
+    worst = partial(same_failure, requirement, subject, failing.finding)
+    again = [worst(witness.problem) for _ in range(times(witness.problem))]
+    if None not in again:
+        return witness
+    here = Repeated((tuple(again),))
+    if not subject.caller.executor.renewed():
+        return _by_chance(witness, witness.problem, here)
+    tried = repeated(subject.caller, witness.problem, worst, time)
+    return _by_chance(witness, witness.problem, tried) if tried.by_chance else witness
 
 
 def same_failure(requirement: Requirement, subject: Subject, original: Finding, candidate: Problem) -> Finding | None:
@@ -128,9 +153,12 @@ def _with_calls_before(
     needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
     if needed is None:
         return replace(witness, lingering=not witness.sometimes)
-    made_anew(caller, needed)
-    shown = worst(problem) or failing.finding
-    return Witness(problem, shown, before=own_calls_before(caller, shown, time) or needed)
+    tried = repeated(caller, problem, worst, time, needed)
+    # After the same calls it has failed before.
+    if tried.by_chance or tried.first is None:
+        return _by_chance(Witness(problem, failing.finding), problem, tried)
+    before = own_calls_before(caller, tried.first, tried.made, time) or needed
+    return Witness(problem, tried.first, before=before)
 
 
 def _reduced(
@@ -159,8 +187,12 @@ def _reduced(
     clearly = _Clearly(worst, original)
     reducer = reducing(clearly, costly=stray)
     small = reducer.run(_row_of(failing))
-    # If it does not fail this time, the latest failure of the small problem, not that of the original one.
-    return Witness(small, worst(small) or clearly.latest, reductions=reducer.tries)
+    # In the reduction each problem failed twice in a row; one that fails by chance does so too, sooner or later.
+    again = [worst(small) for _ in range(times(small))]
+    # If it never fails again, the latest failure of the small problem, not that of the original one.
+    failed = [failure for failure in again if failure is not None]
+    seen, tries = (1, 1) if None not in again else (1 + len(failed), 1 + len(again))
+    return Witness(small, failed[-1] if failed else clearly.latest, seen, tries, reducer.tries)
 
 
 class _Clearly:
