@@ -108,6 +108,15 @@ def test_threads_are_not_blamed_for_what_also_happens_without_them():
     assert cause.shown.verdict.requirement == "purity.repeatable"
 
 
+def test_what_a_passing_call_has_too_is_no_condition_of_a_failure_that_does_not_show_every_time():
+    undecided = ("reduction sum", "more than 10000 logits", "just 70 classes")
+    (cause,) = causes([verdict("a", failure("ignored rows", undecided=undecided, intermittent=True))])
+    assert cause.situation == "not every time"
+    narrow = verdict("b", failure(undecided=undecided, intermittent=True), dtype="float16")
+    (cause,) = causes([narrow, verdict("b", status=Status.PASS)])
+    assert cause.situation == "not every time in float16"
+
+
 def test_the_worst_comes_first():
     lines = [
         verdict("slow", failure("spatial"), level=Level.SHOULD),

@@ -13,7 +13,16 @@ from xent_conformance.records.consequences import IN_THREADS
 from xent_conformance.records.grouping import STEADY, grouped, twice_as_many
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, WRONG_MESSAGE, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
-from xent_conformance.records.situations import INVALID, NO_CLASSES, Weight, described, fact, is_size, listed
+from xent_conformance.records.situations import (
+    INVALID,
+    NO_CLASSES,
+    NOT_EVERY_TIME,
+    Weight,
+    described,
+    fact,
+    is_size,
+    listed,
+)
 from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
@@ -55,12 +64,15 @@ class Cause:
         # A message is about the call that it rejects, whatever else that call has.
         if shown.kind == WRONG_MESSAGE:
             return described([INVALID])
+        seen = [dtype for dtype in self.judged if dtype in self.dtypes]
+        where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
+        # The same call has passed too, so that nothing about it is a condition of the failure.
+        if shown.intermittent:
+            return NOT_EVERY_TIME + where
         # What a check is about is in the message; without it the call is valid, which decides nothing. Of a list of
         # invalid calls the first that is accepted ends the search, and not every dtype is given each of them.
         if shown.kind in CHECKS:
             return described([*shown.situation, *(name for name in shown.undecided if name in (INVALID, NO_CLASSES))])
-        seen = [dtype for dtype in self.judged if dtype in self.dtypes]
-        where = f" in {listed(seen)}" if 0 < len(seen) < len(self.judged) else ""
         return described(*self._needs) + where
 
     @property

@@ -44,6 +44,8 @@ STRIDED = " not contiguous"
 EXPANDED = " with a stride of zero"
 #: Phrases for a situation without facts, and for one whose facts could not be determined.
 ALWAYS, UNKNOWN = "with any input", "with the input shown"
+#: The phrase for a failure of a call that also passes.
+NOT_EVERY_TIME = "not every time"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
 INVALID = "invalid arguments"
 #: The facts by which a result may be nan by rights.

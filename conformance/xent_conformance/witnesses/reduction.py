@@ -61,7 +61,7 @@ class Witness:
     @property
     def message(self) -> str:
         """What is wrong, in one line."""
-        notes = [f" (intermittent {self.seen}/{self.tries})"] if self.sometimes else []
+        notes = [f" (in {self.seen} of {self.tries} identical calls)"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
         notes += [" (only after earlier calls of the run)"] * self.lingering
