@@ -132,7 +132,7 @@ def _answers(shown: Instance, others: dict[str, Opened], modes: _Modes) -> Itera
     """
     verdict, failure = shown.verdict, shown.failure
     requirement = load().get(verdict.requirement)
-    if requirement is None or verdict.backend not in others or failure.intermittent or failure.calls_before:
+    if requirement is None or verdict.backend not in others or shown.unsteady:
         return
     try:
         problem = from_data(msgspec.to_builtins(failure.problem))

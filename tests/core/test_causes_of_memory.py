@@ -12,8 +12,17 @@ def test_what_comes_and_goes_is_one_cause():
         verdict("again", failure("spatial", kind="not-repeatable")),
         verdict("sometimes", failure("class weights", intermittent=True)),
         verdict("after", failure("smoothing", calls_before=2)),
+        verdict("in the run", failure(only_in_run=True)),
     ]
-    assert grouped(*lines, verdict("always", failure("smoothing"))) == [{"after", "again", "sometimes"}, {"always"}]
+    unsteady = {"after", "again", "sometimes", "in the run"}
+    assert grouped(*lines, verdict("always", failure("smoothing"))) == [unsteady, {"always"}]
+
+
+def test_of_failures_that_come_and_go_one_that_a_new_process_shows_is_shown():
+    run, by_chance = verdict("run", failure(only_in_run=True)), verdict("chance", failure(intermittent=True))
+    after = verdict("after", failure(calls_before=1))
+    assert causes([run, by_chance])[0].shown.verdict is by_chance
+    assert causes([run, by_chance, after])[0].shown.verdict is after
 
 
 def test_a_stray_read_that_comes_and_goes_is_that_stray_read_and_the_steady_one_is_shown():

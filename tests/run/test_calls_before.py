@@ -43,3 +43,6 @@ def test_a_failure_whose_earlier_calls_are_not_known_is_said_to_be_seen_in_no_ne
     seen = [failure for failure in failures if "(only after earlier calls of the run)" in failure["message"]]
     assert seen
     assert all("depends on earlier calls that are not known" in failure["reproducer"] for failure in seen)
+    assert all(failure["only_in_run"] == (failure in seen) for failure in failures)
+    # Variants of its problem pass wherever it passes itself.
+    assert not any(failure["situation"] for failure in seen)

@@ -88,8 +88,7 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
         signature = (backend, AS_FLOAT32) if joins else instance.signature
         # Where earlier calls change results, what comes and goes is their consequence: an exception, or a result that
         # once changed with the memory around the inputs.
-        unsteady = instance.failure.intermittent or instance.failure.calls_before
-        if unsteady and (backend, STATE) in states and signature not in reads:
+        if instance.unsteady and (backend, STATE) in states and signature not in reads:
             signature = backend, STATE
         # A call that reads outside of two arrays shows the fault of one that reads outside of one of them.
         signature = min((read for read in reads if _is_part(read, signature)), key=len, default=signature)
@@ -247,13 +246,13 @@ def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
-    In this order: failures in calls one after the other rather than in threads, that occur every time, of a MUST
-    requirement, with a number for an invalid call rather than nan, without a measured size that a smaller failing
-    problem refutes, with the cause's most frequent options and shapes, without infinity or other numbers of which
-    the requirement cannot say whether they matter, in the most frequent situation, with at least one row, with a
-    measured size at which the failure begins, without another undecided fact that a report would have to mention,
-    with a script of at most a page, with a small problem, and about the call itself rather than another call
-    compared with it. Of float32 arithmetic, situation and size say nothing.
+    In this order: failures in calls one after the other rather than in threads, that a new process shows too, that
+    occur every time, of a MUST requirement, with a number for an invalid call rather than nan, without a measured
+    size that a smaller failing problem refutes, with the cause's most frequent options and shapes, without infinity
+    or other numbers of which the requirement cannot say whether they matter, in the most frequent situation, with
+    at least one row, with a measured size at which the failure begins, without another undecided fact that a report
+    would have to mention, with a script of at most a page, with a small problem, and about the call itself rather
+    than another call compared with it. Of float32 arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -271,7 +270,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         undecided = any(map(must_be_said, instance.undecided))
         special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
         gave_nan = instance.failure.kind == ACCEPTED and NAN in str(instance.failure.got)
-        steadiness = in_threads, instance.failure.intermittent, instance.optional, gave_nan
+        steadiness = in_threads, instance.failure.only_in_run, instance.failure.intermittent, instance.optional, gave_nan
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
         long = len(instance.failure.reproducer or "") > PAGE

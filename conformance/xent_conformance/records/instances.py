@@ -93,13 +93,18 @@ class Instance:
             names = arrays_read(failure)
             arrays = {"logits" if like_logits and name == "target" else name for name in names}
             return self.verdict.backend, failure.kind, *sorted(arrays)
-        if failure.intermittent or failure.calls_before:
+        if self.unsteady:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
         if self.may_be_float32 and _significant_bits(failure.got) > FEW_BITS:
             return self.verdict.backend, AS_FLOAT32
         return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether its problem alone does not fail every time: it fails by chance, or depends on earlier calls."""
+        return self.failure.intermittent or self.failure.calls_before > 0 or self.failure.only_in_run
 
     @property
     def has_one_cause(self) -> bool:

@@ -244,6 +244,7 @@ class Failure(msgspec.Struct, kw_only=True, frozen=True):
     ] = ()
     intermittent: Annotated[bool, Meta(description="the problem fails in some of several tries only")] = False
     calls_before: Annotated[Count, Meta(description="earlier calls without which it does not fail")] = 0
+    only_in_run: Annotated[bool, Meta(description="it failed in the process of the run and in no new one")] = False
     problem: ProblemLine
     text: Annotated[str, Meta(description="the problem as a person reads it")] = ""
     reproducer: Annotated[str | None, Meta(description="a standalone script")] = None

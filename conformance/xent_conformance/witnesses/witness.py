@@ -91,6 +91,7 @@ def failure(
         ratio=finding.ratio,
         intermittent=witness.sometimes,
         calls_before=len(witness.before),
+        only_in_run=witness.lingering,
         problem=from_data(to_data(finding.problem or witness.problem, origin.recipe if origin else None), ProblemLine),
         text="\n".join(to_text(call, finding.message) for call in finding.calls[:1]),
         reproducer=_script(requirement, subject, witness, settings),
