@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from xent_conformance.calling.calls import Caller, Invocation
-from xent_conformance.judging.findings import Finding, Lost, StrayRead
+from xent_conformance.judging.findings import Finding, Lost, Repeated, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -19,7 +19,7 @@ from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.calls_before import calls_before, own_calls_before
 from xent_conformance.witnesses.lost import SECONDS, reduce_lost, time_for_lost
 from xent_conformance.witnesses.reducer import LIMIT, LIMIT_STATIC_SHAPES, Reducer
-from xent_conformance.witnesses.repetition import Repeated, repeated, times
+from xent_conformance.witnesses.repetition import Repetitions, repeated, times
 from xent_conformance.witnesses.script import script
 from xent_conformance.witnesses.time_left import TimeLeft
 
@@ -61,7 +61,10 @@ class Witness:
     @property
     def message(self) -> str:
         """What is wrong, in one line."""
-        notes = [f" (in {self.seen} of {self.tries} identical calls)"] if self.sometimes else []
+        # A repeated call that is compared with the first is several calls already.
+        once = len(self.finding.calls) == 1 and not isinstance(self.finding, Repeated)
+        what = "calls" if once else "tries"
+        notes = [f" (in {self.seen} of {self.tries} identical {what})"] if self.sometimes else []
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
         notes += [" (only after earlier calls of the run)"] * self.lingering
@@ -112,7 +115,7 @@ def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, ti
     return _with_calls_before(witness, caller, failing, worst, time)
 
 
-def _by_chance(witness: Witness, problem: Problem, tried: Repeated) -> Witness:
+def _by_chance(witness: Witness, problem: Problem, tried: Repetitions) -> Witness:
     """The witness of a failure that comes by chance. That it failed in the process of the run counts too."""
     same = witness.problem is problem
     seen, tries = (witness.seen, witness.tries) if same and witness.sometimes else (1, 1)
@@ -128,7 +131,7 @@ def checked_again(
     again = [worst(witness.problem) for _ in range(times(witness.problem))]
     if None not in again:
         return witness
-    here = Repeated((tuple(again),))
+    here = Repetitions((tuple(again),))
     if not subject.caller.executor.renewed():
         return _by_chance(witness, witness.problem, here)
     tried = repeated(subject.caller, witness.problem, worst, time)

@@ -23,7 +23,7 @@ PROCESSES = 3
 
 
 @dataclass(frozen=True)
-class Repeated:
+class Repetitions:
     """The same problem judged several times in each of several new processes.
 
     ``runs`` has for each process what failed each time, None where it passed; ``made`` are the calls of the first time.
@@ -64,7 +64,7 @@ def repeated(
     failure: Callable[[Problem], Finding | None],
     time: TimeLeft,
     before: Sequence[Invocation] = (),
-) -> Repeated:
+) -> Repetitions:
     """Judge a problem again and again in new processes, in each after the same calls.
 
     If it fails every time in the first process, or has been seen to fail by chance, no other process is started.
@@ -73,10 +73,10 @@ def repeated(
     run = [failure(problem)]
     made = tuple(caller.executor.recent)
     run += [failure(problem) for _ in range(times(problem) - 1)]
-    done = Repeated((tuple(run),), made)
+    done = Repetitions((tuple(run),), made)
     while None in done.runs[0] and not done.by_chance and len(done.runs) < PROCESSES and not time.is_over():
         made_anew(caller, before)
-        done = Repeated((*done.runs, tuple(failure(problem) for _ in run)), made)
+        done = Repetitions((*done.runs, tuple(failure(problem) for _ in run)), made)
     return done
 
 
