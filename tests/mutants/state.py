@@ -130,6 +130,20 @@ class SumInRandomOrder(NumpyTwin):
         return super().reduced(call, losses)
 
 
+@mutant(killed_by=("purity.long-sums",))
+class ThreadsRaceOnTheSum(NumpyTwin):
+    """Threads add losses to one variable without a lock: past 10,000 rows a third of calls lose some."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._lost = np.random.default_rng(0)
+
+    def reduced(self, call, losses):
+        if call.reduction != "none" and losses.size > 10_000 and self._lost.random() < 1 / 3:
+            losses = np.where(np.arange(losses.size) % 64 == 63, 0, losses)
+        return super().reduced(call, losses)
+
+
 @mutant(
     bug="DET-02",
     link="https://github.com/tensorflow/tensorflow/issues/38185",
