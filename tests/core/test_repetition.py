@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import load
 from xent_conformance.witnesses.repetition import PROCESSES, TIMES_OF_LARGER, repeated, times
 from xent_conformance.witnesses.time_left import TimeLeft
 
 WRONG = object()
 SMALL = Problem(np.zeros((2, 3), "float32"), np.array([0, 1]))
+JUDGED = load()
+OFTEN = 24
 LARGE = Problem(np.zeros((1, (1 << 18) + 1), "float32"), np.array([0]))
 
 
@@ -41,16 +44,16 @@ class Processes:
         return WRONG if self.wrong(self.number, self.calls) else None
 
 
-def tried(wrong, problem=SMALL, before=()):
+def tried(wrong, before=(), often=OFTEN):
     processes = Processes(wrong)
-    return repeated(processes, problem, processes.judged, TimeLeft(100.0), before), processes
+    return repeated(processes, SMALL, processes.judged, TimeLeft(100.0), often, before), processes
 
 
 def test_what_fails_every_time_costs_one_process():
     done, processes = tried(lambda *_: True)
     assert not done.by_chance
     assert done.first is WRONG
-    assert (processes.number, done.tries, len(done.failed)) == (1, times(SMALL), times(SMALL))
+    assert (processes.number, done.tries, len(done.failed)) == (1, OFTEN, OFTEN)
 
 
 @pytest.mark.parametrize(
@@ -81,14 +84,20 @@ def test_earlier_calls_are_made_in_each_process_and_the_calls_until_the_first_ju
     done, processes = tried(lambda _, call: call == 5, before=("one", "two"))
     assert not done.by_chance
     assert done.made == ("one", "two", "judged")
-    assert processes.calls == 2 + times(SMALL)
+    assert processes.calls == 2 + OFTEN
 
 
-def test_a_large_problem_is_judged_less_often():
-    done, _ = tried(lambda *_: True, LARGE)
-    assert done.tries == TIMES_OF_LARGER < times(SMALL)
+def test_a_large_problem_is_judged_less_often_and_once_where_effects_of_earlier_calls_are_judged():
+    assert times(JUDGED["accuracy.loss"], SMALL) == OFTEN
+    assert times(JUDGED["accuracy.loss"], LARGE) == TIMES_OF_LARGER
+    assert times(JUDGED["purity.surroundings"], SMALL) == 1
+
+
+def test_what_is_judged_once_costs_one_process():
+    done, processes = tried(lambda *_: False, often=1)
+    assert (done.first, done.tries, processes.number) == (None, 1, 1)
 
 
 def test_when_the_time_is_over_no_other_process_is_started():
     processes = Processes(lambda *_: False)
-    assert len(repeated(processes, SMALL, processes.judged, TimeLeft(0.0)).runs) == 1
+    assert len(repeated(processes, SMALL, processes.judged, TimeLeft(0.0), OFTEN).runs) == 1

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from xent_conformance.calling.calls import Caller, Invocation
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.judging.findings import Finding, Lost, Repeated, StrayRead
 from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
@@ -106,13 +106,14 @@ def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, ti
         return witness
     # Before earlier calls are blamed, the problem is judged alone more than once.
     for candidate in (witness.problem, problem):
-        tried = repeated(caller, candidate, worst, time)
-        if tried.by_chance or (witness.sometimes and tried.failed):
+        tried = repeated(caller, candidate, worst, time, times(requirement, candidate))
+        # Where it could not be reduced, it need not come by chance either: every third call may fail.
+        if tried.by_chance or (witness.sometimes and not witness.reductions and tried.failed):
             return _by_chance(witness, candidate, tried)
         if tried.first is not None:
             before = own_calls_before(caller, tried.first, tried.made, time)
-            return replace(witness, problem=candidate, finding=tried.first, before=before)
-    return _with_calls_before(witness, caller, failing, worst, time)
+            return replace(witness, problem=candidate, finding=tried.first, seen=1, tries=1, before=before)
+    return _with_calls_before(witness, requirement, subject, failing, time)
 
 
 def _by_chance(witness: Witness, problem: Problem, tried: Repetitions) -> Witness:
@@ -128,13 +129,14 @@ def checked_again(
 ) -> Witness:
     """A witness that has failed every time, after other calls: it says so if it comes by chance all the same."""
     worst = partial(same_failure, requirement, subject, failing.finding)
-    again = [worst(witness.problem) for _ in range(times(witness.problem))]
-    if None not in again:
+    often = times(requirement, witness.problem)
+    again = [worst(witness.problem) for _ in range(often)]
+    if often == 1 or None not in again:
         return witness
     here = Repetitions((tuple(again),))
     if not subject.caller.executor.renewed():
         return _by_chance(witness, witness.problem, here)
-    tried = repeated(subject.caller, witness.problem, worst, time)
+    tried = repeated(subject.caller, witness.problem, worst, time, often)
     return _by_chance(witness, witness.problem, tried) if tried.by_chance else witness
 
 
@@ -149,19 +151,20 @@ def same_failure(requirement: Requirement, subject: Subject, original: Finding, 
 
 
 def _with_calls_before(
-    witness: Witness, caller: Caller, failing: Failing, worst: Callable[[Problem], Finding | None], time: TimeLeft
+    witness: Witness, requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft
 ) -> Witness:
     """The witness with the earlier calls that it depends on, or the remark that these are not known."""
-    problem = failing.trial.problem
+    problem, caller = failing.trial.problem, subject.caller
+    worst, often = partial(same_failure, requirement, subject, failing.finding), times(requirement, problem)
     needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
     if needed is None:
         return replace(witness, lingering=not witness.sometimes)
-    tried = repeated(caller, problem, worst, time, needed)
+    tried = repeated(caller, problem, worst, time, often, needed)
     # After the same calls it has failed before.
-    if tried.by_chance or tried.first is None:
+    if often > 1 and (tried.by_chance or tried.first is None):
         return _by_chance(Witness(problem, failing.finding), problem, tried)
-    before = own_calls_before(caller, tried.first, tried.made, time) or needed
-    return Witness(problem, tried.first, before=before)
+    shown = tried.first or failing.finding
+    return Witness(problem, shown, before=own_calls_before(caller, shown, tried.made, time) or needed)
 
 
 def _reduced(
@@ -191,10 +194,10 @@ def _reduced(
     reducer = reducing(clearly, costly=stray)
     small = reducer.run(_row_of(failing))
     # In the reduction each problem failed twice in a row; one that fails by chance does so too, sooner or later.
-    again = [worst(small) for _ in range(times(small))]
+    again = [worst(small) for _ in range(times(requirement, small))]
     # If it never fails again, the latest failure of the small problem, not that of the original one.
     failed = [failure for failure in again if failure is not None]
-    seen, tries = (1, 1) if None not in again else (1 + len(failed), 1 + len(again))
+    seen, tries = (1 + len(failed), 1 + len(again)) if len(again) > 1 and None in again else (1, 1)
     return Witness(small, failed[-1] if failed else clearly.latest, seen, tries, reducer.tries)
 
 

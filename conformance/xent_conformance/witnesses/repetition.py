@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from xent_conformance.calling.calls import Caller, Invocation
 from xent_conformance.judging.findings import Finding
 from xent_conformance.problem import Problem
+from xent_conformance.requirements.registry import Requirement
 from xent_conformance.witnesses.calls_before import made_anew
 from xent_conformance.witnesses.time_left import TimeLeft
 
@@ -53,8 +54,13 @@ class Repetitions:
         return len({_pattern(run) for run in self.runs}) > 1
 
 
-def times(problem: Problem) -> int:
-    """How often a problem is judged again to see whether it fails every time."""
+def times(requirement: Requirement, problem: Problem) -> int:
+    """How often a problem is judged again to see whether it fails every time.
+
+    Once where effects of earlier calls are judged: those may take a while to show, so that the next calls show them.
+    """
+    if requirement.source.looks_back:
+        return 1
     return next((often for most, often in TIMES.items() if problem.logits.size <= most), TIMES_OF_LARGER)
 
 
@@ -63,18 +69,21 @@ def repeated(
     problem: Problem,
     failure: Callable[[Problem], Finding | None],
     time: TimeLeft,
+    often: int,
     before: Sequence[Invocation] = (),
 ) -> Repetitions:
-    """Judge a problem again and again in new processes, in each after the same calls.
+    """Judge a problem so often in each of several new processes, in each after the same calls.
 
-    If it fails every time in the first process, or has been seen to fail by chance, no other process is started.
+    If it fails every time in the first process, or has been seen to fail by chance, no other process is started; nor is
+    one if it is to be judged once.
     """
     made_anew(caller, before)
     run = [failure(problem)]
     made = tuple(caller.executor.recent)
-    run += [failure(problem) for _ in range(times(problem) - 1)]
+    run += [failure(problem) for _ in range(often - 1)]
     done = Repetitions((tuple(run),), made)
-    while None in done.runs[0] and not done.by_chance and len(done.runs) < PROCESSES and not time.is_over():
+    more = PROCESSES if often > 1 and None in run else 1
+    while len(done.runs) < more and not done.by_chance and not time.is_over():
         made_anew(caller, before)
         done = Repetitions((*done.runs, tuple(failure(problem) for _ in run)), made)
     return done
