@@ -270,7 +270,13 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         undecided = any(map(must_be_said, instance.undecided))
         special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
         gave_nan = instance.failure.kind == ACCEPTED and NAN in str(instance.failure.got)
-        steadiness = in_threads, instance.failure.only_in_run, instance.failure.intermittent, instance.optional, gave_nan
+        steadiness = (
+            in_threads,
+            instance.failure.only_in_run,
+            instance.failure.intermittent,
+            instance.optional,
+            gave_nan,
+        )
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided
         long = len(instance.failure.reproducer or "") > PAGE
