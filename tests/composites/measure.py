@@ -29,7 +29,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.problem_data import to_data
 from xent_conformance.records import causes as recorded
-from xent_conformance.records.lines import ProblemLine
+from xent_conformance.records.lines import Failure, ProblemLine
 from xent_conformance.records.plain import from_data
 from xent_conformance.records.status import Level, Status
 from xent_conformance.requirements.registry import Requirement, grouped, load
@@ -131,22 +131,19 @@ def tallies(judged: Sequence[Requirement], subject: Subject, drawn: Iterable[Tri
 def line(requirement: Requirement, cause: Cause, alone: dict[str, Subject]) -> SimpleNamespace:
     """What a record says about a cause, as far as it tells causes apart."""
     finding, problem = cause.witness.finding, cause.witness.problem
-    failure = SimpleNamespace(
+    failure = Failure(
         kind=finding.kind,
         call=finding.call,
-        calls=[i.method for i in finding.calls],
         quantity=finding.quantity,
         message=finding.message,
-        exception=finding.details().get("exception"),
-        got=finding.details().get("got"),
-        expected=finding.details().get("expected"),
         intermittent=cause.witness.sometimes,
         calls_before=len(cause.witness.before),
+        only_in_run=cause.witness.lingering,
         situation=(*cause.needs.situation, *cause.needs.sizes),
         undecided=cause.needs.undecided,
         right=cause.right,
         problem=from_data(to_data(finding.problem or problem), ProblemLine),
-        reproducer=None,
+        **finding.details(),
     )
     before = cause.witness.before
     shows = _shows(requirement, alone, [problem], finding, before)
