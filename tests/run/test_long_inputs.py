@@ -51,7 +51,7 @@ def test_a_failure_with_millions_of_elements_fits_into_a_line_of_a_record():
     requirement = load()["gradients.large-call"]
     subject = Subject.of(SecondLaunchOfLargeGradients("second-launch", ("float32",)), "float32")
     trial, *_ = trials(subject, requirement.source, Settings())
-    (finding,) = [f for _, found in judge(requirement, trial) for f in found if f.failed]
+    finding, *_ = [f for _, found in judge(requirement, trial) for f in found if f.failed]
     line = failure(requirement, subject, Witness(trial.problem, finding), Settings())
     assert len(msgspec.json.encode(line)) < MAX_LINE
     compile(line.reproducer, "script", "exec")

@@ -26,7 +26,7 @@ from xent_conformance.oracle.blocks import by_blocks, joined, known
 from xent_conformance.oracle.logit_map import mapped
 from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.precision import Precision
-from xent_conformance.problem import F64Array
+from xent_conformance.problem import F64Array, Problem
 
 #: Largest product of a divisor's relative error and its condition number at which a mean is still judged.
 WORST_DIVISOR_ERROR = 0.25
@@ -70,6 +70,12 @@ class Bounds:
         block._whole = self
         block.__dict__.update(known(self, rows, "class_sum_error"))
         return block
+
+    def repeated(self, problem: Problem, rows: npt.NDArray[np.intp]) -> Bounds:
+        """The bounds for a problem whose rows are rows of this one, as ``Answer.repeated``."""
+        bounds = Bounds(self.answer.repeated(problem, rows), self.precision)
+        bounds.__dict__.update(row_losses=self.row_losses[rows])
+        return bounds
 
     def in_one_pass(self, name: str) -> tuple[str, ...]:
         """A property by blocks, and others that a block knows once it has computed it."""

@@ -90,6 +90,17 @@ class Answer:
         block.__dict__.update(known(self, rows, "row_losses"))
         return block
 
+    def repeated(self, problem: Problem, rows: npt.NDArray[np.intp]) -> Answer:
+        """The answer to a problem whose rows are rows of this one: what is known of these need not be computed again.
+
+        Args:
+            problem: The problem, in the same reduction.
+            rows: For each of its rows, the index of the row here.
+        """
+        answer = Answer(problem, self.conventions, self.arithmetic)
+        answer.__dict__.update(row_losses=self.row_losses[rows], divisor_terms=self.divisor_terms[rows])
+        return answer
+
     def in_one_pass(self, name: str) -> tuple[str, ...]:
         """A property by blocks, and others that a block knows once it has computed it."""
         divides = name == "row_losses" and self.problem.reduction == "mean" and self.problem.divisor is None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from xent_conformance.bounds import Bounds
 from xent_conformance.calling.calls import as_float64
 from xent_conformance.judging.findings import Compared
 from xent_conformance.judging.profiles import foremost_of
@@ -15,7 +18,7 @@ from xent_conformance.judging.subject import Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, F64Array, Problem
-from xent_conformance.requirements.twins import problem_of
+from xent_conformance.requirements.twins import in_reduction, problem_of
 from xent_conformance.strategies.sources import listed
 
 #: Classes, not a multiple of a block.
@@ -24,6 +27,8 @@ CLASSES = 1031
 #: has about 2^22 logits; the second more than 2^24, beyond which float32 and integers of 24 bits do not count.
 ROWS = {31: 4101, 37: 16411}
 FEWEST, MOST = ROWS.values()
+#: What each is reduced to where that is claimed: a pass over it is made for the sum of the rows too.
+REDUCED = {31: "mean", 37: "sum"}
 
 #: float64 would take twice the time and memory, and kernels split its work in the same way.
 NARROW = Need("a dtype narrower than float64", lambda s: s.dtype != "float64")
@@ -43,38 +48,65 @@ def large_batches(subject: Subject) -> Iterator[Problem]:
         labels = np.arange(different) * 337 % CLASSES
         if claims.default_ignore_index is not None:
             labels[::5] = claims.default_ignore_index
-        yield problem_of(subject, logits, labels, "none")
+        yield problem_of(subject, logits, labels, "none" if "none" in claims.reductions else claims.reductions[0])
 
 
-def repeated(few: Problem) -> Problem:
-    """The batch of which these are the rows that differ."""
-    times = np.arange(ROWS[len(few.logits)]) % len(few.logits)
+@dataclass(frozen=True)
+class Batch:
+    """A large batch: its trial, for calls, and its bounds, with the exact answer.
 
-    def every(array: AnyArray) -> AnyArray:
-        return np.ascontiguousarray(array[times])
-
-    cotangent = None if few.cotangent is None else every(few.cotangent)
-    return few.with_(logits=every(few.logits), target=every(few.target), cotangent=cotangent)
-
-
-def worst_compared(
-    trial: Trial, batch: Problem, quantity: str, result: AnyArray, exact: Exact, bound: F64Array, **more: Any
-) -> Compared:
-    """A result for a batch, compared with the exact one of the rows that differ.
-
-    Args:
-        trial: The trial of the rows that differ.
-        batch: The problem of the batch.
-        quantity: What the result is, such as "loss".
-        result: That of every row, (rows, ...). Of equal rows, the one that is furthest from the exact result counts.
-        exact: That of the rows that differ, (different, ...).
-        bound: Its bound, of the same shape.
-        more: Further arguments of ``Trial.compare``.
+    ``few`` is the trial of the rows that differ, ``first`` the bounds of the first of each of them in the batch.
     """
-    different, worst = len(exact.value), []
-    for row, right in enumerate(exact.value):
-        distance = np.abs(as_float64(result[row::different]) - right).reshape(-1, right.size).max(axis=1)
-        worst.append(row + different * int(np.argmax(np.where(np.isnan(distance), np.inf, distance))))
-    found = trial.compare(quantity, as_float64(result[worst]), exact, bound, **more)
-    index = None if found.index is None else (worst[found.index[0]], *found.index[1:])
-    return replace(found, index=index, problem=batch)
+
+    trial: Trial
+    few: Trial
+    bounds: Bounds
+
+    @property
+    def problem(self) -> Problem:
+        """The problem of the batch."""
+        return self.trial.problem
+
+    @cached_property
+    def first(self) -> Bounds:
+        """The bounds of the first rows, which differ, as rows of the batch."""
+        return self.bounds.block(slice(0, self.few.problem.rows))
+
+    def worst(self, result: AnyArray, exact: F64Array) -> list[int]:
+        """Of the equal rows of a result (rows, ...), the index of that which is furthest from the exact one."""
+        different, worst = len(exact), []
+        for row, right in enumerate(exact):
+            distance = np.abs(as_float64(result[row::different]) - right).reshape(-1, right.size).max(axis=1)
+            worst.append(row + different * int(np.argmax(np.where(np.isnan(distance), np.inf, distance))))
+        return worst
+
+    def compare(self, quantity: str, result: AnyArray, exact: Exact, bound: F64Array, **more: Any) -> Compared:
+        """A result for every row, (rows, ...), compared with the exact one of the rows that differ, (different, ...).
+
+        ``bound`` is for that, ``more`` are further arguments of ``Trial.compare``.
+        """
+        worst = self.worst(result, exact.value)
+        found = self.few.compare(quantity, as_float64(result[worst]), exact, bound, **more)
+        index = None if found.index is None else (worst[found.index[0]], *found.index[1:])
+        return replace(found, index=index, problem=self.problem)
+
+
+def batches(trial: Trial) -> Iterator[Batch]:
+    """The batch of which a problem has the rows that differ: with "none", and in one reduction."""
+    few, claimed = trial.problem, trial.subject.capabilities.reductions
+    wanted = REDUCED[few.rows]
+    others = [reduction for reduction in claimed if reduction != "none"]
+    for reduction in ["none"] * ("none" in claimed) + ([wanted] if wanted in others else others[:1]):
+        own = trial if reduction == few.reduction else trial.related(in_reduction(few, reduction))
+        rows = np.arange(ROWS[few.rows]) % few.rows
+        batch = _of_rows(own.problem, rows)
+        yield Batch(trial.related(batch), own, own.bounds.repeated(batch, rows))
+
+
+def _of_rows(few: Problem, rows: npt.NDArray[np.intp]) -> Problem:
+    """The problem with these rows of a smaller one."""
+    cotangent = few.cotangent
+    if cotangent is not None and few.reduction == "none":
+        cotangent = np.ascontiguousarray(cotangent[rows])
+    logits, target = (np.ascontiguousarray(array[rows]) for array in (few.logits, few.target))
+    return few.with_(logits=logits, target=target, cotangent=cotangent)

@@ -57,9 +57,10 @@ class Repetitions:
 def times(requirement: Requirement, problem: Problem) -> int:
     """How often a problem is judged again to see whether it fails every time.
 
-    Once where effects of earlier calls are judged: those may take a while to show, so that the next calls show them.
+    Once where effects of earlier calls are judged, which may take a while to show, so that the next calls show them.
+    Once, too, where a problem is so expensive that it is not reduced either.
     """
-    if requirement.source.looks_back:
+    if requirement.source.looks_back or not requirement.reducible:
         return 1
     return next((often for most, often in TIMES.items() if problem.logits.size <= most), TIMES_OF_LARGER)
 
