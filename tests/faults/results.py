@@ -241,4 +241,28 @@ FAULTS = [
         verdicts={"purity.threads": "fail", "purity.threads-large": "fail"},
         message="while 3 others run",
     ),
+    Fault(
+        "no gradient beside other calls",
+        "leaves its gradient out when called from a thread",
+        when="False",
+        methods=_vjp(
+            "alone = threading.current_thread() is threading.main_thread()\n"
+            "return found if alone else found._replace(grad_logits=None)"
+        ),
+        verdicts={"purity.threads": "fail", "purity.threads-large": "fail"},
+        message="returned no grad_logits while 3 others run in other threads, and alone returned a grad_logits",
+    ),
+    Fault(
+        "no gradient the second time",
+        "leaves the gradient of every other call with many rows out",
+        when="False",
+        before="calls = []",
+        methods=_vjp(
+            "if target.size < 200: return found\n"
+            "calls.append(1)\n"
+            "return found if len(calls) % 2 else found._replace(grad_logits=None)"
+        ),
+        verdicts={"purity.long-sums": "fail"},
+        message="returned no grad_logits when it is called again, and first returned a grad_logits",
+    ),
 ]

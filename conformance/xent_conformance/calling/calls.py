@@ -7,7 +7,7 @@ An :class:`Executor` carries out invocations, in this process (``execution.py``)
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -303,11 +303,19 @@ def _arrays(problem: Problem, *names: str) -> dict[str, AnyArray]:
     return {name: getattr(problem, name) for name in names}
 
 
-def differing(first: Outcome, second: Outcome) -> str | None:
-    """The first result that differs bitwise, "outcome" if only one has results; None if they are the same."""
+def differing(first: Outcome, second: Outcome, same: Callable[[AnyArray, AnyArray], bool] = same_bits) -> str | None:
+    """The first result that is not the ``same``, or that only one of two calls has returned; None if there is none.
+
+    It is "outcome" if only one of them has results. Which arrays are the same is by default a comparison of their bits.
+    """
     if first.trouble or second.trouble:
         return None if first.trouble == second.trouble else "outcome"
-    return next((n for n, array in first.arrays.items() if not same_bits(array, second.arrays[n])), None)
+    # A call may leave out a result that the other one has.
+    for name in dict.fromkeys((*first.arrays, *second.arrays)):
+        one, two = first.arrays.get(name), second.arrays.get(name)
+        if one is None or two is None or not same(one, two):
+            return name
+    return None
 
 
 def as_float64(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

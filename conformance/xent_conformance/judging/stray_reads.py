@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xent_conformance.calling.calls import Invocation, LostError, Outcome, backward, differing, forward
 from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Compared, Disagreement, Finding, Repeated, StrayRead, WrongConvention
+from xent_conformance.judging.findings.effects import MISSING
 from xent_conformance.judging.subject import DETERMINISM, SEES_MEMORY_BESIDE
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray
@@ -100,11 +101,7 @@ def _differing(first: Outcome, second: Outcome) -> str | None:
 
     Which nan an operation passes on is up to the processor and the compiler, and a report shows no difference.
     """
-    quantity = differing(first, second)
-    if quantity is None or quantity not in first.arrays or quantity not in second.arrays:
-        return quantity
-    names = [name for name, array in first.arrays.items() if not _same(array, second.arrays[name])]
-    return names[0] if names else None
+    return differing(first, second, _same)
 
 
 def _same(one: AnyArray, two: AnyArray) -> bool:
@@ -117,11 +114,14 @@ def _different(one: AnyArray, two: AnyArray) -> npt.NDArray[np.bool_]:
 
 
 def _first_difference(outcome: Outcome, other: Outcome, quantity: str) -> str:
-    """The first number of a result that differs in the other outcome."""
-    if other.trouble is not None or quantity not in outcome.arrays or quantity not in other.arrays:
+    """The first number of a result that differs in the other outcome; its shape, if that does, or MISSING."""
+    if outcome.trouble is not None or other.trouble is not None:
         return outcome.shown
-    one, two = (np.atleast_1d(o.arrays[quantity]) for o in (outcome, other))
-    if one.shape != two.shape:
+    if quantity not in outcome.arrays:
+        return MISSING
+    one = np.atleast_1d(outcome.arrays[quantity])
+    two = np.atleast_1d(other.arrays[quantity]) if quantity in other.arrays else None
+    if two is None or one.shape != two.shape:
         return f"of shape {one.shape}"
     place = np.unravel_index(int(np.argmax(_different(one, two))), one.shape)
     return f"{float(one[place]):.9g}"

@@ -10,6 +10,9 @@ from xent_conformance.calling.late import LATE
 from xent_conformance.calling.surroundings import LOOKS, SETTING, part_of
 from xent_conformance.judging.findings.base import Finding, ScriptCall
 
+#: What a finding shows of a result that is left out.
+MISSING = "missing"
+
 
 @dataclass(frozen=True, kw_only=True)
 class OfNames(Finding):
@@ -72,7 +75,7 @@ class StrayRead(OfNames):
     """A result that depends on the memory around its inputs.
 
     The first of ``calls`` has nan, or invalid labels, around the inputs ``names``, the second one ordinary numbers.
-    ``poisoned`` is a number of the first result, ``otherwise`` the same number of the second.
+    ``poisoned`` is a number of the first result, ``otherwise`` the same number of the second; MISSING for no result.
     """
 
     kind: ClassVar[str] = "stray-read"
@@ -99,6 +102,13 @@ class StrayRead(OfNames):
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
         """The result with each content of the memory around the inputs."""
+        if MISSING in (self.poisoned, self.otherwise):
+            one, other = (call.named(self.quantity) for call in calls)
+            return [
+                *(call.assignment for call in calls),
+                f"print(f'{self.quantity}: {{{one}}} and {{{other}}} of the same inputs')",
+                f"wrong = ({one} is None) != ({other} is None)",
+            ]
         results = [call.read(call.named(self.quantity)) for call in calls]
         return [
             *(call.assignment for call in calls),

@@ -33,11 +33,16 @@ def _some(values: F64Array, others: F64Array) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Repeated(Finding):
-    """A result that differs bitwise when repeated; ``got`` and ``expected`` show some of the differing numbers."""
+    """A result that differs bitwise when repeated, or is there only once.
+
+    ``got`` and ``expected`` show some of the differing numbers. If it is there only once, or if only one of the calls
+    has results, they are phrases that follow the name of the call, and not ``numbers``.
+    """
 
     kind: ClassVar[str] = "not-repeatable"
     got: str
     expected: str
+    numbers: bool = True
 
     @classmethod
     def seen(cls, calls: tuple[Invocation, ...], first: Outcome, again: Outcome) -> Self | None:
@@ -45,8 +50,11 @@ class Repeated(Finding):
         name = differing(first, again)
         if name is None:
             return None
+        if name == OUTCOME:
+            return cls(quantity=name, calls=calls, got=again.shown, expected=first.shown, numbers=False)
         if name not in first.arrays or name not in again.arrays:
-            return cls(quantity=name, calls=calls, got=again.shown, expected=first.shown)
+            got, expected = (f"returned {'a' if name in o.arrays else 'no'} {name}" for o in (again, first))
+            return cls(quantity=name, calls=calls, got=got, expected=expected, numbers=False)
         one, two = (as_float64(outcome.arrays[name]).reshape(-1) for outcome in (again, first))
         if one.shape == two.shape:
             other = one.view(np.int64) != two.view(np.int64)
@@ -72,7 +80,7 @@ class NotRepeatable(Repeated):
         """Both results."""
         others = len(self.calls) - 1
         between = "when it is called again" if not others else f"after {others} other call{'s' * (others > 1)}"
-        if self.quantity == OUTCOME:
+        if not self.numbers:
             return f"{self.call} {self.got} {between}, and first {self.expected}"
         return f"{self.call} returns a different {self.quantity} {between}: {self.got}, first {self.expected}"
 
@@ -98,9 +106,10 @@ class NotReadAnew(Repeated):
     @property
     def message(self) -> str:
         """The results with overwritten and with new arrays."""
+        got = f"{self.quantity} of {self.call} is {self.got}" if self.numbers else f"{self.call} {self.got}"
         return (
-            f"{self.quantity} of {self.call} is {self.got} with arrays that were overwritten after another call, but"
-            f" {self.expected} with new arrays of the same content"
+            f"{got} with arrays that were overwritten after another call, but {self.expected} with new arrays of the"
+            " same content"
         )
 
     def script(self, calls: Sequence[ScriptCall]) -> list[str]:
@@ -127,7 +136,7 @@ class NotThreadSafe(Repeated):
     def message(self) -> str:
         """The results of the call in threads and alone."""
         threads = f"while {len(self.calls) - 1} others run in other threads"
-        if self.quantity == OUTCOME:
+        if not self.numbers:
             return f"{self.call} {self.got} {threads}, and alone {self.expected}"
         return f"{self.call} returns a different {self.quantity} {threads}: {self.got}, alone {self.expected}"
 
