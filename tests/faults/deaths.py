@@ -139,7 +139,7 @@ FAULTS = [
         "os.abort()",
         when="threading.current_thread() is not threading.main_thread()",
         verdicts={"purity.threads": "crash", "purity.threads-large": "crash"},
-        message="died of SIGABRT",
+        message="died of SIGABRT while 3 others ran in other threads",
     ),
     Fault(
         "a poisoned device",

@@ -6,7 +6,7 @@ from xent_conformance.records.instances import RAISED, STATE, STRAY_READ, WRONG_
 from xent_conformance.records.lines import Failure
 from xent_conformance.records.situations import STRIDED, Weight, without
 
-#: Part of the message of a result that differs while other calls run. Calls one after the other say more.
+#: Part of the message of a failure of calls that run in threads. Calls one after the other say more.
 IN_THREADS = " in other threads"
 #: The kinds of failures in which a call has changed its inputs, or memory beside them.
 OVERWRITTEN, STRAY_WRITE = "input-changed", "stray-write"

@@ -37,8 +37,9 @@ class Lost(Finding):
 
     @property
     def message(self) -> str:
-        """Which call, and how it ended."""
-        return f"{self.call} {self.how}"
+        """Which call, and how it ended; of calls in threads, that others ran beside it."""
+        beside = f" while {len(self.calls) - 1} others ran in other threads" if self.threads else ""
+        return f"{self.call} {self.how}{beside}"
 
     @property
     def signature(self) -> tuple[str, ...]:
