@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from xent_conformance.records.lines import VerdictLine
 from xent_conformance.records.status import GLYPHS, SEVERITY, UNEXPECTED, Status
 from xent_reports.figures import counted, listed
 from xent_reports.model import Run, worst
@@ -21,19 +22,31 @@ def sentence(run: Run) -> str:
     """The verdict on the run in one sentence. It never calls a truncated run passed."""
     if not run.verdicts:
         return "Truncated before anything was judged" if run.footer is None else "Nothing was judged"
-    parts = [_outcome(run)]
-    errors = sum(v.status is Status.ERROR for v in run.verdicts)
-    if errors:
-        parts.append(f"the suite or an adapter broke on {counted(errors, 'verdict')}")
-    if run.footer is not None and run.footer.error:
-        parts.append("the run ended with an error")
-    text = "; ".join(parts)
+    outcome, troubles = _outcome(run), _troubles(run)
+    text = "; ".join([outcome, *troubles])
+    if troubles and not _unexpected(run):
+        # Whoever reads only the beginning must not take the run for one in which everything was judged.
+        text = "; ".join([*troubles, f"otherwise {outcome[:1].lower()}{outcome[1:]}"])
+        text = text[:1].upper() + text[1:]
     return text if run.footer is not None else f"Truncated: the run did not finish. So far: {text}"
+
+
+def _troubles(run: Run) -> list[str]:
+    """What could not be judged because something other than an implementation failed."""
+    errors, broken = sum(v.status is Status.ERROR for v in run.verdicts), sum(b.broken for b in run.backends)
+    troubles = [f"the suite or an adapter broke on {counted(errors, 'verdict')}"] if errors else []
+    troubles += [f"{counted(broken, 'adapter')} could not be judged"] if broken else []
+    return [*troubles, *(["the run ended with an error"] if run.footer is not None and run.footer.error else [])]
+
+
+def _unexpected(run: Run) -> list[VerdictLine]:
+    """The verdicts that are unexpected failures."""
+    return [v for v in run.verdicts if v.status in UNEXPECTED]
 
 
 def _outcome(run: Run) -> str:
     """How many of the judged requirements are broken, and by which backends."""
-    broken = [v for v in run.verdicts if v.status in UNEXPECTED]
+    broken = _unexpected(run)
     judged = {v.requirement for v in run.verdicts if v.status is not Status.NOT_APPLICABLE}
     if not broken:
         size = f"{counted(len(run.available), 'backend')}, {counted(len(judged), 'requirement')}"

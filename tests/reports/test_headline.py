@@ -69,8 +69,24 @@ def test_a_record_without_verdicts_claims_nothing(tmp_path: Path) -> None:
 
 def test_errors_of_the_suite_are_not_failures_of_the_backend(tmp_path: Path) -> None:
     """An error is said apart, whatever else happened."""
-    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.x", status="error", reason="adapter: no such module")))
-    assert headline.sentence(run).endswith("; the suite or an adapter broke on 1 verdict")
+    error = V("torch", "a.x", status="error", reason="adapter: no such module")
+    run = loaded(records.run(tmp_path / "r.jsonl", error, V("torch", "a.y", status="fail")))
+    assert headline.sentence(run) == (
+        "1 cause, 1 of 2 requirements broken, by torch; the suite or an adapter broke on 1 verdict"
+    )
+
+
+def test_a_run_with_an_error_does_not_begin_as_one_without_failures(tmp_path: Path) -> None:
+    """The error comes first where nothing else is wrong."""
+    error = V("torch", "a.x", status="error", reason="the suite failed")
+    run = loaded(records.run(tmp_path / "r.jsonl", error, V("torch", "a.y")))
+    assert headline.sentence(run) == (
+        "The suite or an adapter broke on 1 verdict; otherwise no unexpected failure: 1 backend, 2 requirements,"
+        " 2 verdicts"
+    )
+    backends = [records.backend("torch"), records.backend("mine", unavailable="no such module", broken=True)]
+    run = loaded(records.run(tmp_path / "r.jsonl", V("torch", "a.y"), backends=backends))
+    assert headline.sentence(run).startswith("1 adapter could not be judged; otherwise no unexpected failure: 1 back")
 
 
 def test_a_backend_that_is_not_available_is_named_and_never_counted(tmp_path: Path) -> None:
