@@ -26,7 +26,7 @@ class Console:
         """Count a verdict; print its failures."""
         self._count += 1
         status, place = line.status, f"{line.backend} {line.dtype} {line.requirement}"
-        texts = [] if line.failures else [(status, line.reason or "")]
+        texts = [] if line.failures else [(status, _one_line(line.reason or ""))]
         for failure in line.failures:
             raised, situation = failure.exception, tuple(f for f in failure.situation if not is_size(f))
             alike = (raised.type, raised.file, raised.line) if raised else (failure.kind, situation)
@@ -43,7 +43,7 @@ class Console:
         """Say the first failure before there is a verdict; later ones only as verdicts."""
         if not self._failed:
             place = f"{failure.backend} {failure.dtype} {failure.requirement}"
-            message = " ".join(failure.message.split())
+            message = _one_line(failure.message)
             self._say(failure.status, place, f"{message}{_times(failure.ratio)}; a small problem that shows it follows")
 
     def _say(self, status: Status, place: str, what: str, *more: str) -> None:
@@ -65,7 +65,12 @@ def summary(line: VerdictLine) -> str:
 
 
 def _failed(failure: Failure) -> str:
-    return f"{failure.message}{_times(failure.ratio)}\n{failure.text}"
+    # The message of an exception may have several lines; those after the first would look like lines of the problem.
+    return f"{_one_line(failure.message)}{_times(failure.ratio)}\n{failure.text}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _times(ratio: float | None) -> str:

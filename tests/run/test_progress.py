@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from xent_conformance.cli import main
-from xent_conformance.console import Console
+from xent_conformance.console import Console, summary
 from xent_conformance.progress import Progress
 from xent_conformance.records.lines import ArrayLine, Failure, ProblemLine, VerdictLine
 from xent_conformance.records.status import Level, Status
@@ -138,6 +138,21 @@ def test_a_wrong_result_beside_a_crash_is_not_said_to_be_one(shown):
     first, _, second, _ = stream.getvalue().splitlines()
     assert first.startswith("☠ crash mine float32 edges.overflow: cross_entropy died")
     assert second.startswith("✗ fail mine float32 edges.overflow: label -1 accepted")
+
+
+def test_the_lines_of_a_message_are_not_taken_for_those_of_the_problem(shown):
+    console, stream = shown
+    one = ArrayLine(dtype="float32", shape=(1,), values=[0.0])
+    problem = ProblemLine(logits=one, target=one, reduction="sum")
+    message = "cross_entropy raised ValueError: no such label\n  [Hint: expected 0]\n (at loss.py:30)"
+    text = "cross_entropy(logits, target)\nlogits: float32 (1,) = [0]"
+    raised = Failure(kind="raised", message=message, quantity="loss", problem=problem, text=text)
+    line = VerdictLine(**ABOUT, level=Level.MUST, examples=1, exercised=1, status=Status.FAIL, failures=(raised,))
+    console.show(line)
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("raised ValueError: no such label [Hint: expected 0] (at loss.py:30)")
+    assert second == "    cross_entropy(logits, target); logits: float32 (1,) = [0]"
+    assert summary(line).splitlines()[0].startswith("cross_entropy raised ValueError: no such label [Hint")
 
 
 @pytest.fixture
