@@ -13,7 +13,7 @@ from xent_backends import numpy_cross_entropy
 from xent_backends.callables.batches import BEYOND, problem_of
 from xent_backends.numpy_backend import from_callable
 from xent_conformance.interface import Capabilities
-from xent_conformance.judging.subject import Subject
+from xent_conformance.judging.subject import NON_FINITE_LOGITS, Subject
 from xent_conformance.loading.claims import complaint
 from xent_conformance.loading.description import as_data, describe, from_data
 from xent_conformance.requirements.twins import UNBATCHED
@@ -225,6 +225,65 @@ def test_a_single_class_that_is_refused_is_left_out() -> None:
     assert found.min_classes == 2
     assert reasons["a single class"] == "it raised ValueError: two classes at least"
     assert claims(right)[0].min_classes == 1
+
+
+def finite_only(function: Loss, error: type[Exception] = ValueError) -> Loss:
+    """A callable that rejects logits which are not finite."""
+
+    def checked(logits: Any, *given: Any) -> Any:
+        if not np.isfinite(logits.astype(np.float64)).all():
+            raise error("invalid logits")
+        return function(logits, *given)
+
+    return checked
+
+
+def softmax_of(logits: Any) -> Any:
+    return finite_only(numpy_cross_entropy.softmax)(logits)
+
+
+def nll_of(log_probs: Any, target: Any) -> Any:
+    return finite_only(numpy_cross_entropy.nll_loss)(log_probs, target)
+
+
+def loss_of(logits: Any, target: Any) -> Any:
+    return finite_only(right)(logits, target)
+
+
+@pytest.mark.parametrize("function", [loss_of, softmax_of, nll_of])
+def test_infinite_logits_that_are_refused_are_left_out(function: Loss) -> None:
+    """Whatever the callable computes: then all logits that are judged are finite."""
+    found, reasons = claims(function)
+    assert found.finite_logits_only
+    assert reasons["infinite logits"] == "it raised ValueError: invalid logits"
+    subject = Subject.of(from_callable(function, spec="numpy:losses.f"), "float32")
+    missing = NON_FINITE_LOGITS.missing(subject)
+    assert missing is not None
+    assert missing.endswith("(left out, because it raised ValueError: invalid logits)")
+
+
+def test_a_fault_with_infinite_logits_or_a_loss_of_nan_keeps_the_claim() -> None:
+    """Only a rejection is left out."""
+
+    def nan_for_masks(logits: Any, target: Any) -> Any:
+        return right(logits, target) * (1 if np.isfinite(logits.astype(np.float64)).all() else np.nan)
+
+    def faulty(logits: Any, target: Any) -> Any:
+        return finite_only(right, ZeroDivisionError)(logits, target)
+
+    for function in (nan_for_masks, faulty):
+        found, reasons = claims(function)
+        assert not found.finite_logits_only
+        assert "infinite logits" not in reasons
+
+
+def test_a_callable_that_refuses_every_call_says_nothing_of_infinite_logits() -> None:
+    def refuses(logits: Any, target: Any) -> Any:
+        raise ValueError("no")
+
+    found, reasons = claims(refuses)
+    assert not found.finite_logits_only
+    assert "infinite logits" not in reasons
 
 
 def test_a_warning_is_no_refusal() -> None:

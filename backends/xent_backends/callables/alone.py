@@ -143,6 +143,9 @@ def _of_softmax(
         shares = spatial if form.name == "softmax" else np.exp(spatial)
         on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
         why = "its classes are on the last axis" if on_last and not on_axis else why
+    masked = logits_of(FLAT[0], dtype)
+    masked[:, -1] = -np.inf
+    refused = result_of(masked)[1] if result(FLAT[0], dtype)[1] is None else None
     drawn = partial(_logits_in, dtype)
     compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none", labels=())
     limits = limits_of(lambda shapes: result(shapes[0], dtype)[0] is not None, compiled=compiling.shape > 0)
@@ -157,6 +160,7 @@ def _of_softmax(
         unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
         spatial=left_out.claimed_unless(why, "spatial"),
         min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
+        finite_logits_only=not left_out.claimed_unless(refused, "infinite logits"),
         left_out=(*left_out, *limits.left_out),
     )
 

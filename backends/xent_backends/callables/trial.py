@@ -111,7 +111,7 @@ class Trial(Calls):
             reductions=reductions,
             unbatched=unbatched,
             spatial=spatial,
-            finite_logits_only=distributions and not self._takes_masks(),
+            finite_logits_only=not self._takes_masks(distributions=distributions, products=flat),
             validation="adapter" if distributions else "library",
             **compiling.claims,
             **limits.claims,
@@ -250,11 +250,25 @@ class Trial(Calls):
             return False
         return bool(np.isclose(spatial.mean(), last.mean(), rtol=0.02, atol=1e-3))
 
-    def _takes_masks(self) -> bool:
-        """Whether a target probability of zero at a logit of -inf adds nothing to the loss."""
-        answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self.ways[0])
-        nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
-        why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
+    def _takes_masks(self, *, distributions: bool, products: bool) -> bool:
+        """Whether logits of -inf are accepted where they are not the target's.
+
+        Args:
+            distributions: Whether the target has probabilities: one of zero must then also add nothing to the loss.
+            products: Whether the logits are products with a matrix, here of zero and infinity, so that none is tried.
+        """
+        if products:
+            return True
+        if distributions:
+            answer = self.answer((np.array([[0, -np.inf]]).astype(self.dtype), np.array([0])), self.ways[0])
+            nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
+            why = "a share of zero on a logit of -inf gave nan" if nan else answer.refusal
+        else:
+            logits, target = problem_of(self.dtype)
+            # Labels are 0 and 1.
+            logits[:, -1] = -np.inf
+            # A callable that rejects finite logits as well says nothing about infinite ones.
+            why = self.refusal([(logits, target)]) if self.refusal([problem_of(self.dtype)]) is None else None
         return self.left_out.claimed_unless(why, "infinite logits")
 
     def _labels(self, ranks: list[Shapes], *, large: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
