@@ -171,17 +171,29 @@ def fused_and_more(x, weight, target, reduction="mean"):
     return fused(x, weight, target, reduction=reduction), x, weight
 
 
+def loss_and_rows_in_a_list(logits, target, reduction="mean"):
+    rows = F.cross_entropy(logits, target, reduction="none")
+    return [rows if reduction == "none" else getattr(rows, reduction)(), rows]
+
+
 class LayerOfTwo(torch.nn.CrossEntropyLoss):
     def forward(self, logits, target):
         return super().forward(logits, target), None
 
 
 @pytest.mark.parametrize(
-    ("function", "items"), [(loss_and_log_sum_exp, 2), (losses_and_gradient, 2), (fused_and_more, 3), (LayerOfTwo, 2)]
+    ("function", "items"),
+    [
+        (loss_and_log_sum_exp, 2),
+        (losses_and_gradient, 2),
+        (fused_and_more, 3),
+        (LayerOfTwo, 2),
+        (loss_and_rows_in_a_list, 2),
+    ],
 )
 def test_the_first_item_of_a_tuple_is_judged_as_the_loss_and_that_is_said(function, items):
     backend = torch_of(function, dtypes=("float32",))
-    said = f"it returned a tuple of {items}, whose first item is judged as the loss"
+    said = f"it returned a tuple or list of {items}, whose first item is judged as the loss"
     assert ("items after the loss", said) in backend.capabilities.left_out
     if function is fused_and_more:
         assert judged(backend, *LINEAR) == []
@@ -210,15 +222,39 @@ def tuple_of_losses(logits, target):
     return tuple(F.cross_entropy(logits, target, reduction="none"))
 
 
+def row_of_losses_in_a_list(logits, target):
+    return [[loss.item() for loss in F.cross_entropy(logits, target, reduction="none")]]
+
+
 def loss_alone_in_a_tuple(logits, target):
     return (F.cross_entropy(logits, target),)
 
 
-@pytest.mark.parametrize("function", [gradient_first, tuple_of_losses, loss_alone_in_a_tuple])
-def test_a_tuple_without_a_loss_first_is_no_loss(function):
+def losses_alone_in_a_list(logits, target, reduction="none"):
+    return [F.cross_entropy(logits, target, reduction=reduction)]
+
+
+def fused_alone(x, weight, target, reduction="mean"):
+    return (fused(x, weight, target, reduction=reduction),)
+
+
+@pytest.mark.parametrize("function", [loss_alone_in_a_tuple, losses_alone_in_a_list, fused_alone])
+def test_a_loss_alone_in_a_tuple_or_a_list_is_judged_and_that_is_said(function):
+    backend = torch_of(function, dtypes=("float32",))
+    remark = ("the tuple or list around the loss", "it has one item, which is judged as the loss")
+    assert remark in backend.capabilities.left_out
+    if function is fused_alone:
+        assert judged(backend, *LINEAR) == []
+    else:
+        assert judged(backend, "accuracy.loss", "gradients.logits") == []
+    assert backend.reproducer().setup.endswith("[0]")
+
+
+@pytest.mark.parametrize("function", [gradient_first, tuple_of_losses, row_of_losses_in_a_list])
+def test_a_tuple_or_a_list_without_a_loss_first_is_no_loss(function):
     backend = torch_of(function, dtypes=("float32",))
     assert "items after the loss" not in dict(backend.capabilities.left_out)
-    assert isinstance(backend.cross_entropy(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)), tuple)
+    assert isinstance(backend.cross_entropy(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)), tuple | list)
 
 
 def test_a_wrong_fused_linear_map_is_wrong_in_loss_and_gradients():

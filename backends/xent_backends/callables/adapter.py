@@ -24,7 +24,7 @@ from xent_backends.callables.attempt import attempted
 from xent_backends.callables.conventions import conventions_seen
 from xent_backends.callables.forms import Form, called, form_of
 from xent_backends.callables.images import REASONS, RESHAPED, images_of
-from xent_backends.callables.results import FURTHER, items_of
+from xent_backends.callables.results import CONTAINER, FURTHER, items_of
 from xent_backends.callables.script import access_to, script_of
 from xent_backends.callables.signature import Signature, signature_of
 from xent_backends.callables.trial import Trial
@@ -211,7 +211,7 @@ def logits_dtypes(tried: bytes) -> tuple[str, ...]:
 def _form_of(
     function: Callable[..., Any], spec: str, arrays: Arrays, declared: str | None, check: Callable[[], None]
 ) -> Form:
-    """Which function a callable is, and whether that returns further items after its loss."""
+    """Which function a callable is, and whether that returns its loss in a tuple or a list."""
     form = form_of(function, spec, arrays.convert, arrays.back, declared)
     if not form.is_loss:
         return form
@@ -236,11 +236,13 @@ def _checked(function: Callable[..., Any], check: Callable[[], None]) -> Callabl
 
 
 def _with_remarks(tried: Tried) -> Tried:
-    """The result of a trial with the reasons why items after the loss are not judged, and why logits are reshaped."""
+    """The result of a trial with the reasons why items beside the loss are not judged, and why logits are reshaped."""
     form, claims = tried.form, tried.capabilities
     remarks = [(RESHAPED, REASONS[form.images])] if form.images else []
-    if form.items:
-        why = f"it returned a tuple of {form.items}, whose first item is judged as the loss"
+    if form.items == 1:
+        remarks.append((CONTAINER, "it has one item, which is judged as the loss"))
+    elif form.items:
+        why = f"it returned a tuple or list of {form.items}, whose first item is judged as the loss"
         remarks.append((FURTHER, why))
     if form.name == "cross_entropy" and tried.signature.other:
         why = "no option has such a name, and calls do not pass it"

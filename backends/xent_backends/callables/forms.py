@@ -60,7 +60,7 @@ class Form:
         keywords: For another loss, the arrays that it takes by keyword only, "logits" or "target", with the keywords.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
         images: Whether a loss takes spatial logits as images only (see ``images``).
-        items: The number of items of the tuple that a loss returns, itself first; 0 if it returns no tuple.
+        items: The number of items of the tuple or list that a loss is returned in, as the first; 0 if it is in none.
         basis: What has decided the name, as in "its signature".
     """
 

@@ -1,4 +1,7 @@
-"""Determines by trial calls whether a loss comes first in a tuple, before its log-sum-exp or its gradient, say."""
+"""Determines by trial calls whether a loss comes first in a tuple or a list.
+
+It may be the only item, as in the outputs of a graph, or come before its log-sum-exp or its gradient.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from xent_backends.validation import FLOATING
 
 #: The name of the items after the loss in ``Capabilities.left_out``.
 FURTHER = "items after the loss"
-#: Fewest items of such a tuple.
-PAIR = 2
+#: Likewise, of the tuple or list itself where the loss is its only item.
+CONTAINER = "the tuple or list around the loss"
 #: The rows of a batch are repeated this many times: a tuple of the rows' losses then has more items.
 REPEATS = 4
 
@@ -25,7 +28,7 @@ REPEATS = 4
 def items_of(
     call: Callable[..., Any], signature: Signature, convert: Callable[[AnyArray], Any], back: Callable[[Any], AnyArray]
 ) -> int:
-    """The number of items of the tuple that a callable returns with its loss first; 0 if it returns no such tuple.
+    """The number of items of the tuple or list that a callable returns with its loss first; 0 if it returns none.
 
     Args:
         call: The callable, with logits (N, C) and a target as its arrays.
@@ -34,8 +37,8 @@ def items_of(
         back: Makes NumPy arrays from the callable's arrays.
 
     Returns:
-        The number of items if there are two or more, equally many for 2 and for 8 rows, and the first has the shape of
-        a loss for both: () or (N). 0 otherwise: also if each of these calls raises an exception.
+        The number of items if there are equally many for 2 and for 8 rows, and the first is an array or a number with
+        the shape of a loss for both: () or (N). 0 otherwise: also if each of these calls raises an exception.
 
     Example:
         >>> from xent_backends.callables.signature import signature_of
@@ -51,7 +54,7 @@ def items_of(
             return attempted(lambda: call(*arrays, **signature.accepted(way)))[0]
 
         once = result(1)
-        if once is not None and not isinstance(once, tuple):
+        if once is not None and not isinstance(once, tuple | list):
             return 0
         if once is not None and _losses_first(((1, once), (REPEATS, result(REPEATS))), back):
             return len(once)
@@ -66,8 +69,10 @@ def _batches() -> Iterator[Problem]:
 
 
 def _losses_first(results: tuple[tuple[int, Any], ...], back: Callable[[Any], AnyArray]) -> bool:
-    """Whether the results for batches of different size are tuples of one length, with a loss first."""
-    if not all(isinstance(result, tuple) and len(result) >= PAIR for _, result in results):
+    """Whether the results for batches of different size are tuples or lists of one length, with a loss first."""
+    if not all(isinstance(result, tuple | list) and result for _, result in results):
+        return False
+    if any(isinstance(result[0], tuple | list) for _, result in results):
         return False
     shapes = [(times, attempted(partial(_shape, back, result[0]))[0]) for times, result in results]
     of_rows = all(shape == (FLAT[1][0] * times,) for times, shape in shapes)
