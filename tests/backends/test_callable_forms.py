@@ -152,11 +152,31 @@ def smoothed(logits, target, smoothing=0.1, ignore_idx=-1, reduction="mean", dim
     return F.cross_entropy(logits, target, label_smoothing=smoothing, ignore_index=ignore_idx, reduction=reduction)
 
 
-def test_parameters_that_are_no_option_are_said():
-    said = "no option has such a name, and calls do not pass it"
-    assert ("parameters smoothing, ignore_idx", said) in torch_of(smoothed).capabilities.left_out
+def smoothed_by_default(logits, target, eps=0.1):
+    return F.cross_entropy(logits, target, label_smoothing=eps)
+
+
+def backward_of(logits, target, backward=F.cross_entropy, title="x" * 100):
+    return backward(logits, target)
+
+
+@pytest.mark.parametrize(
+    ("function", "what", "passed"),
+    [
+        (smoothed, "parameters smoothing, ignore_idx", "them: their defaults 0.1, -1 apply"),
+        (smoothed_by_default, "parameter eps", "it: its default 0.1 applies"),
+        # Neither an address, which differs from run to run, nor a long text.
+        (backward_of, "parameters backward, title", "them: their defaults <function>, <str> apply"),
+    ],
+)
+def test_parameters_that_are_no_option_are_said_with_their_defaults(function, what, passed):
+    said = f"no option has such a name, and calls do not pass {passed}"
+    assert (what, said) in torch_of(function, dtypes=("float32",)).capabilities.left_out
+
+
+def test_parameters_that_are_options_are_not_said():
     plain = torch_of(labels_by_keyword).capabilities.left_out
-    assert not [what for what, _ in plain if what.startswith("parameters")]
+    assert not [what for what, _ in plain if what.startswith("parameter")]
 
 
 def loss_and_log_sum_exp(logits, target, reduction="mean"):

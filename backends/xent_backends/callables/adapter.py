@@ -245,8 +245,12 @@ def _with_remarks(tried: Tried) -> Tried:
         why = f"it returned a tuple or list of {form.items}, whose first item is judged as the loss"
         remarks.append((FURTHER, why))
     if form.name == "cross_entropy" and tried.signature.other:
-        why = "no option has such a name, and calls do not pass it"
-        remarks.append((f"parameters {', '.join(tried.signature.other)}", why))
+        names, defaults = zip(*tried.signature.other, strict=True)
+        passed = f"it: its default {defaults[0]} applies"
+        if len(names) > 1:
+            passed = f"them: their defaults {', '.join(defaults)} apply"
+        why = f"no option has such a name, and calls do not pass {passed}"
+        remarks.append((f"parameter{'s' * (len(names) > 1)} {', '.join(names)}", why))
     return replace(tried, capabilities=replace(claims, left_out=(*remarks, *claims.left_out)))
 
 

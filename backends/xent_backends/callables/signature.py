@@ -28,6 +28,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 #: Parameters that have no effect by default, in torch and in layers, or that are passed as the axis of the classes.
 IRRELEVANT = ("size_average", "reduce", "name", "dim", "axis")
+#: Longest text of a default, in characters.
+LONGEST_DEFAULT = 40
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Signature:
         unnamed: Those of the options that the signature does not name.
         only_reduction: The reduction that a callable without the option ``reduction`` computes.
         renamed: Options that the callable knows by another name, with that name.
-        other: Its further parameters with a default, which calls do not pass.
+        other: Its further parameters with a default, which calls do not pass, and the default of each as text.
     """
 
     options: frozenset[str]
@@ -50,7 +52,7 @@ class Signature:
     unnamed: frozenset[str] = frozenset()
     only_reduction: str = "mean"
     renamed: tuple[tuple[str, str], ...] = ()
-    other: tuple[str, ...] = ()
+    other: tuple[tuple[str, str], ...] = ()
 
     @property
     def ways(self) -> tuple[dict[str, Any], ...]:
@@ -104,7 +106,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     renamed = tuple((option, name) for option, name in extras.items() if option != name)
     unnamed = options.difference(by_keyword)
     known = {*OPTIONS, *extras.values(), *IRRELEVANT}
-    other = tuple(name for name in by_keyword if name not in known and name not in missing)
+    other = tuple((n, _text(p.default)) for n, p in by_keyword.items() if n not in known and n not in missing)
     return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other)
 
 
@@ -122,3 +124,14 @@ def _is_off(option: str, default: Any) -> bool:
     """Whether a default has no effect: None, zero, or for a scale one."""
     neutral = (0, 1) if option == "logit_scale" else (0,)
     return default is None or (type(default) in (int, float) and default in neutral)
+
+
+def _text(default: Any) -> str:
+    """A default as in the signature; of anything but a short constant only the class, which is the same in every run.
+
+    >>> _text(0.1), _text("mean"), _text(print)
+    ('0.1', "'mean'", '<builtin_function_or_method>')
+    """
+    plain = type(default) in (type(None), bool, int, float, str)
+    text = repr(default) if plain else ""
+    return text if plain and text.isprintable() and len(text) <= LONGEST_DEFAULT else f"<{type(default).__name__}>"
