@@ -155,6 +155,8 @@ class Capabilities:
     weight: bool = False
     #: dtypes of ``weight`` that are claimed beside that of the logits.
     weight_dtypes: tuple[str, ...] = ()
+    #: Class weights may be negative; otherwise all are 0 or larger.
+    negative_weights: bool = True
     ignore_index: bool = False
     #: The class index that is ignored when ``ignore_index`` is not passed; None if there is none.
     default_ignore_index: int | None = None

@@ -227,6 +227,50 @@ def test_a_single_class_that_is_refused_is_left_out() -> None:
     assert claims(right)[0].min_classes == 1
 
 
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, ZeroDivisionError])
+def test_negative_class_weights_that_are_refused_are_left_out(error: type[Exception]) -> None:
+    """An exception that indicates a fault is no rejection."""
+
+    def positive(logits: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
+        if weight is not None and (weight < 0).any():
+            raise error("weights must not be negative")
+        return right(logits, target, weight=weight, reduction=reduction)
+
+    found, reasons = claims(positive)
+    assert found.weight
+    assert found.negative_weights == (error is ZeroDivisionError)
+    expected = None if found.negative_weights else f"it raised {error.__name__}: weights must not be negative"
+    assert reasons.get("negative_weights") == expected
+
+
+def test_class_weights_that_are_refused_whatever_their_sign_say_nothing_of_negative_ones() -> None:
+    """They are a failure, as is everything that a named option rejects."""
+
+    def faulty(logits: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
+        if weight is not None:
+            raise ValueError("operands could not be broadcast together")
+        return right(logits, target, reduction=reduction)
+
+    found, reasons = claims(faulty)
+    assert (found.weight, found.negative_weights, found.min_classes) == (True, True, 1)
+    assert not {"negative_weights", "a single class"} & reasons.keys()
+
+
+@pytest.mark.parametrize(("error", "least"), [(ValueError, 2), (RuntimeError, 1), (IndexError, 1)])
+def test_a_single_class_that_is_refused_with_class_weights_is_left_out(error: type[Exception], least: int) -> None:
+    """Where a ValueError says so; any other exception is left to fail."""
+
+    def several(logits: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
+        if weight is not None and len(weight) < 2:
+            raise error("no weights for one class")
+        return right(logits, target, weight=weight, reduction=reduction)
+
+    found, reasons = claims(several)
+    assert found.min_classes == least
+    expected = "with class weights it raised ValueError: no weights for one class" if least > 1 else None
+    assert reasons.get("a single class") == expected
+
+
 def finite_only(function: Loss, error: type[Exception] = ValueError) -> Loss:
     """A callable that rejects logits which are not finite."""
 

@@ -74,6 +74,14 @@ def test_a_problem_with_more_or_less_than_is_claimed_is_not_drawn(claims, taken)
     assert (subject.within_claims(problem) is not None) == taken
 
 
+@pytest.mark.parametrize(("least", "claimed", "taken"), [(-0.5, True, True), (-0.5, False, False), (0.0, False, True)])
+def test_a_problem_with_negative_class_weights_is_drawn_where_they_are_claimed(least, claimed, taken):
+    claims = Capabilities(weight=True, negative_weights=claimed)
+    subject = Subject.of(NumpyBackend(capabilities=claims), "float32")
+    weight = np.array([1.0, least, *[2.0] * (PROBLEM.classes - 2)], np.float32)
+    assert (subject.within_claims(PROBLEM.with_(weight=weight)) is not None) == taken
+
+
 def test_invalid_calls_do_not_depend_on_claims():
     """No class, and smoothing above 1, must be rejected by all."""
     plain = Capabilities(label_smoothing=True, max_label_smoothing=0.5, min_classes=2)

@@ -142,6 +142,21 @@ def test_a_recipe_has_as_many_classes_and_as_much_smoothing_as_are_claimed():
     assert max(problem.label_smoothing for problem in built) == 0.9
 
 
+def test_a_recipe_has_the_sizes_of_its_class_weights_where_negative_ones_are_not_claimed():
+    claims, changed = replace(EVERYTHING, negative_weights=False), 0
+    for recipe in joint(0, count=150):
+        any_sign, positive = recipe.build("float32", EVERYTHING), recipe.build("float32", claims)
+        if any_sign.weight is None:
+            assert positive.weight is None
+            continue
+        assert np.array_equal(positive.weight, np.abs(any_sign.weight))
+        if (any_sign.weight >= 0).all():
+            arrays = positive.arrays()
+            assert all(np.array_equal(a, arrays[name], equal_nan=True) for name, a in any_sign.arrays().items())
+        changed += bool((any_sign.weight < 0).any())
+    assert changed > 5
+
+
 @pytest.mark.parametrize("most", [1, 7, 100])
 def test_a_recipe_has_as_many_rows_as_are_claimed_and_its_other_choices(most):
     claims, cut = replace(EVERYTHING, max_rows=most), 0

@@ -85,7 +85,7 @@ class Trial(Calls):
         self._try_options()
         smoothing = self._largest_smoothing()
         alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
-        several = not self._takes([alone], "a single class")
+        several = not self._takes([alone], "a single class") or self._needs_classes_to_weight(alone)
         sentinel = self._sentinel(expendable=expendable)
         unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
         spatial = not flat and self._spatial(distributions=distributions)
@@ -105,6 +105,7 @@ class Trial(Calls):
             probability_targets=probabilities,
             **options,
             weight_dtypes=wide,
+            negative_weights=self._takes_negative_weights(),
             default_ignore_index=sentinel,
             max_label_smoothing=smoothing,
             min_classes=2 if several else 1,
@@ -194,6 +195,26 @@ class Trial(Calls):
             return ()
         weight = {"weight": EFFECTIVE["weight"]}
         return ("float32",) if all(self.refusal([problem_of(name)], weight) is None for name in halves) else ()
+
+    def _takes_negative_weights(self) -> bool:
+        """Whether class weights below zero are accepted, or those above it are rejected as well."""
+        problem, weight = problem_of(self.dtype), EFFECTIVE["weight"]
+        if "weight" not in self.signature.options or self.refusal([problem], {"weight": weight}) is not None:
+            return True
+        return self.left_out.claimed_unless(self.refusal([problem], {"weight": -weight}), "negative_weights")
+
+    def _needs_classes_to_weight(self, alone: Problem) -> bool:
+        """Whether a ValueError rejects class weights for a single class, and none rejects those for several.
+
+        Another exception is a failure, such as that of an index into an array whose only axis was removed.
+        """
+        weight = EFFECTIVE["weight"]
+        if "weight" not in self.signature.options:
+            return False
+        if self.refusal([problem_of(self.dtype)], {"weight": weight}) is not None:
+            return False
+        why = self.refusal([alone], {"weight": weight[:1]}, ValueError)
+        return not self.left_out.claimed_unless(why and f"with class weights {why}", "a single class")
 
     def _largest_smoothing(self) -> float:
         """The largest accepted amount of SMOOTHINGS; 1 if all are rejected, because that is a fault and no limit."""

@@ -128,7 +128,7 @@ def possible_levels(
         "reduction": set(FACTORS["reduction"]) - set(claims.reductions),
         "label dtype": set(FACTORS["label dtype"]) - set(claims.target_dtypes),
         "target": _soft_unclaimed(claims),
-        "weight": set() if claims.weight else set(FACTORS["weight"]) - {"none"},
+        "weight": _weights_unclaimed(claims),
         **{
             factor: set(OPERANDS).intersection(*(_not_beside(dtype, claimed) for dtype in dtypes))
             for factor, claimed in _operands(claims).items()
@@ -172,6 +172,12 @@ def _named(forms: tuple[str, ...]) -> set[str]:
     """
     plain = {"loss"} if "cross-entropy" in forms else set()
     return {*forms, *plain, *({"primitives"} if {"softmax", "log_softmax", "nll_loss"}.intersection(forms) else ())}
+
+
+def _weights_unclaimed(claims: Capabilities) -> set[str]:
+    if not claims.weight:
+        return set(FACTORS["weight"]) - {"none"}
+    return set() if claims.negative_weights else {"negative"}
 
 
 def _smoothing_unclaimed(claims: Capabilities) -> set[str]:

@@ -102,7 +102,8 @@ class Subject:
         return self.dtype, repr([*sorted(claims.items()), self.conventions.unnormalised_targets])
 
     def takes(self, problem: Problem) -> bool:
-        """Whether the sizes and the smoothing of a problem are within the claims, and it has one answer.
+        """Whether the sizes, the smoothing and the class weights of a problem are within the claims, and it has one
+        answer.
 
         No classes, and smoothing outside [0, 1], are invalid calls whatever is claimed, so they are taken.
         """
@@ -112,6 +113,9 @@ class Subject:
         if 0 < classes < claims.min_classes or not self.takes_classes(classes):
             return False
         if claims.max_label_smoothing < problem.label_smoothing <= 1:
+            return False
+        weight = None if claims.negative_weights else problem.weight
+        if weight is not None and (weight.astype(np.float64) < 0).any():
             return False
         # Whether class weights are in the z-loss of a mean, and in what it is divided by, differs.
         weighted_mean = problem.weight is not None and problem.reduction == "mean" and problem.divisor is None

@@ -190,7 +190,9 @@ class Recipe:
         if make is None or not capabilities.weight:
             return None
         own = self._operand(self.weight_dtype, dtype, capabilities.weight_dtypes)
-        return array_of(self._exact(make(rng, classes), own, dtype, capabilities), own)
+        drawn = make(rng, classes)
+        claimed = drawn if capabilities.negative_weights else np.abs(drawn)
+        return array_of(self._exact(claimed, own, dtype, capabilities), own)
 
     def _operand(self, wanted: str | None, dtype: str, claimed: Sequence[str]) -> str:
         """The dtype of class weights or probability targets, of those claimed beside that of the logits."""
