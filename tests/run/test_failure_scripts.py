@@ -114,7 +114,7 @@ NEEDS_THE_RUN = {
 TOO_LONG = {
     ("index-in-float32", "accuracy.large-call"),
     ("index-of24-bits", "gradients.large-call"),
-    ("last-pass-of-a-reduction-lost", "accuracy.large-call"),
+    ("last-pass-of-areduction-lost", "accuracy.large-call"),
     ("long-rows-stored-by-truncation", "accuracy.unbiased"),
     ("long-rows-with-short-constant", "accuracy.unbiased"),
     ("second-launch-of-large-gradients", "gradients.large-call"),
