@@ -228,3 +228,19 @@ def test_exact_answers_take_at_most_twice_the_memory_of_the_logits(shape, dtype)
         assert traced(action) <= room
     bounds = Bounds(answers(), Precision())
     assert traced(partial(getattr, bounds, "grad_logits")) <= room
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_an_answer_of_rows_that_repeat_is_that_of_all_rows(reduction):
+    """Bit for bit, as are its bounds; those of the first rows are those of rows of the whole."""
+    rng, rows = np.random.default_rng(0), np.arange(43) % 7
+    few = Problem(rng.normal(size=(7, 11)).astype(np.float32), np.array([3, -100, 0, 10, 5, -100, 7]), sentinel=-100)
+    cotangent = rng.normal(size=43 if reduction == "none" else ()).astype(np.float32)
+    batch = few.with_(logits=few.logits[rows], target=few.target[rows], reduction=reduction, cotangent=cotangent)
+    own = Bounds(Answer(few.with_(reduction=reduction), Conventions()), Precision())
+    made, whole = own.repeated(batch, rows), Bounds(Answer(batch, Conventions()), Precision())
+    assert np.array_equal(made.answer.loss.value, whole.answer.loss.value)
+    assert np.array_equal(made.loss, whole.loss)
+    first = made.block(slice(0, 7))
+    assert np.array_equal(first.answer.grad_logits.value, whole.answer.grad_logits.value[:7])
+    assert np.array_equal(first.grad_logits, whole.grad_logits[:7])
