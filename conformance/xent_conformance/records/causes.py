@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xent_conformance.records.consequences import IN_THREADS
-from xent_conformance.records.grouping import STEADY, grouped, twice_as_many
+from xent_conformance.records.grouping import STEADY, grouped, near
 from xent_conformance.records.instances import AS_FLOAT32, CHECKS, WRONG_MESSAGE, Instance
 from xent_conformance.records.lines import LOST, VerdictLine
 from xent_conformance.records.situations import (
@@ -18,6 +18,8 @@ from xent_conformance.records.situations import (
     NO_CLASSES,
     NOT_EVERY_TIME,
     Weight,
+    begins_at,
+    counted_of,
     described,
     fact,
     is_size,
@@ -27,8 +29,6 @@ from xent_conformance.records.status import FAILING, Status
 
 #: Kinds of findings that are worse than wrong numbers, worst first.
 WORST_FIRST = (LOST, "stray-write", "stray-read", "input-changed", "surroundings-changed", "result-changed")
-#: Beginning of the sizes from which on a problem fails.
-MORE = "more than "
 #: Statuses that say nothing about a dtype.
 NOT_JUDGED = (Status.NOT_APPLICABLE, Status.VACUOUS, Status.ERROR)
 
@@ -91,8 +91,8 @@ class Cause:
             with_it, without_it = decided.count(True), decided.count(False)
             weight = fact(name).weight
             if name in shown.situation:
-                measured = is_size(name) and not _contradicted(name, alike)
-                sure = weight is not Weight.FAINT or measured or (with_it >= without_it and not is_size(name))
+                often = with_it >= without_it
+                sure = not _contradicted(name, alike) if is_size(name) else weight is not Weight.FAINT or often
             else:
                 sure = with_it > without_it and (weight is not Weight.FAINT or (with_it >= STEADY and not without_it))
             if sure:
@@ -140,14 +140,11 @@ def _contradicted(size: str, alike: Sequence[Instance]) -> bool:
     Which size that is then depends on other things, such as the logits. A size that most requirements measured counts,
     and so does one that is twice another one: a requirement may call with every row twice.
     """
-    measured: dict[str, set[str]] = {}
-    for instance in alike:
-        for other in instance.sizes:
-            if other.startswith(MORE) and other.rpartition(" ")[2] == size.rpartition(" ")[2]:
-                measured.setdefault(other, set()).add(instance.verdict.requirement)
-    own = measured.pop(size, set[str]())
-    others = [by for other, by in measured.items() if not (twice_as_many(size, other) or twice_as_many(other, size))]
-    return size.startswith(MORE) and sum(map(len, others)) >= len(own)
+    if not begins_at(size):
+        return False
+    sizes = {(i.verdict.requirement, other) for i in alike for other in i.sizes if begins_at(other)}
+    measured = [other for _, other in sizes if counted_of(other) == counted_of(size)]
+    return sum(not near(size, other) for other in measured) >= measured.count(size)
 
 
 def causes(verdicts: Iterable[VerdictLine]) -> list[Cause]:

@@ -17,7 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.consequences import IN_THREADS, with_consequences
 from xent_conformance.records.instances import ACCEPTED, AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
-from xent_conformance.records.situations import SPECIAL_NUMBERS, Weight, fact, is_number, is_size, must_be_said, without
+from xent_conformance.records.situations import (
+    SPECIAL_NUMBERS,
+    Weight,
+    begins_at,
+    counted_of,
+    fact,
+    is_number,
+    is_size,
+    must_be_said,
+    without,
+)
 
 #: The price of one more cause: adding it must reduce the sum of differences by more than this.
 WORTH = 3.0
@@ -127,13 +137,13 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
 
 def _steady_sizes(instances: Sequence[Instance]) -> frozenset[str]:
     """The sizes beyond which many failures begin."""
-    counted = Counter(size for instance in instances for size in instance.sizes if size.startswith("more than"))
+    counted = Counter(size for instance in instances for size in instance.sizes if begins_at(size))
     steady = [size for size, times in counted.items() if times >= STEADY]
     # A requirement that also calls with every row twice fails from half of a size on.
-    return frozenset(size for size in counted if any(twice_as_many(size, other) for other in steady))
+    return frozenset(size for size in counted if any(_with_twice_as_many(size, other) for other in steady))
 
 
-def twice_as_many(size: str, other: str) -> bool:
+def _with_twice_as_many(size: str, other: str) -> bool:
     """Whether "more than 8 rows", or up to twice as many, is another size such as "more than 16 rows"."""
     (*_, fewest, what), (*_, number, of) = size.split(" "), other.split(" ")
     return what == of and int(fewest) <= int(number) <= 2 * int(fewest) + 1
@@ -217,16 +227,16 @@ def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[s
         more += APART
     # A size measured in both failures is as good as a fact that both need.
     shared = known or exact or cause.sizes & failure.sizes
-    elsewhere = _begin_apart(cause.sizes, failure.sizes)
+    pairs = [(one, other) for one in cause.sizes for other in failure.sizes if counted_of(one) == counted_of(other)]
+    elsewhere = bool(pairs) and not any(near(one, other) for one, other in pairs)
     if shared and not (beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     return beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING)
 
 
-def _begin_apart(some: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether sizes were measured from which two failures begin, of the same thing, and are not the same size."""
-    pairs = [(one, other) for one in some for other in others if one.rpartition(" ")[2] == other.rpartition(" ")[2]]
-    return bool(pairs) and not any(twice_as_many(a, b) or twice_as_many(b, a) for a, b in pairs)
+def near(size: str, other: str) -> bool:
+    """Whether two measured sizes of the same thing are the same, or one is up to twice the other."""
+    return _with_twice_as_many(size, other) or _with_twice_as_many(other, size)
 
 
 def _surely_needed(instance: Instance) -> frozenset[str]:
@@ -240,7 +250,7 @@ def _weight(facts: Iterable[str], weights: Mapping[Weight, float]) -> float:
 
 def _except_sizes(facts: frozenset[str], what: frozenset[str]) -> frozenset[str]:
     """The facts that are not about the number of rows, or of classes."""
-    return frozenset(name for name in facts if not (is_number(name) and name.rpartition(" ")[2] in what))
+    return frozenset(name for name in facts if not (is_number(name) and counted_of(name) in what))
 
 
 def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xent_conformance.records.lines import ArrayLine, Failure, VerdictLine
-from xent_conformance.records.situations import STRIDED, Weight, fact, implied, is_size
+from xent_conformance.records.situations import STRIDED, Weight, begins_at, counted_of, fact, implied, is_size
 from xent_conformance.records.status import Level
 
 #: Signature of a wrong number, and the kinds of findings that have it: the number may differ from the exact one or from
@@ -148,7 +148,7 @@ class Instance:
 
     def within(self, sizes: Iterable[str]) -> bool:
         """Whether its problem is within a size such as "more than 64 classes", and no such size was measured for it."""
-        return any(not self._beyond(size) and size.rpartition(" ")[2] not in self._measured for size in sizes)
+        return any(not self._beyond(size) and counted_of(size) not in self._measured for size in sizes)
 
     def beginning_at(self, sizes: Iterable[str]) -> frozenset[str]:
         """Of sizes such as "more than 64 classes", those that it has or may have, since it needs many classes."""
@@ -174,7 +174,7 @@ class Instance:
 
     @cached_property
     def _measured(self) -> frozenset[str]:
-        return frozenset(size.rpartition(" ")[2] for size in self.sizes)
+        return frozenset(counted_of(size) for size in self.sizes)
 
     def _beyond(self, size: str) -> bool:
         """Whether its problem is larger than a size such as "more than 64 classes"."""
@@ -184,7 +184,7 @@ class Instance:
     def _reaches(self, size: str) -> bool:
         """Whether its problem is at least as large as a size such as "more than 64 classes" or "just 65 classes"."""
         *_, number, what = size.split(" ")
-        return self._number_of(what) >= int(number) + size.startswith("more than")
+        return self._number_of(what) >= int(number) + begins_at(size)
 
     def _number_of(self, what: str) -> int:
         """The number of "classes" or "rows" of its problem."""
@@ -195,7 +195,7 @@ class Instance:
     @cached_property
     def exact(self) -> frozenset[str]:
         """What it needs an exact number of: "rows", "classes"."""
-        return frozenset(size.rpartition(" ")[2] for size in self.sizes if size.startswith("just "))
+        return frozenset(counted_of(size) for size in self.sizes if size.startswith("just "))
 
     @cached_property
     def has(self) -> frozenset[str]:
@@ -318,5 +318,5 @@ def _sizes(situation: Collection[str]) -> frozenset[str]:
 
     Fewer rows or classes are also fewer logits, so it is not known whether the rows, the classes or the logits count.
     """
-    many = any(name.endswith(" logits") and name.startswith("more than ") for name in situation)
+    many = any(begins_at(name) and counted_of(name) == "logits" for name in situation)
     return frozenset(name for name in situation if many and name.endswith((" rows", " classes")))

@@ -48,9 +48,8 @@ ALWAYS, UNKNOWN = "with any input", "with the input shown"
 NOT_EVERY_TIME = "not every time"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
 INVALID = "invalid arguments"
-#: The facts by which a result may be nan by rights.
-NAN = "logits that are nan"
-NOT_FINITE = ("masked logits", NAN, "logits of infinity")
+#: The facts of logits that are not finite, which make every sum with them nan or infinite.
+NOT_FINITE = ("masked logits", "logits that are nan", "logits of infinity")
 #: Where there is no class, each label is invalid.
 NO_CLASSES = "no classes"
 #: So many facts that may be needed are named.
@@ -60,9 +59,7 @@ SPECIAL_NUMBERS = (
     "large logits",
     "a row far from zero",
     "tied largest logits",
-    "masked logits",
-    NAN,
-    "logits of infinity",
+    *NOT_FINITE,
 )
 #: The smallest size at which a problem fails, as ``causes/edges.py`` determines it.
 SIZE = re.compile(r"(more than|just) (\d+) (classes|rows)")
@@ -136,7 +133,7 @@ FACTS = {
     "a row far from zero": Fact("a row of logits far from zero", FAINT, ("large logits", "particular logits")),
     "tied largest logits": Fact("tied largest logits", FAINT, ("particular logits",)),
     "masked logits": Fact("logits of -inf", FAINT, ("large logits", "particular logits")),
-    NAN: Fact("logits of nan", implies=("particular logits",)),
+    "logits that are nan": Fact("logits of nan", implies=("particular logits",)),
     "logits of infinity": Fact("logits of +inf", implies=("large logits", "particular logits")),
     "ignored rows that are not finite": Fact(
         "nan or infinity in ignored rows", FINE, ("ignored rows", "particular logits")
@@ -165,6 +162,16 @@ def is_size(name: str) -> bool:
 def is_number(name: str) -> bool:
     """Whether a fact is about the number of rows or of classes, measured or not."""
     return SIZE.fullmatch(name) is not None
+
+
+def counted_of(size: str) -> str:
+    """What a fact about a number is about: "rows", "classes" or "logits"."""
+    return size.rpartition(" ")[2]
+
+
+def begins_at(size: str) -> bool:
+    """Whether a fact about a number holds from there on, as "more than 64 classes" does, and "just 65 classes" not."""
+    return size.startswith("more than ")
 
 
 def _size(name: str) -> Fact:

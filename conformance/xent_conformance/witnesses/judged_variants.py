@@ -14,7 +14,7 @@ from xent_conformance.judging.judge import findings
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.records.situations import SPECIAL_NUMBERS
+from xent_conformance.records.situations import NOT_FINITE, SPECIAL_NUMBERS
 from xent_conformance.records.status import Level
 from xent_conformance.requirements.checks import gradient_finding, loss_finding
 from xent_conformance.requirements.registry import Requirement
@@ -25,8 +25,6 @@ from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most variants that are judged, in general and for a backend that compiles every new shape.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
-#: Facts of numbers that make every sum with them nan or infinite, whatever else is wrong in it.
-HIDING = frozenset({"masked logits", "logits that are nan", "logits of infinity"})
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
 RESTARTS = {CRASH: 12, TIMEOUT: 6}
 
@@ -46,9 +44,9 @@ class Variants:
         """``failing`` is the problem before it was reduced. ``lost`` say of variants that their calls do not return."""
         self._requirement, self._subject, self._failing = requirement, subject, failing
         self._problem, self._finding, self._lost = witness.problem, witness.finding, lost
-        # Whether numbers such as nan are needed, or hide a difference elsewhere, only the requirement can say.
+        # Whether numbers such as nan are needed, or hide whatever else is wrong, only the requirement can say.
         self._special = facts(witness.problem).intersection(SPECIAL_NUMBERS)
-        self._plain = None if self._special & HIDING else _plain_check(requirement, witness)
+        self._plain = None if self._special.intersection(NOT_FINITE) else _plain_check(requirement, witness)
         self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
         self._time = time
         restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
