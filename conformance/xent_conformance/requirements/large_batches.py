@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from xent_conformance.bounds import Bounds
 from xent_conformance.calling.calls import as_float64
@@ -20,15 +19,23 @@ from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, F64Array, Problem
 from xent_conformance.requirements.twins import in_reduction, problem_of
 from xent_conformance.strategies.sources import listed
+from xent_conformance.subproblems import keep_rows
 
 #: Classes, not a multiple of a block.
 CLASSES = 1031
-#: Rows of a batch by the number of its rows that differ, a prime, so that successive blocks of rows differ. The first
-#: has about 2^22 logits; the second more than 2^24, beyond which float32 and integers of 24 bits do not count.
-ROWS = {31: 4101, 37: 16411}
-FEWEST, MOST = ROWS.values()
-#: What each is reduced to where that is claimed: a pass over it is made for the sum of the rows too.
-REDUCED = {31: "mean", 37: "sum"}
+
+
+class Size(NamedTuple):
+    """The rows of a batch, and what it is reduced to where that is claimed."""
+
+    rows: int
+    reduction: str
+
+
+#: Batches by the number of their rows that differ, a prime, so that successive blocks of rows differ. The first has
+#: about 2^22 logits; the second more than 2^24, beyond which float32 and integers of 24 bits do not count.
+BATCHES = {31: Size(4101, "mean"), 37: Size(16411, "sum")}
+FEWEST, MOST = (size.rows for size in BATCHES.values())
 
 #: float64 would take twice the time and memory, and kernels split its work in the same way.
 NARROW = Need("a dtype narrower than float64", lambda s: s.dtype != "float64")
@@ -40,7 +47,7 @@ def large_batches(subject: Subject) -> Iterator[Problem]:
     """The rows of each batch that differ, some of them ignored. One dtype has the larger batch."""
     claims = subject.capabilities
     foremost = subject.dtype == foremost_of(claims.logits_dtypes)
-    for different, rows in ROWS.items():
+    for different, (rows, _) in BATCHES.items():
         if rows > FEWEST and not (foremost and subject.takes_rows(rows)):
             continue
         place = np.arange(different * CLASSES)
@@ -72,20 +79,16 @@ class Batch:
         """The bounds of the first rows, which differ, as rows of the batch."""
         return self.bounds.block(slice(0, self.few.problem.rows))
 
-    def worst(self, result: AnyArray, exact: F64Array) -> list[int]:
-        """Of the equal rows of a result (rows, ...), the index of that which is furthest from the exact one."""
-        different, worst = len(exact), []
-        for row, right in enumerate(exact):
-            distance = np.abs(as_float64(result[row::different]) - right).reshape(-1, right.size).max(axis=1)
-            worst.append(row + different * int(np.argmax(np.where(np.isnan(distance), np.inf, distance))))
-        return worst
-
     def compare(self, quantity: str, result: AnyArray, exact: Exact, bound: F64Array, **more: Any) -> Compared:
         """A result for every row, (rows, ...), compared with the exact one of the rows that differ, (different, ...).
 
-        ``bound`` is for that, ``more`` are further arguments of ``Trial.compare``.
+        Of equal rows the one that is furthest from the exact result counts. ``bound`` is for the rows that differ,
+        ``more`` are further arguments of ``Trial.compare``.
         """
-        worst = self.worst(result, exact.value)
+        different, worst = len(exact.value), []
+        for row, right in enumerate(exact.value):
+            distance = np.abs(as_float64(result[row::different]) - right).reshape(-1, right.size).max(axis=1)
+            worst.append(row + different * int(np.argmax(np.where(np.isnan(distance), np.inf, distance))))
         found = self.few.compare(quantity, as_float64(result[worst]), exact, bound, **more)
         index = None if found.index is None else (worst[found.index[0]], *found.index[1:])
         return replace(found, index=index, problem=self.problem)
@@ -94,19 +97,11 @@ class Batch:
 def batches(trial: Trial) -> Iterator[Batch]:
     """The batch of which a problem has the rows that differ: with "none", and in one reduction."""
     few, claimed = trial.problem, trial.subject.capabilities.reductions
-    wanted = REDUCED[few.rows]
-    others = [reduction for reduction in claimed if reduction != "none"]
-    for reduction in ["none"] * ("none" in claimed) + ([wanted] if wanted in others else others[:1]):
-        own = trial if reduction == few.reduction else trial.related(in_reduction(few, reduction))
-        rows = np.arange(ROWS[few.rows]) % few.rows
-        batch = _of_rows(own.problem, rows)
-        yield Batch(trial.related(batch), own, own.bounds.repeated(batch, rows))
-
-
-def _of_rows(few: Problem, rows: npt.NDArray[np.intp]) -> Problem:
-    """The problem with these rows of a smaller one."""
-    cotangent = few.cotangent
-    if cotangent is not None and few.reduction == "none":
-        cotangent = np.ascontiguousarray(cotangent[rows])
-    logits, target = (np.ascontiguousarray(array[rows]) for array in (few.logits, few.target))
-    return few.with_(logits=logits, target=target, cotangent=cotangent)
+    rows = np.arange(BATCHES[few.rows].rows) % few.rows
+    whole = keep_rows(few, rows)
+    assert whole is not None
+    reduced, others = BATCHES[few.rows].reduction, [reduction for reduction in claimed if reduction != "none"]
+    for reduction in ["none"] * ("none" in claimed) + ([reduced] if reduced in others else others[:1]):
+        own, batch = (in_reduction(problem, reduction) for problem in (few, whole))
+        differ = trial if own is few else trial.related(own)
+        yield Batch(trial.related(batch), differ, differ.bounds.repeated(batch, rows))
