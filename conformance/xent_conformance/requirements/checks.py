@@ -238,10 +238,20 @@ def chosen(trial: Trial, convention: str) -> str:
 
 
 def convention_finding(
-    what: str, value: F64Array, convention: str, call: Invocation, because: str, name: str = ""
+    trial: Trial, what: str, value: F64Array, convention: str | None, call: Invocation, because: str
 ) -> Finding:
-    """Whether all numbers are what a convention says: nan or zero; ``name`` is "" where it cannot be declared."""
-    right = np.isnan(value) if convention == "nan" else value == 0
+    """Whether all numbers are what the subject has chosen for a convention, nan or zero; zero where there is none."""
+    if convention is None:
+        return nan_or_zero(what, value, "zero", call, because)
+    choice = getattr(trial.subject.conventions, convention)
+    return nan_or_zero(what, value, choice, call, because, chosen(trial, convention))
+
+
+def nan_or_zero(
+    what: str, value: F64Array, expected: str, call: Invocation, because: str, convention: str = ""
+) -> Finding:
+    """Whether all numbers are nan, or all are zero; ``convention`` as in ``WrongConvention``."""
+    right = np.isnan(value) if expected == "nan" else value == 0
     if right.all():
         return Held(quantity=what)
     place = tuple(int(i) for i in np.argwhere(~right)[0])
@@ -249,8 +259,8 @@ def convention_finding(
         quantity=what,
         calls=(call,),
         index=place,
-        expected="nan" if convention == "nan" else "zero",
+        expected="nan" if expected == "nan" else "zero",
         got=f"{float(value[place]):.9g}",
         because=because,
-        convention=name,
+        convention=convention,
     )

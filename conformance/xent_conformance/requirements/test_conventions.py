@@ -263,10 +263,8 @@ def test_loss_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     """
     problem = trial.problem
     if problem.ignored().all() and problem.rows:
-        mean = problem.reduction == "mean"
-        convention = trial.subject.conventions.all_ignored_loss if mean else "zero"
-        name = chosen(trial, "all_ignored_loss") if mean else ""
-        yield convention_finding("loss", trial.loss(), convention, forward(problem), "every row is ignored", name)
+        convention = "all_ignored_loss" if problem.reduction == "mean" else None
+        yield convention_finding(trial, "loss", trial.loss(), convention, forward(problem), "every row is ignored")
 
 
 @requirement(
@@ -282,7 +280,7 @@ def test_gradient_with_every_row_ignored(trial: Trial) -> Iterator[Finding]:
     """
     problem = trial.problem
     if problem.ignored().all() and problem.rows:
-        mean = problem.reduction == "mean"
-        convention = trial.subject.conventions.all_ignored_gradient if mean else "zero"
-        name, gradient = chosen(trial, "all_ignored_gradient") if mean else "", trial.gradients().logits
-        yield convention_finding("grad_logits", gradient, convention, backward(problem), "every row is ignored", name)
+        convention = "all_ignored_gradient" if problem.reduction == "mean" else None
+        yield convention_finding(
+            trial, "grad_logits", trial.gradients().logits, convention, backward(problem), "every row is ignored"
+        )

@@ -11,7 +11,7 @@ from xent_conformance.judging.findings import Finding, Held, NumberAccepted
 from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import chosen, convention_finding, phrases
+from xent_conformance.requirements.checks import convention_finding, phrases
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import in_every_reduction, problem_of, row_shape_of
 from xent_conformance.strategies.sources import listed
@@ -57,11 +57,8 @@ def test_a_batch_without_rows(trial: Trial) -> Iterator[Finding]:
     problem = trial.problem
     if problem.rows:
         return
-    loss = trial.loss()
-    mean = problem.reduction == "mean"
-    convention = trial.subject.conventions.empty_batch_loss if mean else "zero"
-    name = chosen(trial, "empty_batch_loss") if mean else ""
-    yield convention_finding("loss", loss, convention, forward(problem), "the batch has no rows", name)
+    convention = "empty_batch_loss" if problem.reduction == "mean" else None
+    yield convention_finding(trial, "loss", trial.loss(), convention, forward(problem), "the batch has no rows")
     if GRADIENT.met_by(trial.subject):
         trial.gradients()
         yield Held(quantity="grad_logits")

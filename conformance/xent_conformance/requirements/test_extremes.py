@@ -14,7 +14,7 @@ from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, 
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import F64Array, Problem, by_row
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import convention_finding, gradient_finding, loss_finding
+from xent_conformance.requirements.checks import gradient_finding, loss_finding, nan_or_zero
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, with_logits, without_weight
 from xent_conformance.strategies.situations import EXTREME, SPOILED
@@ -196,7 +196,7 @@ def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator
 def _all_nan(quantity: str, result: F64Array, rows: npt.NDArray[np.bool_], call: Invocation) -> Finding:
     """Whether a result, (rows,) or (rows, C), is nan in all of some rows."""
     judged = rows.reshape(-1, *[1] * (result.ndim - 1))
-    return convention_finding(quantity, np.where(judged, result, np.nan), "nan", call, "a logit of the row is nan")
+    return nan_or_zero(quantity, np.where(judged, result, np.nan), "nan", call, "a logit of the row is nan")
 
 
 @requirement(
