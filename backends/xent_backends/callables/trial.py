@@ -85,7 +85,8 @@ class Trial(Calls):
         self._try_options()
         smoothing = self._largest_smoothing()
         alone = np.zeros((2, 1), self.dtype), np.zeros(2, np.int64)
-        several = not self._takes([alone], "a single class") or self._needs_classes_to_weight(alone)
+        weights = self._takes_weights()
+        several = not self._takes([alone], "a single class") or (weights and self._needs_classes_to_weight(alone))
         sentinel = self._sentinel(expendable=expendable)
         unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
         spatial = not flat and self._spatial(distributions=distributions)
@@ -105,7 +106,7 @@ class Trial(Calls):
             probability_targets=probabilities,
             **options,
             weight_dtypes=wide,
-            negative_weights=self._takes_negative_weights(),
+            negative_weights=not weights or self._takes_negative_weights(),
             default_ignore_index=sentinel,
             max_label_smoothing=smoothing,
             min_classes=2 if several else 1,
@@ -196,24 +197,22 @@ class Trial(Calls):
         weight = {"weight": EFFECTIVE["weight"]}
         return ("float32",) if all(self.refusal([problem_of(name)], weight) is None for name in halves) else ()
 
+    def _takes_weights(self) -> bool:
+        """Whether class weights are an option, and positive ones of several classes are accepted."""
+        weight = {"weight": EFFECTIVE["weight"]}
+        return "weight" in self.signature.options and self.refusal([problem_of(self.dtype)], weight) is None
+
     def _takes_negative_weights(self) -> bool:
-        """Whether class weights below zero are accepted, or those above it are rejected as well."""
-        problem, weight = problem_of(self.dtype), EFFECTIVE["weight"]
-        if "weight" not in self.signature.options or self.refusal([problem], {"weight": weight}) is not None:
-            return True
-        return self.left_out.claimed_unless(self.refusal([problem], {"weight": -weight}), "negative_weights")
+        """Whether class weights below zero are accepted as those above it are."""
+        why = self.refusal([problem_of(self.dtype)], {"weight": -EFFECTIVE["weight"]})
+        return self.left_out.claimed_unless(why, "negative_weights")
 
     def _needs_classes_to_weight(self, alone: Problem) -> bool:
-        """Whether a ValueError rejects class weights for a single class, and none rejects those for several.
+        """Whether a ValueError rejects class weights for a single class, where those for several are accepted.
 
         Another exception is a failure, such as that of an index into an array whose only axis was removed.
         """
-        weight = EFFECTIVE["weight"]
-        if "weight" not in self.signature.options:
-            return False
-        if self.refusal([problem_of(self.dtype)], {"weight": weight}) is not None:
-            return False
-        why = self.refusal([alone], {"weight": weight[:1]}, ValueError)
+        why = self.refusal([alone], {"weight": EFFECTIVE["weight"][:1]}, ValueError)
         return not self.left_out.claimed_unless(why and f"with class weights {why}", "a single class")
 
     def _largest_smoothing(self) -> float:

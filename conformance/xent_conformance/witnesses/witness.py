@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from xent_conformance.calling.text import to_text
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
-from xent_conformance.loading.description import OBJECT
+from xent_conformance.loading.description import OBJECT, Origin
 from xent_conformance.problem_data import to_data
 from xent_conformance.records.lines import Bin, DeviationLine, Failure, Found, ProblemLine, VerdictLine
 from xent_conformance.records.plain import from_data
@@ -119,7 +119,7 @@ def _script(requirement: Requirement, subject: Subject, witness: Witness, settin
     """A script that reproduces the failure; if its inputs are too long to write out, one that runs the suite."""
     if (text := script_of(requirement, subject, witness)) is not None:
         return text
-    if _is_object(subject):
+    if _object_of(subject) is not None:
         again = _again(requirement, subject, settings)
         return not_judged(f"the inputs are too long for a script; where the function is defined: {again}")
     return f"""\
@@ -129,16 +129,15 @@ def _script(requirement: Requirement, subject: Subject, witness: Witness, settin
 {judged_again(subject.description.spec, _words(requirement, subject, settings))}"""
 
 
-def _is_object(subject: Subject) -> bool:
-    """Whether the backend is an object of this process, which no command can name."""
+def _object_of(subject: Subject) -> Origin | None:
+    """The origin of a backend that is an object of this process, which no command can name; None for any other."""
     origin = subject.description.origin
-    return origin is not None and origin.kind == OBJECT
+    return origin if origin is not None and origin.kind == OBJECT else None
 
 
 def _again(requirement: Requirement, subject: Subject, settings: Settings) -> str:
     """A command that judges one requirement on a subject again; for an object of a process, a Python expression."""
-    origin = subject.description.origin
-    if origin is not None and origin.kind == OBJECT:
+    if (origin := _object_of(subject)) is not None:
         # The other options are in the user's own call.
         options = {"only": requirement.id, "profile": settings.profile, "seed": settings.seed}
         options |= {} if requirement.once else {"dtypes": subject.dtype}
