@@ -80,17 +80,20 @@ def script(parts: Any, form: str, dtype: str, options: dict[str, Any] | None = N
     return names
 
 
-def test_script_gives_what_the_adapter_gives(adapter: Any) -> None:
-    """Every form's script runs without the suite and gives bitwise the adapter's result."""
-    parts = adapter.reproducer()
+def assert_scripts_give_what_it_gives(adapter: Any, parts: Any, dtype: str) -> None:
+    """Every form's script runs without the suite and gives bitwise the adapter's result, as float64."""
     for form in parts.calls:
-        names = script(parts, form, "bfloat16")
+        names = script(parts, form, dtype)
         want = getattr(adapter, form)(*(names[argument] for argument in ARGUMENTS[form]), **_options(form))
         wants = [w for w in (want if isinstance(want, tuple) else (want,)) if w is not None]
         bridge = getattr(adapter, "asnumpy", np.asarray)
         for got, expected in zip(names["values"], wants, strict=True):
             assert got.dtype == np.float64
             np.testing.assert_array_equal(got, bridge(expected).astype(np.float64), err_msg=form)
+
+
+def test_script_gives_what_the_adapter_gives(adapter: Any) -> None:
+    assert_scripts_give_what_it_gives(adapter, adapter.reproducer(), "bfloat16")
 
 
 def test_script_takes_what_the_adapter_takes(adapter: Any) -> None:
@@ -160,13 +163,7 @@ def test_script_of_a_callable_gives_what_its_adapter_gives(spec: str) -> None:
     parts = made.reproducer()
     assert set(parts.calls) == {form for form in ARGUMENTS if hasattr(made, form)}
     assert ("cross_entropy_hvp" in parts.calls) == (name in ("cross_entropy", "loss") and framework != "numpy")
-    for form in parts.calls:
-        names = script(parts, form, "float64")
-        want = getattr(made, form)(*(names[argument] for argument in ARGUMENTS[form]), **_options(form))
-        wants = [w for w in (want if isinstance(want, tuple) else (want,)) if w is not None]
-        bridge = getattr(made, "asnumpy", np.asarray)
-        for got, expected in zip(names["values"], wants, strict=True):
-            np.testing.assert_array_equal(got, bridge(expected).astype(np.float64), err_msg=form)
+    assert_scripts_give_what_it_gives(made, parts, "float64")
 
 
 def _annotated(values: Named, *others: Named, key: Named | None = None, **options: Named) -> Named:

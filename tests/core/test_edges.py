@@ -96,23 +96,24 @@ class GradientHalved(NumpyTwin):
         return super().scale(call, cotangents) / 2
 
 
-def test_what_is_wrong_with_a_large_call_and_with_a_small_one_is_shown_on_a_small_one():
-    subject, requirement = Subject.of(GradientHalved(), "float32"), load()["gradients.large-call"]
+def cause_of_a_large_gradient(backend):
+    subject, requirement = Subject.of(backend, "float32"), load()["gradients.large-call"]
     problem, *_ = requirement.source(subject)
     trial, tally = Trial(subject, problem), Tally()
     tally.count(trial, list(requirement.check(trial)), excused=False)
     (cause,) = causes(requirement, subject, tally.failing)
+    return cause
+
+
+def test_what_is_wrong_with_a_large_call_and_with_a_small_one_is_shown_on_a_small_one():
+    cause = cause_of_a_large_gradient(GradientHalved())
     assert cause.witness.problem.logits.size <= 2
     assert cause.needs.situation == ()
 
 
 def test_what_is_wrong_with_a_large_call_alone_needs_its_size():
     """It is said, and makes it a fault of many rows where there is one, but not of any other."""
-    subject, requirement = Subject.of(GradientRowsPast128(), "float32"), load()["gradients.large-call"]
-    problem, *_ = requirement.source(subject)
-    trial, tally = Trial(subject, problem), Tally()
-    tally.count(trial, list(requirement.check(trial)), excused=False)
-    (cause,) = causes(requirement, subject, tally.failing)
+    cause = cause_of_a_large_gradient(GradientRowsPast128())
     assert described(cause.needs.situation) == "with more than 100 rows and more than a million logits"
     large = verdict("large", failure(*cause.needs.situation, undecided=cause.needs.undecided, quantity="grad_logits"))
     rows = "several rows", "more than 100 rows"
