@@ -135,3 +135,6 @@ def _names_in(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
+        elif isinstance(constant, str):
+            # A convention may be named rather than read: its choice and its name in a message come from that.
+            yield constant
