@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.consequences import IN_THREADS, with_consequences
-from xent_conformance.records.instances import ACCEPTED, AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
+from xent_conformance.records.instances import AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
 from xent_conformance.records.situations import (
     SPECIAL_NUMBERS,
     Weight,
@@ -70,8 +70,6 @@ ACCIDENT, SHARE = 1.2, 0.1
 STEADY = 3
 #: Two witnesses are equally large if their sizes agree when their binary digits are counted in steps of this many.
 MAGNITUDE = 4
-#: A result that is no number, in what an invalid call returned.
-NAN = "nan"
 #: Characters of a script that is not too long to be read: numbers of many digits are written out in longer ones.
 PAGE = 4096
 
@@ -279,13 +277,12 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
         unmeasured = not in_float32 and not any(map(is_size, instance.failure.situation))
         undecided = any(map(must_be_said, instance.undecided))
         special = not instance.undecided.isdisjoint(SPECIAL_NUMBERS)
-        gave_nan = instance.failure.kind == ACCEPTED and NAN in str(instance.failure.got)
         steadiness = (
             in_threads,
             instance.failure.only_in_run,
             instance.failure.intermittent,
             instance.optional,
-            gave_nan,
+            instance.gave_nan,
         )
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided

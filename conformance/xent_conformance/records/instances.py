@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from xent_conformance.records.lines import ArrayLine, Failure, VerdictLine
+from xent_conformance.records.in_float32 import (
+    FEW_BITS,
+    ROUNDED,
+    beyond_float32,
+    computed_in_float32,
+    finite_values,
+    in_float32,
+    significant_bits,
+)
+from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.situations import STRIDED, Weight, begins_at, counted_of, fact, implied, is_size
 from xent_conformance.records.status import Level
 
@@ -34,15 +42,6 @@ READ = "read outside: "
 #: Signature of results in float64 that were computed in float32: exactly representable in float32, with an error of
 #: some units of float32's roundoff.
 AS_FLOAT32 = "as float32"
-#: Largest error of such a result, relative to the exact one or to 1, whichever is larger.
-FLOAT32_ERROR = 2.0**-18
-#: A smaller error, relative to the exact result or, if that is 0, to 1, may be of float64's own arithmetic: thousands
-#: of terms that cancel leave some units of its roundoff.
-FLOAT64_ERROR = 2.0**-40
-#: Logits that are rounded to float32 by more than this differ by more than its errors.
-ROUNDED = 2.0**-10
-#: A number with at most this many significant bits is representable in float32 by chance.
-FEW_BITS = 12
 
 #: Beginnings of the quantities of derivatives; in earlier records that of second derivatives is "product".
 GRADIENT, SECOND = "grad_", ("second derivative", "product")
@@ -97,7 +96,7 @@ class Instance:
             return self.verdict.backend, STATE
         if failure.kind in CHECKS:
             return self.verdict.backend, failure.kind, self.verdict.requirement
-        if self.may_be_float32 and _significant_bits(failure.got) > FEW_BITS:
+        if self.may_be_float32 and significant_bits(failure.got) > FEW_BITS:
             return self.verdict.backend, AS_FLOAT32
         return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
 
@@ -117,7 +116,7 @@ class Instance:
 
         Numbers with few significant bits, such as 1, fulfil this by chance.
         """
-        return self._number_of_float64 and _as_float32(self.failure.got, self.failure.expected)
+        return self._number_of_float64 and computed_in_float32(self.failure.got, self.failure.expected)
 
     @cached_property
     def is_beyond_float32(self) -> bool:
@@ -125,8 +124,8 @@ class Instance:
         problem = self.failure.problem
         inputs = [problem.logits, problem.target, problem.weight, problem.cotangent]
         return self._number_of_float64 and (
-            any(_beyond_float32(value) for array in inputs for value in _floats(array))
-            or any(abs(value - _float32(value)) > ROUNDED for value in _floats(problem.logits))
+            any(beyond_float32(value) for array in inputs for value in finite_values(array))
+            or any(abs(value - in_float32(value)) > ROUNDED for value in finite_values(problem.logits))
         )
 
     @property
@@ -232,6 +231,11 @@ class Instance:
         return math.isfinite(got)
 
     @property
+    def gave_nan(self) -> bool:
+        """Whether an invalid call was accepted and returned nan, which at least is no plausible number."""
+        return self.failure.kind == ACCEPTED and "nan" in str(self.failure.got)
+
+    @property
     def optional(self) -> bool:
         """Whether its requirement is only a SHOULD."""
         return self.verdict.level is not Level.MUST
@@ -245,44 +249,6 @@ class Instance:
 def arrays_read(failure: Failure) -> list[str]:
     """The arrays outside of which a failing call reads."""
     return str(failure.got).removeprefix(READ).split(", ")
-
-
-def _as_float32(got: object, expected: object) -> bool:
-    """Whether a result is exactly representable in float32, and as near to the exact one as float32 arithmetic gets."""
-    if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
-        return False
-    error = abs(got - expected)
-    if not FLOAT64_ERROR * (abs(expected) or 1.0) < error <= FLOAT32_ERROR * max(1.0, abs(expected)):
-        return False
-    return _float32(got) == got
-
-
-def _float32(value: float) -> float:
-    """A finite number rounded to float32; infinity if it is too large."""
-    try:
-        (narrow,) = struct.unpack("f", struct.pack("f", value))
-    except OverflowError:
-        return math.inf
-    return float(narrow)
-
-
-def _beyond_float32(value: float) -> bool:
-    """Whether a finite number is infinite, or zero without being zero, in float32."""
-    narrow = _float32(value)
-    return math.isinf(narrow) or (value != 0 and narrow == 0)
-
-
-def _floats(array: ArrayLine | None) -> list[float]:
-    """The finite values of an array of float64; none if it has no values of its own."""
-    if array is None or array.dtype != "float64" or array.values is None:
-        return []
-    return [float(value) for value in array.values if math.isfinite(float(value))]
-
-
-def _significant_bits(value: object) -> int:
-    """The number of bits from the first to the last 1 in a number's significand."""
-    numerator, _ = abs(value).as_integer_ratio() if isinstance(value, float) else (0, 1)
-    return (numerator // (numerator & -numerator)).bit_length() if numerator else 0
 
 
 def _kind(fact: str) -> str:

@@ -1,0 +1,56 @@
+"""Whether numbers that should be of float64 have been computed in float32."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+from xent_conformance.records.lines import ArrayLine
+
+#: Largest error of a result that was computed in float32, relative to the exact one or to 1, whichever is larger.
+FLOAT32_ERROR = 2.0**-18
+#: A smaller error, relative to the exact result or, if that is 0, to 1, may be of float64's own arithmetic: thousands
+#: of terms that cancel leave some units of its roundoff.
+FLOAT64_ERROR = 2.0**-40
+#: Logits that are rounded to float32 by more than this differ by more than its errors.
+ROUNDED = 2.0**-10
+#: A number with at most this many significant bits is representable in float32 by chance.
+FEW_BITS = 12
+
+
+def computed_in_float32(got: object, expected: object) -> bool:
+    """Whether a result is exactly representable in float32, and as near to the exact one as float32 arithmetic gets."""
+    if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
+        return False
+    error = abs(got - expected)
+    if not FLOAT64_ERROR * (abs(expected) or 1.0) < error <= FLOAT32_ERROR * max(1.0, abs(expected)):
+        return False
+    return in_float32(got) == got
+
+
+def in_float32(value: float) -> float:
+    """A finite number rounded to float32; infinity if it is too large."""
+    try:
+        (narrow,) = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:
+        return math.inf
+    return float(narrow)
+
+
+def beyond_float32(value: float) -> bool:
+    """Whether a finite number is infinite, or zero without being zero, in float32."""
+    narrow = in_float32(value)
+    return math.isinf(narrow) or (value != 0 and narrow == 0)
+
+
+def finite_values(array: ArrayLine | None) -> list[float]:
+    """The finite values of an array of float64; none if it has no values of its own."""
+    if array is None or array.dtype != "float64" or array.values is None:
+        return []
+    return [float(value) for value in array.values if math.isfinite(float(value))]
+
+
+def significant_bits(value: object) -> int:
+    """The number of bits from the first to the last 1 in a number's significand."""
+    numerator, _ = abs(value).as_integer_ratio() if isinstance(value, float) else (0, 1)
+    return (numerator // (numerator & -numerator)).bit_length() if numerator else 0
