@@ -210,6 +210,19 @@ def same_bits(left: AnyArray, right: AnyArray) -> bool:
     return np.ascontiguousarray(left).tobytes() == np.ascontiguousarray(right).tobytes()
 
 
+def identical(problem: Problem, other: Problem) -> bool:
+    """Whether two problems have the same options, and arrays of the same bits in the same memory layouts."""
+    one, two = problem.arrays(), other.arrays()
+    if one.keys() != two.keys():
+        return False
+    options = [(getattr(problem, f.name), getattr(other, f.name)) for f in fields(problem) if f.name not in one]
+    # A smoothing of nan is the same as itself.
+    return all(mine is its or mine == its for mine, its in options) and all(
+        array is two[name] or (array.strides == two[name].strides and same_bits(array, two[name]))
+        for name, array in one.items()
+    )
+
+
 def array_of(values: npt.ArrayLike, dtype: str) -> AnyArray:
     """An array of the named dtype from exactly representable values."""
     return np.asarray(values, dtype=np.float64 if is_floating(dtype_of(dtype)) else None).astype(dtype_of(dtype))

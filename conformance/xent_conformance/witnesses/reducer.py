@@ -14,7 +14,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from xent_conformance.problem import Problem
+from xent_conformance.problem import Problem, identical
 from xent_conformance.subproblems import keep_rows
 from xent_conformance.witnesses.simplifications import (
     SMALL,
@@ -41,6 +41,9 @@ LIMIT = 300
 LIMIT_STATIC_SHAPES = 80
 #: From a larger array, no span smaller than one of this many parts is removed at once.
 FINEST = 64
+#: If an array has this many spans and none can be removed, its failure needs as many places: smaller spans of a larger
+#: array are not tried one by one either.
+ALL_NEEDED = 8
 
 
 class Reducer:
@@ -120,17 +123,18 @@ class Reducer:
         After a span that can be removed the next one is tried, not the first again. ``to_none``: all may be removed.
         """
         places = places_of(self.best)
-        width = max(len(places) // 2, 1)
-        while (len(places) <= SMALL or len(places) <= FINEST * width) and self.tries < self._limit:
-            start = 0
+        width, needed = max(len(places) // 2, 1), False
+        while self.tries < self._limit and (len(places) <= SMALL or (len(places) <= FINEST * width and not needed)):
+            start, several = 0, len(places) >= ALL_NEEDED * width
             while start < len(places) and self.tries < self._limit:
                 rest = np.concatenate([places[:start], places[start + width :]])
                 if (len(rest) or to_none) and self._try(only(self.best, rest)):
-                    places = places_of(self.best)
+                    places, several = places_of(self.best), False
                 else:
                     start += width
             if width == 1:
                 return
+            needed = several
             width //= 2
         if not to_none:
             self._thin_out_finely(width, places_of, only)
@@ -151,7 +155,8 @@ class Reducer:
 
     def _try(self, candidate: Problem | None) -> bool:
         candidate = None if candidate is None else self._within(candidate)
-        if candidate is None or self.tries >= self._limit:
+        # Within the claims a candidate may be what it was made from: int64 labels where only int32 ones are claimed.
+        if candidate is None or self.tries >= self._limit or identical(candidate, self.best):
             return False
         if self._time is not None and self._time.is_over():
             self._limit = self.tries
