@@ -12,7 +12,7 @@ from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.programs import Drawn, settled, with_few_programs
-from xent_conformance.judging.stray_reads import explained
+from xent_conformance.judging.stray_reads import Examined, explained
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import SpoiledError, Trial
 from xent_conformance.problem import Problem
@@ -83,10 +83,11 @@ def judge(
 def findings(requirement: Requirement, trial: Trial) -> list[Finding]:
     """The findings of a requirement's check on exactly this problem."""
     made: list[Finding] = []
+    examined: Examined = {}
     try:
         # Many problems overflow or contain nan on purpose; NumPy's warnings about that are of no use.
         with np.errstate(all="ignore"):
-            made.extend(explained(trial, finding) for finding in requirement.check(trial))
+            made.extend(explained(trial, finding, examined) for finding in requirement.check(trial))
     except SpoiledError as spoiled:
         made.append(spoiled.finding)
     except LostError as lost:

@@ -6,6 +6,7 @@ fault.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +25,15 @@ from xent_conformance.subproblems import keep_rows
 SHOWN_BY = Compared | Disagreement | Repeated | WrongConvention
 
 
-def explained(trial: Trial, finding: Finding) -> Finding:
+#: Calls that have been examined, by their keys, which are valid as long as the calls exist, and their stray reads.
+Examined = dict[Hashable, tuple[Invocation, StrayRead | None]]
+
+
+def explained(trial: Trial, finding: Finding, examined: Examined) -> Finding:
     """The stray read behind a wrong number, if one of its calls makes one; otherwise the finding itself.
 
     A read past the end of a row usually reads the next row, which is an input, so the wrong row is also tried alone, in
-    arrays of its own.
+    arrays of its own. Several numbers of one call may be wrong: what was ``examined`` for one of them is not again.
     """
     if not finding.failed or not isinstance(finding, SHOWN_BY):
         return finding
@@ -37,10 +42,14 @@ def explained(trial: Trial, finding: Finding) -> Finding:
         tried = [*((trial, call) for call in finding.calls), *([] if alone is None else [alone])]
         # An adapter may copy arrays that are not contiguous, and the memory around its copy is arbitrary.
         tried.sort(key=lambda one: not all(array.flags.c_contiguous for array in one[1].arrays.values()))
-        reads = (stray_read(*one) for one in tried)
-        return next((read for read in reads if read is not None), finding)
+        for where, call in tried:
+            if call.key not in examined:
+                examined[call.key] = call, stray_read(where, call)
+            if (read := examined[call.key][1]) is not None:
+                return read
     except (LostError, NotCompiledError):
-        return finding
+        pass
+    return finding
 
 
 def _row_alone(trial: Trial, finding: Finding) -> tuple[Trial, Invocation] | None:
