@@ -13,6 +13,7 @@ import jaxlib.version
 import numpy as np
 import numpy.typing as npt
 from jax import Array
+from jax.experimental.compilation_cache import compilation_cache
 
 from xent_conformance.interface import BackendUnavailableError
 
@@ -52,6 +53,23 @@ def bits(*, wide: bool) -> AbstractContextManager[object]:
     switch = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
     entered: AbstractContextManager[object] = switch(wide)
     return entered
+
+
+@contextmanager
+def compiling_anew() -> Iterator[None]:
+    """Inside the block, no program is taken from where JAX stores them: what compiling costs is to be measured."""
+    stored = bool(jax.config.jax_enable_compilation_cache)  # type: ignore[attr-defined]
+    _store_programs(on=False)
+    try:
+        yield
+    finally:
+        _store_programs(on=stored)
+
+
+def _store_programs(*, on: bool) -> None:
+    jax.config.update("jax_enable_compilation_cache", on)  # type: ignore[no-untyped-call]
+    # JAX looks at the setting once in a process, unless it is reset.
+    compilation_cache.reset_cache()
 
 
 def platform(device: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -202,7 +202,7 @@ def callable_backend(
 
     def found(dtypes: tuple[str, ...] | None, *, wide: bool) -> adapter.Plugged:
         arrays = adapter.Arrays(lambda array: array_of(array, device), jax_arrays.numpy_of, one_hot)
-        with jax_arrays.bits(wide=wide):
+        with jax_arrays.bits(wide=wide), jax_arrays.compiling_anew() if tried is None else nullcontext():
             return adapter.plugged(function, spec, arrays, dtypes, derivatives=derivatives, tried=tried, form=form)
 
     made = found(dtypes, wide=claimed is None or "float64" in claimed)

@@ -4,6 +4,7 @@
 ``worker``       the worker's side: makes the backend, and carries out one request after the other
 ``fork_server``  the process that imports a backend, and from which workers are forked
 ``fork_client``  the run's side of the fork server
+``compiler_cache``  where JAX stores compiled programs
 ``process``      the run's side of one worker: exchanging messages, waiting for it, determining how it died
 ``trial``        the trial calls of a backend that is being loaded, some of which may end the process
 ``time_limits``  how long a call may take, by the calls before

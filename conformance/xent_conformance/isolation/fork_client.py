@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from xent_conformance.isolation import FEW_THREADS
+from xent_conformance.isolation import FEW_THREADS, compiler_cache
 from xent_conformance.isolation.fork_server import ALIVE, ANSWER, FORK, ITSELF, MARK_BYTES, REAP, SPLIT
 from xent_conformance.isolation.mark import MARK, end_marked
 
@@ -93,7 +93,7 @@ class ForkClient:
                 stderr=errors,
                 pass_fds=inherited,
                 start_new_session=True,
-                env={**FEW_THREADS, **os.environ, MARK: self._mark},
+                env={**FEW_THREADS, **compiler_cache.variables(), **os.environ, MARK: self._mark},
             )
 
     def split(self) -> Split | None:
