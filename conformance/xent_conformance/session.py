@@ -138,8 +138,13 @@ class Session(OpenBackends):
         key = subject.name, dtype
         if key not in self._compilations:
             most = self.settings.compilations_for(dtype, self._dtypes(one), claims)
-            layouts = STRIDES.met_by(subject)
-            self._compilations[key] = Compilations(most, claims.static_shapes, claims.static_options, layouts)
+            self._compilations[key] = Compilations(
+                most,
+                self.settings.compilations_of_a_cause(claims),
+                shapes=claims.static_shapes,
+                values=claims.static_options,
+                layouts=STRIDES.met_by(subject),
+            )
         return replace(subject, compilations=self._compilations[key])
 
     def judged(self, group: Group) -> Iterator[VerdictLine]:

@@ -200,6 +200,25 @@ def test_the_programs_of_a_limit_are_admitted_again_and_no_other():
         assert programs.room == 3
 
 
+def test_reducing_a_failure_has_programs_of_its_own():
+    problem = Problem(np.zeros((2, 3), np.float32), np.array([0, 1]))
+    programs = Compilations(1, of_a_cause=2)
+    with programs.limited(1):
+        programs.admit(forward(problem))
+        with programs.reducing():
+            programs.admit(forward(problem), forward(problem.with_(reduction="sum")))
+            programs.admit(forward(problem.with_(reduction="none")))
+            with pytest.raises(NotCompiledError):
+                programs.admit(forward(problem.with_(label_smoothing=0.5)))
+        assert not programs.refused
+    assert (programs.left, programs.room) == (0, 0)
+
+
+def test_reducing_takes_few_compilations_where_they_take_long():
+    few = [Settings().compilations_of_a_cause(Capabilities(compile_seconds=seconds)) for seconds in (0.1, 1.0, 60.0)]
+    assert few == [100, 10, 6]
+
+
 @pytest.mark.parametrize(
     ("policy", "change", "anew"),
     [

@@ -1,10 +1,12 @@
 """The time for reducing and explaining the failures of a verdict is one, and a witness says that it ran out."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 from mutants.numpy_twin import NumpyTwin
+from xent_conformance.calling.compilations import Compilations
 from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
@@ -50,6 +52,23 @@ def test_time_is_over_after_its_seconds_and_stays_so(clock):
     clock[0] = 0.0
     assert time.is_over()
     assert time.ran_out
+
+
+def test_half_of_the_time_that_is_left_begins_now(clock):
+    time = TimeLeft(8.0)
+    clock[0] = 2.0
+    half = time.half()
+    clock[0] = 4.9
+    assert not half.is_over()
+    clock[0] = 5.0
+    assert half.is_over()
+    assert not time.is_over()
+
+
+def test_a_quick_run_reduces_for_a_shorter_time_unless_it_is_compilations_that_take_long():
+    subject = Subject.of(TwoFaults(), "float32")
+    compiled = replace(subject, compilations=Compilations(40))
+    assert Settings("quick").reducing(subject) < Settings().reducing(subject) == Settings("quick").reducing(compiled)
 
 
 def test_where_the_time_is_over_after_reducing_nothing_is_explained_and_no_other_failure_is_reduced(clock, monkeypatch):

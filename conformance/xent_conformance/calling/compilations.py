@@ -26,6 +26,7 @@ class Compilations:
 
     Attributes:
         most: The number of programs that a run may make inside blocks of ``limited``.
+        of_a_cause: The number of programs that reducing one failure, and explaining it, may each make beside these.
         shapes: Whether each shape needs a program.
         values: Whether each value of a numeric option needs a program.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
@@ -44,6 +45,7 @@ class Compilations:
     """
 
     most: int
+    of_a_cause: int = 12
     shapes: bool = True
     values: bool = True
     layouts: bool = False
@@ -69,12 +71,25 @@ class Compilations:
 
     @contextmanager
     def limited(self, room: int) -> Iterator[None]:
-        """Inside the block, admit at most ``room`` new programs; outside, where failures are reduced, any number."""
+        """Inside the block, admit at most ``room`` new programs; outside, any number."""
         self._room, self.refused = max(0, min(room, self.left)), False
         try:
             yield
         finally:
             self._room = None
+
+    @contextmanager
+    def reducing(self) -> Iterator[None]:
+        """Inside the block, where a failure is reduced or explained, admit at most ``of_a_cause`` new programs.
+
+        They are not among the ``most`` of the run.
+        """
+        room, used, refused = self._room, self._used, self.refused
+        self._room = self.of_a_cause
+        try:
+            yield
+        finally:
+            self._room, self._used, self.refused = room, used, refused
 
     def admit(self, *calls: Invocation) -> None:
         """Count the programs that calls need. Raises NotCompiledError if they exceed the current limit."""

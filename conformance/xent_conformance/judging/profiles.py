@@ -22,7 +22,9 @@ class Profile:
     ``examples`` is the number of problems from a stream of budget 1, ``enumerated`` the share of every fixed list of
     problems, and ``least`` the fewest that are judged of any stream or list. ``shapes`` is the number of different
     shapes for a backend that compiles each. ``compilations`` is the most that a run makes, for all dtypes together, if
-    their cost is known, and ``seconds`` the time they may take; ``FEWEST`` of them are made in any case.
+    their cost is known, and ``seconds`` the time they may take; ``FEWEST`` of them are made in any case. Reducing and
+    explaining all failures of a verdict may take ``reducing`` seconds. Only where each call takes long is that less
+    than the tries that are allowed, which do not depend on how busy the machine is.
     """
 
     examples: int
@@ -31,17 +33,24 @@ class Profile:
     shapes: int
     compilations: int
     seconds: float
+    reducing: float
 
 
+#: Seconds for reducing the failures of a verdict where a run is not expected to be quick.
+PATIENT = 90.0
 #: The profile whose problems take gigabytes and minutes. It judges only the family of the same name.
 OPT_IN = "scale"
 #: The dtype that is judged first, and most.
 EXEMPLARY = "float32"
 PROFILES = {
-    "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1, compilations=40, seconds=60),
-    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4, compilations=150, seconds=600),
-    "thorough": Profile(examples=1200, least=8, enumerated=1.0, shapes=6, compilations=450, seconds=1800),
-    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4, compilations=150, seconds=600),
+    "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1, compilations=40, seconds=60, reducing=8.0),
+    "default": Profile(
+        examples=400, least=8, enumerated=1.0, shapes=4, compilations=150, seconds=600, reducing=PATIENT
+    ),
+    "thorough": Profile(
+        examples=1200, least=8, enumerated=1.0, shapes=6, compilations=450, seconds=1800, reducing=PATIENT
+    ),
+    OPT_IN: Profile(examples=0, least=0, enumerated=1.0, shapes=4, compilations=150, seconds=600, reducing=PATIENT),
 }
 #: Share of the examples for backends that compile every shape.
 STATIC_SHARE = 0.5
@@ -50,6 +59,8 @@ STATIC_SHARE = 0.5
 STATIC_SIZES, OF_OTHER_DTYPES = 20, 8
 #: The fewest compilations of a run, however long they take.
 FEWEST = 12
+#: Seconds that the compilations of reducing one failure may take, and those of explaining it, and the fewest of each.
+SECONDS_OF_A_CAUSE, FEWEST_OF_A_CAUSE = 10.0, 6
 #: If compilations are limited, problems are chosen from at least this many recipes.
 CHOICE = 128
 
@@ -65,6 +76,10 @@ class Settings:
 
     profile: str = "default"
     seed: int = 0
+
+    def reducing(self, subject: Subject) -> float:
+        """Seconds for reducing and explaining all failures of a verdict; compilations have a limit of their own."""
+        return PROFILES[self.profile].reducing if subject.compilations is None else PATIENT
 
     def draw(self, stream: Stream, subject: Subject) -> Draw:
         """How many problems of a stream a subject is judged on, and with which seed."""
@@ -98,6 +113,10 @@ class Settings:
             return 0
         profile = PROFILES[self.profile]
         return max(FEWEST, min(profile.compilations, int(profile.seconds / claims.compile_seconds)))
+
+    def compilations_of_a_cause(self, claims: Capabilities) -> int:
+        """How many compilations reducing one failure, and explaining it, may each make, by the time that one takes."""
+        return max(FEWEST_OF_A_CAUSE, int(SECONDS_OF_A_CAUSE / claims.compile_seconds))
 
     def compilations_for(self, dtype: str, dtypes: Sequence[str], claims: Capabilities) -> int:
         """The compilations for one of the judged dtypes: half of all for float32 (or the first dtype without it)."""

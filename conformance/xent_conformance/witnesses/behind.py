@@ -8,6 +8,7 @@ that is least similar to a witness is reduced too, since two faults may show in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from xent_conformance.causes.diagnosis import Needs, elsewhere, needs
@@ -15,6 +16,7 @@ from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Lost, StrayRead
 from xent_conformance.judging.judge import findings
+from xent_conformance.judging.profiles import PATIENT
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -23,7 +25,7 @@ from xent_conformance.requirements.registry import Requirement
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.beside import right_beside
 from xent_conformance.witnesses.judged_variants import Variants
-from xent_conformance.witnesses.reduction import MOST_SECONDS, Witness, checked_again, reduce, said, time_for
+from xent_conformance.witnesses.reduction import Witness, checked_again, reduce, said, time_for
 from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Most failing problems that are reduced, and how many of those may have been set aside before.
@@ -91,15 +93,23 @@ def cause_of(
     """
     time = time or time_for(failing)
     requirement, failing = _cheaper(requirement, subject, failing)
-    witness = reduce(requirement, subject, failing, time)
-    needed = _as_known(requirement, subject, failing, witness, known)
-    needed = needed or _needed(requirement, subject, failing, witness, lost, time)
-    if needed.situation and not isinstance(witness.finding, Lost):
-        # Judging its variants has taken a while, in which a failure that comes by chance may have shown that it does.
-        steady, witness = witness, checked_again(requirement, subject, failing, witness, time)
-        needed = needed if witness is steady else _needed(requirement, subject, failing, witness, lost, time)
-    right = right_beside(subject, failing)
+    with _few_programs(subject):
+        witness = reduce(requirement, subject, failing, time)
+    with _few_programs(subject):
+        needed = _as_known(requirement, subject, failing, witness, known)
+        needed = needed or _needed(requirement, subject, failing, witness, lost, time)
+        if needed.situation and not isinstance(witness.finding, Lost):
+            # Judging its variants has taken a while, in which a failure that comes by chance may have shown that it
+            # does.
+            steady, witness = witness, checked_again(requirement, subject, failing, witness, time)
+            needed = needed if witness is steady else _needed(requirement, subject, failing, witness, lost, time)
+        right = right_beside(subject, failing)
     return Cause(requirement, failing, said(time, failing, witness), needed, right=right)
+
+
+def _few_programs(subject: Subject) -> AbstractContextManager[None]:
+    """Inside the block, reducing or explaining a failure needs few compilations."""
+    return nullcontext() if subject.compilations is None else subject.compilations.reducing()
 
 
 def _as_known(
@@ -142,16 +152,18 @@ def causes(
     failing: Iterable[Failing],
     known: Sequence[Cause] = (),
     hanging: Sequence[Cause] = (),
+    seconds: float = PATIENT,
 ) -> list[Cause]:
     """The different faults behind failing trials of a requirement, which are sorted by clarity.
 
     ``known`` are the causes that the search has established already, ``hanging`` those of calls of others that hang.
+    ``seconds`` is the time for all of them but those whose calls do not return.
     """
     left, aside, established = list(failing), list[Failing](), list(known)
     for cause in known:
         cause.explained = 0
         left = _others(cause, left, aside)
-    again, time = SET_ASIDE, TimeLeft(MOST_SECONDS)
+    again, time = SET_ASIDE, TimeLeft(seconds)
     for _ in range(MOST - len(established)):
         if time.is_over():
             break

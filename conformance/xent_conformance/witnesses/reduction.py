@@ -11,6 +11,7 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.judging.findings import Finding, Lost, Repeated, StrayRead
 from xent_conformance.judging.judge import findings
+from xent_conformance.judging.profiles import PATIENT
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -27,9 +28,6 @@ from xent_conformance.witnesses.time_left import TimeLeft
 CLEAR = 8.0
 #: Most tries for reducing a stray read.
 LIMIT_STRAY = 40
-#: Most seconds that reducing and explaining may take, for all causes of a verdict together. Only where each call takes
-#: long is that less than the tries that are allowed, which do not depend on how busy the machine is.
-MOST_SECONDS = 90.0
 #: How often a failing problem is judged again before it is reduced, since an intermittent failure cannot be reduced;
 #: and how many more times if it did not fail in all of them.
 AGAIN, MORE = 2, 8
@@ -68,7 +66,7 @@ class Witness:
         count = len(self.before)
         notes += [f" (after {count} other call{'s' if count > 1 else ''})"] if count else []
         notes += [" (only after earlier calls of the run)"] * self.lingering
-        notes += [f" (reducing stopped after {self.stopped:g} s)"] if self.stopped else []
+        notes += [f" (reducing stopped after {self.stopped:.2g} s)"] if self.stopped else []
         return "".join([self.finding.message, *notes])
 
     def script(self, requirement: Requirement, subject: Subject) -> str:
@@ -77,17 +75,19 @@ class Witness:
         return script(*about, sometimes=self.sometimes, before=self.before, lingering=self.lingering)
 
 
-def time_for(failing: Failing) -> TimeLeft:
-    """The time for reducing and explaining a failure."""
-    return time_for_lost() if isinstance(failing.finding, Lost) else TimeLeft(MOST_SECONDS)
+def time_for(failing: Failing, seconds: float = PATIENT) -> TimeLeft:
+    """The time for reducing and explaining a failure: ``seconds``, unless its calls do not return."""
+    return time_for_lost() if isinstance(failing.finding, Lost) else TimeLeft(seconds)
 
 
 def reduce(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft | None = None) -> Witness:
     """Reduce a failing problem, within the backend's claims and failing in the same way.
 
-    If the failure depends on earlier calls, these are part of the witness. ``time`` is by default that for one failure.
+    If the failure depends on earlier calls, these are part of the witness. ``time`` is by default that for one failure;
+    reducing takes at most half of it, so that the small problem can be explained, unless its calls do not return.
     """
     time = time or time_for(failing)
+    time = time if isinstance(failing.finding, Lost) else time.half()
     return said(time, failing, _reduced_to(requirement, subject, failing, time))
 
 

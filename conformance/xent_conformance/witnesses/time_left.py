@@ -23,6 +23,10 @@ class TimeLeft:
         self.ran_out = False
         self._end = monotonic() + seconds
 
+    def half(self) -> TimeLeft:
+        """Half of what is left, from now on."""
+        return TimeLeft(max(0.0, self._end - monotonic()) / 2)
+
     def is_over(self) -> bool:
         """Whether to leave out a step."""
         self.ran_out = self.ran_out or monotonic() >= self._end

@@ -31,7 +31,7 @@ def verdict_line(verdict: Verdict, settings: Settings, hanging: Sequence[Cause] 
     """
     tally, subject, requirement = verdict.tally, verdict.subject, verdict.requirement
     known = [explanation for explanation in verdict.explained if isinstance(explanation, Cause)]
-    established = causes(requirement, subject, verdict.failing, known, hanging)
+    established = causes(requirement, subject, verdict.failing, known, hanging, settings.reducing(subject))
     return VerdictLine(
         backend=subject.name,
         requirement=requirement.id,
