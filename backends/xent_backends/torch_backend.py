@@ -170,6 +170,8 @@ _TORCH = TorchWithLinear if torch_linear.AVAILABLE else TorchBackend
 
 #: Imported before workers are forked.
 preload = torch_linear.load_compiler
+#: Likewise for a callable.
+preload_for = torch_compiler.preload_for
 
 
 def backend() -> TorchBackend:

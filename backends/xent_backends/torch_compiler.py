@@ -7,7 +7,9 @@ anyway, the call fails.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from threading import Lock
@@ -70,11 +72,26 @@ def not_compiled(function: Any, before: int) -> str | None:
         function: The function.
         before: The number of compiled frames before the call.
     """
-    meant = hasattr(function, "_torchdynamo_orig_callable") or hasattr(function, "_orig_mod")
-    if not meant or compiled_frames() > before:
+    if not _is_compiled(function) or compiled_frames() > before:
         return None
     reason = next(iter(_reasons()), "it is switched off")
     return f"torch.compile has compiled nothing: {_first_line(reason)}"
+
+
+def preload_for(function: Any) -> None:
+    """As ``preload`` if a function is compiled, or one that it uses by name, unless nothing can be compiled here."""
+    used: list[Any] = []
+    if inspect.isfunction(function):
+        named = inspect.getclosurevars(function)
+        used = [*named.globals.values(), *named.nonlocals.values()]
+    if any(map(_is_compiled, (function, *used))):
+        with suppress(BackendUnavailableError):
+            preload()
+
+
+def _is_compiled(function: Any) -> bool:
+    """Whether an object is what ``torch.compile`` returns."""
+    return hasattr(function, "_torchdynamo_orig_callable") or hasattr(function, "_orig_mod")
 
 
 def _counters() -> Any:

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torch._dynamo", reason="this torch has no compiler")
 
+from xent_backends import torch_compiler  # noqa: E402
 from xent_conformance import cli  # noqa: E402
 from xent_conformance.calling.calls import forward  # noqa: E402
 from xent_conformance.calling.execution import LocalExecutor  # noqa: E402
@@ -95,3 +96,22 @@ def test_a_compiled_function_of_which_nothing_is_compiled_is_judged_and_said_to_
     spec = module("loss = torch.compile(plain, backend=one_more)", "torch._dynamo.config.disable = True")
     _, description = load(spec, Narrowing(("float32",), gradient=False))
     assert "torch.compile has compiled nothing" in dict(description.capabilities.left_out)["compilation"]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("inside", [False, True], ids=("itself", "by name"))
+def test_the_compiler_is_loaded_before_a_compiled_callable_is_judged(monkeypatch, compiled, inside):
+    """Its first compilation changes the process, which must not count as an effect of a call."""
+    loaded = []
+    monkeypatch.setattr(torch_compiler, "preload", lambda: loaded.append(True))
+    function = torch.compile(plain, backend="eager") if compiled else plain
+
+    def loss(logits):
+        return function(logits) + 1
+
+    torch_compiler.preload_for(loss if inside else function)
+    assert loaded == [True] * compiled
+
+
+def plain(logits):
+    return logits + 1

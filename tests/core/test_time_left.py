@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from mutants.numpy_twin import NumpyTwin
-from xent_conformance.calling.compilations import Compilations
+from xent_conformance.calling.compilations import Compilations, NotCompiledError
 from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
 from xent_conformance.judging.subject import Subject
@@ -105,3 +105,16 @@ def test_the_calls_before_a_failure_are_reduced_no_further_when_the_time_is_over
     calls = calls_before(caller, list("abcdefgh"), lambda: True, TimeLeft(1.0))
     assert (calls, caller.processes) == (tuple("abcdefgh"), 1)
     assert calls_before(caller, list("abcdefgh"), lambda: True, TimeLeft(1000.0)) == ()
+
+
+def test_of_the_calls_before_a_failure_those_are_left_out_that_would_be_compiled_once_too_often():
+    class Caller:
+        """Refuses every call; its new processes cost nothing."""
+
+        executor = property(lambda self: self)
+        renewed = staticmethod(lambda: True)
+
+        def perform(self, _):
+            raise NotCompiledError
+
+    assert calls_before(Caller(), ["a", "b"], lambda: True, TimeLeft(9.0)) == ()

@@ -129,7 +129,10 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
         return made if not any(changes) else guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
 
     modules = guarded(spec, lambda: _modules(function))
-    settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
+    own = sys.modules[points[framework].module]
+    # What would otherwise be imported, or set in the process, by the first call in every worker.
+    guarded(spec, lambda: getattr(own, "preload_for", lambda _: None)(function))
+    settings_kept = getattr(own, "settings_kept", nullcontext)
     return Imported(
         spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=settings_kept
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from xent_conformance.calling.calls import Caller, Invocation, LostError, Outcome, differing
+from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Finding
 from xent_conformance.witnesses.time_left import TimeLeft
 
@@ -49,10 +50,10 @@ def calls_before(
 
 
 def made_anew(caller: Caller, calls: Sequence[Invocation]) -> None:
-    """Make calls in a new process, whatever their outcome."""
+    """Make calls in a new process, whatever their outcome, but none that would need one compilation too many."""
     caller.executor.renewed()
     for call in calls:
-        with suppress(LostError):
+        with suppress(LostError, NotCompiledError):
             caller.perform(call)
 
 
@@ -66,7 +67,7 @@ def own_calls_before(
         return ()
 
     def outcome() -> Outcome | None:
-        with suppress(LostError):
+        with suppress(LostError, NotCompiledError):
             return caller.perform(call)
         return None
 
