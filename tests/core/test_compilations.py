@@ -173,6 +173,22 @@ def test_a_divisor_that_is_wrong_with_weights_and_smoothing_together_is_found_by
     assert "weights.loss" in {failure.requirement for failure in result.failures}
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("axis", "limit"), [(1, "more than 1,024 classes"), (0, "more than 4,096 rows")])
+def test_a_fault_of_many_classes_or_rows_is_found_by_a_default_run(axis, limit, seed):
+    """Kernels that are compiled for each shape divide these into blocks."""
+    right, most = Compiled(), 1024 if axis else 4096
+
+    def loss(logits, target, **options):
+        found = right(logits, target, **options)
+        many = logits.shape[axis] > most if logits.ndim > axis else logits.size > most
+        return found * found.dtype.type(1.1) if many else found
+
+    chosen = {"profile": "default", "only": ("accuracy.*", "weights.*"), "dtypes": "float32"}
+    (cause,) = judge(adapter(loss, 0.2), seed=seed, **chosen).causes
+    assert limit in cause.situation
+
+
 def test_rejected_calls_cost_no_compilation():
     call = forward(Problem(np.zeros((2, 3), np.float32), np.array([0, 1])))
     programs = Compilations(5)
@@ -216,7 +232,7 @@ def test_reducing_a_failure_has_programs_of_its_own():
 
 def test_reducing_takes_few_compilations_where_they_take_long():
     few = [Settings().compilations_of_a_cause(Capabilities(compile_seconds=seconds)) for seconds in (0.1, 1.0, 60.0)]
-    assert few == [100, 10, 6]
+    assert few == [200, 20, 6]
 
 
 @pytest.mark.parametrize(

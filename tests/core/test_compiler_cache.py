@@ -1,9 +1,11 @@
 """Where JAX stores compiled programs: nobody else can write there, and it does not hide what compiling costs."""
 
+import os
 import tempfile
 
 import pytest
 
+from xent_conformance.isolation import compiler_cache
 from xent_conformance.isolation.compiler_cache import variables
 
 
@@ -40,3 +42,14 @@ def test_a_link_is_not_followed(folder):
 def test_where_no_folder_can_be_made_there_is_none(monkeypatch, folder):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder / "missing"))
     assert variables() == {}
+
+
+def test_the_older_half_of_too_many_programs_is_removed(monkeypatch, folder):
+    variables()
+    (made,) = folder.iterdir()
+    for age in range(5):
+        (made / str(age)).touch()
+        os.utime(made / str(age), (1000 - age, 1000 - age))
+    monkeypatch.setattr(compiler_cache, "MOST", 4)
+    assert variables()
+    assert sorted(file.name for file in made.iterdir()) == ["0", "1", "2"]

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+#: Most files in the folder, two for each program; these take some 6 KB each.
+MOST = 20_000
+
 
 def variables() -> Mapping[str, str]:
     """Environment variables that have JAX store all programs in a private folder; none where that is not possible.
@@ -24,12 +27,22 @@ def variables() -> Mapping[str, str]:
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         if _is_private(folder):
+            _remove_old(folder)
             return {
                 "JAX_COMPILATION_CACHE_DIR": str(folder),
                 "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
                 "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
             }
     return {}
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove the older half of the programs if there are too many."""
+    files = list(folder.iterdir())
+    if len(files) <= MOST:
+        return
+    for file in sorted(files, key=lambda file: file.lstat().st_mtime)[: len(files) // 2]:
+        file.unlink(missing_ok=True)
 
 
 def _is_private(folder: Path) -> bool:

@@ -60,7 +60,7 @@ STATIC_SIZES, OF_OTHER_DTYPES = 20, 8
 #: The fewest compilations of a run, however long they take.
 FEWEST = 12
 #: Seconds that the compilations of reducing one failure may take, and those of explaining it, and the fewest of each.
-SECONDS_OF_A_CAUSE, FEWEST_OF_A_CAUSE = 10.0, 6
+SECONDS_OF_A_CAUSE, FEWEST_OF_A_CAUSE = 20.0, 6
 #: If compilations are limited, problems are chosen from at least this many recipes.
 CHOICE = 128
 
@@ -93,6 +93,8 @@ class Settings:
             count = min(count, STATIC_SIZES if foremost else OF_OTHER_DTYPES)
         pool = shapes if static else None
         if subject.compilations is not None:
+            # A program of each level is offered to the pool (see ``programs``), which takes few.
+            pool = pool and (len(stream.menu()["shape"]) if stream.about_sizes else pool)
             ranks = tuple(level for level in OTHER_RANKS if getattr(subject.capabilities, level))
             return Draw(self.seed, max(self.most(stream), CHOICE), pool, shared=True, ranks=ranks)
         return Draw(self.seed, max(profile.least, round(count)), pool)

@@ -160,6 +160,11 @@ class Subject:
         mixed = problem.mixed_dtypes()
         return {claim for claim, dtype in mixed.items() if dtype not in getattr(self.capabilities, claim)}
 
+    @property
+    def compiles_freely(self) -> bool:
+        """Whether each new shape costs a compilation, and nothing limits their number."""
+        return self.capabilities.static_shapes and self.compilations is None
+
     @cached_property
     def caller(self) -> Caller:
         """Calls the backend."""

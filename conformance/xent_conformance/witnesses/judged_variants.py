@@ -23,7 +23,7 @@ from xent_conformance.witnesses.lost import hurried
 from xent_conformance.witnesses.reduction import Witness, within_claims
 from xent_conformance.witnesses.time_left import TimeLeft
 
-#: Most variants that are judged, in general and for a backend that compiles every new shape.
+#: Most variants that are judged, in general and for a backend that compiles every new shape in a time that is unknown.
 VARIANTS, VARIANTS_STATIC_SHAPES = 120, 30
 #: Most processes that variants of a call that crashes, or that hangs, may cost: one for each fact that does not matter.
 RESTARTS = {CRASH: 12, TIMEOUT: 6}
@@ -47,7 +47,7 @@ class Variants:
         # Whether numbers such as nan are needed, or hide whatever else is wrong, only the requirement can say.
         self._special = facts(witness.problem).intersection(SPECIAL_NUMBERS)
         self._plain = None if self._special.intersection(NOT_FINITE) else _plain_check(requirement, witness)
-        self._left = VARIANTS_STATIC_SHAPES if subject.capabilities.static_shapes else VARIANTS
+        self._left = VARIANTS_STATIC_SHAPES if subject.compiles_freely else VARIANTS
         self._time = time
         restarts = RESTARTS[self._finding.fate] if isinstance(self._finding, Lost) else min(RESTARTS.values())
         self._most_restarts = subject.executor.restarts + restarts

@@ -36,7 +36,8 @@ from xent_conformance.witnesses.simplifications import (
 )
 from xent_conformance.witnesses.time_left import TimeLeft
 
-#: Tries for a backend whose calls are cheap, and for one that compiles every new shape.
+#: Tries for a backend whose calls are cheap or whose compilations are limited, and for another one that compiles every
+#: new shape.
 LIMIT = 300
 LIMIT_STATIC_SHAPES = 80
 #: From a larger array, no span smaller than one of this many parts is removed at once.

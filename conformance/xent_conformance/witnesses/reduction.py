@@ -178,7 +178,7 @@ def _reduced(
     original, problem = failing.finding, failing.trial.problem
     # The smallest problem shows a stray read best, and its numbers do not matter.
     stray = isinstance(original, StrayRead)
-    limit = LIMIT_STRAY if stray else LIMIT_STATIC_SHAPES if subject.capabilities.static_shapes else LIMIT
+    limit = LIMIT_STRAY if stray else LIMIT_STATIC_SHAPES if subject.compiles_freely else LIMIT
     within = partial(within_claims, requirement, subject, problem)
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within, time=time)
     if isinstance(original, Lost):
