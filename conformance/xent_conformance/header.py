@@ -107,6 +107,7 @@ def described(backend: Description, compilations: int = 0) -> BackendLine:
         sources=dict(backend.sources),
         capabilities={**plain, **limit, "precision": {d: p and asdict(p) for d, p in precision.items()}},
         forms=tuple(backend.forms),
+        tried=backend.tried is not None,
         conventions=claims.conventions.choices(),
         documentation=dict(claims.conventions.documentation),
         basis={**dict.fromkeys(claims.conventions.undocumented(), UNDOCUMENTED), **claims.conventions.basis},

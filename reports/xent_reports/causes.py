@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xent_conformance.records.causes import broken_text
-from xent_conformance.records.lines import RequirementLine, VerdictLine
+from xent_conformance.records.lines import BackendLine, Failure, RequirementLine, VerdictLine
 from xent_conformance.records.situations import ALWAYS
 from xent_conformance.records.status import GLYPHS, SEVERITY, Status
 from xent_reports.model import Run, dtype_order
@@ -20,6 +20,8 @@ _SCRIPTS, _TABLES = 42_000, 30_000
 _CELL, _FEW_SCRIPTS = 50, 23_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
+#: What a callable has no parameter for, by facts: whether it is meant to take that, calls that return do not tell.
+_NOT_IN_A_SIGNATURE = {"spatial": "spatial", "unbatched": "unbatched", "probability targets": "probability-targets"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Cause:
     status: Status
     situation: str
     broken: Sequence[Broken]
+    #: What to do if it is not a fault, as a sentence; empty where nothing is known.
+    hint: str = ""
 
     @property
     def witness(self) -> Witness:
@@ -99,7 +103,12 @@ def causes(run: Run) -> list[Cause]:
         id(failure): witness for v in run.failing for failure, witness in zip(v.failures, shown[id(v)], strict=False)
     }
     listed = [
-        _cause(run, [(i.verdict, of_failure[id(i.failure)]) for i in group.instances], group.situation)
+        _cause(
+            run,
+            [(i.verdict, of_failure[id(i.failure)]) for i in group.instances],
+            group.situation,
+            _hint(group.shown.failure, backends[group.shown.verdict.backend]),
+        )
         for group in run.grouped
     ]
     listed += [_cause(run, [(v, shown[id(v)][0]) for v in same]) for same in run.unexplained]
@@ -107,7 +116,13 @@ def causes(run: Run) -> list[Cause]:
     return _within(listed, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
 
 
-def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS) -> Cause:
+def _hint(failure: Failure, backend: BackendLine) -> str:
+    """How not to claim what a failure needs, where a callable has no parameter for that."""
+    claims = [f"--claim no-{_NOT_IN_A_SIGNATURE[fact]}" for fact in failure.situation if fact in _NOT_IN_A_SIGNATURE]
+    return f"If it is not meant to take such calls: {claims[0]}" if claims and backend.tried else ""
+
+
+def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS, hint: str = "") -> Cause:
     """The cause of some failures, the first of which represents it."""
     broken: dict[str, list[Witness]] = {}
     for verdict, witness in seen:
@@ -117,6 +132,7 @@ def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str
         status=min((witness.status for _, witness in seen), key=SEVERITY.index),
         situation=situation,
         broken=[Broken(run.catalogue[name], witnesses) for name, witnesses in broken.items()],
+        hint=hint,
     )
 
 

@@ -79,7 +79,8 @@ def _cause(cause: Cause) -> str:
     )
     also = f" It also breaks {named}." if others else ""
     where = f"Breaks {text(cause.breaks)}. Shown for {leading}: {text(cause.statement)}{also}"
-    return f"{title}\n\n{where}\n\n{_witness(cause.witness)}"
+    hint = f"\n\n{text(cause.hint)}." if cause.hint else ""
+    return f"{title}\n\n{where}\n\n{_witness(cause.witness)}{hint}"
 
 
 def _witness(witness: Witness) -> str:

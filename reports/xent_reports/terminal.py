@@ -73,6 +73,7 @@ def _cause(cause: Cause, *, color: bool) -> list[str]:
         *([f"  {witness.answers.sentence}"] if witness.answers else []),
         f"  breaks {one_line(cause.breaks)}: {', '.join(map(abridged, names[:_NAMED]))}{rest}",
         *([f"  {one_line(witness.command)}"] if witness.command else []),
+        *([f"  {cause.hint}"] if cause.hint else []),
     ]
 
 

@@ -53,6 +53,20 @@ def test_a_cause_has_all_requirements_that_it_breaks_and_one_backend(tmp_path: P
     assert [[r.id for r, _ in c.further] for c in found] == [["a.y"], ["a.y"]]
 
 
+@pytest.mark.parametrize("tried", [True, False])
+def test_what_a_callable_has_no_parameter_for_need_not_be_claimed(tmp_path: Path, *, tried: bool) -> None:
+    """That a call returns does not tell whether it is meant to be made; the claims of an adapter are its author's."""
+    failing = V("mine", "a.x", status="fail", failures=[records.failure(situation=["smoothing", "spatial"])])
+    place = records.run(tmp_path / "r.jsonl", failing, backends=[records.backend("mine", tried=tried)])
+    (cause,) = causes(run_of(read(place)))
+    hint = "If it is not meant to take such calls: --claim no-spatial"
+    assert cause.hint == (hint if tried else "")
+    xent_reports.render([place], tmp_path / "out")
+    terminal = "\n".join(xent_reports.summary_lines(place))
+    written = [terminal, *((tmp_path / "out" / name).read_text("utf-8") for name in ("summary.md", "index.html"))]
+    assert [text.replace("\\", "").count("--claim no-spatial") for text in written] == [tried] * 3
+
+
 def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> None:
     """Ten requirements that died in the same way are one line, not ten."""
     run = run_with(

@@ -54,6 +54,7 @@ class BackendLine(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     ] = {}
     spec: Annotated[str, Meta(description="what was given on the command line")] = ""
     forms: Annotated[tuple[str, ...], Meta(description="optional protocols it satisfies")] = ()
+    tried: Annotated[bool, Meta(description="whether it is a callable, whose claims follow from trial calls")] = False
     unavailable: Annotated[str | None, Meta(description="why it could not be judged here; it then has no verdicts")] = (
         None
     )
