@@ -151,6 +151,11 @@ def rejected(trial: Trial, quantity: str, wrong: str) -> Finding:
     return rejection_finding(quantity, call, trial.outcome(call), wrong)
 
 
+def counted_classes(count: int) -> str:
+    """A number of classes in words."""
+    return f"{count} class{'es' * (count != 1)}"
+
+
 def function_gradient_finding(trial: Trial, call: Invocation, exact: Exact, bound: F64Array) -> Finding:
     """The gradient of a function of the logits alone, such as softmax, compared with the exact one."""
     observed, effect = trial.primitive_gradient(call), effect_of(exact.value)

@@ -12,7 +12,7 @@ from xent_conformance.judging.findings import Finding, Held, Lost, WrongConventi
 from xent_conformance.judging.subject import CHECKS_LABELS, GRADIENT, OWN_PROCESS, Need, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.checks import chosen, rejection_finding
+from xent_conformance.requirements.checks import chosen, counted_classes, rejection_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import problem_of, relabelled
 from xent_conformance.strategies.menu import SHAPES
@@ -60,7 +60,7 @@ def _with_invalid_label(problem: Problem) -> Iterable[Problem]:
 
 def _rejected(outcome: Outcome, label: int, classes: int, call: Invocation) -> Finding:
     """Whether a call with a wrong label raised an error."""
-    return rejection_finding("invalid label", call, outcome, f"label {label} of {classes} classes")
+    return rejection_finding("invalid label", call, outcome, f"label {label} of {counted_classes(classes)}")
 
 
 @requirement(
@@ -103,7 +103,7 @@ def test_labels_out_of_range_follow_the_convention(trial: Trial) -> Iterator[Fin
             index=row,
             expected="nan",
             got=str(loss[row].tolist()),
-            because=f"it has label {wrong} of {problem.classes} classes",
+            because=f"it has label {wrong} of {counted_classes(problem.classes)}",
             convention=chosen(trial, "invalid_label"),
         )
 

@@ -13,7 +13,7 @@ from xent_conformance.judging.findings import Finding, Held
 from xent_conformance.judging.subject import LABEL_SMOOTHING, WEIGHT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import REDUCTIONS, Problem, array_of
-from xent_conformance.requirements.checks import rejected
+from xent_conformance.requirements.checks import counted_classes, rejected
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import COTANGENT, problem_of
 from xent_conformance.strategies.sources import listed
@@ -110,7 +110,7 @@ def test_weights_of_a_wrong_length_are_rejected(trial: Trial) -> Iterator[Findin
     """A weight that is not one number for each class raises an error, in every reduction."""
     problem = trial.problem
     if problem.weight is not None and problem.weight.shape != (problem.classes,):
-        wrong = f"a weight of shape {problem.weight.shape} for {problem.classes} classes"
+        wrong = f"a weight of shape {problem.weight.shape} for {counted_classes(problem.classes)}"
         yield rejected(trial, "weight", wrong)
 
 
