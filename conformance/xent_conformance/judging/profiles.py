@@ -44,9 +44,7 @@ OPT_IN = "scale"
 EXEMPLARY = "float32"
 PROFILES = {
     "quick": Profile(examples=16, least=4, enumerated=1 / 16, shapes=1, compilations=40, seconds=60, reducing=8.0),
-    "default": Profile(
-        examples=400, least=8, enumerated=1.0, shapes=4, compilations=150, seconds=600, reducing=PATIENT
-    ),
+    "default": Profile(examples=400, least=8, enumerated=1.0, shapes=4, compilations=150, seconds=600, reducing=30.0),
     "thorough": Profile(
         examples=1200, least=8, enumerated=1.0, shapes=6, compilations=450, seconds=1800, reducing=PATIENT
     ),
