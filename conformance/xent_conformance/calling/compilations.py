@@ -84,12 +84,12 @@ class Compilations:
 
         They are not among the ``most`` of the run.
         """
-        room, used, refused = self._room, self._used, self.refused
+        before = self._room, self._used, {*self._counted}, self.refused
         self._room = self.of_a_cause
         try:
             yield
         finally:
-            self._room, self._used, self.refused = room, used, refused
+            self._room, self._used, self._counted, self.refused = before
 
     def admit(self, *calls: Invocation) -> None:
         """Count the programs that calls need. Raises NotCompiledError if they exceed the current limit."""

@@ -1,8 +1,8 @@
 """The programs of a backend that compiles, chosen before anything is judged: those that most requirements can use.
 
 A program is a shape with a set of options. The first one has every option at once, because faults of two options show
-there. The next have many classes, or many rows, with as many options as there are; then come the other claimed ranks of
-logits, with a mean, whose divisor is a frequent fault of such logits.
+there. The next has many classes, with as many options as there are. Then come the other claimed ranks of logits, with a
+mean, whose divisor is a frequent fault of such logits, and then even more classes, and many rows.
 Each further one has the most pairs of choices that no other has, counted for every source by itself and weighted by the
 number of its requirements. Problems of all sources then come from this pool, and what is left of the compilations is
 for calls that requirements compare them with.

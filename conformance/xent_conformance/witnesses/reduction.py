@@ -75,9 +75,9 @@ class Witness:
         return script(*about, sometimes=self.sometimes, before=self.before, lingering=self.lingering)
 
 
-def time_for(failing: Failing, seconds: float = PATIENT) -> TimeLeft:
-    """The time for reducing and explaining a failure: ``seconds``, unless its calls do not return."""
-    return time_for_lost() if isinstance(failing.finding, Lost) else TimeLeft(seconds)
+def time_for(failing: Failing) -> TimeLeft:
+    """The time for reducing and explaining a failure."""
+    return time_for_lost() if isinstance(failing.finding, Lost) else TimeLeft(PATIENT)
 
 
 def reduce(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft | None = None) -> Witness:
