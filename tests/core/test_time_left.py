@@ -65,6 +65,17 @@ def test_half_of_the_time_that_is_left_begins_now(clock):
     assert not time.is_over()
 
 
+def test_what_takes_long_is_made_once_and_then_until_the_time_is_over(clock):
+    def made():
+        for number in range(9):
+            clock[0] += 2
+            yield number
+
+    assert list(TimeLeft(5.0).within(made())) == [0, 1, 2]
+    assert list(TimeLeft(1.0).within(made())) == [0]
+    assert list(TimeLeft(99.0).within(made())) == [*range(9)]
+
+
 def test_a_quick_run_reduces_for_a_shorter_time_unless_it_is_compilations_that_take_long():
     subject = Subject.of(TwoFaults(), "float32")
     compiled = replace(subject, compilations=Compilations(40))

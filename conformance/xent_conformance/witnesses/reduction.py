@@ -130,7 +130,7 @@ def checked_again(
     """A witness that has failed every time, after other calls: it says so if it comes by chance all the same."""
     worst = partial(same_failure, requirement, subject, failing.finding)
     often = times(requirement, witness.problem)
-    again = [worst(witness.problem) for _ in range(often)]
+    again = [*time.within(worst(witness.problem) for _ in range(often))]
     if often == 1 or None not in again:
         return witness
     here = Repetitions((tuple(again),))
@@ -194,7 +194,7 @@ def _reduced(
     reducer = reducing(clearly, costly=stray)
     small = reducer.run(_row_of(failing))
     # In the reduction each problem failed twice in a row; one that fails by chance does so too, sooner or later.
-    again = [worst(small) for _ in range(times(requirement, small))]
+    again = [*time.within(worst(small) for _ in range(times(requirement, small)))]
     # If it never fails again, the latest failure of the small problem, not that of the original one.
     failed = [failure for failure in again if failure is not None]
     seen, tries = (1 + len(failed), 1 + len(again)) if len(again) > 1 and None in again else (1, 1)

@@ -76,12 +76,12 @@ def repeated(
     """Judge a problem so often in each of several new processes, in each after the same calls.
 
     If it fails every time in the first process, or has been seen to fail by chance, no other process is started; nor is
-    one if it is to be judged once.
+    one if it is to be judged once. When ``time`` is over, it is judged less often.
     """
     made_anew(caller, before)
     run = [failure(problem)]
     made = tuple(caller.executor.recent)
-    run += [failure(problem) for _ in range(often - 1)]
+    run += time.within(failure(problem) for _ in range(often - 1))
     done = Repetitions((tuple(run),), made)
     more = PROCESSES if often > 1 and None in run else 1
     while len(done.runs) < more and not done.by_chance and not time.is_over():

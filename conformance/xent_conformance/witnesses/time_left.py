@@ -6,7 +6,11 @@ calls take long, and the message of a witness says that it ran out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class TimeLeft:
@@ -26,6 +30,13 @@ class TimeLeft:
     def half(self) -> TimeLeft:
         """Half of what is left, from now on."""
         return TimeLeft(max(0.0, self._end - monotonic()) / 2)
+
+    def within(self, made: Iterable[T]) -> Iterator[T]:
+        """What an iterator makes until these seconds are over: the first in any case."""
+        for one in made:
+            yield one
+            if monotonic() >= self._end:
+                return
 
     def is_over(self) -> bool:
         """Whether to leave out a step."""
