@@ -80,11 +80,12 @@ def not_compiled(function: Any, before: int) -> str | None:
 
 def preload_for(function: Any) -> None:
     """As ``preload`` if a function is compiled, or one that it uses by name, unless nothing can be compiled here."""
-    used: list[Any] = []
-    if inspect.isfunction(function):
+    used = [function]
+    # Of what is not a function, or uses a variable that is not set yet, no names are known.
+    with suppress(TypeError, ValueError):
         named = inspect.getclosurevars(function)
-        used = [*named.globals.values(), *named.nonlocals.values()]
-    if any(map(_is_compiled, (function, *used))):
+        used += [*named.globals.values(), *named.nonlocals.values()]
+    if any(map(_is_compiled, used)):
         with suppress(BackendUnavailableError):
             preload()
 

@@ -13,7 +13,8 @@ from xent_conformance import cli  # noqa: E402
 from xent_conformance.calling.calls import forward  # noqa: E402
 from xent_conformance.calling.execution import LocalExecutor  # noqa: E402
 from xent_conformance.loading.imported import Narrowing  # noqa: E402
-from xent_conformance.loading.loader import load  # noqa: E402
+from xent_conformance.loading.loader import imported, load  # noqa: E402
+from xent_conformance.loading.objects import of_object  # noqa: E402
 from xent_conformance.problem import Problem  # noqa: E402
 from xent_conformance.records.status import BROKEN  # noqa: E402
 
@@ -111,6 +112,28 @@ def test_the_compiler_is_loaded_before_a_compiled_callable_is_judged(monkeypatch
 
     torch_compiler.preload_for(loss if inside else function)
     assert loaded == [True] * compiled
+
+
+def test_what_uses_a_variable_that_is_not_set_is_loaded(monkeypatch):
+    monkeypatch.setattr(torch_compiler, "preload", pytest.fail)
+
+    def loss(logits):
+        return later(logits)
+
+    torch_compiler.preload_for(loss)
+    later = plain
+
+
+@pytest.mark.parametrize("own", [True, False], ids=("object of this process", "in a module"))
+def test_the_process_of_a_user_is_left_as_it_is(monkeypatch, module, own):
+    """Loading the compiler for workers sets its threads, and torch's, to one."""
+    loaded = []
+    monkeypatch.setattr(torch_compiler, "preload", lambda: loaded.append(True))
+    if own:
+        of_object(torch.compile(plain, backend="eager"), "torch", Narrowing(), "loss")
+    else:
+        imported(module("loss = torch.compile(plain, backend='eager')"))
+    assert loaded == [True] * (not own)
 
 
 def plain(logits):

@@ -40,7 +40,7 @@ def by_path(framework: str, path: str, spec: str, narrowing: Narrowing) -> Impor
     function = _attribute(spec, path)
     if not callable(function):
         raise UsageError(f"{path} is of type {type(function).__name__}, not a callable")
-    backend = from_function(function, framework, spec, narrowing)
+    backend = _from_module(function, framework, spec, narrowing)
     # A framework's own function has the known deviations of that framework; those of others are beside their modules.
     own = path.partition(".")[0] == framework
     folder = folder_of(inspect.getmodule(factory) if own else _module_in(path))
@@ -64,7 +64,7 @@ def of_file(
     function: Callable[..., Any], framework: str, path: Path, attribute: str, spec: str, narrowing: Narrowing
 ) -> Imported:
     """A callable of an imported file; raises what ``loader.load`` does."""
-    backend = from_function(function, framework, f"{framework}:{path}:{attribute}", narrowing)
+    backend = _from_module(function, framework, f"{framework}:{path}:{attribute}", narrowing)
     place = "callable", framework, f"{path}:{attribute}"
     return replace(backend, spec=spec, place=place, folder=path.parent)
 
@@ -129,13 +129,22 @@ def from_function(function: Callable[..., Any], framework: str, spec: str, narro
         return made if not any(changes) else guarded(spec, lambda: _declaring(made, *changes))  # type: ignore[no-any-return]
 
     modules = guarded(spec, lambda: _modules(function))
-    own = sys.modules[points[framework].module]
-    # What would otherwise be imported, or set in the process, by the first call in every worker.
-    guarded(spec, lambda: getattr(own, "preload_for", lambda _: None)(function))
-    settings_kept = getattr(own, "settings_kept", nullcontext)
+    settings_kept = getattr(sys.modules[points[framework].module], "settings_kept", nullcontext)
     return Imported(
         spec, make, ("object", framework, ""), Path(), modules, options=narrowing.options, settings_kept=settings_kept
     )
+
+
+def _from_module(function: Callable[..., Any], framework: str, spec: str, narrowing: Narrowing) -> Imported:
+    """Likewise for a callable of an imported module, in the process that workers are forked from.
+
+    What its first call would import, or set in the process, is there before. An object of a user's process is not
+    prepared in that way, which would leave settings behind there.
+    """
+    backend = from_function(function, framework, spec, narrowing)
+    own = sys.modules[frameworks()[framework].module]
+    guarded(spec, lambda: getattr(own, "preload_for", lambda _: None)(function))
+    return backend
 
 
 def _declaring(backend: Any, *changes: tuple[str, ...]) -> Any:
