@@ -20,8 +20,8 @@ _SCRIPTS, _TABLES = 42_000, 30_000
 _CELL, _FEW_SCRIPTS = 50, 23_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
-#: What a callable has no parameter for, by facts: whether it is meant to take that, calls that return do not tell.
-_NOT_IN_A_SIGNATURE = {"spatial": "spatial", "unbatched": "unbatched", "probability targets": "probability-targets"}
+#: Facts, and claims, that a callable has no parameter for: whether it is meant to take that, a result does not tell.
+_NOT_IN_A_SIGNATURE = ("spatial", "unbatched", "probability targets")
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def causes(run: Run) -> list[Cause]:
 
 def _hint(failure: Failure, backend: BackendLine) -> str:
     """How not to claim what a failure needs, where a callable has no parameter for that."""
-    claims = [f"--claim no-{_NOT_IN_A_SIGNATURE[fact]}" for fact in failure.situation if fact in _NOT_IN_A_SIGNATURE]
-    return f"If it is not meant to take such calls: {claims[0]}" if claims and backend.tried else ""
+    claim = next((fact.replace(" ", "-") for fact in failure.situation if fact in _NOT_IN_A_SIGNATURE), None)
+    return f"If it is not meant to take such calls: --claim no-{claim}" if claim and backend.tried else ""
 
 
 def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS, hint: str = "") -> Cause:

@@ -91,8 +91,9 @@ class Settings:
             count = min(count, STATIC_SIZES if foremost else OF_OTHER_DTYPES)
         pool = shapes if static else None
         if subject.compilations is not None:
-            # A program of each level is offered to the pool (see ``programs``), which takes few.
-            pool = pool and (len(stream.menu()["shape"]) if stream.about_sizes else pool)
+            if static and stream.about_sizes:
+                # A shape of each level: ``pool`` takes few programs of them.
+                pool = len(stream.menu()["shape"])
             ranks = tuple(level for level in OTHER_RANKS if getattr(subject.capabilities, level))
             return Draw(self.seed, max(self.most(stream), CHOICE), pool, shared=True, ranks=ranks)
         return Draw(self.seed, max(profile.least, round(count)), pool)
