@@ -138,7 +138,7 @@ FAULTS = [
         "ends its process when called from a thread",
         "os.abort()",
         when="threading.current_thread() is not threading.main_thread()",
-        verdicts={"purity.threads": "crash", "purity.threads-large": "crash"},
+        verdicts={"purity.threads": "crash"},
         message="died of SIGABRT while 3 others ran in other threads",
     ),
     Fault(

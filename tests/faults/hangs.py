@@ -34,7 +34,7 @@ FAULTS = [
         "takes a lock twice when called from a thread",
         "lock = threading.Lock(); lock.acquire(); lock.acquire()",
         when="threading.current_thread() is not threading.main_thread()",
-        verdicts={"purity.threads": "timeout", "purity.threads-large": "timeout"},
+        verdicts={"purity.threads": "timeout"},
         message=" s while 3 others ran in other threads",
         timeout=0.25,
     ),

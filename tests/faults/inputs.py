@@ -91,7 +91,7 @@ FAULTS = [
         "writes 4 bytes after the last of the logits where there are more than six",
         WRITE.format("+ logits.nbytes"),
         when="logits.flags.c_contiguous and logits.size > 6",
-        verdicts={**STRAYED, "purity.long-sums": "vacuous", "purity.threads-large": "vacuous"},
+        verdicts={**STRAYED, "purity.long-sums": "vacuous"},
         everywhere=True,
         message="wrote outside the elements of its logits",
     ),
@@ -130,7 +130,7 @@ FAULTS = [
         + "\n    return super().cross_entropy_vjp(cotangent, *args, **kwargs)",
         verdicts=LATER,
         # Calls beside each other share their inputs.
-        by_order=("purity.threads", "purity.threads-large"),
+        by_order=("purity.threads",),
         message="changed the cotangent of an earlier call",
     ),
     Fault(

@@ -199,7 +199,6 @@ FAULTS = [
             "purity.long-sums": "fail",
             "purity.no-state": "fail",
             "purity.threads": "fail",
-            "purity.threads-large": "fail",
         },
         by_order=(
             "identities.softplus",
@@ -222,7 +221,6 @@ FAULTS = [
             "purity.long-sums": "fail",
             "purity.no-state": "fail",
             "purity.threads": "fail",
-            "purity.threads-large": "fail",
         },
         by_order=(
             "identities.softplus",
@@ -238,7 +236,7 @@ FAULTS = [
         "is wrong when called from a thread",
         "return loss + 1",
         when="threading.current_thread() is not threading.main_thread()",
-        verdicts={"purity.threads": "fail", "purity.threads-large": "fail"},
+        verdicts={"purity.threads": "fail"},
         message="while 3 others run",
     ),
     Fault(
@@ -249,7 +247,7 @@ FAULTS = [
             "alone = threading.current_thread() is threading.main_thread()\n"
             "return found if alone else found._replace(grad_logits=None)"
         ),
-        verdicts={"purity.threads": "fail", "purity.threads-large": "fail"},
+        verdicts={"purity.threads": "fail"},
         message="returned no grad_logits while 3 others run in other threads, and alone returned a grad_logits",
     ),
     Fault(

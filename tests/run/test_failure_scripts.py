@@ -110,7 +110,7 @@ NEEDS_THE_RUN = {
 }
 
 
-#: Failures of arrays that are not reduced to what a script can hold: it runs the suite again.
+#: Failures of arrays that are not reduced to what a script can hold: it runs the suite again (test_long_inputs.py).
 TOO_LONG = {
     ("index-in-float32", "accuracy.large-call"),
     ("index-of24-bits", "gradients.large-call"),
@@ -128,22 +128,23 @@ def test_every_script_of_every_mutant_shows_its_failure(corpus, monkeypatch, par
     made, enough = {}, reduction.LIMIT
     for mutant in sorted(all_mutants(), key=lambda m: m.killed_by)[part::PARTS]:
         for identifier in mutant.killed_by:
+            if (mutant.name, identifier) in TOO_LONG:
+                continue
             backend = mutant.backend()
             kind = type(backend)
             origin = Origin(mutant.name, "entry point", kind.__module__, kind.__name__, "")
             found = first_failure(REQUIREMENTS[identifier], backend, corpus, origin)
             if found is not None:
-                too_long = (mutant.name, identifier) in TOO_LONG
                 # A race between threads may not show in a reduced problem: it is reduced once more.
                 again = [enough] * identifier.startswith("purity.threads")
-                for tries in (TRIES,) if too_long else (TRIES, enough, *again):
+                for tries in (TRIES, enough, *again):
                     monkeypatch.setattr(reduction, "LIMIT", tries)
                     _, text = shown(REQUIREMENTS[identifier], *found)
                     if text is not None:
                         made[mutant.name, identifier] = text
                         break
                 else:
-                    assert too_long, (mutant.name, identifier)
+                    pytest.fail(f"{mutant.name}, {identifier}: no script")
     assert len(made) > 300 / PARTS
     outcomes = executed(list(made.values()), HERE.parent)
     silent = {pair: outcome for pair, outcome in zip(made, outcomes, strict=True) if not shows_it(outcome)}
