@@ -17,7 +17,7 @@ from xent_conformance.calling.compilations import Compilations, NotCompiledError
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.judge import trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import choices_of, rows_that_count, settled, share_of
+from xent_conformance.judging.programs import choices_of, count_as_judged, rows_that_count, settled, share_of
 from xent_conformance.judging.subject import Subject
 from xent_conformance.problem import Problem
 from xent_conformance.requirements.registry import load
@@ -270,6 +270,39 @@ def test_spatial_logits_are_among_the_few_programs_in_more_than_one_reduction(se
     spatial = {p.reduction for p in chosen if p.logits.ndim > 2}
     assert programs.left == 30
     assert spatial >= {"mean", "sum"}
+
+
+@pytest.mark.parametrize(("axis", "limit"), [(0, 64), (1, 1024)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_few_sources_of_a_fused_linear_map_use_all_compilations(axis, limit, seed):
+    """So many that a quick run has each size of theirs: kernels divide rows and classes into blocks."""
+
+    def linear_loss(hidden, weight, target, reduction="mean"):
+        logits = (hidden.astype(np.float64) @ weight.T.astype(np.float64)).astype(hidden.dtype)
+        loss = numpy_cross_entropy.cross_entropy(logits, target, reduction=reduction)
+        return loss * loss.dtype.type(1.5) if logits.shape[axis] > limit and wrong else loss
+
+    made = from_callable(linear_loss, spec="numpy:losses.f")
+    claims = replace(made.capabilities, static_shapes=True, static_options=True, compile_seconds=0.5)
+    backend = replace(made, capabilities=claims)
+    wrong = False
+    assert {v.status for v in judge(backend, profile="quick", seed=seed).verdicts} <= {"pass", "not-applicable"}
+    wrong = True
+    assert "fused_linear.loss" in {f.requirement for f in judge(backend, profile="quick", seed=seed).failures}
+
+
+def test_programs_are_left_for_the_source_of_all_options_and_shared_by_those_that_remain():
+    programs = Compilations(6, sources=4, reserved=2)
+    listed = load()["identities.worked-example"].source
+    with programs.limited(share_of(listed, programs)):
+        assert programs.room == 1
+    programs = Compilations(2, sources=4, reserved=2)
+    assert (share_of(listed, programs), share_of(JOINT, programs)) == (0, 2)
+    count_as_judged(JOINT, programs)
+    assert (share_of(listed, programs), share_of(JOINT, programs)) == (1, 1)
+    for _ in range(5):
+        count_as_judged(listed, programs)
+    assert share_of(listed, programs) == 2
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ class Compilations:
         shapes: Whether each shape needs a program.
         values: Whether each value of a numeric option needs a program.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
+        sources: Sources of problems that are still to be judged; None if that is not known.
+        reserved: Programs that sources leave for the one in which all options vary.
         chosen: Used by ``judging.programs`` to choose problems.
         covered: Likewise.
         refused: Whether a call was refused since the last limit was set.
@@ -49,6 +51,8 @@ class Compilations:
     shapes: bool = True
     values: bool = True
     layouts: bool = False
+    sources: int | None = None
+    reserved: int = 0
     #: The programs that the problems of all sources come from; empty: each source chooses its own.
     pool: list[Hashable] = field(default_factory=list)
     chosen: set[Hashable] = field(default_factory=set)

@@ -42,10 +42,23 @@ class Drawn(NamedTuple):
 
 
 def share_of(source: Source, programs: Compilations) -> int:
-    """How many new programs a source may use."""
+    """How many new programs a source may use: at least an equal share of what is left for it and those after it.
+
+    A source that is judged before the one in which all options vary leaves that as much as if it came first.
+    """
     if source.name == JOINT.name:
-        return -(-programs.left // OF_ALL)
-    return -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
+        return min(programs.left, max(programs.reserved, -(-programs.left // OF_ALL)))
+    equal = 0 if programs.sources is None else programs.left // programs.sources
+    usual = -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
+    return min(max(usual, equal), max(0, programs.left - programs.reserved))
+
+
+def count_as_judged(source: Source, programs: Compilations) -> None:
+    """Count a source as judged: what was reserved for it, and the share of others, changes."""
+    if source.name == JOINT.name:
+        programs.reserved = 0
+    if programs.sources is not None:
+        programs.sources = max(1, programs.sources - 1)
 
 
 def with_few_programs(drawn: Iterable[Drawn], programs: Compilations, most: int) -> Iterator[Drawn]:

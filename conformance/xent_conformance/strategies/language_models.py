@@ -50,6 +50,7 @@ LINEAR = Stream(
         },
     },
     budget=0.1,
+    about_sizes=True,
 )
 #: Options of language models: each alone, and several together.
 OPTIONS: dict[str, list[Any]] = {

@@ -16,7 +16,7 @@ from xent_conformance.calling.turns import AT_ONCE, by_turns, clock
 from xent_conformance.judging.findings import Finding, Lost
 from xent_conformance.judging.judge import judge, trials
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import share_of
+from xent_conformance.judging.programs import count_as_judged, share_of
 from xent_conformance.judging.subject import Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -73,10 +73,14 @@ def evaluate(
         source, programs = judged[0].requirement.source, subject.compilations
         # The share is for all searches together: the search is repeated after each call that does not return.
         least = 0 if programs is None else programs.left - share_of(source, programs)
-        _search(judged, subject, settings, 1 if source.in_a_row else AT_ONCE, least)
+        # One after the other, too, where programs are few: those of a problem are then used by all requirements.
+        at_once = 1 if source.in_a_row or programs is not None else AT_ONCE
+        _search(judged, subject, settings, at_once, least)
         if lost is not None and (last := [j for j in judged if j.turns_to_the_last()]):
             with lost.in_a_hurry(subject):
                 _search(last, subject, settings, 1, least)
+        if programs is not None:
+            count_as_judged(source, programs)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
