@@ -25,8 +25,9 @@ from xent_conformance.strategies.streams import JOINT, Stream
 #: The stream in which all options vary may use one of OF_ALL parts of the remaining compilations, any other stream one
 #: of OF_A_STREAM parts.
 OF_ALL, OF_A_STREAM = 4, 12
-#: New programs of a fixed list.
-OF_A_LIST = 1
+#: New programs of a fixed list, and those that are left for each source that is still to be judged if there are so
+#: many: one for a loss and one for a gradient.
+OF_A_LIST, OF_ANOTHER = 1, 2
 
 
 #: Values that options of problems of streams have where each value needs a program.
@@ -42,15 +43,15 @@ class Drawn(NamedTuple):
 
 
 def share_of(source: Source, programs: Compilations) -> int:
-    """How many new programs a source may use: at least an equal share of what is left for it and those after it.
+    """How many new programs a source may use: its usual share, or all but the usual ones of those after it.
 
     A source that is judged before the one in which all options vary leaves that as much as if it came first.
     """
     if source.name == JOINT.name:
         return min(programs.left, max(programs.reserved, -(-programs.left // OF_ALL)))
-    equal = 0 if programs.sources is None else programs.left // programs.sources
     usual = -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
-    return min(max(usual, equal), max(0, programs.left - programs.reserved))
+    spare = 0 if programs.sources is None else programs.left - OF_ANOTHER * (programs.sources - 1)
+    return min(max(usual, spare), max(0, programs.left - programs.reserved))
 
 
 def count_as_judged(source: Source, programs: Compilations) -> None:
