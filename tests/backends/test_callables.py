@@ -163,6 +163,53 @@ def test_an_option_without_a_default_is_always_given() -> None:
     assert adapter.cross_entropy(np.zeros((2, 2)), np.array([0, -100]), reduction="mean") == np.log(2)
 
 
+def smooths_by_default(
+    logits: Any, target: Any, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.1
+) -> Any:
+    """Has an amount of smoothing that a call must turn off."""
+    options: dict[str, Any] = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    return numpy_cross_entropy.cross_entropy(logits, target, reduction=reduction, **options)
+
+
+def test_a_default_with_an_effect_is_turned_off_in_calls_without_the_option() -> None:
+    adapter = from_callable(smooths_by_default, spec="numpy:losses.f")
+    plain = adapter.cross_entropy(np.array([[-1.0, 0.0]]), np.array([0]), reduction="sum")
+    assert plain == pytest.approx(1 + np.log(1 + np.exp(-1)))
+    chosen: dict[str, Any] = {"framework": "numpy", "profile": "quick", "dtypes": "float32"}
+    assert judge(smooths_by_default, **chosen, only=("accuracy.loss", "identities.worked-example")).passed
+
+
+class Configured:
+    """A loss with options as attributes, as a layer has them."""
+
+    def __init__(self, **options: Any) -> None:
+        self.__dict__.update(options)
+
+    def __call__(self, logits: Any, target: Any) -> Any:
+        return numpy_cross_entropy.cross_entropy(logits, target, **vars(self))
+
+
+@pytest.mark.parametrize("mark", [-100, 0, -7])
+def test_the_label_that_an_object_ignores_is_its_claim(mark: int) -> None:
+    adapter = from_callable(Configured(ignore_index=mark, label_smoothing=0.0, weight=None), spec="numpy:losses.f")
+    assert (adapter.capabilities.ignore_index, adapter.capabilities.default_ignore_index) == (False, mark)
+    chosen: dict[str, Any] = {"framework": "numpy", "profile": "quick", "dtypes": "float32"}
+    assert judge(Configured(ignore_index=mark), **chosen, only=("accuracy.loss", "ignore_index.*")).passed
+
+
+def test_an_object_has_no_other_label_than_a_number() -> None:
+    assert from_callable(Configured(ignore_index=None), spec="numpy:losses.f").capabilities.default_ignore_index is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"label_smoothing": 0.1}, "has label_smoothing=0.1"), ({"weight": np.array([1.0, 2.0, 3.0])}, "has a weight")],
+)
+def test_an_object_with_an_option_that_affects_every_call_is_not_judged(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=f"the Configured {said}, which no call can change: judge the class"):
+        from_callable(Configured(**options), spec="numpy:losses.f")
+
+
 @pytest.mark.parametrize(("function", "reduction"), [(rows_alone, "none"), (sum_alone, "sum"), (minimal, "mean")])
 def test_a_callable_without_a_reduction_claims_what_it_computes(function: Any, reduction: str) -> None:
     """Rows, their sum or their mean are told apart on a tiny batch; that reduction is not passed, any other is."""

@@ -95,8 +95,9 @@ class Calls:
             return Answer()
 
     def with_label(self, label: int) -> Answer:
-        """Call with a batch whose last label is ``label``."""
+        """Call with a batch of which only the last label is ``label``."""
         logits, target = problem_of(self.dtype)
+        target[target == label] = 1 - label
         target[-1] = label
         return self.answer((logits, target), self.ways[0])
 

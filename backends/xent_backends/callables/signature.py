@@ -1,9 +1,11 @@
 """Reads from the signature of a callable which options it takes.
 
 A parameter named ``weight``, ``ignore_index``, ``label_smoothing`` or ``reduction`` is a claim, a missing one is not.
-An option without a default is always passed, with a neutral value if it is not used. Options that only ``**kwargs``
-takes, and those of a callable whose signature Python cannot read, are claimed if a trial shows that they have an
-effect.
+An option without a default, or whose default has an effect, is always passed, with a neutral value if it is not used.
+An object such as an instance of ``torch.nn.CrossEntropyLoss`` may have an option as an attribute: the label that it
+ignores is a claim, class weights and smoothing are an error, because no call is without them. Options that only
+``**kwargs`` takes, and those of a callable whose signature Python cannot read, are claimed if a trial shows that they
+have an effect.
 
 Options of language models have several names. They are claimed if the signature names one, with a default that has no
 effect, and a trial shows that another value has one.
@@ -39,7 +41,8 @@ class Signature:
     Attributes:
         options: Their names.
         default_ignore_index: The label that it ignores by default; None if there is none.
-        required: The options without a default, with their neutral values.
+        held: Whether that label is an attribute of the callable.
+        required: The options without a default, or whose default has an effect, with their neutral values.
         unnamed: Those of the options that the signature does not name.
         only_reduction: The reduction that a callable without the option ``reduction`` computes.
         renamed: Options that the callable knows by another name, with that name.
@@ -53,6 +56,7 @@ class Signature:
     only_reduction: str = "mean"
     renamed: tuple[tuple[str, str], ...] = ()
     other: tuple[tuple[str, str], ...] = ()
+    held: bool = False
 
     @property
     def ways(self) -> tuple[dict[str, Any], ...]:
@@ -76,12 +80,17 @@ class Signature:
         return {names.get(name, name): value for name, value in given.items()}
 
 
-#: Values of required options that are not used.
+#: Values of options that are always passed, where they are not used.
 NEUTRAL: dict[str, Any] = {"weight": None, "ignore_index": DEFAULT_IGNORE_INDEX, "label_smoothing": 0.0}
+#: Options that have an effect on every call unless they have these values; ``ignore_index`` has one on some labels.
+OF_EVERY_CALL = ("weight", "label_smoothing")
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """The options that a callable takes according to its signature, or that of its method ``forward`` if it has one."""
+    """The options that a callable takes according to its signature, or that of its method ``forward`` if it has one.
+
+    Raises ValueError if the callable is an object with class weights or smoothing of its own.
+    """
     plain = function if inspect.isclass(function) else getattr(function, "forward", function)
     try:
         parameters = inspect.signature(plain).parameters
@@ -95,10 +104,17 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     everything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     options = frozenset(OPTIONS if everything else (name for name in OPTIONS if name in by_keyword))
     missing = {name for name, parameter in by_keyword.items() if parameter.default is parameter.empty}
-    required = tuple((name, value) for name, value in NEUTRAL.items() if name in missing)
+    always = missing.union(
+        name for name in OF_EVERY_CALL if name in by_keyword and _has_effect(by_keyword[name].default)
+    )
+    required = tuple((name, value) for name, value in NEUTRAL.items() if name in always)
     sentinel: Any = None
     if "ignore_index" in options:
         sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
+    held = "ignore_index" not in options and not inspect.isclass(function)
+    if held:
+        sentinel = _attribute(function, "ignore_index")
+    _check_attributes(function, options)
     # If ignore_index is required, our own default is passed in every call, so that label is ignored by default.
     sentinel = dict(required).get("ignore_index", sentinel)
     default = sentinel if isinstance(sentinel, int) and not isinstance(sentinel, bool) else None
@@ -107,7 +123,34 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     unnamed = options.difference(by_keyword)
     known = {*OPTIONS, *extras.values(), *IRRELEVANT}
     other = tuple((n, _text(p.default)) for n, p in by_keyword.items() if n not in known and n not in missing)
-    return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other)
+    held = held and default is not None
+    return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other, held=held)
+
+
+def _check_attributes(function: Callable[..., Any], options: frozenset[str]) -> None:
+    """Raise ValueError if an object has class weights or smoothing that are no parameters of its calls."""
+    if inspect.isclass(function):
+        return
+    held = {name: _attribute(function, name) for name in OF_EVERY_CALL if name not in options}
+    # An object may have another weight, such as the matrix of a linear map.
+    fixed = {n: v for n, v in held.items() if _has_effect(v) and (n != "weight" or getattr(v, "ndim", 0) == 1)}
+    if fixed:
+        names = " and ".join(f"{name}={v}" if type(v) is float else f"a {name}" for name, v in sorted(fixed.items()))
+        kind = type(function).__name__
+        raise ValueError(f"the {kind} has {names}, which no call can change: judge the class, or an object without")
+
+
+def _attribute(function: Callable[..., Any], name: str) -> Any:
+    """An attribute of an object; None if there is none, or if it cannot be read."""
+    try:
+        return getattr(function, name, None)
+    except Exception:  # noqa: BLE001 - a property of the user's
+        return None
+
+
+def _has_effect(value: Any) -> bool:
+    """Whether a default, or an attribute, that is class weights or an amount of smoothing has an effect."""
+    return value is not None and not (type(value) in (int, float) and value == 0)
 
 
 def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
