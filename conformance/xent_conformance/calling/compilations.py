@@ -30,8 +30,8 @@ class Compilations:
         shapes: Whether each shape needs a program.
         values: Whether each value of a numeric option needs a program.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
-        sources: Sources of problems that are still to be judged; None if that is not known.
-        reserved: Programs that sources leave for the one in which all options vary.
+        sources: The number of sources of problems that are still to be judged; None if that is not known.
+        reserved: How many programs the other sources leave for the one in which all options vary.
         chosen: Used by ``judging.programs`` to choose problems.
         covered: Likewise.
         refused: Whether a call was refused since the last limit was set.
