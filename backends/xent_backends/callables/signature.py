@@ -41,7 +41,6 @@ class Signature:
     Attributes:
         options: Their names.
         default_ignore_index: The label that it ignores by default; None if there is none.
-        held: Whether that label is an attribute of the callable.
         required: The options without a default, or whose default has an effect, with their neutral values.
         unnamed: Those of the options that the signature does not name.
         only_reduction: The reduction that a callable without the option ``reduction`` computes.
@@ -56,7 +55,6 @@ class Signature:
     only_reduction: str = "mean"
     renamed: tuple[tuple[str, str], ...] = ()
     other: tuple[tuple[str, str], ...] = ()
-    held: bool = False
 
     @property
     def ways(self) -> tuple[dict[str, Any], ...]:
@@ -64,8 +62,9 @@ class Signature:
         return ({}, *({"reduction": r} for r in REDUCTIONS if "reduction" in self.options))
 
     def without(self, *options: str) -> Signature:
-        """The signature without some of the options."""
-        return replace(self, options=self.options.difference(options))
+        """The signature without some of the options; without ``ignore_index``, no label is ignored by default."""
+        default = None if "ignore_index" in options else self.default_ignore_index
+        return replace(self, options=self.options.difference(options), default_ignore_index=default)
 
     def computing(self, reduction: str) -> Signature:
         """The signature with the reduction that a callable without the option computes."""
@@ -105,14 +104,13 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     options = frozenset(OPTIONS if everything else (name for name in OPTIONS if name in by_keyword))
     missing = {name for name, parameter in by_keyword.items() if parameter.default is parameter.empty}
     always = missing.union(
-        name for name in OF_EVERY_CALL if name in by_keyword and _has_effect(by_keyword[name].default)
+        name for name in OF_EVERY_CALL if name in by_keyword and not _is_off(name, by_keyword[name].default)
     )
     required = tuple((name, value) for name, value in NEUTRAL.items() if name in always)
     sentinel: Any = None
     if "ignore_index" in options:
         sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
-    held = "ignore_index" not in options and not inspect.isclass(function)
-    if held:
+    elif not inspect.isclass(function):
         sentinel = _attribute(function, "ignore_index")
     _check_attributes(function, options)
     # If ignore_index is required, our own default is passed in every call, so that label is ignored by default.
@@ -123,8 +121,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     unnamed = options.difference(by_keyword)
     known = {*OPTIONS, *extras.values(), *IRRELEVANT}
     other = tuple((n, _text(p.default)) for n, p in by_keyword.items() if n not in known and n not in missing)
-    held = held and default is not None
-    return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other, held=held)
+    return Signature(options.union(extras), default, required, unnamed, renamed=renamed, other=other)
 
 
 def _check_attributes(function: Callable[..., Any], options: frozenset[str]) -> None:
@@ -133,7 +130,7 @@ def _check_attributes(function: Callable[..., Any], options: frozenset[str]) -> 
         return
     held = {name: _attribute(function, name) for name in OF_EVERY_CALL if name not in options}
     # An object may have another weight, such as the matrix of a linear map.
-    fixed = {n: v for n, v in held.items() if _has_effect(v) and (n != "weight" or getattr(v, "ndim", 0) == 1)}
+    fixed = {n: v for n, v in held.items() if not _is_off(n, v) and (n != "weight" or getattr(v, "ndim", 0) == 1)}
     if fixed:
         names = " and ".join(f"{name}={v}" if type(v) is float else f"a {name}" for name, v in sorted(fixed.items()))
         kind = type(function).__name__
@@ -148,11 +145,6 @@ def _attribute(function: Callable[..., Any], name: str) -> Any:
         return None
 
 
-def _has_effect(value: Any) -> bool:
-    """Whether a default, or an attribute, that is class weights or an amount of smoothing has an effect."""
-    return value is not None and not (type(value) in (int, float) and value == 0)
-
-
 def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
     """The options of language models that a callable has, with the callable's name for each."""
     named = {}
@@ -164,7 +156,7 @@ def _extras(parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
 
 
 def _is_off(option: str, default: Any) -> bool:
-    """Whether a default has no effect: None, zero, or for a scale one."""
+    """Whether a default, or an attribute, has no effect: None, zero, or for a scale one."""
     neutral = (0, 1) if option == "logit_scale" else (0,)
     return default is None or (type(default) in (int, float) and default in neutral)
 

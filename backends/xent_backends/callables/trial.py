@@ -239,10 +239,10 @@ class Trial(Calls):
 
     def _sentinel(self, *, expendable: bool) -> int | None:
         """The label that is ignored by default. If the signature does not name it, it is tried."""
-        sentinel, held = self.signature.default_ignore_index, self.signature.held
-        if sentinel is None or not (held or "ignore_index" in self.signature.options):
+        sentinel = self.signature.default_ignore_index
+        if sentinel is None:
             return None
-        if expendable and (held or "ignore_index" in self.signature.unnamed):
+        if expendable and "ignore_index" not in self.signature.options - self.signature.unnamed:
             answer = self.with_label(sentinel)
             nan = answer.loss is not None and bool(np.isnan(answer.loss).any())
             why = answer.refusal or (f"a label of {sentinel} gave nan" if nan else None)
