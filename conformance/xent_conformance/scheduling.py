@@ -50,8 +50,8 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
     """Groups in the order of judging: first the most likely to fail, in one dtype; then the others, longest first.
 
     Starting with the longest makes all processes end at about the same time. Groups that examine the effects of earlier
-    calls come last. If compilations are limited, calls that are to be rejected come first, since they cost none, and
-    then the joint stream, which may use most of them.
+    calls come last. If compilations are limited, the joint stream comes first, which may use most of them, and then
+    calls that are to be rejected: they cost none, unless they are accepted.
     """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
@@ -62,7 +62,7 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
         if group.requirements[0].source.looks_back:
             return 2, 0.0
         if group.subject.capabilities.compile_seconds and (source == JOINT.name or rejected):
-            return -1 - rejected, 0.0
+            return -2 if source == JOINT.name else -1, 0.0
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
         # A source without a measured time may take longest, so it starts first.

@@ -291,18 +291,20 @@ def test_the_few_sources_of_a_fused_linear_map_use_all_compilations(axis, limit,
     assert "fused_linear.loss" in {f.requirement for f in judge(backend, profile="quick", seed=seed).failures}
 
 
-def test_programs_are_left_for_the_source_of_all_options_and_shared_by_those_that_remain():
-    programs = Compilations(6, sources=4, reserved=2)
-    listed = load()["identities.worked-example"].source
-    with programs.limited(share_of(listed, programs)):
-        assert programs.room == 1
-    programs = Compilations(2, sources=4, reserved=2)
-    assert (share_of(listed, programs), share_of(JOINT, programs)) == (0, 2)
-    count_as_judged(JOINT, programs)
-    assert (share_of(listed, programs), share_of(JOINT, programs)) == (1, 1)
-    for _ in range(5):
-        count_as_judged(listed, programs)
-    assert share_of(listed, programs) == 2
+def test_sources_use_what_those_after_them_do_not_need():
+    programs, listed = Compilations(6, sources=4), load()["identities.worked-example"].source
+    assert (share_of(listed, programs), share_of(JOINT, programs)) == (1, 2)
+    for expected in (2, 4, 6, 6):
+        count_as_judged(programs)
+        assert share_of(listed, programs) == expected
+
+
+def test_the_problems_of_all_options_have_programs_before_calls_that_may_be_accepted():
+    """Each accepted call that is to be rejected uses one."""
+    subject = Subject.of(adapter(Compiled()), "float32")
+    wanted = ("invalid_calls.reduction", "accuracy.loss", "invalid_calls.weight-shape")
+    groups = in_order([Group(subject, (load()[identifier],)) for identifier in wanted])
+    assert [group.requirements[0].id for group in groups] == ["accuracy.loss", *wanted[::2]]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,6 @@ class Compilations:
         values: Whether each value of a numeric option needs a program.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
         sources: The number of sources of problems that are still to be judged; None if that is not known.
-        reserved: How many programs the other sources leave for the one in which all options vary.
         chosen: Used by ``judging.programs`` to choose problems.
         covered: Likewise.
         refused: Whether a call was refused since the last limit was set.
@@ -52,7 +51,6 @@ class Compilations:
     values: bool = True
     layouts: bool = False
     sources: int | None = None
-    reserved: int = 0
     #: The programs that the problems of all sources come from; empty: each source chooses its own.
     pool: list[Hashable] = field(default_factory=list)
     chosen: set[Hashable] = field(default_factory=set)

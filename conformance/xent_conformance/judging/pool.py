@@ -16,10 +16,9 @@ from typing import Any
 
 from xent_conformance.judging.judge import problems_within
 from xent_conformance.judging.profiles import Settings
-from xent_conformance.judging.programs import OF_ALL, choices_of, pairs_of, rows_that_count
+from xent_conformance.judging.programs import choices_of, pairs_of, rows_that_count
 from xent_conformance.judging.subject import Subject
 from xent_conformance.strategies.sources import Source
-from xent_conformance.strategies.streams import JOINT
 from xent_conformance.subproblems import MATRIX
 
 #: One program of the pool for so many compilations: each is needed for the loss and for the gradient, and as many calls
@@ -41,7 +40,6 @@ def choose(subject: Subject, requirements: Mapping[Source, int], settings: Setti
     programs = subject.compilations
     assert programs is not None
     programs.sources = len(requirements)
-    programs.reserved = -(-programs.most // OF_ALL) if any(s.name == JOINT.name for s in requirements) else 0
     wanted: dict[Hashable, dict[Source, Pairs]] = {}
     left: dict[Source, Pairs] = {}
     telling: dict[Hashable, bool] = {}

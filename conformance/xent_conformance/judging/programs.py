@@ -43,21 +43,16 @@ class Drawn(NamedTuple):
 
 
 def share_of(source: Source, programs: Compilations) -> int:
-    """How many new programs a source may use: its usual share, or all but the usual ones of those after it.
-
-    A source that is judged before the one in which all options vary leaves that as much as if it came first.
-    """
+    """How many new programs a source may use: its usual share, or all but the usual ones of those after it."""
     if source.name == JOINT.name:
-        return min(programs.left, max(programs.reserved, -(-programs.left // OF_ALL)))
+        return -(-programs.left // OF_ALL)
     usual = -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
     spare = 0 if programs.sources is None else programs.left - OF_ANOTHER * (programs.sources - 1)
-    return min(max(usual, spare), max(0, programs.left - programs.reserved))
+    return max(usual, spare)
 
 
-def count_as_judged(source: Source, programs: Compilations) -> None:
-    """Count a source as judged: what was reserved for it, and the share of others, changes."""
-    if source.name == JOINT.name:
-        programs.reserved = 0
+def count_as_judged(programs: Compilations) -> None:
+    """Count a source as judged, so that there are fewer whose share is left."""
     if programs.sources is not None:
         programs.sources = max(1, programs.sources - 1)
 

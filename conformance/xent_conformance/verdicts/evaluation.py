@@ -80,7 +80,7 @@ def evaluate(
             with lost.in_a_hurry(subject):
                 _search(last, subject, settings, 1, least)
         if programs is not None:
-            count_as_judged(source, programs)
+            count_as_judged(programs)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
