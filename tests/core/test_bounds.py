@@ -15,6 +15,9 @@ from xent_conformance.problem import Problem
 from xent_conformance.strategies import EVERYTHING
 from xent_conformance.strategies.streams import JOINT, Draw, recipes_of
 
+#: The tier that admits sums over the batch in any order.
+LOOSEST = list(TIERS.values())[-1]
+
 #: Quantity to the largest share of its bound that the implementations of ``worst`` reach, in the order of FLOATING.
 MEASURED = {
     "log_softmax": (0.94, 0.94, 0.60, 0.49),
@@ -203,6 +206,26 @@ def test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree()
             exact = terms.astype(np.float64).sum()
             error = abs(in_sequence(terms[None], np.float32)[0, 0] - exact) / exact
             assert error <= model.batch(terms.astype(np.float64))
+
+
+def test_a_sum_in_blocks_loses_at_most_the_height_of_its_tree_for_any_number_of_rows():
+    """Three levels of 16 terms in bfloat16, where the same terms added one by one stop growing at 256."""
+    problem = Problem(np.zeros((1, 2), dtype_of("bfloat16")), np.array([0]))
+    model = Bounds(Answer(problem, Conventions()), WEAKEST).model
+    u, dtype = format_named("bfloat16").unit_roundoff, dtype_of("bfloat16")
+    errors = []
+    for size in np.arange(128, 256) / 128:
+        partial = np.full(4096, size)
+        while partial.size > 1:
+            partial = in_sequence(partial.reshape(-1, 16), dtype)[:, 0]
+        errors.append(abs(float(partial[0]) / (4096 * size) - 1))
+    bound = model.batch(np.ones(4096))
+    assert bound / 10 < max(errors) <= bound
+    assert bound == pytest.approx(57 * u / (1 - 57 * u))
+    assert float(in_sequence(np.ones((1, 4096)), dtype)[0, 0]) == 256
+    assert (
+        model.batch(np.ones(1 << 20)) < 0.6 < Bounds(Answer(problem, Conventions()), LOOSEST).model.batch(np.ones(4096))
+    )
 
 
 TINY = np.float32(1e-39)  # subnormal: a unit that flushes makes 0 of it

@@ -14,6 +14,7 @@ from xent_conformance.bounds import Bounds, class_sum, error_model, gradients, l
 from xent_conformance.bounds.error_model import ErrorModel
 
 SHARES = ("test_bounds.test_correct_implementations_reach_the_measured_share_of_each_bound",)
+BLOCKS = ("test_bounds.test_a_sum_in_blocks_loses_at_most_the_height_of_its_tree_for_any_number_of_rows",)
 BATCH = ("test_bounds.test_a_sum_over_the_batch_loses_at_most_the_partial_sums_of_the_worst_tree",)
 MEAN = ("test_mean_error.test_the_bound_of_the_mean_is_far_below_that_of_one_loss",)
 CHANGED = ("test_language_models.test_logits_within_their_error_change_log_probabilities_by_less_than_the_bound",)
@@ -30,9 +31,12 @@ WHOLE = {
     "the second derivative": (gradients.hessian_times, "return np.asarray("),
     "a log-probability": (Bounds.log_probability_error, "return np.asarray("),
     "the class sum": (class_sum.log_sum_error, "return np.asarray("),
-    "a sum over the batch": (ErrorModel.batch, "return (height + 1)"),
+    "a sum over the batch": (ErrorModel._in_any_order, "return (height + 1)"),
+    "a sum in blocks": (ErrorModel._in_blocks, "return error / (1"),
     "the slope of a cap": (logit_map.slope_error, "return np.asarray(scale"),
 }
+#: Tests of the bounds in ``WHOLE`` whose share is not measured.
+OWN_KILLERS = {"a sum over the batch": BATCH, "a sum in blocks": BLOCKS, "the slope of a cap": SLOPE}
 #: (name, function, old, new, tests that must fail): one term each.
 TERMS = [
     ("exp's own error", class_sum.log_sum_error, "model.k_exp * u_i", "0", ("test_bounds.test_a_sequential_sum_stays_within_the_bound",)),
@@ -56,7 +60,7 @@ TERMS = [
     ("underflow of the shares", Bounds.row_losses, "model.eta * self._underflowing_shares()", "0.0", ("test_bounds.test_a_share_too_small_for_its_format_is_off_by_an_absolute_amount",)),
     ("underflow of the loss", Bounds.row_losses, "model.eta * (2 + self.roundings) * (1 + self.mass)", "0.0", ("test_bounds.test_what_underflows_may_be_zero",)),
     ("rows that cancel at infinity", Bounds.row_losses, "overflow.cancelling_rows(self)", "False", ("test_bounds.test_terms_that_overflow_with_both_signs_are_not_judged",)),
-    ("the number of rows", ErrorModel.batch, "(height + 1)", "2", SHARES),
+    ("the number of rows", ErrorModel._in_any_order, "(height + 1)", "2", SHARES),
     ("the sum over the batch", Bounds.loss, " + model.batch(values) * values.sum()", "", SHARES),
     ("cancellation of the divisor", Bounds.divisor_error, "* float(magnitudes.sum() / total)", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
     ("a divisor lost to cancellation", Bounds.divisor_error, "if error <= WORST_DIVISOR_ERROR else math.inf", "", ("test_bounds.test_a_divisor_lost_to_cancellation_is_not_judged",)),
@@ -92,8 +96,9 @@ def wide_and_tight() -> Iterator[Sabotage]:
     for bound, (function, start) in WHOLE.items():
         for factor, word in ((10, "wide"), (0.1, "tight")):
             new = start.replace("return ", f"return {factor} * ", 1)
-            killers = {"a sum over the batch": BATCH, "the slope of a cap": SLOPE}.get(bound, SHARES)
-            yield Sabotage(f"bounds: {bound} is ten times too {word}", function, start, new, killers)
+            yield Sabotage(
+                f"bounds: {bound} is ten times too {word}", function, start, new, OWN_KILLERS.get(bound, SHARES)
+            )
 
 
 def catalogue() -> Iterator[Sabotage]:

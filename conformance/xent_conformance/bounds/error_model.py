@@ -66,7 +66,12 @@ class ErrorModel:
         return max(count - 1, 0)
 
     def batch(self, magnitudes: F64Array) -> float:
-        """Relative error of a sum over the batch of terms of these magnitudes; infinite where n u reaches 1.
+        """Relative error of a sum over the batch of terms of these magnitudes; infinite if no error is too large."""
+        in_any_order = self._in_any_order(magnitudes)
+        return min(in_any_order, self._in_blocks(magnitudes.size)) if self.cascade else in_any_order
+
+    def _in_any_order(self, magnitudes: F64Array) -> float:
+        """Relative error of a sum; infinite where n u reaches 1: added one by one, the terms may stop counting there.
 
         Any tree of additions loses at most u times the sum of its partial sums, which is largest for the caterpillar
         tree with the largest terms deepest: about n / 2 times the whole sum for n equal terms, not n - 1. The factor
@@ -78,9 +83,17 @@ class ErrorModel:
             return math.inf
         descending = np.cumsum(-np.sort(-magnitudes, axis=None))
         height = float(descending[1:].sum()) / total if 0 < total < math.inf else 0.0
-        if self.cascade:
-            height = min(height, _cascade_height(rows))
         return (height + 1) * self.u_r / (1 - rows * self.u_r)
+
+    def _in_blocks(self, rows: int) -> float:
+        """Relative error of a sum in blocks: h u / (1 - h u) for a tree of height h, with the rounding that stores it.
+
+        Source: Higham, Accuracy and Stability of Numerical Algorithms, section 4.2.
+        """
+        error = (_cascade_height(rows) + 1) * self.u_r
+        if error >= 1:
+            return math.inf
+        return error / (1 - error)
 
 
 def _cascade_height(rows: int) -> int:
