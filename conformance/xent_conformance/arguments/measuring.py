@@ -42,7 +42,9 @@ def add_mutants(add: Add) -> None:
     )
     mutants.add_argument("--seeds", type=positive, default=10, metavar="N", help="seeds 0 to N-1 (default: 10)")
     add_profile(mutants)
-    mutants.add_argument("--only", default="", metavar="MUTANT,MUTANT", help="only these mutants: names or patterns")
+    mutants.add_argument(
+        "--only", default=[], action="append", metavar="MUTANT,MUTANT", help="only these mutants: names or patterns"
+    )
     mutants.add_argument(
         "-n", dest="workers", type=positive, default=1, metavar="WORKERS", help="processes (default: 1)"
     )

@@ -14,6 +14,7 @@ from xent_conformance import interruptions
 from xent_conformance.output import check_file, write_json
 from xent_conformance.progress import Progress
 from xent_conformance.records.status import FAILED, OK
+from xent_conformance.request import names_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def mutants(options: argparse.Namespace) -> int:
     from xent_conformance.detection.kill_matrix import Matrix, write
 
     check_file(options.output)
-    plan = kill_tasks.Plan(str(options.folder), options.profile, tuple(n for n in options.only.split(",") if n))
+    plan = kill_tasks.Plan(str(options.folder), options.profile, names_in(*options.only))
     tasks = kill_tasks.tasks(options.profile, range(options.seeds))
     mutants, requirements = kill_tasks.planned(plan), [r for group in kill_tasks.judged().values() for r in group]
     matrix = Matrix(mutants, sorted(requirements, key=lambda r: r.id), range(options.seeds))

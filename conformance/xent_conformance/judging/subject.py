@@ -11,7 +11,7 @@ import numpy as np
 from xent_conformance.calling.calls import Caller, Executor
 from xent_conformance.calling.compilations import Compilations
 from xent_conformance.calling.execution import LocalExecutor
-from xent_conformance.formats import format_of
+from xent_conformance.formats import HALVES, format_of
 from xent_conformance.interface import Backend, Capabilities, Conventions
 from xent_conformance.loading.description import Description, Origin, describe
 from xent_conformance.precision import WEAKEST, Precision
@@ -210,6 +210,14 @@ class Form(Need):
         return "has no"
 
 
+class OfDtype(Need):
+    """A need of some dtypes of the logits: it is judged in no other, whatever the backend claims."""
+
+    def missing(self, subject: Subject) -> str | None:
+        """The reason why a requirement does not apply to a subject; None if its dtype is one of these."""
+        return None if self.met_by(subject) else f"{subject.dtype} is not {self.name}"
+
+
 def so_many(rows: int) -> Need:
     """The need for so many rows in a call."""
     return Need(f"{rows} rows", lambda s: s.takes_rows(rows), "many rows")
@@ -236,6 +244,7 @@ FUNCTION = Form(
 FUSED_LINEAR = Form("linear_cross_entropy", lambda s: s.has("fused linear"))
 LINEAR_GRADIENT = Form("linear_cross_entropy_vjp", lambda s: s.has("fused linear gradient"))
 
+HALF = OfDtype("a 16-bit format", lambda s: s.dtype in HALVES)
 GRADIENT = Need("gradients (cross_entropy_vjp)", lambda s: s.has("gradient"))
 SECOND_ORDER = Need("second derivatives (cross_entropy_hvp)", lambda s: s.has("second order"), "second derivatives")
 LAYER = Need("a layer form (cross_entropy_layer)", lambda s: s.has("layer"))

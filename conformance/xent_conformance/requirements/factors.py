@@ -12,7 +12,6 @@ import numpy as np
 
 from xent_conformance.calling.calls import Factors
 from xent_conformance.formats import HALVES, Format, format_named
-from xent_conformance.judging.subject import Need
 from xent_conformance.problem import F64Array, Problem, array_of
 
 #: Largest logits, so that all intermediate sums are exact.
@@ -27,7 +26,6 @@ FEATURES = (15, 16, 17, 31, 33, 48, 63, 64, 65, 96, 127, 128, 129, 200, 255, 256
 LEAST, MOST = 64, 1 << 18
 #: Of the features between a row's own and the shared ones, one in so many is not zero.
 SPARSE = 8
-HALF = Need("a half format", lambda s: s.dtype in HALVES)
 #: Scales of a class's own feature.
 SCALES = (1.0, -1.0, 0.5, 2.0)
 

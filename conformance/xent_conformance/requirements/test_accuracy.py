@@ -8,7 +8,7 @@ import numpy as np
 
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import foremost_of
-from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, LOG_SOFTMAX, SOFTMAX, Subject
+from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, HALF, LOG_SOFTMAX, SOFTMAX, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED
 from xent_conformance.problem import Problem, array_of
@@ -63,6 +63,22 @@ def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Fin
     is declared.
     """
     if not loss_finding(trial).failed:  # otherwise accuracy.loss fails
+        yield loss_finding(trial, RECOMMENDED)
+
+
+@requirement(
+    "accuracy.any-size-in-float32",
+    "loss at any size as accurate as float32 arithmetic",
+    level=Level.SHOULD,
+    source=SIZES,
+    needs=[HALF],
+    references=["https://github.com/google-deepmind/optax/issues/1020"],
+)
+def test_loss_is_as_accurate_as_float32_arithmetic_at_any_size(trial: Trial) -> Iterator[Finding]:
+    """With up to 65536 rows, or up to 151936 classes, the loss of 16-bit logits is as accurate as that of float32 or
+    wider arithmetic with one rounding at the end: sums of thousands of rows in 16 bits lose most of their digits.
+    """
+    if not loss_finding(trial).failed:  # otherwise accuracy.any-size fails
         yield loss_finding(trial, RECOMMENDED)
 
 

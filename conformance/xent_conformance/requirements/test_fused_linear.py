@@ -8,11 +8,11 @@ import numpy as np
 
 from xent_conformance.calling.calls import Factors
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, STRIDES, Subject, so_many
+from xent_conformance.judging.subject import FUSED_LINEAR, HALF, LINEAR_GRADIENT, STRIDES, Subject, so_many
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.factors import HALF, factors_of
+from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.linear_products import exact_enough, gradients_beside_exact, loss_beside_exact
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import FREE_SHAPES, problem_of

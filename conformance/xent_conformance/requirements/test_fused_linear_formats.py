@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from xent_conformance.judging.findings import Finding
-from xent_conformance.judging.subject import FUSED_LINEAR, LINEAR_GRADIENT, Subject
+from xent_conformance.judging.subject import FUSED_LINEAR, HALF, LINEAR_GRADIENT, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import Problem
-from xent_conformance.requirements.factors import HALF, rounding_factors
+from xent_conformance.requirements.factors import rounding_factors
 from xent_conformance.requirements.linear_products import gradients_beside_exact, loss_beside_exact
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.twins import problem_of

@@ -8,13 +8,13 @@ import numpy as np
 
 from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
-from xent_conformance.judging.subject import GRADIENT
+from xent_conformance.judging.subject import GRADIENT, HALF
 from xent_conformance.judging.trial import Trial
 from xent_conformance.precision import RECOMMENDED
 from xent_conformance.requirements.checks import gradient_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
-from xent_conformance.strategies.broad import CONFIDENT
+from xent_conformance.strategies.broad import CONFIDENT, SIZES
 
 _LOST = [
     "https://github.com/linkedin/Liger-Kernel/issues/1329",
@@ -36,6 +36,22 @@ def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator
     rounding a probability to a 16-bit format before the target is subtracted loses the gradient of a confident row.
     """
     if not gradient_finding(trial).failed:  # otherwise gradients.logits fails
+        yield gradient_finding(trial, RECOMMENDED)
+
+
+@requirement(
+    "gradients.any-size-in-float32",
+    "gradient at any size as accurate as float32 arithmetic",
+    level=Level.SHOULD,
+    source=SIZES,
+    needs=[GRADIENT, HALF],
+    references=_LOST,
+)
+def test_gradient_is_as_accurate_as_float32_arithmetic_at_any_size(trial: Trial) -> Iterator[Finding]:
+    """With up to 65536 rows, or up to 151936 classes, the gradient of 16-bit logits is as accurate as that of float32
+    or wider arithmetic with one rounding at the end, from log-probabilities that may be stored in the format.
+    """
+    if not gradient_finding(trial).failed:  # otherwise gradients.any-size fails
         yield gradient_finding(trial, RECOMMENDED)
 
 
