@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from xent_conformance.records.causes import broken_text
+from xent_conformance.records.consequences import SECOND
 from xent_conformance.records.lines import BackendLine, Failure, RequirementLine, VerdictLine
 from xent_conformance.records.situations import ALWAYS
 from xent_conformance.records.status import GLYPHS, SEVERITY, Status
@@ -118,8 +119,12 @@ def causes(run: Run) -> list[Cause]:
 
 def _hint(failure: Failure, backend: BackendLine) -> str:
     """How not to claim what a failure needs, where a callable has no parameter for that."""
+    if not backend.tried:
+        return ""
+    if failure.call.endswith(SECOND) and "torch" in backend.versions:
+        return "If its gradients are not meant to be differentiated: @once_differentiable above its backward says so"
     claim = next((fact.replace(" ", "-") for fact in failure.situation if fact in _NOT_IN_A_SIGNATURE), None)
-    return f"If it is not meant to take such calls: --claim no-{claim}" if claim and backend.tried else ""
+    return f"If it is not meant to take such calls: --claim no-{claim}" if claim else ""
 
 
 def _cause(run: Run, seen: Sequence[tuple[VerdictLine, Witness]], situation: str = ALWAYS, hint: str = "") -> Cause:

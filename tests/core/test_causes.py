@@ -164,6 +164,17 @@ def test_a_result_of_a_wrong_shape_takes_no_cotangent_of_the_right_one():
         assert len(causes([other, form])) == 2
 
 
+def test_second_derivatives_that_are_wrong_with_any_input_are_one_cause():
+    """A backward that is not meant to be differentiated also raises, and returns nan, for some inputs."""
+    call = "cross_entropy_hvp"
+    raises = verdict("raises", failure(raised=raised(7), kind="raised", call=call))
+    wrong = verdict("wrong", failure(call=call), failure("reduction mean", call=call))
+    (cause,) = causes([raises, wrong])
+    assert cause.situation == "with any input"
+    assert [i.failure.kind for i in cause.instances] == ["wrong-value", "wrong-value", "raised"]
+    assert len(causes([raises, verdict("wrong", failure("smoothing", call=call))])) == 2
+
+
 def test_a_weakness_does_not_explain_a_wrong_result():
     """However many requirements it breaks; but a wrong result explains others that are only less accurate."""
     weak = [verdict(name, failure(), level=Level.SHOULD) for name in "abcd"]

@@ -67,6 +67,16 @@ def test_what_a_callable_has_no_parameter_for_need_not_be_claimed(tmp_path: Path
     assert [text.replace("\\", "").count("--claim no-spatial") for text in written] == [tried] * 3
 
 
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_a_function_of_torch_can_say_that_it_has_no_second_derivatives(tmp_path: Path, library: str) -> None:
+    """Without the decorator autograd differentiates the backward, and takes all that forward saved for constants."""
+    wrong = records.failure(call="cross_entropy_hvp", quantity="second derivative")
+    backend = records.backend("mine", tried=True, versions={library: "2.0"})
+    place = records.run(tmp_path / "r.jsonl", V("mine", "a.x", status="fail", failures=[wrong]), backends=[backend])
+    (cause,) = causes(run_of(read(place)))
+    assert ("@once_differentiable" in cause.hint) is (library == "torch")
+
+
 def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> None:
     """Ten requirements that died in the same way are one line, not ten."""
     run = run_with(

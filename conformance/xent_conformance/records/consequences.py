@@ -15,7 +15,8 @@ RESULT_CHANGED = "result-changed"
 #: The kind of failures in which a result has the wrong shape, dtype or type.
 WRONG_FORM = "wrong-form"
 #: Ends of the names of calls of derivatives.
-DERIVATIVES = "_vjp", "_hvp"
+SECOND = "_hvp"
+DERIVATIVES = "_vjp", SECOND
 #: So many failures that depend on earlier calls say what all of them have in common.
 MANY = 5
 
@@ -30,7 +31,8 @@ def with_consequences(groups: list[tuple[Instance, ...]]) -> list[tuple[Instance
     also differs while other threads call, and is wrong where a call itself returns another result of that shape, as the
     two gradients with probability targets. An exception in a situation of several options and shapes that also gives
     wrong numbers is another symptom of the same fault. A result of a wrong shape does not take a cotangent of the right
-    one, so its gradient is an exception in the same situation.
+    one, so its gradient is an exception in the same situation. Second derivatives that are wrong with any input are
+    those of a gradient that is not meant to be differentiated: some calls raise an exception or return nan.
     """
     merged: dict[int, list[tuple[Instance, ...]]] = {}
     for group in groups:
@@ -46,6 +48,8 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
         return False
     kind, behind = one.signature[1], other.signature[1]
     needed, situation = (without(instance.needed, Weight.FAINT) for instance in (one, other))
+    if one.failure.call == other.failure.call and one.failure.call.endswith(SECOND):
+        return behind == WRONG_NUMBER and not situation and (kind != WRONG_NUMBER or bool(needed))
     if kind in (WRONG_NUMBER, OVERWRITTEN) and behind in (OVERWRITTEN, STRAY_WRITE) and kind != behind:
         return bool(needed) and needed == situation
     if kind == STATE:
