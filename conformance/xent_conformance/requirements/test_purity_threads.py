@@ -27,10 +27,12 @@ from xent_conformance.strategies.situations import BETWEEN
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: Calls that each thread makes, and that it makes of large ones.
-ROUNDS, ROUNDS_OF_LARGE = 12, 20
-#: Rows and classes of large calls.
-LARGE = 64, 1000
+#: Calls that each thread makes, and that it makes of large ones; and the least, where calls are slow.
+ROUNDS, ROUNDS_OF_LARGE, FEWEST_ROUNDS = 12, 20, 2
+#: Classes of a row that takes as long as one of fewer.
+SHORT_ROW = 64
+#: Rows and classes of large calls, and the share of a slow callable's largest number of rows that they have.
+LARGE, SHARE = (64, 1000), 100
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
 OVERWRITTEN = Stream("arguments overwritten", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
@@ -39,9 +41,10 @@ AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, i
 
 @listed("large calls beside each other", in_a_row=True)
 def large_calls(subject: Subject) -> Iterator[Problem]:
-    """A large plain problem."""
+    """A large plain problem; that of a slow callable has a row for each thread at least."""
     claims = subject.capabilities
-    rows, classes = subject.claimed_rows(LARGE[0]), min(LARGE[1], claims.max_classes or LARGE[1])
+    most = LARGE[0] if claims.max_rows is None else max(4, claims.max_rows // SHARE)
+    rows, classes = subject.claimed_rows(min(LARGE[0], most)), min(LARGE[1], claims.max_classes or LARGE[1])
     logits = (np.arange(rows * classes) * 11 % 37 / 8 - 2).reshape(rows, classes)
     yield problem_of(subject, logits, np.arange(rows) * 337 % classes, claims.reductions[0])
 
@@ -113,7 +116,7 @@ def _beside_each_other(
     # Gradients first. Without one to prepare, the loss may take another path, with memory of its own.
     for calls in reversed(list(zip(*variants, strict=True))):
         alone = [caller.perform(call) for call in calls]
-        for number, several in enumerate(caller.together(calls, rounds)):
+        for number, several in enumerate(caller.together(calls, _rounds(trial, len(calls), rounds))):
             for outcome in several:
                 # The wrong call comes first.
                 order = (calls[number], *calls[:number], *calls[number + 1 :])
@@ -124,6 +127,18 @@ def _beside_each_other(
         returned |= not all(outcome.trouble for outcome in alone)
     if returned:
         yield Held(quantity="threads")
+
+
+def _rounds(trial: Trial, threads: int, most: int) -> int:
+    """How many calls each thread makes: those of all threads have no more rows than the largest call may have.
+
+    The calls of a slow callable have so few rows that the largest takes about a second. Long rows count as several.
+    """
+    rows, problem = trial.subject.capabilities.max_rows, trial.problem
+    if rows is None:
+        return most
+    size = max(problem.rows, problem.logits.size // SHORT_ROW, 1)
+    return min(most, max(FEWEST_ROUNDS, rows // (threads * size)))
 
 
 @requirement(

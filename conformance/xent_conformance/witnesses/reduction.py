@@ -186,7 +186,7 @@ def _reduced(
         return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries)
     repeated = [worst(problem) for _ in range(AGAIN)]
     if None in repeated:
-        repeated += [worst(problem) for _ in range(MORE)]
+        repeated += time.within(worst(problem) for _ in range(MORE))
         # The failure in the run counts too.
         seen = 1 + sum(failure is not None for failure in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
