@@ -221,10 +221,10 @@ def test_a_sum_in_blocks_loses_at_most_the_height_of_its_tree_for_any_number_of_
         errors.append(abs(float(partial[0]) / (4096 * size) - 1))
     bound = model.batch(np.ones(4096))
     assert bound / 10 < max(errors) <= bound
-    assert bound == pytest.approx(57 * u / (1 - 57 * u))
+    assert bound == pytest.approx((1 + u) ** 57 - 1)
     assert float(in_sequence(np.ones((1, 4096)), dtype)[0, 0]) == 256
     assert (
-        model.batch(np.ones(1 << 20)) < 0.6 < Bounds(Answer(problem, Conventions()), LOOSEST).model.batch(np.ones(4096))
+        model.batch(np.ones(1 << 20)) < 0.5 < Bounds(Answer(problem, Conventions()), LOOSEST).model.batch(np.ones(4096))
     )
 
 

@@ -32,7 +32,7 @@ WHOLE = {
     "a log-probability": (Bounds.log_probability_error, "return np.asarray("),
     "the class sum": (class_sum.log_sum_error, "return np.asarray("),
     "a sum over the batch": (ErrorModel._in_any_order, "return (height + 1)"),
-    "a sum in blocks": (ErrorModel._in_blocks, "return error / (1"),
+    "a sum in blocks": (ErrorModel._in_blocks, "return math.expm1("),
     "the slope of a cap": (logit_map.slope_error, "return np.asarray(scale"),
 }
 #: Tests of the bounds in ``WHOLE`` whose share is not measured.

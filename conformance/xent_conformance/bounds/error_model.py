@@ -86,14 +86,11 @@ class ErrorModel:
         return (height + 1) * self.u_r / (1 - rows * self.u_r)
 
     def _in_blocks(self, rows: int) -> float:
-        """Relative error of a sum in blocks: h u / (1 - h u) for a tree of height h, with the rounding that stores it.
+        """Relative error of a sum in blocks: (1 + u)^h - 1 for a tree of height h, with the rounding that stores it.
 
-        Source: Higham, Accuracy and Stability of Numerical Algorithms, section 4.2.
+        Source: Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and 4.2.
         """
-        error = (_cascade_height(rows) + 1) * self.u_r
-        if error >= 1:
-            return math.inf
-        return error / (1 - error)
+        return math.expm1((_cascade_height(rows) + 1) * math.log1p(self.u_r))
 
 
 def _cascade_height(rows: int) -> int:

@@ -28,8 +28,9 @@ from xent_conformance.oracle.plain_parts import PlainParts
 from xent_conformance.precision import Precision
 from xent_conformance.problem import F64Array, Problem
 
-#: Largest product of a divisor's relative error and its condition number at which a mean is still judged.
-WORST_DIVISOR_ERROR = 0.25
+#: Largest product of a divisor's relative error and its condition number at which a mean is still judged. Up to this
+#: one, 1 / (1 - error) is at most 1 + 4 error.
+WORST_DIVISOR_ERROR = 0.75
 
 
 class Bounds:
