@@ -6,6 +6,7 @@ from cause_lines import LABEL, UNKNOWNS, failure, grouped, verdict
 from xent_conformance.records.causes import causes
 from xent_conformance.records.lines import ArrayLine, ProblemLine
 from xent_conformance.records.situations import FACTS, FAINT, fact
+from xent_conformance.records.status import Level
 
 MANY = "more than 4 classes", "more than 100 classes"
 
@@ -29,6 +30,14 @@ def test_a_wrong_loss_is_no_consequence_of_a_wrong_second_derivative():
     assert grouped(second, verdict("loss", loss)) == [{"loss"}, {"second"}]
     also = failure(undecided=("probability targets", "large logits", "particular logits"), quantity="product")
     assert grouped(second, verdict("also", also)) == [{"also", "second"}]
+
+
+def test_a_wrong_gradient_is_no_consequence_of_a_wrong_second_derivative():
+    """With any input the second may be wrong alone, as that of a backward that is not meant to be differentiated."""
+    second = verdict("second", failure(quantity="second derivative"))
+    assert grouped(second, verdict("first", failure(quantity="grad_logits"))) == [{"first", "second"}]
+    inaccurate = verdict("first", failure(quantity="grad_logits"), level=Level.SHOULD)
+    assert grouped(second, inaccurate) == [{"second"}, {"first"}]
 
 
 def test_a_finite_wrong_number_is_no_consequence_of_what_shows_as_nan():

@@ -47,10 +47,10 @@ UNKNOWN = 0.02
 UNEXPLAINED = 0.1
 #: The difference of a failure from the nearest cause before the first cause is chosen: larger than any other.
 UNEXPLAINED_YET = 1e3
-#: The difference, for each differentiation, of a wrong result from a cause that shows in its derivative: it cannot be
-#: a consequence of that. Less than the price of a cause, since a wrong result may exceed its bound in fewer situations
-#: than its derivative.
-UPSTREAM = 2.0
+#: The difference of a wrong result from a cause that shows in its first or second derivative: it cannot be a
+#: consequence of that. For a gradient it is less than the price of a cause, since a wrong loss may exceed its bound in
+#: fewer situations. A second derivative may be all that is wrong: many a backward is not meant to be differentiated.
+UPSTREAM = {1: 2.0, 2: APART}
 #: The difference, for each differentiation, of a wrong derivative from a cause that shows in what is differentiated. It
 #: may well be a consequence; this only decides between causes that are otherwise equally near.
 DOWNSTREAM = 0.02
@@ -205,7 +205,8 @@ def _difference_in_results(cause: Instance, failure: Instance) -> float:
     right = one.quantity in other.right or other.quantity in one.right
     worse = WORSE * (cause.optional and not failure.optional)
     unlike = {cause.is_finite, failure.is_finite} == {True, False} and (failure.is_finite or failure.optional)
-    return UPSTREAM * max(0, steps) + DOWNSTREAM * max(0, -steps) + APART * right + worse + FINITE * unlike
+    upstream = UPSTREAM[cause.derivative] if steps > 0 else 0.0
+    return upstream + DOWNSTREAM * max(0, -steps) + APART * right + worse + FINITE * unlike
 
 
 def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[str]) -> float:
