@@ -48,8 +48,9 @@ def _follows(group: tuple[Instance, ...], cause: tuple[Instance, ...]) -> bool:
         return False
     kind, behind = one.signature[1], other.signature[1]
     needed, situation = (without(instance.needed, Weight.FAINT) for instance in (one, other))
-    if one.failure.call == other.failure.call and one.failure.call.endswith(SECOND):
-        return behind == WRONG_NUMBER and not situation and (kind != WRONG_NUMBER or bool(needed))
+    second = one.failure.call == other.failure.call and one.failure.call.endswith(SECOND)
+    if second and behind == WRONG_NUMBER and not situation and (kind != WRONG_NUMBER or needed):
+        return True
     if kind in (WRONG_NUMBER, OVERWRITTEN) and behind in (OVERWRITTEN, STRAY_WRITE) and kind != behind:
         return bool(needed) and needed == situation
     if kind == STATE:
