@@ -30,12 +30,16 @@ def test_there_are_enough_mutants_and_each_that_is_tuned_on_has_a_killer():
 FIRST_CALL = "first-call-tunes"
 
 
+#: On a busy machine the threads of a race may run one after the other, so that it is judged more often.
+TRIES = {"purity.threads": 3}
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_is_killed_by_each_requirement_declared(mutant, corpus):
     for identifier in mutant.killed_by:
-        assert kills(mutant.backend(), [REQUIREMENTS[identifier]], corpus, first=True), (
-            f"{mutant.name} survives {identifier}: {mutant.idea}"
-        )
+        only, tries = [REQUIREMENTS[identifier]], TRIES.get(identifier, 1)
+        killed = (kills(mutant.backend(), only, corpus, first=True) for _ in range(tries))
+        assert any(killed), f"{mutant.name} survives {identifier}: {mutant.idea}"
 
 
 #: Requirements without a mutant, with why they stay.
