@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from xent_conformance.judging.subject import (
 )
 from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
-from xent_conformance.precision import Precision
+from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
 from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
 
@@ -62,6 +62,15 @@ def gradient_finding(trial: Trial, precision: Precision | None = None, quantity:
         call=call,
         result="grad_logits",
     )
+
+
+def as_in_float32(trial: Trial, finding: Callable[..., Finding]) -> Iterator[Finding]:
+    """``loss_finding`` or ``gradient_finding`` for float32 arithmetic, whatever precision is declared.
+
+    Nothing for a result that misses the bound of the declared precision: there a MUST fails.
+    """
+    if not finding(trial).failed:
+        yield finding(trial, RECOMMENDED)
 
 
 def target_gradient_finding(trial: Trial) -> Finding | None:

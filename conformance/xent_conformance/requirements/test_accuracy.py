@@ -10,10 +10,9 @@ from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.profiles import foremost_of
 from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, HALF, LOG_SOFTMAX, SOFTMAX, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.precision import RECOMMENDED
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import gradient_finding, loss_finding, softmax_finding
+from xent_conformance.requirements.checks import as_in_float32, gradient_finding, loss_finding, softmax_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import thinned
 from xent_conformance.requirements.tiers import tiers, tightest
@@ -62,8 +61,7 @@ def test_loss_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator[Fin
     """The loss is as accurate as that of float32 or wider arithmetic with one rounding at the end, whatever precision
     is declared.
     """
-    if not loss_finding(trial).failed:  # otherwise accuracy.loss fails
-        yield loss_finding(trial, RECOMMENDED)
+    yield from as_in_float32(trial, loss_finding)
 
 
 @requirement(
@@ -78,8 +76,7 @@ def test_loss_is_as_accurate_as_float32_arithmetic_at_any_size(trial: Trial) -> 
     """With up to 65536 rows, or up to 151936 classes, the loss of 16-bit logits is as accurate as that of float32 or
     wider arithmetic with one rounding at the end: sums of thousands of rows in 16 bits lose most of their digits.
     """
-    if not loss_finding(trial).failed:  # otherwise accuracy.any-size fails
-        yield loss_finding(trial, RECOMMENDED)
+    yield from as_in_float32(trial, loss_finding)
 
 
 @requirement(

@@ -10,8 +10,7 @@ from xent_conformance.calling.calls import backward
 from xent_conformance.judging.findings import Finding, Held, WrongConvention
 from xent_conformance.judging.subject import GRADIENT, HALF
 from xent_conformance.judging.trial import Trial
-from xent_conformance.precision import RECOMMENDED
-from xent_conformance.requirements.checks import gradient_finding
+from xent_conformance.requirements.checks import as_in_float32, gradient_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.tiers import tiers, tightest
 from xent_conformance.strategies.broad import CONFIDENT, SIZES
@@ -35,8 +34,7 @@ def test_gradient_is_as_accurate_as_float32_arithmetic(trial: Trial) -> Iterator
     rounding at the end, from log-probabilities that may be stored in the format, whatever precision is declared:
     rounding a probability to a 16-bit format before the target is subtracted loses the gradient of a confident row.
     """
-    if not gradient_finding(trial).failed:  # otherwise gradients.logits fails
-        yield gradient_finding(trial, RECOMMENDED)
+    yield from as_in_float32(trial, gradient_finding)
 
 
 @requirement(
@@ -51,8 +49,7 @@ def test_gradient_is_as_accurate_as_float32_arithmetic_at_any_size(trial: Trial)
     """With up to 65536 rows, or up to 151936 classes, the gradient of 16-bit logits is as accurate as that of float32
     or wider arithmetic with one rounding at the end, from log-probabilities that may be stored in the format.
     """
-    if not gradient_finding(trial).failed:  # otherwise gradients.any-size fails
-        yield gradient_finding(trial, RECOMMENDED)
+    yield from as_in_float32(trial, gradient_finding)
 
 
 @requirement(
