@@ -107,10 +107,10 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         name for name in OF_EVERY_CALL if name in by_keyword and not _is_off(name, by_keyword[name].default)
     )
     required = tuple((name, value) for name, value in NEUTRAL.items() if name in always)
-    sentinel: Any = None
+    sentinel: Any
     if "ignore_index" in options:
         sentinel = by_keyword["ignore_index"].default if "ignore_index" in by_keyword else DEFAULT_IGNORE_INDEX
-    elif not inspect.isclass(function):
+    else:
         sentinel = _attribute(function, "ignore_index")
     _check_attributes(function, options)
     # If ignore_index is required, our own default is passed in every call, so that label is ignored by default.
@@ -126,8 +126,6 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 def _check_attributes(function: Callable[..., Any], options: frozenset[str]) -> None:
     """Raise ValueError if an object has class weights or smoothing that are no parameters of its calls."""
-    if inspect.isclass(function):
-        return
     held = {name: _attribute(function, name) for name in OF_EVERY_CALL if name not in options}
     # An object may have another weight, such as the matrix of a linear map.
     fixed = {n: v for n, v in held.items() if not _is_off(n, v) and (n != "weight" or getattr(v, "ndim", 0) == 1)}
@@ -138,7 +136,9 @@ def _check_attributes(function: Callable[..., Any], options: frozenset[str]) -> 
 
 
 def _attribute(function: Callable[..., Any], name: str) -> Any:
-    """An attribute of an object; None if there is none, or if it cannot be read."""
+    """An attribute of an object; None for a class, or if there is none, or if it cannot be read."""
+    if inspect.isclass(function):
+        return None
     try:
         return getattr(function, name, None)
     except Exception:  # noqa: BLE001 - a property of the user's
