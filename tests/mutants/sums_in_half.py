@@ -6,11 +6,10 @@ import numpy as np
 
 from mutants.catalogue import mutant
 from mutants.gradients import DeclaredWeak
+from xent_conformance.formats import HALVES
 
-HALF = ("bfloat16", "float16")
 
-
-@mutant(killed_by=("accuracy.any-size", "gradients.any-size"), dtypes=HALF)
+@mutant(killed_by=("accuracy.any-size", "gradients.any-size"), dtypes=HALVES)
 class RowsCountedInHalf(DeclaredWeak):
     """The divisor of the mean is added up one row after the other in the dtype of the logits: 256 + 1 is 256."""
 
@@ -20,7 +19,7 @@ class RowsCountedInHalf(DeclaredWeak):
         return np.add.accumulate(weights, dtype=dtype)[-1].astype(call.x.dtype) if weights.any() else np.nan
 
 
-@mutant(killed_by=("accuracy.any-size-in-float32",), dtypes=HALF)
+@mutant(killed_by=("accuracy.any-size-in-float32",), dtypes=HALVES)
 class PartialChunkNotAdded(DeclaredWeak):
     """Losses of more than 1000 rows are added in chunks of 1000, of which a last one with fewer rows is not."""
 
@@ -30,7 +29,7 @@ class PartialChunkNotAdded(DeclaredWeak):
         return super().reduced(call, losses)
 
 
-@mutant(killed_by=("gradients.any-size-in-float32",), dtypes=HALF)
+@mutant(killed_by=("gradients.any-size-in-float32",), dtypes=HALVES)
 class BackwardCountsPadding(DeclaredWeak):
     """More than 4096 rows are padded to whole blocks of 4096, and backward divides by the padded number."""
 

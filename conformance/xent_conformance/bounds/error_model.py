@@ -66,7 +66,7 @@ class ErrorModel:
         return max(count - 1, 0)
 
     def batch(self, magnitudes: F64Array) -> float:
-        """Relative error of a sum over the batch of terms of these magnitudes; infinite where none is too large."""
+        """Relative error of a sum over the batch of terms of these magnitudes; infinite where there is no bound."""
         in_any_order = self._in_any_order(magnitudes)
         return min(in_any_order, self._in_blocks(magnitudes.size)) if self.cascade else in_any_order
 

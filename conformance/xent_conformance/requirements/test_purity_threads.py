@@ -31,8 +31,10 @@ from xent_conformance.strategies.streams import Stream
 ROUNDS, ROUNDS_OF_LARGE, FEWEST_ROUNDS = 12, 20, 2
 #: Classes of a row that takes as long as one of fewer.
 SHORT_ROW = 64
-#: Rows and classes of large calls, and the share of a slow callable's largest number of rows that they have.
-LARGE, SHARE = (64, 1000), 100
+#: Rows and classes of large calls.
+LARGE = 64, 1000
+#: Those of a slow callable have one in so many of the rows that a call may have, but not fewer than FEWEST_ROWS.
+SHARE, FEWEST_ROWS = 100, 4
 
 BESIDE = Stream("calls beside each other", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
 OVERWRITTEN = Stream("arguments overwritten", only={"shape": BATCHED}, budget=0.05, in_a_row=True)
@@ -41,10 +43,11 @@ AFTER = Stream("calls after each other", only={"shape": BATCHED}, budget=0.06, i
 
 @listed("large calls beside each other", in_a_row=True)
 def large_calls(subject: Subject) -> Iterator[Problem]:
-    """A large plain problem; that of a slow callable has a row for each thread at least."""
+    """A large plain problem; that of a slow callable has fewer rows."""
     claims = subject.capabilities
-    most = LARGE[0] if claims.max_rows is None else max(4, claims.max_rows // SHARE)
-    rows, classes = subject.claimed_rows(min(LARGE[0], most)), min(LARGE[1], claims.max_classes or LARGE[1])
+    rows, classes = LARGE[0], min(LARGE[1], claims.max_classes or LARGE[1])
+    if claims.max_rows is not None:
+        rows = subject.claimed_rows(min(rows, max(FEWEST_ROWS, claims.max_rows // SHARE)))
     logits = (np.arange(rows * classes) * 11 % 37 / 8 - 2).reshape(rows, classes)
     yield problem_of(subject, logits, np.arange(rows) * 337 % classes, claims.reductions[0])
 
