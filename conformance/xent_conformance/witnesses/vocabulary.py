@@ -14,17 +14,20 @@ from xent_conformance.witnesses import literals
 STUB = """\
 try: import xent_conformance.interface
 except ImportError:  # the adapter needs the suite only to describe itself
-    import collections, sys, types
+    import collections, importlib.machinery, sys, types
     class Stub(types.ModuleType):
         Vjp = collections.namedtuple("Vjp", "loss grad_logits grad_target", defaults=[None])
         LinearVjp = collections.namedtuple("LinearVjp", "loss grad_hidden grad_weight grad_bias", defaults=[None])
         def __getattr__(self, name):
             if name.startswith("__"): raise AttributeError(name)
             return type(name, (types.SimpleNamespace,), {})
-    suite = sys.modules["xent_conformance"] = Stub("xent_conformance")
-    for name in ("interface", "precision"):
-        stub = sys.modules[f"xent_conformance.{name}"] = Stub(f"xent_conformance.{name}")
-        setattr(suite, name, stub)
+    class Stubs:  # one for each module of the suite that is imported
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == "xent_conformance":
+                return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        def create_module(self, spec): return Stub(spec.name)
+        def exec_module(self, module): pass
+    sys.meta_path.insert(0, Stubs())
 """
 
 _MADE = "if isinstance(backend, type) or not hasattr(backend, 'capabilities'): backend = backend()"
