@@ -246,11 +246,14 @@ def _with_remarks(tried: Tried) -> Tried:
         remarks.append((FURTHER, why))
     if form.name == "cross_entropy" and tried.signature.other:
         names, defaults = zip(*tried.signature.other, strict=True)
-        passed = f"it: its default {defaults[0]} applies"
+        why = f"it is taken for no option, and calls do not pass it: its default {defaults[0]} applies"
         if len(names) > 1:
-            passed = f"them: their defaults {', '.join(defaults)} apply"
-        why = f"no option has such a name, and calls do not pass {passed}"
+            applying = ", ".join(defaults)
+            why = f"they are taken for no options, and calls do not pass them: their defaults {applying} apply"
         remarks.append((f"parameter{'s' * (len(names) > 1)} {', '.join(names)}", why))
+    for option, name in tried.signature.renamed:
+        if option in tried.signature.options:
+            remarks.append((f"the name {option}", f"the parameter {name} is this option"))
     return replace(tried, capabilities=replace(claims, left_out=(*remarks, *claims.left_out)))
 
 
@@ -275,9 +278,10 @@ def _tried(
 ) -> Tried:
     """Try a callable: as it is, or with class indices converted if it takes only target probabilities."""
     trial = Trial(plain, found, arrays.convert, arrays.back)
+    trial.read_logits()
     refused = trial.distributions_only()
     if refused is not None:
-        trial = Trial(spread, found.without("ignore_index"), arrays.convert, arrays.back)
+        trial = Trial(spread, trial.signature.without("ignore_index"), arrays.convert, arrays.back)
         trial.left_out.append(("class indices", f"{refused}; they are given as distributions"))
         if "ignore_index" in found.options - found.unnamed:
             trial.left_out.append(("ignore_index", "class indices are given as distributions"))

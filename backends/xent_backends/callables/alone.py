@@ -79,9 +79,11 @@ def options_of(signature: Signature, form: Form) -> Signature:
     """The signature without the names that are no options of this form, such as the weight of a linear map."""
     if form.name == "cross_entropy":
         return signature
-    without = ("weight" if form.name == "linear_cross_entropy" else "label_smoothing", *EXTRAS)
-    required = tuple((name, value) for name, value in signature.required if name not in without)
-    return replace(signature.without(*without), required=required)
+    linear = form.name == "linear_cross_entropy"
+    taken = signature.without("weight" if linear else "label_smoothing", *EXTRAS)
+    # An option without a default is still passed, with its neutral value. The weight of a linear map is an array.
+    matrix = linear and "weight" not in dict(signature.renamed)
+    return replace(taken, required=tuple(item for item in taken.required if not (matrix and item[0] == "weight")))
 
 
 def of_logits(function: Callable[..., Any], form: Form, convert: Convert) -> Callable[..., Any]:

@@ -30,7 +30,7 @@ from xent_backends.callables.batches import (
 from xent_backends.callables.calls import Calls
 from xent_backends.callables.compilation import cost_of
 from xent_backends.callables.limits import limits_of
-from xent_backends.callables.signature import EXTRAS
+from xent_backends.callables.signature import EXTRAS, FROM_LOGITS, Signature
 from xent_backends.validation import FLOATING, INTEGERS, REDUCTIONS
 from xent_conformance.interface import Capabilities
 
@@ -51,6 +51,8 @@ SMOOTHINGS = (1.0, 0.99, 0.9, EFFECTIVE["label_smoothing"])
 REPEATS = 4
 #: The reason for which an option is left out that a callable accepts and does not use.
 NO_EFFECT = "passing it changed nothing"
+#: The reason for which weights are left out that are not those of classes.
+OF_ROWS = "it takes a weight for each row, and none for each class"
 
 
 class Trial(Calls):
@@ -120,6 +122,28 @@ class Trial(Calls):
             left_out=(*self.left_out, *limits.left_out),
         )
 
+    def read_logits(self) -> None:
+        """Pass the value of ``from_logits``, if there is one, with which adding a number to all logits changes nothing.
+
+        If that holds for both or for neither, it is the default, or else True.
+        """
+        default = self.signature.from_logits
+        if default is not None:
+            given = {value: self.signature.always(FROM_LOGITS, value) for value in (True, False)}
+            invariant = [value for value, signature in given.items() if self._is_invariant(signature)]
+            value = invariant[0] if len(invariant) == 1 else default or not invariant
+            self.signature = given[value]
+
+    def _is_invariant(self, signature: Signature) -> bool:
+        """Whether adding a number to all logits changes nothing, with class indices or with target probabilities."""
+        trial = Trial(self.function, signature, self.convert, self.back)
+        for logits, target in (problem_of("float32"), distributions_of("float32")):
+            losses = [trial.answer((logits + shift, target), way).loss for way in signature.ways for shift in (0, 1)]
+            pairs = zip(losses[::2], losses[1::2], strict=True)
+            if any(a is not None and b is not None and np.allclose(a, b, rtol=0.01) for a, b in pairs):
+                return True
+        return False
+
     def distributions_only(self) -> str | None:
         """Why class indices are rejected, if the callable returns a loss for target probabilities; None otherwise."""
         for way in self.signature.ways:
@@ -181,13 +205,22 @@ class Trial(Calls):
         for name, value in EFFECTIVE.items():
             if name not in self.signature.options:
                 continue
-            # The names of these options may mean something else in a library, so they are claimed only with an effect.
-            unnamed, option = name in self.signature.unnamed or name in EXTRAS, {name: value}
-            why = self.refusal([problem], option, Exception if unnamed else NotImplementedError)
-            if why is None and unnamed and not self._changes(problem, option):
+            # Other names, and those of options of language models, may mean something else in a library.
+            uncertain = name in {*self.signature.unnamed, *dict(self.signature.renamed), *EXTRAS}
+            option = {name: value}
+            why = self.refusal([problem], option, Exception if uncertain else NotImplementedError)
+            if why is None and uncertain and not self._changes(problem, option):
                 why = NO_EFFECT
+            if name == "weight" and self._weighs_rows():
+                why = OF_ROWS
             if not self.left_out.claimed_unless(why, name):
                 self.signature = self.signature.without(name)
+
+    def _weighs_rows(self) -> bool:
+        """Whether weights are rejected for each class and accepted for each row."""
+        problem, weights = problem_of(self.dtype), EFFECTIVE["weight"]
+        of_rows = {"weight": weights[: len(problem[1])]}
+        return self.refusal([problem], {"weight": weights}) is not None and self.refusal([problem], of_rows) is None
 
     def _wide_weights(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
         """float32, if class weights of that dtype are accepted with each half format of logits that is claimed."""
