@@ -11,9 +11,12 @@ from xent_conformance.formats import is_floating
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
 from xent_conformance.loading.claims import FUNCTIONS
-from xent_conformance.loading.description import Description
+from xent_conformance.loading.description import OBJECT, Description
 from xent_conformance.loading.errors import BrokenBackendError
 from xent_conformance.problem import Problem, array_of
+
+#: Part of the message of a TypeError for a call without an argument that a function needs.
+MISSING = "missing 1 required"
 
 
 def plain_problems(claims: Capabilities) -> Iterator[Problem]:
@@ -52,13 +55,19 @@ def first_call(description: Description, executor: Executor) -> Invocation:
         if wrong is None:
             return call
         first = first or wrong
-    raise BrokenBackendError(f"{description.spec}: no result can be judged: {first}{_hint(description)}")
+    raise BrokenBackendError(f"{description.spec}: no result can be judged: {first}{_hint(description, first or '')}")
 
 
-def _hint(description: Description) -> str:
-    """That the framework of a callable in a file was taken from its imports, for a message; empty if it was named."""
+def _hint(description: Description, why: str) -> str:
+    """For the message about a callable, what to do if an argument is missing, and where its framework was not named
+    that this was taken from the imports of its file.
+    """
     origin = description.origin
-    if origin is None or origin.kind != "callable" or origin.spec.startswith(f"{origin.place}:"):
+    if origin is None or origin.kind not in ("callable", OBJECT):
+        return ""
+    if MISSING in why:
+        return "; judge a function that passes it, such as functools.partial(function, name=value)"
+    if origin.kind == OBJECT or origin.spec.startswith(f"{origin.place}:"):
         return ""
     return (
         f"; it was called with arrays of {origin.place}, which its file imports:"
