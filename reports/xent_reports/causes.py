@@ -108,7 +108,7 @@ def causes(run: Run) -> list[Cause]:
             run,
             [(i.verdict, of_failure[id(i.failure)]) for i in group.instances],
             group.situation,
-            _hint(group.shown.failure, backends[group.shown.verdict.backend]),
+            _hint([i.failure for i in group.instances], backends[group.shown.verdict.backend]),
         )
         for group in run.grouped
     ]
@@ -117,13 +117,13 @@ def causes(run: Run) -> list[Cause]:
     return _within(listed, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
 
 
-def _hint(failure: Failure, backend: BackendLine) -> str:
-    """How not to claim what a failure needs, where a callable has no parameter for that."""
+def _hint(failures: Sequence[Failure], backend: BackendLine) -> str:
+    """How not to claim what the failures of a cause need, where a callable has no parameter for that."""
     if not backend.tried:
         return ""
-    if failure.call.endswith(SECOND) and "torch" in backend.versions:
+    if all(failure.call.endswith(SECOND) for failure in failures) and "torch" in backend.versions:
         return "If its gradients are not meant to be differentiated: @once_differentiable above its backward says so"
-    claim = next((fact.replace(" ", "-") for fact in failure.situation if fact in _NOT_IN_A_SIGNATURE), None)
+    claim = next((fact.replace(" ", "-") for fact in failures[0].situation if fact in _NOT_IN_A_SIGNATURE), None)
     return f"If it is not meant to take such calls: --claim no-{claim}" if claim else ""
 
 

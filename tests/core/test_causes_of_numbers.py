@@ -40,6 +40,19 @@ def test_a_wrong_gradient_is_no_consequence_of_a_wrong_second_derivative():
     assert grouped(second, inaccurate) == [{"second"}, {"first"}]
 
 
+def test_a_slight_error_does_not_explain_a_large_one_that_needs_an_option():
+    """A mean that adds a small number to its divisor, and counts ignored rows."""
+    slight = verdict("slight", failure("reduction mean", got=0.693147098, expected=0.693147181))
+    for got, expected in ((0.346573591, 0.693147181), (1.386294361, 0.693147181), (-0.5, 1e-9)):
+        large = verdict("large", failure("reduction mean", "ignored rows", got=got, expected=expected))
+        assert grouped(slight, large) == [{"large"}, {"slight"}]
+    alike = verdict("alike", failure("reduction mean", "ignored rows", got=0.69314709, expected=0.693147181))
+    assert grouped(slight, alike) == [{"alike", "slight"}]
+    # Values may make an error large.
+    values = verdict("values", failure("reduction mean", "large logits", got=0.3, expected=0.7))
+    assert grouped(slight, values) == [{"slight", "values"}]
+
+
 def test_a_finite_wrong_number_is_no_consequence_of_what_shows_as_nan():
     """Even if its gradient happens to need as little. A wrong number may overflow, so that the reverse is possible."""
     faint = "no smoothing", "no class weights", "labels"

@@ -63,6 +63,8 @@ WORSE = APART
 #: The difference of a finite wrong number from a cause that shows in nan or infinity. The reverse is no difference: a
 #: wrong number may overflow, or be a divisor.
 FINITE = 2.0
+#: An error that is less than this share of another one is slight beside it.
+SLIGHT = 1e-3
 #: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
 #: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
@@ -228,7 +230,10 @@ def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[s
     shared = known or exact or cause.sizes & failure.sizes
     pairs = [(one, other) for one in cause.sizes for other in failure.sizes if counted_of(one) == counted_of(other)]
     elsewhere = bool(pairs) and not any(near(one, other) for one, other in pairs)
-    if shared and not (beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
+    # With another option or shape the error of a slight fault stays slight.
+    options = frozenset(name for name in without(further, Weight.FAINT, Weight.FINE) if not is_number(name))
+    slighter = bool(options) and cause.error < SLIGHT * failure.error
+    if shared and not (slighter or beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     return beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING)
 
@@ -256,12 +261,13 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
     In this order: failures in calls one after the other rather than in threads, that a new process shows too, that
-    occur every time, of a MUST requirement, with a number for an invalid call rather than nan, without a measured
-    size that a smaller failing problem refutes, with the cause's most frequent options and shapes, without infinity
-    or other numbers of which the requirement cannot say whether they matter, in the most frequent situation, with
-    at least one row, with a measured size at which the failure begins, without another undecided fact that a report
-    would have to mention, with a script of at most a page, with a small problem, and about the call itself rather
-    than another call compared with it. Of float32 arithmetic, situation and size say nothing.
+    occur every time, of a MUST requirement, with a number for an invalid call rather than nan, not of a second
+    derivative, without a measured size that a smaller failing problem refutes, with the cause's most frequent
+    options and shapes, without infinity or other numbers of which the requirement cannot say whether they matter,
+    in the most frequent situation, with at least one row, with a measured size at which the failure begins, without
+    another undecided fact that a report would have to mention, with a script of at most a page, with a small
+    problem, and about the call itself rather than another call compared with it. Of float32 arithmetic, situation
+    and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -284,6 +290,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
             instance.failure.intermittent,
             instance.optional,
             instance.gave_nan,
+            instance.derivative > 1,
         )
         refuted = any(other.refutes(instance) for other in members)
         known = -frequency[0], special, -frequency[1], not size, unmeasured, undecided

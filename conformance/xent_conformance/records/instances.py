@@ -230,6 +230,14 @@ class Instance:
             return None
         return math.isfinite(got)
 
+    @cached_property
+    def error(self) -> float:
+        """The error of its wrong number, as a share of the larger of both; nan if one of them is no finite number."""
+        got, expected = self.failure.got, self.failure.expected
+        if not (self.is_finite and isinstance(got, float) and isinstance(expected, float)) or got == expected:
+            return math.nan
+        return abs(got - expected) / max(abs(got), abs(expected))
+
     @property
     def gave_nan(self) -> bool:
         """Whether an invalid call was accepted and returned nan, which at least is no plausible number."""
