@@ -235,3 +235,19 @@ def test_the_only_reduction_of_a_backend_is_no_situation():
     found, _ = established(AlwaysMean())
     assert found[0].always
     assert not {"reduction mean", "a reduced loss"} & {*found[0].needs.situation, *found[0].needs.undecided}
+
+
+class CountsAllRows(NumpyTwin):
+    """A mean over all rows, ignored or not."""
+
+    def reduced(self, call, losses):
+        return losses.mean() if call.reduction == "mean" else super().reduced(call, losses)
+
+
+def test_a_large_call_in_another_reduction_than_its_few_rows_is_explained_by_them():
+    """It fails in the mean alone, and with few rows as well."""
+    found, _ = established(CountsAllRows(), "accuracy.large-call")
+    needed = {*found[0].needs.situation}
+    assert {"reduction mean", "ignored rows"} <= needed
+    assert not any(name.startswith("more than") for name in needed)
+    assert found[0].witness.problem.rows <= 2

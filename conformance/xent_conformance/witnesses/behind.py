@@ -22,6 +22,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
 from xent_conformance.records.situations import NOT_FINITE, must_be_said
 from xent_conformance.requirements.registry import Requirement
+from xent_conformance.requirements.twins import in_reduction
 from xent_conformance.verdicts.tally import Failing
 from xent_conformance.witnesses.beside import right_beside
 from xent_conformance.witnesses.judged_variants import Variants
@@ -137,13 +138,17 @@ def confirmed(requirement: Requirement, subject: Subject, small: Failing, needed
 
 
 def _cheaper(requirement: Requirement, subject: Subject, failing: Failing) -> tuple[Requirement, Failing]:
-    """A failure as one of its requirement's cheaper check, which can be reduced, where that fails on its problem."""
+    """A failure as one of its requirement's cheaper check, which can be reduced, where that fails.
+
+    The problem is the one that was judged, in the reduction of the call that failed.
+    """
     if requirement.cheaper is None or isinstance(failing.finding, Lost):
         return requirement, failing
     other = replace(requirement, check=requirement.cheaper, reducible=True)
-    failed = [f for f in findings(other, Trial(subject, failing.trial.problem)) if f.failed]
-    worst = max(failed, key=lambda f: f.ratio, default=None)
-    return (requirement, failing) if worst is None else (other, replace(failing, finding=worst))
+    problem, called = failing.trial.problem, failing.finding.problem
+    trial = Trial(subject, in_reduction(problem, called.reduction) if called is not None else problem)
+    worst = max((f for f in findings(other, trial) if f.failed), key=lambda f: f.ratio, default=None)
+    return (requirement, failing) if worst is None else (other, replace(failing, trial=trial, finding=worst))
 
 
 def causes(
