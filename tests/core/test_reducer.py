@@ -146,6 +146,18 @@ def test_values_become_small_round_numbers():
         assert 50 < values.max() <= 120
 
 
+@pytest.mark.parametrize("share", [5.6e-6, -0.0031, 0.3, -0.7])
+def test_a_number_below_1_becomes_1(share):
+    """Where the failure does not need it, and keeps its sign where it needs that."""
+    problem = Problem(np.zeros((1, 2)), np.array([[0.0, share]]), reduction="sum")
+    small, _ = reduced(problem, lambda p: p.target.any())
+    assert abs(small.target).max() == 1
+    small, _ = reduced(problem, lambda p: bool((p.target < 0).any()) == (share < 0) and p.target.any())
+    assert abs(small.target).max() == 1
+    small, _ = reduced(problem, lambda p: 0 < abs(p.target).max() < 1)
+    assert abs(small.target).max() < 1
+
+
 def test_an_interaction_keeps_both_options_and_drops_the_rest():
     def fails(problem):
         return problem.weight is not None and problem.label_smoothing > 0 and bool(problem.ignored().any())

@@ -208,7 +208,10 @@ def simpler_elements(problem: Problem, name: str) -> Iterator[Problem | None]:
 
 
 def _simpler_numbers(number: float) -> Iterator[float]:
+    """Small round numbers to put in place of a number."""
     sign = -1.0 if number < 0 else 1.0
+    if 0 < abs(number) < 1:
+        yield from (1.0, sign)
     for candidate in (1.0, 2.0, 10.0, 20.0, 100.0, 1000.0):
         if candidate < abs(number):
             yield sign * candidate
