@@ -4,7 +4,7 @@
 ``batches``      the small batches of trial calls
 ``calls``        trial calls with these batches
 ``signature``    the options that its signature names
-``images``       whether a loss takes spatial logits as images only
+``ranks``        whether a loss takes images or sequences only
 ``forms``        which function it is: ``cross_entropy``, or one of four others
 ``results``      whether its loss comes first in a tuple
 ``compilation``  whether it is compiled for each new shape or option

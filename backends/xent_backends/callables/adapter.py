@@ -23,7 +23,7 @@ from xent_backends.callables.alone import GRADIENT, alone, of_logits, options_of
 from xent_backends.callables.attempt import attempted
 from xent_backends.callables.conventions import conventions_seen
 from xent_backends.callables.forms import Form, called, form_of
-from xent_backends.callables.images import REASONS, RESHAPED, images_of
+from xent_backends.callables.ranks import REMARKS, ranks_of
 from xent_backends.callables.results import CONTAINER, FURTHER, items_of
 from xent_backends.callables.script import access_to, script_of
 from xent_backends.callables.signature import Signature, signature_of
@@ -218,7 +218,7 @@ def _form_of(
     layer, options = inspect.isclass(function), options_of(signature_of(function), form)
     if form.name == "cross_entropy":
         plain = _checked(called(function, form, layer=layer), check)
-        form = replace(form, images=images_of(plain, options, arrays.convert))
+        form = replace(form, ranks=ranks_of(plain, options, arrays.convert))
     loss = of_logits(called(function, form, layer=layer), form, arrays.convert)
     return replace(form, items=items_of(_checked(loss, check), options, arrays.convert, arrays.back))
 
@@ -238,7 +238,7 @@ def _checked(function: Callable[..., Any], check: Callable[[], None]) -> Callabl
 def _with_remarks(tried: Tried) -> Tried:
     """The result of a trial with the reasons why items beside the loss are not judged, and why logits are reshaped."""
     form, claims = tried.form, tried.capabilities
-    remarks = [(RESHAPED, REASONS[form.images])] if form.images else []
+    remarks = [REMARKS[form.ranks]] if form.ranks else []
     if form.items == 1:
         remarks.append((CONTAINER, "it has one item, which is judged as the loss"))
     elif form.items:

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callables.attempt import attempted
-from xent_backends.callables.images import Images, as_images
+from xent_backends.callables.ranks import Ranks, as_images, as_sequences
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
@@ -59,7 +59,7 @@ class Form:
         bias: For a linear map, the keyword of its bias, if that is not positional.
         keywords: For another loss, the arrays that it takes by keyword only, "logits" or "target", with the keywords.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
-        images: Whether a loss takes spatial logits as images only (see ``images``).
+        ranks: Whether a loss takes images or sequences only (see ``ranks``).
         items: The number of items of the tuple or list that a loss is returned in, as the first; 0 if it is in none.
         basis: What has decided the name, as in "its signature".
     """
@@ -69,7 +69,7 @@ class Form:
     bias: str | None = None
     keywords: tuple[tuple[str, str], ...] = ()
     axis: str | None = None
-    images: Images = ""
+    ranks: Ranks = ""
     items: int = 0
     basis: str = ""
 
@@ -276,9 +276,15 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
         return alone(function(**options)(*given, **named) if layer else function(*given, **named, **options))
 
     def loss(logits: Any, target: Any, **options: Any) -> Any:
-        if not form.images:
+        if not form.ranks:
             return plain(logits, target, **options)
-        return as_images(lambda *given: plain(*given, **options), logits, target, rows=form.images == "only")
+
+        def reshaped(*given: Any) -> Any:
+            return plain(*given, **options)
+
+        if form.ranks == "sequences":
+            return as_sequences(reshaped, logits, target)
+        return as_images(reshaped, logits, target, rows=form.ranks == "images")
 
     def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
         arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
@@ -321,7 +327,9 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool, one_hot
     else:
         result = f"{dotted}({', '.join(filter(None, (given, more, options)))})"
     result += "[0]" * bool(form.items)
-    if form.images:
-        result = f"as_images(lambda logits, target: {result}, logits, target, rows={form.images == 'only'})"
+    if form.ranks == "sequences":
+        result = f"as_sequences(lambda logits, target: {result}, logits, target)"
+    elif form.ranks:
+        result = f"as_images(lambda logits, target: {result}, logits, target, rows={form.ranks == 'images'})"
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target\n" if one_hot else ""
     return f"def plugged({parameters}):\n{shares}    return {result}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xent_backends.callables.forms import Form, definition_of
-from xent_backends.callables.images import as_images
+from xent_backends.callables.ranks import as_images, as_sequences
 from xent_backends.callables.signature import Signature
 from xent_backends.definitions import definition
 from xent_backends.source_text import enclosed, joined, plain_source
@@ -20,7 +20,7 @@ _DEFINED = """
     cross_entropy cross_entropy_vjp cross_entropy_hvp cross_entropy_layer cross_entropy_layer_vjp
     linear_cross_entropy linear_cross_entropy_vjp softmax softmax_vjp log_softmax log_softmax_vjp nll_loss
     logsumexp logsumexp_vjp token_log_probs token_log_probs_vjp entropy entropy_vjp vjp hvp pullback linear_vjp
-    layer plugged one_hot as_images logits target weight cotangent vector hidden bias log_probs loss
+    layer plugged one_hot as_images as_sequences logits target weight cotangent vector hidden bias log_probs loss
     probabilities log_probabilities log_sums of_tokens entropies product grad_logits grad_target grad_log_probs
     grad_hidden grad_weight grad_bias results parts part kinds got expected bound same wrong arrays before after
     changed one other first second answer answers alone different calls call pool looks seen file suite backend
@@ -44,7 +44,7 @@ def script_of(
         layer: Whether it is a class.
     """
     line, dotted = access
-    plain = not (form.order or form.keywords or form.items or form.images) and (form.is_loss or not form.axis)
+    plain = not (form.order or form.keywords or form.items or form.ranks) and (form.is_loss or not form.axis)
     same = not (layer or one_hot or signature.required or signature.renamed)
     if plain and same and "reduction" in signature.options:
         return line, dotted
@@ -54,7 +54,9 @@ def script_of(
     if "reduction" not in signature.options:
         options = f"{{k: v for k, v in {options}.items() if k != 'reduction'}}"
     definition = definition_of(dotted, form, f"**{options}", layer=layer, one_hot=one_hot is not None)
-    before = [one_hot] if one_hot is not None else [plain_source(as_images)] if form.images else []
+    before = [] if one_hot is None else [one_hot]
+    if form.ranks:
+        before.append(plain_source(as_sequences if form.ranks == "sequences" else as_images))
     return joined(line, *before, definition), "plugged"
 
 

@@ -1,4 +1,4 @@
-"""Callables that take spatial logits as images (N, C, H, W) only are given all spatial logits as such."""
+"""Callables that take images (N, C, H, W) or sequences (N, T, C) only are given all logits as such."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xent_backends import numpy_cross_entropy
-from xent_backends.callables.images import RESHAPED, as_images
+from xent_backends.callables.ranks import NO_IMAGES, NO_SEQUENCES, as_images
 from xent_backends.numpy_backend import from_callable
 
 right = numpy_cross_entropy.cross_entropy
@@ -28,13 +28,22 @@ def of_rows_and_images(logits: Any, target: Any, reduction: str = "mean") -> Any
     return right(logits, target, reduction=reduction)
 
 
+def of_sequences(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+    """Sequences as in a language model."""
+    batch, length, classes = logits.shape
+    assert labels.shape in ((batch, length), logits.shape)
+    flat = labels.reshape((batch * length, *labels.shape[2:]))
+    losses = right(logits.reshape(batch * length, classes), flat, reduction=reduction)
+    return losses.reshape(batch, length) if reduction == "none" else losses
+
+
 def problem(shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Logits of a shape, and labels."""
     logits = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     return logits, np.arange(logits.size // shape[1]).reshape(shape[0], *shape[2:]) % shape[1]
 
 
-@pytest.mark.parametrize("function", [of_images, of_rows_and_images])
+@pytest.mark.parametrize("function", [of_images, of_rows_and_images, of_sequences])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_loss_is_that_of_the_same_rows(function: Any, reduction: str, shape: tuple[int, ...]) -> None:
@@ -53,8 +62,14 @@ def test_spatial_logits_are_claimed_and_the_reshaping_is_said(function: Any, *, 
     reasons = dict(claims.left_out)
     assert claims.spatial
     assert not claims.unbatched
-    assert ("rows (N, C) and other spatial logits are reshaped" in reasons[RESHAPED]) == rows
-    assert RESHAPED not in dict(from_callable(right, spec="numpy:losses.f").capabilities.left_out)
+    assert ("rows (N, C) and other spatial logits are reshaped" in reasons[NO_IMAGES]) == rows
+    assert NO_IMAGES not in dict(from_callable(right, spec="numpy:losses.f").capabilities.left_out)
+
+
+def test_sequences_are_claimed_and_the_reshaping_is_said() -> None:
+    claims = from_callable(of_sequences, spec="numpy:losses.f").capabilities
+    assert (claims.spatial, claims.unbatched, claims.probability_targets) == (True, False, True)
+    assert "rows (N, C) are passed as one of them" in dict(claims.left_out)[NO_SEQUENCES]
 
 
 def test_a_target_of_a_wrong_shape_reaches_the_callable() -> None:
@@ -65,8 +80,19 @@ def test_a_target_of_a_wrong_shape_reaches_the_callable() -> None:
     assert (logits.shape, target.shape) == ((2, 3, 4), (4, 2))
 
 
-def test_the_script_reshapes_too() -> None:
-    backend: Any = from_callable(of_images, spec=f"numpy:{__name__}.of_images")
+@pytest.mark.parametrize(
+    ("shape", "target"), [((4, 3), (1, 4)), ((4, 3), (3,)), ((2, 3, 4), (2, 3)), ((2, 3, 4), (4, 2)), ((2, 3, 4), (2,))]
+)
+def test_a_target_of_a_wrong_shape_is_one_for_sequences(shape: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Though logits (2, 3, 4) and labels (2, 3) would be right for the callable itself."""
+    backend: Any = from_callable(of_sequences, spec="numpy:losses.f")
+    with pytest.raises(AssertionError):
+        backend.cross_entropy(np.zeros(shape), np.zeros(target, np.int64), reduction="mean")
+
+
+@pytest.mark.parametrize("function", [of_images, of_sequences])
+def test_the_script_reshapes_too(function: Any) -> None:
+    backend: Any = from_callable(function, spec=f"numpy:{__name__}.{function.__name__}")
     parts = backend.reproducer()
     names: dict[str, Any] = {}
     text = "\n".join(["import numpy as np", parts.setup, parts.calls["cross_entropy"]])
