@@ -208,19 +208,15 @@ class Trial(Calls):
             # Other names, and those of options of language models, may mean something else in a library.
             uncertain = name in {*self.signature.unnamed, *dict(self.signature.renamed), *EXTRAS}
             option = {name: value}
-            why = self.refusal([problem], option, Exception if uncertain else NotImplementedError)
+            refused = self.refusal([problem], option)
+            why = refused if uncertain or refused is None else self.refusal([problem], option, NotImplementedError)
             if why is None and uncertain and not self._changes(problem, option):
                 why = NO_EFFECT
-            if name == "weight" and self._weighs_rows():
+            of_rows = {"weight": EFFECTIVE["weight"][: len(problem[1])]}
+            if name == "weight" and refused is not None and self.refusal([problem], of_rows) is None:
                 why = OF_ROWS
             if not self.left_out.claimed_unless(why, name):
                 self.signature = self.signature.without(name)
-
-    def _weighs_rows(self) -> bool:
-        """Whether weights are rejected for each class and accepted for each row."""
-        problem, weights = problem_of(self.dtype), EFFECTIVE["weight"]
-        of_rows = {"weight": weights[: len(problem[1])]}
-        return self.refusal([problem], {"weight": weights}) is not None and self.refusal([problem], of_rows) is None
 
     def _wide_weights(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
         """float32, if class weights of that dtype are accepted with each half format of logits that is claimed."""
