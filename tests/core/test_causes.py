@@ -124,6 +124,20 @@ def test_every_check_that_is_missing_is_a_cause():
     assert grouped(verdict("a", accepted), verdict("a", accepted, dtype="x"), verdict("b", accepted)) == [{"a"}, {"b"}]
 
 
+def test_an_accepted_call_is_one_cause_whatever_it_returns_and_reduces_to():
+    """A label beyond the classes gives what lies in memory, which may be another number after other calls."""
+    lines = [
+        verdict("a", failure(kind="accepted", undecided=("invalid arguments", "reduction sum", "class weights"))),
+        verdict("a", failure(kind="accepted", undecided=("invalid arguments", "reduction none")), dtype="float16"),
+        verdict("a", failure(kind="accepted", calls_before=8), dtype="float64"),
+    ]
+    (cause,) = causes(lines)
+    assert cause.shown.failure.calls_before == 0
+    # With probability targets, which one of them needs, another check may be missing.
+    needed = failure("probability targets", kind="accepted")
+    assert len(causes([*lines, verdict("a", needed, dtype="bfloat16")])) == 2
+
+
 def test_failures_of_a_record_of_version_1_are_told_apart_by_requirement():
     old = failure(kind="unknown")
     assert grouped(verdict("a", old), verdict("a", old, dtype="x"), verdict("b", old)) == [{"a"}, {"b"}]

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from xent_conformance.records.consequences import IN_THREADS, with_consequences
-from xent_conformance.records.instances import AS_FLOAT32, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
+from xent_conformance.records.instances import AS_FLOAT32, CHECKS, DIFFERENTLY, STATE, STRAY_READ, UNEQUAL, Instance
 from xent_conformance.records.situations import (
     SPECIAL_NUMBERS,
     Weight,
@@ -193,9 +193,11 @@ def _difference(cause: Instance, failure: Instance, steady: frozenset[str] = fro
     the cause does not; the constants of this module are the weights. ``steady`` are sizes that many failures have.
     """
     exact = cause.exact & failure.exact
+    needed = _difference_in_needs(cause, failure, steady) + _difference_in_results(cause, failure)
+    if cause.failure.kind in CHECKS:
+        return needed  # Of an invalid call hardly anything is decided.
     unexplained = _except_sizes(failure.undecided - cause.has - cause.undecided, exact)
     maybe = cause.undecided - failure.has - failure.undecided if not _surely_needed(cause) else ()
-    needed = _difference_in_needs(cause, failure, steady) + _difference_in_results(cause, failure)
     return needed + UNEXPLAINED * _weight(unexplained, LACKING) + MAYBE * _weight(maybe, LACKING)
 
 
@@ -261,13 +263,13 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The failures of a cause, the one that explains it best first.
 
     In this order: failures in calls one after the other rather than in threads, that a new process shows too, that
-    occur every time, of a MUST requirement, with a number for an invalid call rather than nan, not of a second
-    derivative, without a measured size that a smaller failing problem refutes, with the cause's most frequent
-    options and shapes, without infinity or other numbers of which the requirement cannot say whether they matter,
-    in the most frequent situation, with at least one row, with a measured size at which the failure begins, without
-    another undecided fact that a report would have to mention, with a script of at most a page, with a small
-    problem, and about the call itself rather than another call compared with it. Of float32 arithmetic, situation
-    and size say nothing.
+    occur every time, without calls before, of a MUST requirement, with a number for an invalid call rather than
+    nan, not of a second derivative, without a measured size that a smaller failing problem refutes, with the
+    cause's most frequent options and shapes, without infinity or other numbers of which the requirement cannot say
+    whether they matter, in the most frequent situation, with at least one row, with a measured size at which the
+    failure begins, without another undecided fact that a report would have to mention, with a script of at most a
+    page, with a small problem, and about the call itself rather than another call compared with it. Of float32
+    arithmetic, situation and size say nothing.
     """
     majors = Counter(without(i.needed, Weight.FAINT, Weight.FINE) for i in members)
     exact = Counter(without(i.needed, Weight.FAINT) for i in members)
@@ -288,6 +290,7 @@ def _clearest_first(members: Sequence[Instance]) -> tuple[Instance, ...]:
             in_threads,
             instance.failure.only_in_run,
             instance.failure.intermittent,
+            instance.failure.calls_before > 0,
             instance.optional,
             instance.gave_nan,
             instance.derivative > 1,
