@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,10 @@ WORSE_SIGN, BETTER_SIGN = "▲", "▼"
 SIGNS = {WORSE_SIGN: "worse than before", BETTER_SIGN: "better than before"}
 
 
+#: What is said of all verdicts of a backend that is in one of the records only.
+_WHOLE = {"gone": "the later record does not have this backend", "new": "no earlier record has this backend"}
+
+
 @dataclass(frozen=True)
 class Change:
     """One verdict before and after; None where it is in one record only. ``history`` is of all earlier records."""
@@ -68,7 +73,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """All changes by kind, the versions that changed, and how many verdicts are as they were.
+    """All changes by kind, the versions and names that changed, and how many verdicts are as they were.
 
     ``conditions`` are differences between the requests: verdicts then cannot be compared. ``runs`` are all of
     them, the oldest first; ``before`` has the verdicts of the latest earlier one by requirement, backend and dtype.
@@ -84,6 +89,11 @@ class Changes:
     def of_kind(self, kind: str) -> list[Change]:
         """The changes of one kind."""
         return [c for c in self.changes if c.kind == kind]
+
+    @cached_property
+    def backends_in_both(self) -> set[str]:
+        """The backends of the latest record that the one before it has too."""
+        return {backend for _, backend, _ in self.before} & {verdict.backend for verdict in self.runs[-1].verdicts}
 
     @cached_property
     def signs(self) -> dict[tuple[str, str, str], str]:
@@ -132,14 +142,17 @@ def runs(records: Sequence[Path] | Path) -> list[Run]:
 
 def compared(earlier: Sequence[Run], new: Run) -> Changes:
     """What differs between a run and earlier ones; raises RecordError for different suite versions."""
-    versions = dict.fromkeys(run.header.suite for run in (*earlier, new))
-    if len(versions) > 1:
+    suites = dict.fromkeys(run.header.suite for run in (*earlier, new))
+    if len(suites) > 1:
         raise RecordError(
-            f"records of suite versions {listed(list(versions))} cannot be compared; run the older one again"
+            f"records of suite versions {listed(list(suites))} cannot be compared; run the older one again"
         )
     history = sorted(earlier, key=lambda run: run.header.started)
-    before, after = _by_place(history[-1]), _by_place(new)
-    past = [_by_place(run) for run in history]
+    only = _only_backend(new)
+    # Records of one backend each are those of an implementation and of its successor, whatever their names.
+    renamed = [name for run in history if only and (name := _only_backend(run)) and name != only]
+    past = [_by_place(run, only if _only_backend(run) else None) for run in history]
+    before, after = past[-1], _by_place(new)
     places = {place for verdicts in (*past, after) for place in verdicts}
     keys = sorted(places, key=lambda k: (k[0], k[1], dtype_order(k[2])))
     all_changes = [_change(key, [verdicts.get(key) for verdicts in past], after.get(key)) for key in keys]
@@ -147,11 +160,22 @@ def compared(earlier: Sequence[Run], new: Run) -> Changes:
     changes = sorted((c for c in all_changes if c is not None), key=lambda c: order.index(c.kind))
     same = len(before.keys() | after.keys()) - sum(c.kind != "earlier" for c in changes)
     different = conditions(history[-1].header, new.header)
-    return Changes(changes, different, _versions(history[-1], new), same, (*history, new), before)
+    versions_of = [
+        *(f"{name} is compared with {only}" for name in dict.fromkeys(renamed)),
+        *_versions(history[-1], new),
+    ]
+    return Changes(changes, different, versions_of, same, (*history, new), before)
 
 
-def _by_place(run: Run) -> dict[tuple[str, str, str], VerdictLine]:
-    return {(v.requirement, v.backend, v.dtype): v for v in run.verdicts}
+def _only_backend(run: Run) -> str | None:
+    """The backend of a record that has one; None if there are several."""
+    names = {verdict.backend for verdict in run.verdicts}
+    return names.pop() if len(names) == 1 else None
+
+
+def _by_place(run: Run, name: str | None = None) -> dict[tuple[str, str, str], VerdictLine]:
+    """The verdicts of a record by requirement, backend, perhaps under another ``name``, and dtype."""
+    return {(v.requirement, name or v.backend, v.dtype): v for v in run.verdicts}
 
 
 def _change(
@@ -211,7 +235,11 @@ def state(verdict: VerdictLine | None) -> str:
 def _lines(changes: Changes) -> list[str]:
     lines = [one_line(text) for text in (*changes.conditions, *changes.versions)]
     for kind in KINDS:
+        of_backend = Counter(change.backend for change in changes.of_kind(kind))
+        whole = [name for name in of_backend if kind in _WHOLE and name not in changes.backends_in_both]
+        lines += [one_line(f"{kind}: {name}, {counted(of_backend[name], 'verdict')}: {_WHOLE[kind]}") for name in whole]
         for change in changes.of_kind(kind):
-            place = f"{change.requirement} on {change.backend} ({change.dtype})"
-            lines.append(one_line(f"{kind}: {place}: {' → '.join(change.states)}"))
+            if change.backend not in whole:
+                place = f"{change.requirement} on {change.backend} ({change.dtype})"
+                lines.append(one_line(f"{kind}: {place}: {' → '.join(change.states)}"))
     return [*lines, ", ".join(changes.numbers)]

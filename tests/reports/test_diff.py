@@ -171,3 +171,33 @@ def test_what_changed_is_marked_in_place(tmp_path: Path) -> None:
     assert re.search(r"<b>(<bdi>)?a(</bdi>)?</b>.*?▲<i> worse than before.*?</summary>", page)
     counts = re.findall(r'<tr><th scope="row">(?:<bdi>)?2026-11-0(\d)[^<]*(?:</bdi>)?((?:<td>\d*)+)', page)
     assert counts == [("1", "<td>1<td>3"), ("2", "<td>2<td>2"), ("3", "<td>1<td>3"), ("4", "<td>1<td>3")]
+
+
+def of(path: Path, *backends: str, status: str = "pass") -> Path:
+    """A record with two verdicts of each of some backends."""
+    catalogue = [records.requirement_named(name) for name in ("a.steady", "a.x")]
+    verdicts = [V(name, "a.steady") for name in backends] + [V(name, "a.x", "float16", status) for name in backends]
+    return records.written(path, records.header([*map(records.backend, backends)], catalogue), verdicts)
+
+
+def test_records_of_one_backend_each_are_compared_whatever_its_name(tmp_path: Path) -> None:
+    """They are of an implementation and its successor."""
+    old, new = of(tmp_path / "old.jsonl", "slow"), of(tmp_path / "new.jsonl", "fast", status="fail")
+    text, code = xent_reports.diff(old, new)
+    renamed, changed, numbers = text.splitlines()
+    assert renamed == "slow is compared with fast"
+    assert changed.startswith("regressed: a.x on fast (float16): ")
+    assert (numbers, code) == ("1 regressed, 1 verdict as before", 1)
+    text, code = xent_reports.diff([of(tmp_path / "older.jsonl", "fast"), old], new)
+    assert text.splitlines()[:2] == ["slow is compared with fast", changed.replace("✓ pass →", "✓ pass → ✓ pass →")]
+
+
+def test_a_backend_of_one_record_only_is_one_line(tmp_path: Path) -> None:
+    old, new = of(tmp_path / "old.jsonl", "jax", "torch"), of(tmp_path / "new.jsonl", "numpy", "torch")
+    text, code = xent_reports.diff(old, new)
+    assert text.splitlines() == [
+        "gone: jax, 2 verdicts: the later record does not have this backend",
+        "new: numpy, 2 verdicts: no earlier record has this backend",
+        "2 gone, 2 new, 2 verdicts as before",
+    ]
+    assert code == 1
