@@ -88,6 +88,17 @@ def test_nan_in_ignored_rows_is_no_chance():
     assert len(causes([*tail, verdict("c", ignored)])) == 2
 
 
+def test_nan_because_of_ignored_rows_is_no_consequence_of_a_masked_class():
+    """That is nan in rows that count, for another reason."""
+    content = failure(
+        "ignored rows", "particular logits", "ignored rows that are not finite", got=float("nan"), expected=0.0
+    )
+    masked = failure("particular logits", "masked logits", got=float("nan"), expected=0.5)
+    assert grouped(verdict("masked", masked), verdict("content", content)) == [{"content"}, {"masked"}]
+    also = failure("particular logits", "masked logits", "ignored rows", got=float("nan"), expected=0.5)
+    assert grouped(verdict("masked", masked), verdict("also", also)) == [{"also", "masked"}]
+
+
 def test_rows_that_count_differently_are_the_same_fact_where_another_one_is_undecided():
     """A comparison of an unbatched row with a batch of one cannot say whether it needs the unbatched row."""
     whole = failure("class weights", "reduction mean", "unbatched")

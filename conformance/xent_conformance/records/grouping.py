@@ -65,6 +65,8 @@ WORSE = APART
 FINITE = 2.0
 #: An error that is less than this share of another one is slight beside it.
 SLIGHT = 1e-3
+#: The fact that a failure needs nan or infinity where it should not matter.
+CONTENT = "ignored rows that are not finite"
 #: A smaller difference is an accident of the witnesses and counts only this share. Otherwise many failures of one
 #: fault, each with an accidental fact, would together be worth another cause.
 ACCIDENT, SHARE = 1.2, 0.1
@@ -235,7 +237,10 @@ def _difference_in_needs(cause: Instance, failure: Instance, steady: frozenset[s
     # With another option or shape the error of a slight fault stays slight.
     options = frozenset(name for name in without(further, Weight.FAINT, Weight.FINE) if not is_number(name))
     slighter = bool(options) and cause.error < SLIGHT * failure.error
-    if shared and not (slighter or beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
+    # That a result is nan because of ignored rows has a reason of its own, which those that count do not show.
+    ignored = CONTENT in further and "ignored rows" not in cause.has and failure.is_finite is False
+    more += (APART - FURTHER[fact(CONTENT).weight]) * ignored
+    if shared and not (slighter or ignored or beyond or elsewhere or without(lacking, Weight.FAINT) or lacking & known):
         more *= BESIDES * max(1.0, more / APART) ** POWER
     return beyond + _weight(lacking, LACKING) + more + UNKNOWN * _weight(unknown, LACKING)
 
