@@ -50,8 +50,8 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
     """Groups in the order of judging: first the most likely to fail, in one dtype; then the others, longest first.
 
     Starting with the longest makes all processes end at about the same time. Groups that examine the effects of earlier
-    calls come last. If compilations are limited, the joint stream comes first, which may use most of them, and then
-    calls that are to be rejected: they cost none, unless they are accepted.
+    calls come last. If compilations are limited, the joint stream comes first, which may use most of them, and calls
+    that are to be rejected after all others: where they are accepted they can mostly use the programs of these.
     """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
@@ -60,9 +60,9 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
     def place(group: Group) -> tuple[int, float]:
         source, rejected = group.requirements[0].source.name, group.requirements[0].source.rejected
         if group.requirements[0].source.looks_back:
-            return 2, 0.0
+            return 3, 0.0
         if group.subject.capabilities.compile_seconds and (source == JOINT.name or rejected):
-            return -2 if source == JOINT.name else -1, 0.0
+            return -1 if source == JOINT.name else 2, 0.0
         if source in likely and group.subject.dtype == exemplary[group.subject.name]:
             return 0, likely[source]
         # A source without a measured time may take longest, so it starts first.

@@ -292,19 +292,29 @@ def test_the_few_sources_of_a_fused_linear_map_use_all_compilations(axis, limit,
 
 
 def test_sources_use_what_those_after_them_do_not_need():
+    """One compilation is for calls that are to be rejected."""
     programs, listed = Compilations(6, sources=4), load()["identities.worked-example"].source
     assert (share_of(listed, programs), share_of(JOINT, programs)) == (1, 2)
-    for expected in (2, 4, 6, 6):
-        count_as_judged(programs)
+    for expected in (1, 3, 5, 5):
+        count_as_judged(listed, programs, 0)
         assert share_of(listed, programs) == expected
 
 
-def test_the_problems_of_all_options_have_programs_before_calls_that_may_be_accepted():
-    """Each accepted call that is to be rejected uses one."""
+def test_accepted_invalid_calls_use_few_compilations_together_and_the_others_leave_these():
+    programs, listed = Compilations(20, sources=1), load()["identities.worked-example"].source
+    shapes, last = load()["invalid_calls.shapes"].source, load()["purity.surroundings"].source
+    assert (share_of(shapes, programs), share_of(listed, programs), share_of(last, programs)) == (1, 16, 20)
+    for left in (3, 2, 1, 0):
+        count_as_judged(shapes, programs, 1)
+        assert (share_of(shapes, programs), share_of(listed, programs)) == (min(left, 1), 20 - left)
+
+
+def test_calls_that_are_to_be_rejected_come_after_those_whose_programs_they_can_use():
+    """Where they are accepted."""
     subject = Subject.of(adapter(Compiled()), "float32")
-    wanted = ("invalid_calls.reduction", "accuracy.loss", "invalid_calls.weight-shape")
+    wanted = ("invalid_calls.reduction", "purity.surroundings", "identities.shift", "accuracy.loss")
     groups = in_order([Group(subject, (load()[identifier],)) for identifier in wanted])
-    assert [group.requirements[0].id for group in groups] == ["accuracy.loss", *wanted[::2]]
+    assert [group.requirements[0].id for group in groups] == [*wanted[:1:-1], *wanted[:2]]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Compilations:
         values: Whether each value of a numeric option needs a program.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
         sources: The number of sources of problems that are still to be judged; None if that is not known.
+        invalid: The number of programs that calls have needed which were to be rejected.
         chosen: Used by ``judging.programs`` to choose problems.
         covered: Likewise.
         refused: Whether a call was refused since the last limit was set.
@@ -51,6 +52,7 @@ class Compilations:
     values: bool = True
     layouts: bool = False
     sources: int | None = None
+    invalid: int = 0
     #: The programs that the problems of all sources come from; empty: each source chooses its own.
     pool: list[Hashable] = field(default_factory=list)
     chosen: set[Hashable] = field(default_factory=set)

@@ -23,8 +23,9 @@ from xent_conformance.strategies.sources import Source
 from xent_conformance.strategies.streams import JOINT, Stream
 
 #: The stream in which all options vary may use one of OF_ALL parts of the remaining compilations, any other stream one
-#: of OF_A_STREAM parts.
-OF_ALL, OF_A_STREAM = 4, 12
+#: of OF_A_STREAM parts, and all calls that are to be rejected one of OF_INVALID parts of those of the run: most who
+#: accept some accept all of them, in every dtype.
+OF_ALL, OF_A_STREAM, OF_INVALID = 4, 12, 6
 #: New programs of a fixed list, and those that are left for each source that is still to be judged if there are so
 #: many: one for a loss and one for a gradient.
 OF_A_LIST, OF_ANOTHER = 1, 2
@@ -46,13 +47,18 @@ def share_of(source: Source, programs: Compilations) -> int:
     """How many new programs a source may use: its usual share, or all but the usual ones of those after it."""
     if source.name == JOINT.name:
         return -(-programs.left // OF_ALL)
-    usual = -(-programs.left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
-    spare = 0 if programs.sources is None else programs.left - OF_ANOTHER * (programs.sources - 1)
-    return max(usual, spare)
+    invalid = max(0, -(-programs.most // OF_INVALID) - programs.invalid)
+    if source.rejected:
+        return min(OF_A_LIST, invalid)
+    left = programs.left if source.looks_back else programs.left - invalid
+    usual = -(-left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
+    spare = 0 if programs.sources is None else left - OF_ANOTHER * (programs.sources - 1)
+    return max(min(usual, left), spare)
 
 
-def count_as_judged(programs: Compilations) -> None:
-    """Count a source as judged, so that there are fewer whose share is left."""
+def count_as_judged(source: Source, programs: Compilations, used: int) -> None:
+    """Count a source that ``used`` so many new programs as judged, so that there are fewer whose share is left."""
+    programs.invalid += used if source.rejected else 0
     if programs.sources is not None:
         programs.sources = max(1, programs.sources - 1)
 

@@ -72,7 +72,8 @@ def evaluate(
     if judged:
         source, programs = judged[0].requirement.source, subject.compilations
         # The share is for all searches together: the search is repeated after each call that does not return.
-        least = 0 if programs is None else programs.left - share_of(source, programs)
+        before = 0 if programs is None else programs.left
+        least = 0 if programs is None else before - share_of(source, programs)
         # One after the other, too, where programs are few: those of a problem are then used by all requirements.
         at_once = 1 if source.in_a_row or programs is not None else AT_ONCE
         _search(judged, subject, settings, at_once, least)
@@ -80,7 +81,7 @@ def evaluate(
             with lost.in_a_hurry(subject):
                 _search(last, subject, settings, 1, least)
         if programs is not None:
-            count_as_judged(programs)
+            count_as_judged(source, programs, before - programs.left)
     verdicts |= {j.requirement.id: j.verdict() for j in judged}
     return verdicts
 
