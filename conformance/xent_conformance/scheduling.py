@@ -13,7 +13,7 @@ from typing import Any
 from xent_conformance.judging.profiles import EXEMPLARY
 from xent_conformance.judging.subject import Subject
 from xent_conformance.requirements.registry import Requirement
-from xent_conformance.strategies.streams import JOINT
+from xent_conformance.strategies.streams import JOINT, Stream
 
 #: The sources of problems that kill most mutants soonest, and the seconds that each takes: see ``tools/schedule.py``.
 PLACE = Path(__file__).with_name("schedule.json")
@@ -50,23 +50,29 @@ def in_order(groups: Sequence[Group]) -> list[Group]:
     """Groups in the order of judging: first the most likely to fail, in one dtype; then the others, longest first.
 
     Starting with the longest makes all processes end at about the same time. Groups that examine the effects of earlier
-    calls come last. If compilations are limited, the joint stream comes first, which may use most of them, and calls
-    that are to be rejected after all others: where they are accepted they can mostly use the programs of these.
+    calls come last. If compilations are limited, the joint stream comes first, which may use most of them, then in one
+    dtype streams about sizes, and calls that are to be rejected after all others: where they are accepted they can
+    mostly use the programs of these.
     """
     likely, seconds = _measured()
     claimed = {group.subject.name: group.subject.dtype for group in groups}
     exemplary = claimed | {g.subject.name: EXEMPLARY for g in groups if g.subject.dtype == EXEMPLARY}
 
     def place(group: Group) -> tuple[int, float]:
-        source, rejected = group.requirements[0].source.name, group.requirements[0].source.rejected
-        if group.requirements[0].source.looks_back:
+        source, foremost = group.requirements[0].source, group.subject.dtype == exemplary[group.subject.name]
+        if source.looks_back:
             return 3, 0.0
-        if group.subject.capabilities.compile_seconds and (source == JOINT.name or rejected):
-            return -1 if source == JOINT.name else 2, 0.0
-        if source in likely and group.subject.dtype == exemplary[group.subject.name]:
-            return 0, likely[source]
+        if _limited(group):
+            if source.rejected:
+                return 2, 0.0
+            if source.name == JOINT.name:
+                return -2, 0.0
+            if foremost and isinstance(source, Stream) and source.about_sizes:
+                return -1, 0.0
+        if foremost and source.name in likely:
+            return 0, likely[source.name]
         # A source without a measured time may take longest, so it starts first.
-        return 1, -seconds.get(source, inf)
+        return 1, -seconds.get(source.name, inf)
 
     return sorted(groups, key=place)
 

@@ -304,17 +304,31 @@ def test_accepted_invalid_calls_use_few_compilations_together_and_the_others_lea
     programs, listed = Compilations(20, sources=1), load()["identities.worked-example"].source
     shapes, last = load()["invalid_calls.shapes"].source, load()["purity.surroundings"].source
     assert (share_of(shapes, programs), share_of(listed, programs), share_of(last, programs)) == (1, 16, 20)
+    sizes = load()["accuracy.any-size"].source
+    assert share_of(sizes, Compilations(6, sources=20)) == 2
     for left in (3, 2, 1, 0):
         count_as_judged(shapes, programs, 1)
         assert (share_of(shapes, programs), share_of(listed, programs)) == (min(left, 1), 20 - left)
 
 
-def test_calls_that_are_to_be_rejected_come_after_those_whose_programs_they_can_use():
-    """Where they are accepted."""
-    subject = Subject.of(adapter(Compiled()), "float32")
-    wanted = ("invalid_calls.reduction", "purity.surroundings", "identities.shift", "accuracy.loss")
-    groups = in_order([Group(subject, (load()[identifier],)) for identifier in wanted])
-    assert [group.requirements[0].id for group in groups] == [*wanted[:1:-1], *wanted[:2]]
+def test_problems_of_all_options_and_then_sizes_come_first_and_calls_that_are_to_be_rejected_late():
+    """Where these are accepted, they can use the programs of others. In other dtypes sizes would use most programs."""
+    wanted = (
+        "invalid_calls.reduction",
+        "purity.surroundings",
+        "identities.shift",
+        "accuracy.any-size",
+        "accuracy.loss",
+    )
+
+    def order(dtypes):
+        subjects = [Subject.of(adapter(Compiled()), dtype) for dtype in dtypes]
+        groups = in_order([Group(subject, (load()[name],)) for subject in subjects for name in wanted])
+        return [wanted.index(g.requirements[0].id) for g in groups if g.subject.dtype == dtypes[-1]]
+
+    assert order(["float32"]) == [4, 3, 2, 0, 1]
+    assert order(["float32", "float64"])[0] == 4
+    assert order(["float32", "float64"])[-2:] == [0, 1]
 
 
 @pytest.mark.parametrize(

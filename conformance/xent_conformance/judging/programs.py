@@ -26,8 +26,8 @@ from xent_conformance.strategies.streams import JOINT, Stream
 #: of OF_A_STREAM parts, and all calls that are to be rejected one of OF_INVALID parts of those of the run: most who
 #: accept some accept all of them, in every dtype.
 OF_ALL, OF_A_STREAM, OF_INVALID = 4, 12, 6
-#: New programs of a fixed list, and those that are left for each source that is still to be judged if there are so
-#: many: one for a loss and one for a gradient.
+#: New programs of a fixed list, and those of a stream about sizes at least, which are also left for each source that is
+#: still to be judged if there are so many: one for a loss and one for a gradient.
 OF_A_LIST, OF_ANOTHER = 1, 2
 
 
@@ -52,6 +52,8 @@ def share_of(source: Source, programs: Compilations) -> int:
         return min(OF_A_LIST, invalid)
     left = programs.left if source.looks_back else programs.left - invalid
     usual = -(-left // OF_A_STREAM) if isinstance(source, Stream) else OF_A_LIST
+    if isinstance(source, Stream) and source.about_sizes:
+        usual = max(usual, OF_ANOTHER)
     spare = 0 if programs.sources is None else left - OF_ANOTHER * (programs.sources - 1)
     return max(min(usual, left), spare)
 
