@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends.callables.attempt import attempted
-from xent_backends.callables.ranks import Ranks, as_images, as_sequences
+from xent_backends.callables.ranks import RESHAPING, Ranks
 
 #: Functions that a callable can be, by their names in an adapter.
 FORMS = ("cross_entropy", "linear_cross_entropy", "softmax", "log_softmax", "nll_loss")
@@ -278,13 +278,8 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
     def loss(logits: Any, target: Any, **options: Any) -> Any:
         if not form.ranks:
             return plain(logits, target, **options)
-
-        def reshaped(*given: Any) -> Any:
-            return plain(*given, **options)
-
-        if form.ranks == "sequences":
-            return as_sequences(reshaped, logits, target)
-        return as_images(reshaped, logits, target, rows=form.ranks == "images")
+        reshape, how = RESHAPING[form.ranks]
+        return reshape(lambda *given: plain(*given, **options), logits, target, **how)
 
     def linear(hidden: Any, weight: Any, bias: Any, target: Any, **options: Any) -> Any:
         arrays = {"hidden": hidden, "weight": weight, "bias": bias, "target": target}
@@ -327,9 +322,9 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool, one_hot
     else:
         result = f"{dotted}({', '.join(filter(None, (given, more, options)))})"
     result += "[0]" * bool(form.items)
-    if form.ranks == "sequences":
-        result = f"as_sequences(lambda logits, target: {result}, logits, target)"
-    elif form.ranks:
-        result = f"as_images(lambda logits, target: {result}, logits, target, rows={form.ranks == 'images'})"
+    if form.ranks:
+        reshape, how = RESHAPING[form.ranks]
+        further = "".join(f", {name}={value}" for name, value in how.items())
+        result = f"{reshape.__name__}(lambda logits, target: {result}, logits, target{further})"
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target\n" if one_hot else ""
     return f"def plugged({parameters}):\n{shares}    return {result}"

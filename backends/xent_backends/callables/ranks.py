@@ -76,6 +76,14 @@ def as_sequences(call: Callable[[Any, Any], Any], logits: Any, target: Any) -> A
     return loss.reshape(places) if getattr(loss, "ndim", 0) else loss
 
 
+#: For each of these the function that reshapes, and its further arguments.
+RESHAPING: Mapping[str, tuple[Callable[..., Any], Mapping[str, bool]]] = {
+    "rows and images": (as_images, {"rows": False}),
+    "images": (as_images, {"rows": True}),
+    "sequences": (as_sequences, {}),
+}
+
+
 def ranks_of(call: Callable[..., Any], signature: Signature, convert: Callable[[AnyArray], Any]) -> Ranks:
     """Whether a callable takes images or sequences, by trial calls with class indices.
 

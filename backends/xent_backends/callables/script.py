@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xent_backends.callables.forms import Form, definition_of
-from xent_backends.callables.ranks import as_images, as_sequences
+from xent_backends.callables.ranks import RESHAPING
 from xent_backends.callables.signature import Signature
 from xent_backends.definitions import definition
 from xent_backends.source_text import enclosed, joined, plain_source
@@ -56,7 +56,7 @@ def script_of(
     definition = definition_of(dotted, form, f"**{options}", layer=layer, one_hot=one_hot is not None)
     before = [] if one_hot is None else [one_hot]
     if form.ranks:
-        before.append(plain_source(as_sequences if form.ranks == "sequences" else as_images))
+        before.append(plain_source(RESHAPING[form.ranks][0]))
     return joined(line, *before, definition), "plugged"
 
 
