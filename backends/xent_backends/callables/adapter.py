@@ -236,7 +236,9 @@ def _checked(function: Callable[..., Any], check: Callable[[], None]) -> Callabl
 
 
 def _with_remarks(tried: Tried) -> Tried:
-    """The result of a trial with the reasons why items beside the loss are not judged, and why logits are reshaped."""
+    """The result of a trial with remarks: which logits are reshaped, which items of the result are not judged, and
+    which parameters are options under another name, or none.
+    """
     form, claims = tried.form, tried.capabilities
     remarks = [REMARKS[form.ranks]] if form.ranks else []
     if form.items == 1:

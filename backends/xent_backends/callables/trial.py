@@ -212,9 +212,9 @@ class Trial(Calls):
             why = refused if uncertain or refused is None else self.refusal([problem], option, NotImplementedError)
             if why is None and uncertain and not self._changes(problem, option):
                 why = NO_EFFECT
-            of_rows = {"weight": EFFECTIVE["weight"][: len(problem[1])]}
-            if name == "weight" and refused is not None and self.refusal([problem], of_rows) is None:
-                why = OF_ROWS
+            if name == "weight" and refused is not None:
+                of_rows = {name: value[: len(problem[1])]}
+                why = OF_ROWS if self.refusal([problem], of_rows) is None else why
             if not self.left_out.claimed_unless(why, name):
                 self.signature = self.signature.without(name)
 
