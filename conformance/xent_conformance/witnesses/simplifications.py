@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from itertools import product
 
@@ -207,17 +207,14 @@ def simpler_elements(problem: Problem, name: str) -> Iterator[Problem | None]:
             yield _changed(problem, name, step.reshape(values.shape))
 
 
-def _simpler_numbers(number: float) -> Iterator[float]:
-    """Small round numbers to put in place of a number."""
+def _simpler_numbers(number: float) -> Iterable[float]:
+    """Small round numbers to put in place of a number, each once: every one costs a try."""
     sign = -1.0 if number < 0 else 1.0
-    if 0 < abs(number) < 1:
-        yield from (1.0, sign)
-    for candidate in (1.0, 2.0, 10.0, 20.0, 100.0, 1000.0):
-        if candidate < abs(number):
-            yield sign * candidate
+    simpler = [1.0, sign] if 0 < abs(number) < 1 else []
+    simpler += [sign * step for step in (1.0, 2.0, 10.0, 20.0, 100.0, 1000.0) if step < abs(number)]
     if np.isfinite(number) and number != np.round(number):
-        yield float(np.round(number))
-        yield float(np.round(number, 1))
+        simpler += [float(np.round(number)), float(np.round(number, 1))]
+    return dict.fromkeys(simpler)
 
 
 def _changed(problem: Problem, name: str, step: npt.NDArray[np.float64]) -> Problem | None:
