@@ -36,8 +36,6 @@ KINDS = {
 #: Signs of verdicts that are worse, or better, than in the latest earlier record.
 WORSE_SIGN, BETTER_SIGN = "▲", "▼"
 SIGNS = {WORSE_SIGN: "worse than before", BETTER_SIGN: "better than before"}
-
-
 #: What is said of all verdicts of a backend that is in one of the records only.
 _WHOLE = {"gone": "the later record does not have this backend", "new": "no earlier record has this backend"}
 
@@ -148,10 +146,10 @@ def compared(earlier: Sequence[Run], new: Run) -> Changes:
             f"records of suite versions {listed(list(suites))} cannot be compared; run the older one again"
         )
     history = sorted(earlier, key=lambda run: run.header.started)
-    only = _only_backend(new)
     # Records of one backend each are those of an implementation and of its successor, whatever their names.
-    renamed = [name for run in history if only and (name := _only_backend(run)) and name != only]
-    past = [_by_place(run, only if _only_backend(run) else None) for run in history]
+    only, alone = _only_backend(new), [_only_backend(run) for run in history]
+    renamed = dict.fromkeys(name for name in alone if name and only and name != only)
+    past = [_by_place(run, name and only) for run, name in zip(history, alone, strict=True)]
     before, after = past[-1], _by_place(new)
     places = {place for verdicts in (*past, after) for place in verdicts}
     keys = sorted(places, key=lambda k: (k[0], k[1], dtype_order(k[2])))
@@ -160,11 +158,8 @@ def compared(earlier: Sequence[Run], new: Run) -> Changes:
     changes = sorted((c for c in all_changes if c is not None), key=lambda c: order.index(c.kind))
     same = len(before.keys() | after.keys()) - sum(c.kind != "earlier" for c in changes)
     different = conditions(history[-1].header, new.header)
-    versions_of = [
-        *(f"{name} is compared with {only}" for name in dict.fromkeys(renamed)),
-        *_versions(history[-1], new),
-    ]
-    return Changes(changes, different, versions_of, same, (*history, new), before)
+    versions = [f"{name} is compared with {only}" for name in renamed] + _versions(history[-1], new)
+    return Changes(changes, different, versions, same, (*history, new), before)
 
 
 def _only_backend(run: Run) -> str | None:
