@@ -12,6 +12,7 @@ from xent_backends.callables.ranks import NO_IMAGES, NO_SEQUENCES, as_images
 from xent_backends.numpy_backend import from_callable
 
 right = numpy_cross_entropy.cross_entropy
+right_log_softmax = numpy_cross_entropy.log_softmax
 SHAPES = [(2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 2, 1, 4), (2, 3, 0), (0, 3, 2)]
 
 
@@ -37,13 +38,35 @@ def of_sequences(logits: Any, labels: Any, reduction: str = "mean") -> Any:
     return losses.reshape(batch, length) if reduction == "none" else losses
 
 
+def of_rows_and_sequences(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+    """Rows and sequences, with the classes last."""
+    assert labels.shape == logits.shape[:-1]
+    losses = right(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), reduction=reduction)
+    return losses.reshape(labels.shape) if reduction == "none" else losses
+
+
+def of_shares(logits: Any, shares: Any, reduction: str = "mean") -> Any:
+    """The same with probabilities as its target, and no labels."""
+    if logits.shape != shares.shape:
+        raise ValueError(shares.shape)
+    losses = -(shares * right_log_softmax(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)).sum(-1)
+    with np.errstate(invalid="ignore"):
+        return losses if reduction == "none" else losses.sum() / (losses.size if reduction == "mean" else 1)
+
+
+def nll_of_sequences(log_probs: Any, target: Any, reduction: str = "mean") -> Any:
+    """Negative log-probabilities at the labels, with the classes last."""
+    losses = -np.take_along_axis(log_probs, target[..., None], -1)[..., 0]
+    return losses if reduction == "none" else getattr(losses, reduction)()
+
+
 def problem(shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Logits of a shape, and labels."""
     logits = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     return logits, np.arange(logits.size // shape[1]).reshape(shape[0], *shape[2:]) % shape[1]
 
 
-@pytest.mark.parametrize("function", [of_images, of_rows_and_images, of_sequences])
+@pytest.mark.parametrize("function", [of_images, of_rows_and_images, of_sequences, of_shares])
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_loss_is_that_of_the_same_rows(function: Any, reduction: str, shape: tuple[int, ...]) -> None:
@@ -72,6 +95,40 @@ def test_sequences_are_claimed_and_the_reshaping_is_said() -> None:
     assert "rows (N, C) are passed as one of them" in dict(claims.left_out)[NO_SEQUENCES]
 
 
+@pytest.mark.parametrize("function", [of_rows_and_sequences, of_shares, nll_of_sequences])
+def test_rows_and_sequences_are_claimed_and_the_reshaping_is_said(function: Any) -> None:
+    """With labels, with probabilities only, and of log-probabilities."""
+    claims = from_callable(function, spec="numpy:losses.f").capabilities
+    assert claims.spatial
+    assert "spatial logits are passed as N sequences" in dict(claims.left_out)[NO_SEQUENCES]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_are_passed_as_they_are_and_spatial_logits_as_sequences(shape: tuple[int, ...]) -> None:
+    seen = []
+
+    def of_ranks(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+        seen.append(logits.ndim)
+        return of_rows_and_sequences(logits, labels, reduction)
+
+    backend: Any = from_callable(of_ranks, spec="numpy:losses.f")
+    logits, target = problem(shape)
+    seen.clear()
+    got = backend.cross_entropy(logits, target, reduction="none")
+    np.testing.assert_allclose(got, right(logits, target, reduction="none"), rtol=1e-6)
+    assert seen == [min(len(shape), 3)]
+
+
+def test_a_sum_over_sequences_that_is_wrong_is_claimed_if_their_single_losses_are_right() -> None:
+    """A mean over sequences instead of all rows is a fault, which the requirements report."""
+
+    def mean_of_sequences(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+        losses = of_rows_and_sequences(logits, labels, "none")
+        return losses if reduction == "none" else losses.sum() / (len(losses) if reduction == "mean" else 1)
+
+    assert NO_SEQUENCES in dict(from_callable(mean_of_sequences, spec="numpy:losses.f").capabilities.left_out)
+
+
 def test_a_target_of_a_wrong_shape_reaches_the_callable() -> None:
     """As many labels in another shape must not pass for the right ones."""
     seen = []
@@ -90,7 +147,7 @@ def test_a_target_of_a_wrong_shape_is_one_for_sequences(shape: tuple[int, ...], 
         backend.cross_entropy(np.zeros(shape), np.zeros(target, np.int64), reduction="mean")
 
 
-@pytest.mark.parametrize("function", [of_images, of_sequences])
+@pytest.mark.parametrize("function", [of_images, of_sequences, of_rows_and_sequences, of_shares])
 def test_the_script_reshapes_too(function: Any) -> None:
     backend: Any = from_callable(function, spec=f"numpy:{__name__}.{function.__name__}")
     parts = backend.reproducer()
@@ -100,3 +157,14 @@ def test_the_script_reshapes_too(function: Any) -> None:
     logits, target = problem((2, 3, 4))
     got = names["cross_entropy"](logits, target, reduction="none")
     np.testing.assert_allclose(got, right(logits, target, reduction="none"), rtol=1e-6)
+
+
+def test_the_script_of_an_nll_reshapes_too() -> None:
+    backend: Any = from_callable(nll_of_sequences, spec=f"numpy:{__name__}.nll_of_sequences")
+    parts = backend.reproducer()
+    names: dict[str, Any] = {}
+    text = "\n".join(["import numpy as np", parts.setup, parts.calls["nll_loss"]])
+    exec(compile(text, "script", "exec", dont_inherit=True), names)
+    log_probs, target = problem((2, 3, 4))
+    expected = -np.take_along_axis(log_probs, target[:, None], 1)[:, 0]
+    np.testing.assert_array_equal(names["nll_loss"](log_probs, target, reduction="none"), expected)

@@ -10,6 +10,7 @@ import pytest
 
 from xent_backends import numpy_cross_entropy
 from xent_backends.callables import adapter, script, signature
+from xent_backends.callables.ranks import NO_SEQUENCES
 from xent_backends.numpy_backend import from_callable
 from xent_conformance import judge
 from xent_conformance.interface import BackendUnavailableError
@@ -256,13 +257,13 @@ def of_distributions(logits: Any, target: Any) -> Any:
 
 
 def test_a_callable_of_distributions_is_given_those_of_the_labels() -> None:
-    """Labels are one-hot for it, and checked by the adapter; its classes may be last, and masks may give nan."""
+    """Labels are one-hot for it, and checked by the adapter; its classes are last, and masks give nan."""
     adapter = from_callable(of_distributions, spec="numpy:losses.of_distributions")
     claimed = adapter.capabilities
     assert (claimed.probability_targets, claimed.validation, claimed.reductions) == (True, "adapter", ("mean",))
-    assert (claimed.spatial, claimed.finite_logits_only, claimed.default_ignore_index) == (False, True, None)
+    assert (claimed.spatial, claimed.finite_logits_only, claimed.default_ignore_index) == (True, True, None)
     reasons = dict(claimed.left_out)
-    assert reasons["spatial"] == "its classes are on the last axis"
+    assert "sequences with the classes last" in reasons[NO_SEQUENCES]
     assert reasons["infinite logits"] == "a share of zero on a logit of -inf gave nan"
     assert reasons["class indices"].endswith("they are given as distributions")
     logits = np.array([[0.0, 0.0, 3.0], [1.0, 2.0, 0.0]])

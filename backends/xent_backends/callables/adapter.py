@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xent_backends import validation
-from xent_backends.callables.alone import GRADIENT, alone, of_logits, options_of
+from xent_backends.callables.alone import GRADIENT, alone, of_logits, options_of, prepared_for
 from xent_backends.callables.attempt import attempted
 from xent_backends.callables.conventions import conventions_seen
 from xent_backends.callables.forms import Form, called, form_of
@@ -216,9 +216,9 @@ def _form_of(
     if not form.is_loss:
         return form
     layer, options = inspect.isclass(function), options_of(signature_of(function), form)
-    if form.name == "cross_entropy":
+    if form.name != "linear_cross_entropy":
         plain = _checked(called(function, form, layer=layer), check)
-        form = replace(form, ranks=ranks_of(plain, options, arrays.convert))
+        form = replace(form, ranks=ranks_of(plain, options, arrays.convert, arrays.back, prepared_for(form)))
     loss = of_logits(called(function, form, layer=layer), form, arrays.convert)
     return replace(form, items=items_of(_checked(loss, check), options, arrays.convert, arrays.back))
 

@@ -65,7 +65,7 @@ def alone(
     linear = form.name == "linear_cross_entropy"
     signature = options_of(signature, form)
     taken = of_logits(function, form, convert)
-    trial = Trial(taken, signature, convert, back, prepared=_plain if linear else _log_softmax)
+    trial = Trial(taken, signature, convert, back, prepared=prepared_for(form))
     claims = trial.claims(dtypes, expendable=expendable, flat=linear, shares=False)
     # The conventions about infinite logits do not apply to a linear map or to log-probabilities.
     finite = replace(claims, finite_logits_only=True)
@@ -89,6 +89,11 @@ def options_of(signature: Signature, form: Form) -> Signature:
 def of_logits(function: Callable[..., Any], form: Form, convert: Convert) -> Callable[..., Any]:
     """A loss as one of two arrays, logits and target: that of a linear map gets the identity matrix as its weight."""
     return partial(_identity, function, convert) if form.name == "linear_cross_entropy" else function
+
+
+def prepared_for(form: Form) -> Callable[[AnyArray], AnyArray]:
+    """The function that makes the input of a loss, such as log-probabilities, from logits."""
+    return _log_softmax if form.name == "nll_loss" else _plain
 
 
 def _plain(logits: AnyArray) -> AnyArray:

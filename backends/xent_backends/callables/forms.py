@@ -325,6 +325,7 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool, one_hot
     if form.ranks:
         reshape, how = RESHAPING[form.ranks]
         further = "".join(f", {name}={value}" for name, value in how.items())
-        result = f"{reshape.__name__}(lambda logits, target: {result}, logits, target{further})"
+        names = "log_probs, target" if form.name == "nll_loss" else ", ".join(passed.values())
+        result = f"{reshape.__name__}(lambda {names}: {result}, {names}{further})"
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target\n" if one_hot else ""
     return f"def plugged({parameters}):\n{shares}    return {result}"

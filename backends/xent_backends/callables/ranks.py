@@ -1,4 +1,4 @@
-"""Losses that take logits with a certain number of axes only: images (N, C, H, W), or sequences (N, T, C).
+"""Losses that take no logits (N, C, d...) of any rank, but images (N, C, H, W) or sequences (N, T, C).
 
 Other logits are reshaped for them.
 """
@@ -6,28 +6,37 @@ Other logits are reshaped for them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import product
 from typing import Any, Literal
+
+import numpy as np
 
 from xent_backends.callables.attempt import attempted
 from xent_backends.callables.batches import FLAT, SPATIAL, AnyArray, Shapes, problem_of
 from xent_backends.callables.signature import Signature
 
-#: What a callable takes; "" if it takes rows (N, C), and other spatial logits than images or none.
-Ranks = Literal["", "rows and images", "images", "sequences"]
+#: What a callable takes; "" if it takes rows (N, C), and other spatial logits than these or none.
+Ranks = Literal["", "rows and images", "images", "rows and sequences", "sequences"]
 #: The names of logits that are reshaped, in ``Capabilities.left_out``.
 NO_IMAGES, NO_SEQUENCES = "other logits than images (N, C, H, W)", "other logits than sequences (N, T, C)"
 #: What is reshaped, and why, for each of these.
 REMARKS: Mapping[str, tuple[str, str]] = {
     "rows and images": (NO_IMAGES, "it takes rows (N, C) and images; other spatial logits are reshaped to images"),
     "images": (NO_IMAGES, "it takes images only; rows (N, C) and other spatial logits are reshaped to images"),
+    "rows and sequences": (
+        NO_SEQUENCES,
+        "it takes rows (N, C), and sequences with the classes last; spatial logits are passed as N sequences",
+    ),
     "sequences": (
         NO_SEQUENCES,
         "it takes sequences only, with the classes last; rows (N, C) are passed as one of them, spatial logits as N",
     ),
 }
-#: Two sequences of four logits for three classes, and their labels.
+#: Two sequences of four rows of logits for three classes, and their labels.
 SEQUENCES: Shapes = ((2, 4, 3), (2, 4))
+#: The rows of these sequences.
+ROWS: Shapes = ((8, 3), (8,))
 
 
 def as_images(call: Callable[[Any, Any], Any], logits: Any, target: Any, *, rows: bool) -> Any:
@@ -49,12 +58,12 @@ def as_images(call: Callable[[Any, Any], Any], logits: Any, target: Any, *, rows
     return loss.reshape(places) if getattr(loss, "ndim", 0) else loss
 
 
-def as_sequences(call: Callable[[Any, Any], Any], logits: Any, target: Any) -> Any:
-    """The loss of rows (N, C) as that of a sequence (1, N, C), and of spatial logits as that of N sequences (N, T, C).
+def as_sequences(call: Callable[[Any, Any], Any], logits: Any, target: Any, *, rows: bool) -> Any:
+    """The loss of spatial logits as that of N sequences (N, T, C), and of ``rows`` (N, C) too as that of one (1, N, C).
 
     T is the product of the spatial axes. A target of a wrong shape remains one for these sequences.
     """
-    if logits.ndim < 2:  # noqa: PLR2004 - rows (N, C)
+    if logits.ndim < (2 if rows else 3):
         return call(logits, target)
     places = (*logits.shape[:1], *logits.shape[2:])
     samples, classes, length = logits.shape[0], logits.shape[1], 1
@@ -80,29 +89,80 @@ def as_sequences(call: Callable[[Any, Any], Any], logits: Any, target: Any) -> A
 RESHAPING: Mapping[str, tuple[Callable[..., Any], Mapping[str, bool]]] = {
     "rows and images": (as_images, {"rows": False}),
     "images": (as_images, {"rows": True}),
-    "sequences": (as_sequences, {}),
+    "rows and sequences": (as_sequences, {"rows": False}),
+    "sequences": (as_sequences, {"rows": True}),
 }
 
 
-def ranks_of(call: Callable[..., Any], signature: Signature, convert: Callable[[AnyArray], Any]) -> Ranks:
-    """Whether a callable takes images or sequences, by trial calls with class indices.
+def ranks_of(
+    call: Callable[..., Any],
+    signature: Signature,
+    convert: Callable[[AnyArray], Any],
+    back: Callable[[Any], AnyArray],
+    prepared: Callable[[AnyArray], AnyArray],
+) -> Ranks:
+    """Whether a callable takes images or sequences, by trial calls with class indices or with probabilities.
 
     Args:
         call: The callable, with logits and a target as its arrays.
         signature: The options that its Python signature has.
         convert: Makes the callable's arrays from NumPy arrays.
+        back: Makes NumPy arrays from the callable's arrays.
+        prepared: Makes the callable's input, such as log-probabilities, from logits (N, C).
     """
 
-    def takes(shapes: Shapes, dtype: str, way: dict[str, str]) -> bool:
-        arrays = map(convert, problem_of(dtype, shapes))
-        return attempted(lambda: call(*arrays, **signature.accepted(way)))[0] is not None
+    def loss(way: dict[str, Any], logits: AnyArray, target: AnyArray) -> AnyArray | None:
+        """The loss, of no element if it is no array; None if the call raised an exception."""
+        value, _ = attempted(lambda: call(convert(logits), convert(target), **signature.accepted(way)))
+        try:
+            return None if value is None else np.asarray(back(value)).astype(np.float64)
+        except Exception:  # noqa: BLE001 - a result that is no array is a fault, which the requirements report
+            return np.zeros(0)
 
     axis, image = SPATIAL
     for dtype, way in product(("float32", "float64"), signature.ways):
-        if takes(image, dtype, way):
-            if takes(axis, dtype, way):
+        of, tried = partial(loss, way), partial(problem_of, dtype)
+        takes_rows = of(*tried(FLAT)) is not None
+        if _takes_sequences(of, prepared, *tried(ROWS), indices=takes_rows):
+            return "rows and sequences"
+        if of(*tried(image)) is not None:
+            if of(*tried(axis)) is not None:
                 return ""
-            return "rows and images" if takes(FLAT, dtype, way) else "images"
-        if takes(SEQUENCES, dtype, way) and not takes(FLAT, dtype, way):
+            return "rows and images" if takes_rows else "images"
+        if not takes_rows and of(*tried(SEQUENCES)) is not None:
             return "sequences"
     return ""
+
+
+def _takes_sequences(
+    loss: Callable[..., AnyArray | None],
+    prepared: Callable[[AnyArray], AnyArray],
+    logits: AnyArray,
+    labels: AnyArray,
+    *,
+    indices: bool,
+) -> bool:
+    """Whether the loss of sequences is that of their rows, and the loss of the same as spatial logits is another.
+
+    Args:
+        loss: The loss of logits and target, None if the call raises an exception.
+        prepared: Makes the callable's input from logits.
+        logits: The rows.
+        labels: Their labels.
+        indices: Whether class indices are accepted; if not, probabilities are tried.
+    """
+    shape, places = SEQUENCES
+    target = labels if indices else np.eye(shape[-1])[labels].astype(logits.dtype)
+    rows = prepared(logits), target
+    sequences = [array.reshape((*places, *array.shape[1:])) for array in rows]
+    whole = loss(*sequences)
+    if whole is None or not _same(whole, loss(*rows)):
+        return False
+    return not _same(loss(*(np.moveaxis(a, -1, 1) if a.shape == shape else a for a in sequences)), whole)
+
+
+def _same(loss: AnyArray | None, other: AnyArray | None) -> bool:
+    """Whether two calls returned the same numbers, whatever their axes, up to rounding."""
+    if loss is None or other is None or loss.size != other.size:
+        return False
+    return bool(np.allclose(loss.ravel(), other.ravel(), rtol=0.02, atol=1e-3))

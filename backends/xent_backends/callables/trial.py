@@ -91,7 +91,7 @@ class Trial(Calls):
         several = not self._takes([alone], "a single class") or (weights and self._needs_classes_to_weight(alone))
         sentinel = self._sentinel(expendable=expendable)
         unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
-        spatial = not flat and self._spatial(distributions=distributions)
+        spatial = not flat and self._spatial()
         compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
         limits = limits_of(partial(self._answers, reductions[0]), compiled=compiling.shape > 0, square=flat)
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
@@ -278,26 +278,13 @@ class Trial(Calls):
             return sentinel if self.left_out.claimed_unless(why, "default_ignore_index") else None
         return sentinel
 
-    def _spatial(self, *, distributions: bool) -> bool:
+    def _spatial(self) -> bool:
         """Whether logits with one and with two spatial dimensions are accepted."""
         for shapes in SPATIAL:
             why = self.refusal([problem_of(self.dtype, shapes)])
             if why is not None:
                 return self.left_out.claimed_unless(f"{why} for logits {shapes[0]}", "spatial")
-        last = "its classes are on the last axis" if distributions and self._last() else None
-        return self.left_out.claimed_unless(last, "spatial")
-
-    def _last(self) -> bool:
-        """Whether a callable that takes target probabilities has its classes on the last axis instead of axis 1."""
-        logits = logits_of((2, 3, 2), self.dtype)
-        shares = np.moveaxis(np.eye(3)[[[0, 1], [2, 2]]], -1, 1).astype(self.dtype)
-        spatial, last = (
-            self.answer(problem, self.ways[0]).loss
-            for problem in ((logits, shares), (logits.reshape(-1, 2), shares.reshape(-1, 2)))
-        )
-        if spatial is None or last is None:
-            return False
-        return bool(np.isclose(spatial.mean(), last.mean(), rtol=0.02, atol=1e-3))
+        return True
 
     def _takes_masks(self, *, distributions: bool, products: bool) -> bool:
         """Whether logits of -inf are accepted where they are not the target's.
