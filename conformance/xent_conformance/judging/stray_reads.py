@@ -16,6 +16,7 @@ from xent_conformance.calling.calls import Invocation, LostError, Outcome, backw
 from xent_conformance.calling.compilations import NotCompiledError
 from xent_conformance.judging.findings import Compared, Disagreement, Finding, Repeated, StrayRead, WrongConvention
 from xent_conformance.judging.findings.effects import MISSING
+from xent_conformance.judging.narrow import shows_narrow
 from xent_conformance.judging.subject import DETERMINISM, SEES_MEMORY_BESIDE
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray
@@ -35,7 +36,7 @@ def explained(trial: Trial, finding: Finding, examined: Examined) -> Finding:
     A read past the end of a row usually reads the next row, which is an input, so the wrong row is also tried alone, in
     arrays of its own. Several numbers of one call may be wrong: what was ``examined`` for one of them is not again.
     """
-    if not finding.failed or not isinstance(finding, SHOWN_BY):
+    if not finding.failed or not isinstance(finding, SHOWN_BY) or shows_narrow(trial, finding):
         return finding
     try:
         alone = _row_alone(trial, finding)

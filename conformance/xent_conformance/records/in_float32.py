@@ -18,14 +18,27 @@ ROUNDED = 2.0**-10
 FEW_BITS = 12
 
 
-def computed_in_float32(got: object, expected: object) -> bool:
-    """Whether a result is exactly representable in float32, and as near to the exact one as float32 arithmetic gets."""
+def as_near_as_float32(got: object, expected: object, scale: float = 1.0) -> bool:
+    """Whether a result is as near to the exact one as float32 arithmetic with terms of that size gets, and no nearer.
+
+    Args:
+        got: The result.
+        expected: The exact one.
+        scale: The size of the terms, where they may be larger than the result and cancel.
+    """
     if not (isinstance(got, float) and isinstance(expected, float) and math.isfinite(got) and math.isfinite(expected)):
         return False
-    error = abs(got - expected)
-    if not FLOAT64_ERROR * (abs(expected) or 1.0) < error <= FLOAT32_ERROR * max(1.0, abs(expected)):
-        return False
-    return in_float32(got) == got
+    return FLOAT64_ERROR * (abs(expected) or 1.0) < abs(got - expected) <= FLOAT32_ERROR * max(scale, abs(expected))
+
+
+def computed_in_float32(got: object, expected: object) -> bool:
+    """The same for a result that is exactly representable in float32."""
+    return as_near_as_float32(got, expected) and isinstance(got, float) and in_float32(got) == got
+
+
+def shows_float32(got: object, expected: object) -> bool:
+    """The same for a number of more bits than are representable in float32 by chance."""
+    return computed_in_float32(got, expected) and significant_bits(got) > FEW_BITS
 
 
 def in_float32(value: float) -> float:

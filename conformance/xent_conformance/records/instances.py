@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xent_conformance.records.in_float32 import (
-    FEW_BITS,
     ROUNDED,
     beyond_float32,
     computed_in_float32,
     finite_values,
     in_float32,
-    significant_bits,
+    shows_float32,
 )
 from xent_conformance.records.lines import Failure, VerdictLine
 from xent_conformance.records.situations import STRIDED, Weight, begins_at, counted_of, fact, implied, is_size
@@ -97,7 +96,7 @@ class Instance:
             return self.verdict.backend, failure.kind, self.verdict.requirement
         if self.unsteady:
             return self.verdict.backend, STATE
-        if self.may_be_float32 and significant_bits(failure.got) > FEW_BITS:
+        if self._number_of_float64 and shows_float32(failure.got, failure.expected):
             return self.verdict.backend, AS_FLOAT32
         return self.verdict.backend, WRONG_NUMBER if failure.kind in NUMBERS else failure.kind
 

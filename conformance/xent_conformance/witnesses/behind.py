@@ -16,6 +16,7 @@ from xent_conformance.causes.edges import edges
 from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Lost, StrayRead
 from xent_conformance.judging.judge import findings
+from xent_conformance.judging.narrow import may_be_narrow, shows_narrow
 from xent_conformance.judging.profiles import PATIENT
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -38,7 +39,8 @@ class Cause:
     """A failing problem, its witness, the facts that the witness needs to fail, and how many failures that explains.
 
     ``requirement`` is what the small problem fails, perhaps by a cheaper check than the failing one. ``right`` are
-    other results of the failing call that are right.
+    other results of the failing call that are right. ``narrow``: a number of float64 was computed in float32, which
+    no problem needs anything for.
     """
 
     requirement: Requirement
@@ -47,6 +49,7 @@ class Cause:
     needs: Needs
     explained: int = 0
     right: tuple[str, ...] = ()
+    narrow: bool = False
 
     def explains(self, failing: Failing) -> bool:
         """Whether a failing problem is in its situation and fails in the same way, as the one does that was reduced.
@@ -54,6 +57,10 @@ class Cause:
         That one need not have the facts of its witness: where all rows are ignored, no logits count as large.
         """
         one, other = self.failing.finding, failing.finding
+        if self.narrow:
+            return may_be_narrow(failing.trial, other)
+        if shows_narrow(failing.trial, other):
+            return False
         same = (one.signature, one.quantity) == (other.signature, other.quantity)
         own = failing.trial.problem is self.failing.trial.problem
         return same and (own or failing.facts.issuperset(self.needs.situation))
@@ -96,6 +103,8 @@ def cause_of(
     requirement, failing = _cheaper(requirement, subject, failing)
     with _few_programs(subject):
         witness = reduce(requirement, subject, failing, time)
+    if shows_narrow(failing.trial, failing.finding):
+        return Cause(requirement, failing, witness, Needs((), ()), right=right_beside(subject, failing), narrow=True)
     with _few_programs(subject):
         needed = _as_known(requirement, subject, failing, witness, known)
         needed = needed or _needed(requirement, subject, failing, witness, lost, time)
@@ -164,7 +173,9 @@ def causes(
     ``known`` are the causes that the search has established already, ``hanging`` those of calls of others that hang.
     ``seconds`` is the time for all of them but those whose calls do not return.
     """
-    left, aside, established = list(failing), list[Failing](), list(known)
+    # Numbers of float32 come first: they explain those for inputs beyond float32 too.
+    left = sorted(failing, key=lambda one: not shows_narrow(one.trial, one.finding))
+    aside, established = list[Failing](), list(known)
     for cause in known:
         cause.explained = 0
         left = _others(cause, left, aside)
@@ -198,7 +209,7 @@ def _others(cause: Cause, failing: Iterable[Failing], aside: list[Failing]) -> l
             others.append(one)
             continue
         cause.explained += one.alike
-        if not _is_lost(one):
+        if not (_is_lost(one) or cause.narrow):
             aside.append(one)
     return others
 

@@ -122,7 +122,7 @@ class KnownCauses:
         if trial is None:
             return None
         with hurried(subject.executor):
-            finding = same_failure(requirement, subject, failing.finding, trial.problem)
+            finding = same_failure(requirement, subject, failing, trial.problem)
         if finding is None:
             return None
         small = Failing(trial, finding)

@@ -11,6 +11,7 @@ import numpy as np
 from xent_conformance.calling.calls import Invocation
 from xent_conformance.judging.findings import Finding, Lost, Repeated, StrayRead
 from xent_conformance.judging.judge import findings
+from xent_conformance.judging.narrow import as_narrow, shows_narrow
 from xent_conformance.judging.profiles import PATIENT
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
@@ -26,8 +27,9 @@ from xent_conformance.witnesses.time_left import TimeLeft
 
 #: Reducing does not go below this ratio, so that the failure of the witness is clear.
 CLEAR = 8.0
-#: Most tries for reducing a stray read.
-LIMIT_STRAY = 40
+#: Most tries for reducing a stray read, and a number of float64 that was computed in float32: it needs no special
+#: problem, and every requirement fails in that dtype.
+LIMIT_STRAY, LIMIT_FLOAT32 = 40, 40
 #: How often a failing problem is judged again before it is reduced, since an intermittent failure cannot be reduced;
 #: and how many more times if it did not fail in all of them.
 AGAIN, MORE = 2, 8
@@ -99,14 +101,15 @@ def said(time: TimeLeft, failing: Failing, witness: Witness) -> Witness:
 
 def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft) -> Witness:
     original, problem = failing.finding, failing.trial.problem
-    worst = partial(same_failure, requirement, subject, original)
+    worst = partial(same_failure, requirement, subject, failing)
     witness = _reduced(requirement, subject, failing, worst, time)
     caller = subject.caller
     if isinstance(original, Lost) or not caller.executor.renewed():
         return witness
     # Before earlier calls are blamed, the problem is judged alone more than once.
     for candidate in (witness.problem, problem):
-        tried = repeated(caller, candidate, worst, time, times(requirement, candidate))
+        often = 1 if shows_narrow(failing.trial, original) else times(requirement, candidate)
+        tried = repeated(caller, candidate, worst, time, often)
         # Where it could not be reduced, it need not come by chance either: every third call may fail.
         if tried.by_chance or (witness.sometimes and not witness.reductions and tried.failed):
             return _by_chance(witness, candidate, tried)
@@ -128,7 +131,7 @@ def checked_again(
     requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, time: TimeLeft
 ) -> Witness:
     """A witness that has failed every time, after other calls: it says so if it comes by chance all the same."""
-    worst = partial(same_failure, requirement, subject, failing.finding)
+    worst = partial(same_failure, requirement, subject, failing)
     often = times(requirement, witness.problem)
     again = [*time.within(worst(witness.problem) for _ in range(often))]
     if often == 1 or None not in again:
@@ -140,13 +143,15 @@ def checked_again(
     return _by_chance(witness, witness.problem, tried) if tried.by_chance else witness
 
 
-def same_failure(requirement: Requirement, subject: Subject, original: Finding, candidate: Problem) -> Finding | None:
+def same_failure(requirement: Requirement, subject: Subject, failing: Failing, candidate: Problem) -> Finding | None:
     """The same failure of another problem; None also for a problem that the suite cannot judge."""
+    original, trial = failing.finding, Trial(subject, candidate)
     try:
-        made = findings(requirement, Trial(subject, candidate))
+        made = findings(requirement, trial)
     except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
         return None
     same = [f for f in made if f.failed and f.likeness == original.likeness]
+    same = [f for f in same if shows_narrow(trial, f) in as_narrow(failing.trial, original)]
     return max(same, key=lambda f: f.ratio, default=None)
 
 
@@ -155,7 +160,7 @@ def _with_calls_before(
 ) -> Witness:
     """The witness with the earlier calls that it depends on, or the remark that these are not known."""
     problem, caller = failing.trial.problem, subject.caller
-    worst, often = partial(same_failure, requirement, subject, failing.finding), times(requirement, problem)
+    worst, often = partial(same_failure, requirement, subject, failing), times(requirement, problem)
     needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
     if needed is None:
         return replace(witness, lingering=not witness.sometimes)
@@ -177,8 +182,9 @@ def _reduced(
     """Reduce the problem as long as ``worst`` gives the same failure, in the process of the run."""
     original, problem = failing.finding, failing.trial.problem
     # The smallest problem shows a stray read best, and its numbers do not matter.
-    stray = isinstance(original, StrayRead)
-    limit = LIMIT_STRAY if stray else LIMIT_STATIC_SHAPES if subject.compiles_freely else LIMIT
+    stray, narrow = isinstance(original, StrayRead), shows_narrow(failing.trial, original)
+    limit = LIMIT_STATIC_SHAPES if subject.compiles_freely else LIMIT
+    limit = LIMIT_STRAY if stray else LIMIT_FLOAT32 if narrow else limit
     within = partial(within_claims, requirement, subject, problem)
     reducing = partial(Reducer, problem, limit=limit if requirement.reducible else 0, within=within, time=time)
     if isinstance(original, Lost):
@@ -191,10 +197,10 @@ def _reduced(
         seen = 1 + sum(failure is not None for failure in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
     clearly = _Clearly(worst, original)
-    reducer = reducing(clearly, costly=stray)
+    reducer = reducing(clearly, costly=stray or narrow)
     small = reducer.run(_row_of(failing))
     # In the reduction each problem failed twice in a row; one that fails by chance does so too, sooner or later.
-    again = [*time.within(worst(small) for _ in range(times(requirement, small)))]
+    again = [] if narrow else [*time.within(worst(small) for _ in range(times(requirement, small)))]
     # If it never fails again, the latest failure of the small problem, not that of the original one.
     failed = [failure for failure in again if failure is not None]
     seen, tries = (1 + len(failed), 1 + len(again)) if len(again) > 1 and None in again else (1, 1)
