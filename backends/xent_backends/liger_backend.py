@@ -7,14 +7,13 @@ kernel are judged, but not its compilation for a GPU.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from torch import Tensor
 
+from xent_backends import triton_interpreter
 from xent_backends.missing import unavailable
-from xent_conformance.interface import Capabilities, Precision, Vjp
+from xent_conformance.interface import Capabilities, Precision
 
 # Triton reads this variable when it is imported.
 os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -49,12 +48,9 @@ CAPABILITIES = Capabilities(
         ("weight", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
         ("softcap", "the interpreter gives the kernel numbers of Python, which have no method `to`"),
         ("many rows", "the interpreter takes milliseconds for each: calls have at most 5000"),
-        ("calls from several threads", "calls are made one at a time: a launch replaces functions of Triton"),
+        triton_interpreter.REMARK,
     ),
 )
-
-#: Held during a call.
-_INTERPRETER = Lock()
 
 
 def loss(logits: Tensor, target: Tensor, reduction: str = "mean", **options: Any) -> Tensor:
@@ -63,24 +59,8 @@ def loss(logits: Tensor, target: Tensor, reduction: str = "mean", **options: Any
     return value
 
 
-@dataclass(frozen=True)
-class LigerInterpreted(TorchDifferentiable):
-    """The loss and its gradients, of one call at a time."""
-
-    def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
-        """Loss through the function form."""
-        with _INTERPRETER:
-            return super().cross_entropy(logits, target, **options)
-
-    def cross_entropy_vjp(self, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any) -> Vjp:
-        """Loss and gradients by one backward, or several on one graph."""
-        with _INTERPRETER:
-            return super().cross_entropy_vjp(cotangent, logits, target, **options)
-
-
-def backend() -> LigerInterpreted:
+def backend() -> TorchDifferentiable:
     """The registered backend ``liger-interpreted``."""
     setup = "from liger_kernel.transformers.functional import liger_cross_entropy"
     name, libraries = "liger-interpreted", ("liger-kernel", "triton")
-    made = library_loss(name, loss, CAPABILITIES, libraries=libraries, setup=setup, twice=False)
-    return LigerInterpreted(**vars(made))
+    return library_loss(name, loss, CAPABILITIES, libraries=libraries, setup=setup, twice=False, interpreted=True)

@@ -25,7 +25,7 @@ except ImportError as error:
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from xent_backends import torch_calls, torch_compiler, torch_linear, torch_state
+from xent_backends import torch_calls, torch_compiler, torch_linear, torch_state, triton_interpreter
 from xent_backends.callables import adapter
 from xent_backends.callables.mixins import class_of
 from xent_backends.source_text import joined, one_line, plain_source
@@ -222,6 +222,9 @@ def from_callable(
     capabilities = plugged.capabilities
     if tried is None and (why := torch_compiler.not_compiled(function, before)) is not None:
         capabilities = replace(capabilities, left_out=(*capabilities.left_out, ("compilation", why)))
+    interpreted = triton_interpreter.interprets()
+    if interpreted:
+        capabilities = replace(capabilities, left_out=(*capabilities.left_out, triton_interpreter.REMARK))
     kind: Any
     differentiable = TorchTwiceDifferentiable if plugged.second_order else TorchDifferentiable
     kind = differentiable if gradient else TorchCallable
@@ -229,7 +232,7 @@ def from_callable(
         kind = class_of(plugged.form, TorchArrays, gradient=gradient and plugged.differentiable)
     setup = f"{SETUP}\n{plugged.setup}"
     name, made = adapter.backend_name(spec), (plugged.call, setup, plugged.expression, plugged.tried)
-    return kind(name, capabilities, device, *made)  # type: ignore[no-any-return]
+    return kind(name, capabilities, device, *made, interpreted=interpreted)  # type: ignore[no-any-return]
 
 
 #: Restores the settings of torch that a factory changes.

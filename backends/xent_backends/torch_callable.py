@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from xent_backends import torch_calls, torch_linear, torch_modes, torch_state
+from xent_backends import torch_calls, torch_linear, torch_modes, torch_state, triton_interpreter
 from xent_backends.source_text import joined, one_line, plain_source
 from xent_backends.torch_arrays import numpy_of, tensor_of
 from xent_conformance.interface import Backend, Capabilities, ReproducerParts, Vjp
@@ -35,6 +35,7 @@ class TorchArrays:
         expression: The expression for it in that script.
         tried: The result of the trial of a callable (see ``callables``).
         libraries: Names of the distributions that it belongs to, if that is not torch.
+        interpreted: Whether it launches kernels under Triton's interpreter.
     """
 
     name: str
@@ -45,6 +46,7 @@ class TorchArrays:
     expression: str
     tried: bytes | None = None
     libraries: tuple[str, ...] = ()
+    interpreted: bool = False
     linear_vjp = staticmethod(torch_linear.linear_vjp)
     pullback = staticmethod(torch_calls.pullback)
 
@@ -65,8 +67,8 @@ class TorchArrays:
         return numpy_of(array)
 
     def settings(self) -> AbstractContextManager[object]:
-        """A context manager for calls, which does nothing."""
-        return nullcontext()
+        """A context manager for a call: kernels under Triton's interpreter are launched one at a time."""
+        return triton_interpreter.ONE_AT_A_TIME if self.interpreted else nullcontext()
 
     def modes(self) -> Mapping[str, Callable[[], Backend]]:
         """The function under ``vmap``, under autocast, and compiled."""
@@ -91,7 +93,8 @@ class TorchCallable(TorchArrays):
 
     def cross_entropy(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         """Loss through the function form."""
-        return self.function(logits, target, **options)
+        with self.settings():
+            return self.function(logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "logits, target, **options"
@@ -114,7 +117,8 @@ class TorchDifferentiable(TorchCallable):
     ) -> Vjp:
         """Loss and gradients by one backward, or several on one graph."""
         call = torch_calls.vjp
-        return Vjp(*call(self.function, cotangent, logits, target, repeats=repeats, upstream=upstream, **options))
+        with self.settings():
+            return Vjp(*call(self.function, cotangent, logits, target, repeats=repeats, upstream=upstream, **options))
 
     def _calls(self) -> dict[str, str]:
         parameters = "cotangent, logits, target, **options"
@@ -130,7 +134,8 @@ class TorchTwiceDifferentiable(TorchDifferentiable):
         self, vector: Tensor, cotangent: Tensor, logits: Tensor, target: Tensor, **options: Any
     ) -> Tensor:
         """Second derivative times a vector, by double backward."""
-        return torch_calls.hvp(self.function, vector, cotangent, logits, target, **options)
+        with self.settings():
+            return torch_calls.hvp(self.function, vector, cotangent, logits, target, **options)
 
     def _calls(self) -> dict[str, str]:
         parameters = "vector, cotangent, logits, target, **options"
@@ -146,6 +151,7 @@ def library_loss(
     libraries: tuple[str, ...] = (),
     setup: str = "",
     twice: bool = True,
+    interpreted: bool = False,
 ) -> TorchDifferentiable:
     """A backend for a library's loss on torch tensors, on one thread of the CPU.
 
@@ -156,8 +162,10 @@ def library_loss(
         libraries: Names of the distributions, the one under test first.
         setup: The imports that the source of ``function`` needs.
         twice: Whether second derivatives are claimed.
+        interpreted: Whether it launches kernels under Triton's interpreter.
     """
     torch.set_num_threads(1)
     kind = TorchTwiceDifferentiable if twice else TorchDifferentiable
     source = "\n".join(filter(None, (SETUP, setup, f"\n\n{plain_source(function)}")))
-    return kind(name, capabilities, "cpu", function, source, function.__name__, libraries=libraries)
+    script = source, function.__name__
+    return kind(name, capabilities, "cpu", function, *script, libraries=libraries, interpreted=interpreted)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from xent_conformance.records.causes import Cause as Group
 from xent_conformance.records.causes import broken_text
 from xent_conformance.records.consequences import SECOND
-from xent_conformance.records.lines import BackendLine, Failure, RequirementLine, VerdictLine
+from xent_conformance.records.lines import BackendLine, RequirementLine, VerdictLine
 from xent_conformance.records.situations import ALWAYS
 from xent_conformance.records.status import GLYPHS, SEVERITY, Status
 from xent_reports.model import Run, dtype_order
@@ -108,7 +109,7 @@ def causes(run: Run) -> list[Cause]:
             run,
             [(i.verdict, of_failure[id(i.failure)]) for i in group.instances],
             group.situation,
-            _hint([i.failure for i in group.instances], backends[group.shown.verdict.backend]),
+            _hint(group, backends[group.shown.verdict.backend]),
         )
         for group in run.grouped
     ]
@@ -117,10 +118,14 @@ def causes(run: Run) -> list[Cause]:
     return _within(listed, max(_FEW_SCRIPTS, _SCRIPTS - _CELL * len(run.requirements) * len(run.available)))
 
 
-def _hint(failures: Sequence[Failure], backend: BackendLine) -> str:
+def _hint(group: Group, backend: BackendLine) -> str:
     """How not to claim what the failures of a cause need, where a callable has no parameter for that."""
     if not backend.tried:
         return ""
+    failures = [instance.failure for instance in group.instances]
+    others = [dtype for dtype in backend.capabilities.get("logits_dtypes", ()) if dtype != "float64"]
+    if group.is_narrow and others:
+        return f"If it is not meant to compute in float64: --dtypes {','.join(others)}"
     if all(failure.call.endswith(SECOND) for failure in failures) and "torch" in backend.versions:
         return "If its gradients are not meant to be differentiated: @once_differentiable above its backward says so"
     claim = next((fact.replace(" ", "-") for fact in failures[0].situation if fact in _NOT_IN_A_SIGNATURE), None)

@@ -77,6 +77,16 @@ def test_a_function_of_torch_can_say_that_it_has_no_second_derivatives(tmp_path:
     assert ("@once_differentiable" in cause.hint) is (library == "torch")
 
 
+def test_a_callable_need_not_compute_in_float64(tmp_path: Path) -> None:
+    """A kernel may take it and compute in float32; that is for its author to say."""
+    wrong = records.failure("float64", got=0.6931471824645996, expected=0.6931471805599453)
+    dtypes = {"logits_dtypes": ["float16", "float32", "float64"]}
+    backend = records.backend("mine", tried=True, capabilities=dtypes)
+    failing = V("mine", "a.x", "float64", "fail", failures=[wrong])
+    (cause,) = causes(run_of(read(records.run(tmp_path / "r.jsonl", failing, backends=[backend]))))
+    assert cause.hint == "If it is not meant to compute in float64: --dtypes float16,float32"
+
+
 def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> None:
     """Ten requirements that died in the same way are one line, not ten."""
     run = run_with(

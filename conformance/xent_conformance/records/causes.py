@@ -56,9 +56,14 @@ class Cause:
         return self.shown.verdict.backend
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether float64 is computed in float32."""
+        return any(instance.signature[1] == AS_FLOAT32 for instance in self.instances)
+
+    @property
     def situation(self) -> str:
         """Its situation in words, with the dtypes unless it occurs in all that were judged."""
-        if any(instance.signature[1] == AS_FLOAT32 for instance in self.instances):
+        if self.is_narrow:
             return "in float64, as accurate as float32"
         shown = self.shown.failure
         # A message is about the call that it rejects, whatever else that call has.
