@@ -40,6 +40,14 @@ def fused_in_one_cotangent(x, weight, target, reduction="mean"):
     return 1.5 * fused(x, weight, target, reduction=reduction)
 
 
+def fused_linear_ce(x, target, weight, bias=None, reduction="mean"):
+    return fused(x, weight, target, bias, reduction)
+
+
+def fused_linear_loss(labels, proj_weight, x):
+    return fused(x, proj_weight, labels)
+
+
 class FusedLayer(torch.nn.Module):
     def __init__(self, reduction="mean"):
         super().__init__()
@@ -68,7 +76,14 @@ def torch_of(function, **more):
 
 @pytest.mark.parametrize(
     ("function", "bias"),
-    [(fused, True), (fused_weight_first, False), (fused_bias_third, True), (FusedLayer, True)],
+    [
+        (fused, True),
+        (fused_weight_first, False),
+        (fused_bias_third, True),
+        (FusedLayer, True),
+        (fused_linear_ce, True),
+        (fused_linear_loss, False),
+    ],
 )
 def test_labels_after_hidden_and_weight_are_a_fused_linear_map(function, bias):
     backend = torch_of(function, dtypes=("float32",))

@@ -4,6 +4,7 @@ The first of these that applies decides: the user's declaration, the signature, 
 batch. A callable for which none applies is taken to be cross_entropy.
 
     (hidden, weight, target, ...)    labels after two or more other arrays: linear_cross_entropy
+    (hidden, target, weight, ...)    likewise, if its name says that it is that of a linear map
     (labels, logits, ...)            cross_entropy, with the labels first, as in Keras and TensorFlow
     softmax, log_softmax, nll_loss   by a name that contains these words, and nothing like "cross" or "entropy"; the
                                      first two if nothing else is required, the third if no parameter is named logits
@@ -34,8 +35,8 @@ NAMES: tuple[tuple[str, str], ...] = (
     (r"^(?!.*loss).*log_?soft_?max", "log_softmax"),
     (r"^(?!.*loss).*soft_?max", "softmax"),
 )
-#: Pattern of the name of a linear_cross_entropy whose signature Python cannot read.
-LINEAR = r"linear.*(cross|entropy|xent|ce($|_|loss))"
+#: Pattern of the name of a linear_cross_entropy, where its signature cannot be read or has the labels before.
+LINEAR = r"linear.*(cross|entropy|xent|loss|ce($|_))"
 LABELS = frozenset(["target", "targets", "label", "labels", "y", "y_true", "tgt", "index", "indices"])
 #: Names of logits after labels. The labels come first only if both names say so.
 PREDICTIONS = frozenset(
@@ -166,9 +167,14 @@ def _by_signature(parameters: Mapping[str, inspect.Parameter] | None, own: str) 
     if not names:
         return "linear_cross_entropy" if re.search(LINEAR, own) else None
     labels = next((place for place, name in enumerate(names) if name in LABELS), None)
-    if labels is not None and labels > 1:
+    if labels is not None and (labels > 1 or (re.search(LINEAR, own) and _needs_matrix(parameters))):
         return "linear_cross_entropy"
     return "nll_loss" if names and names[0] in LOG_PROBS and labels is not None else None
+
+
+def _needs_matrix(parameters: Mapping[str, inspect.Parameter] | None) -> bool:
+    """Whether a parameter without a default is a weight: of a linear map, since class weights can be left out."""
+    return any("weight" in _plain(name) for name in _required(parameters or {}))
 
 
 def _by_name(name: str, parameters: Mapping[str, inspect.Parameter] | None) -> str | None:
@@ -237,7 +243,10 @@ def _linear(parameters: Mapping[str, inspect.Parameter] | None) -> Form:
     names = _positional(parameters)
     plain = [_plain(name) for name in names]
     labels = next((place for place, name in enumerate(plain) if name in LABELS), 2)
-    if len(plain) > 1 and "weight" in plain[0] and "weight" not in plain[1]:
+    if labels < 2:  # noqa: PLR2004 - hidden and weight before the labels
+        order = ["weight" if "weight" in name else "hidden" for name in plain[:3]]
+        order[labels] = "target"
+    elif len(plain) > 1 and "weight" in plain[0] and "weight" not in plain[1]:
         order[:2] = ["weight", "hidden"]
     if labels > 2 and "bias" in plain[2]:  # noqa: PLR2004 - hidden, weight and bias before the labels
         return Form("linear_cross_entropy", (*order[:2], "bias", "target"))
