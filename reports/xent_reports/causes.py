@@ -22,6 +22,8 @@ _SCRIPTS, _TABLES = 42_000, 30_000
 _CELL, _FEW_SCRIPTS = 50, 23_000
 #: Characters that all messages together may take, and the least that each may.
 _MESSAGES, _MESSAGE = 300_000, 500
+#: The kind of a result that is no array, or one of a wrong shape or dtype.
+WRONG_FORM = "wrong-form"
 #: Facts, and claims, that a callable has no parameter for: whether it is meant to take that, a result does not tell.
 _NOT_IN_A_SIGNATURE = ("spatial", "unbatched", "probability targets")
 
@@ -128,6 +130,10 @@ def _hint(group: Group, backend: BackendLine) -> str:
         return f"If it is not meant to compute in float64: --dtypes {','.join(others)}"
     if all(failure.call.endswith(SECOND) for failure in failures) and "torch" in backend.versions:
         return "If its gradients are not meant to be differentiated: @once_differentiable above its backward says so"
+    reductions, only = backend.capabilities.get("reductions", ()), {failure.problem.reduction for failure in failures}
+    if failures[0].kind == WRONG_FORM and len(only) == 1 and len(reductions) > 1:
+        others = [reduction for reduction in reductions if reduction not in only]
+        return f"If it has no reduction={failures[0].problem.reduction!r}: --claim reductions={'+'.join(others)}"
     claim = next((fact.replace(" ", "-") for fact in failures[0].situation if fact in _NOT_IN_A_SIGNATURE), None)
     return f"If it is not meant to take such calls: --claim no-{claim}" if claim else ""
 

@@ -39,6 +39,18 @@ def test_a_claim_that_is_made_is_not_said_to_be_left_out():
     assert found.left_out == (("weight", "passing it changed nothing"),)
 
 
+def test_reductions_and_dtypes_of_labels_are_claimed_by_name():
+    """What is withdrawn is left out, each by itself."""
+    tried = Capabilities(target_dtypes=("int64", "uint8"), left_out=(("labels int8", "it raised TypeError"),))
+    found = declared(tried, [], ["reductions=sum+mean", "target-dtypes=int64"], [])
+    assert (found.reductions, found.target_dtypes) == (("sum", "mean"), ("int64",))
+    assert set(found.left_out) == {
+        *tried.left_out,
+        ("reduction none", COMMAND_LINE),
+        ("labels uint8", COMMAND_LINE),
+    }
+
+
 def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line():
     assert {"weight", "ignore_index", "max_classes", "max_rows", "default_ignore_index", "finite_logits_only"} <= set(
         CLAIMS
@@ -51,7 +63,11 @@ def test_every_claim_that_is_one_word_or_number_has_its_name_on_the_command_line
 
 
 @pytest.mark.parametrize(
-    "claim", ["no-weight=1", "max-classes", "max-classes=", "no-max-classes=3x", "max-rows=many", ""]
+    "claim",
+    [
+        *("no-weight=1", "max-classes", "max-classes=", "no-max-classes=3x", "max-rows=many", ""),
+        *("reductions", "reductions=avg", "no-reductions", "target-dtypes=float32"),
+    ],
 )
 def test_what_is_no_claim_is_refused(claim):
     with pytest.raises(ValueError, match="claim"):

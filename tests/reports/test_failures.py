@@ -87,6 +87,19 @@ def test_a_callable_need_not_compute_in_float64(tmp_path: Path) -> None:
     assert cause.hint == "If it is not meant to compute in float64: --dtypes float16,float32"
 
 
+@pytest.mark.parametrize(("kind", "claimed"), [("wrong-form", 3), ("wrong-form", 1), ("wrong-value", 3)])
+def test_a_callable_need_not_have_a_reduction_whose_result_has_another_shape(
+    tmp_path: Path, kind: str, claimed: int
+) -> None:
+    """A function may take any word for it."""
+    wrong = records.failure(kind=kind, got="()", expected="(2,)")
+    backend = records.backend("mine", tried=True, capabilities={"reductions": ["mean", "none", "sum"][:claimed]})
+    place = records.run(tmp_path / "r.jsonl", V("mine", "a.x", status="fail", failures=[wrong]), backends=[backend])
+    (cause,) = causes(run_of(read(place)))
+    hint = "If it has no reduction='mean': --claim reductions=none+sum"
+    assert cause.hint == (hint if (kind, claimed) == ("wrong-form", 3) else "")
+
+
 def test_failures_without_detail_are_a_cause_for_each_reason(tmp_path: Path) -> None:
     """Ten requirements that died in the same way are one line, not ten."""
     run = run_with(

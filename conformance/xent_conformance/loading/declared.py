@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from xent_conformance.conventions import COMMAND_LINE, QUESTIONS, Conventions
 from xent_conformance.interface import Capabilities, Precision
-from xent_conformance.loading.claims import OF_CALLABLES
+from xent_conformance.loading.claims import LISTED, OF_CALLABLES
 from xent_conformance.suggestions import instead
 
 _DEFAULTS = Capabilities()
@@ -25,6 +25,10 @@ CLAIMS = {
 }
 
 
+#: Claims that are several names, what each of these is in ``left_out``, and those that there are.
+SEVERAL = {"reductions": ("reduction", LISTED["reductions"]), "target_dtypes": ("labels", LISTED["target_dtypes"])}
+
+
 def conventions_in(texts: Sequence[str]) -> dict[str, str]:
     """Conventions by name, from texts such as "mean-divisor=all_rows". Raises ValueError for unknown ones."""
     return _choices(texts, "convention", QUESTIONS, get_type_hints(Conventions))
@@ -38,7 +42,10 @@ def precision_in(texts: Sequence[str]) -> Precision | None:
 
 
 def claims_in(texts: Sequence[str]) -> dict[str, Any]:
-    """Claims by name, from texts such as "no-weight", "spatial" or "max-classes=1000". Raises ValueError for others."""
+    """Claims by name, from texts such as "no-weight", "spatial", "max-classes=1000" or "reductions=sum+mean".
+
+    Raises ValueError for others.
+    """
     claims: dict[str, Any] = {}
     form_in(texts)
     for text in texts:
@@ -46,9 +53,12 @@ def claims_in(texts: Sequence[str]) -> dict[str, Any]:
         name = name.replace("-", "_")
         if name == FORM:
             continue
+        if name in SEVERAL:
+            claims[name] = _several(name, value)
+            continue
         plain = name if name in CLAIMS else name.removeprefix("no_")
         if plain not in CLAIMS:
-            known = ("no_" + claim for claim in CLAIMS) if name != plain else (*CLAIMS, FORM)
+            known = ("no_" + claim for claim in CLAIMS) if name != plain else (*CLAIMS, *SEVERAL, FORM)
             raise ValueError(f"unknown claim {text!r}; {instead(_spelled(name), map(_spelled, known))}")
         default, denied = CLAIMS[plain], name != plain
         if isinstance(default, bool):
@@ -90,7 +100,10 @@ def declared(
         changed["conventions"] = replace(claims.conventions, **chosen, basis=basis)  # type: ignore[arg-type]
     if precision:
         changed["precision"] = precision_in(precision)
-    back = tuple((name, COMMAND_LINE) for name, value in changed.items() if value is False and getattr(claims, name))
+    withdrawn = [name for name, value in changed.items() if value is False and getattr(claims, name)]
+    for name in SEVERAL.keys() & changed.keys():
+        withdrawn += [f"{SEVERAL[name][0]} {value}" for value in getattr(claims, name) if value not in changed[name]]
+    back = tuple((name, COMMAND_LINE) for name in withdrawn)
     made = {MEASURED.get(name, name) for name, value in changed.items() if value is not False}
     left_out = (pair for pair in claims.left_out if pair[0] not in made)
     return replace(claims, **changed, left_out=(*left_out, *back))
@@ -117,6 +130,16 @@ def _number(name: str, text: str, kind: type) -> Any:
         return kind(text)
     except ValueError:
         raise ValueError(f"the claim {_spelled(name)} needs a number, {_spelled(name)}=N, not {text!r}") from None
+
+
+def _several(name: str, text: str) -> tuple[str, ...]:
+    """The names in a text, each once."""
+    _, known = SEVERAL[name]
+    values = [value.strip() for value in text.split("+")]
+    unknown = next((value for value in values if value not in known), None)
+    if unknown is not None:
+        raise ValueError(f"unknown {unknown!r} in the claim {_spelled(name)}; {instead(unknown, known)}")
+    return tuple(dict.fromkeys(values))
 
 
 def _spelled(name: str) -> str:
