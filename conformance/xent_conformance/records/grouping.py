@@ -126,6 +126,7 @@ def _by_situation(instances: Sequence[Instance]) -> list[tuple[Instance, ...]]:
             instance.beginning_at(steady),
             instance.derivative,
             instance.of_target,
+            instance.optional,
         )
         by_situation.setdefault(situation, []).append(instance)
     # Failures in the same situation count once, however many requirements fail in it.
