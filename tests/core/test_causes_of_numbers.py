@@ -135,6 +135,9 @@ def test_what_is_computed_in_float32_is_one_cause_of_float64():
     assert (first.requirements, first.situation) == (("a", "b", "c"), "in float64, as accurate as float32")
     assert second.requirements == ("d", "e")
     assert len(causes([verdict("a", near), verdict("b", spatial)])) == 2
+    # One that is computed in float32 in part has an error of that size, and is no number of float32.
+    partly = wrong("smoothing", got=0.3333333432674408 + 2**-40, expected=1 / 3)
+    assert len(causes([verdict(name, f, dtype="float64") for name, f in (("a", near), ("b", partly))])) == 1
     # Neither a frequent situation nor a measured size makes a witness clearer than a small problem does.
     sized = wrong("several rows", "more than 1 rows", got=0.3333333134651184, expected=1 / 3, size=9)
     (cause,) = causes([verdict(name, f, dtype="float64") for name, f in (("s", sized), ("t", sized), ("a", near))])

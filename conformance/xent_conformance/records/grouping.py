@@ -94,8 +94,8 @@ def grouped(instances: Iterable[Instance]) -> list[tuple[Instance, ...]]:
     reads = {i.signature for i in given if i.signature[1] == STRAY_READ and not i.failure.intermittent}
     for instance in given:
         backend = instance.verdict.backend
-        # A number of few bits may be one of float32 by chance; it is one if this backend computes others in float32.
-        # Inputs that float32 cannot represent then give any number.
+        # An error of float32's size may have another reason; it has this one if others are computed in float32, perhaps
+        # in only some of its terms. Inputs that float32 cannot represent then give any number.
         joins = backend in in_float32 and (instance.may_be_float32 or instance.is_beyond_float32)
         signature = (backend, AS_FLOAT32) if joins else instance.signature
         # Where earlier calls change results, what comes and goes is their consequence: an exception, or a result that

@@ -12,6 +12,8 @@ FLOAT32_ERROR = 2.0**-18
 #: A smaller error, relative to the exact result or, if that is 0, to 1, may be of float64's own arithmetic: thousands
 #: of terms that cancel leave some units of its roundoff.
 FLOAT64_ERROR = 2.0**-40
+#: A term that was rounded to float32 makes an error of at most 2**-24 of it, and seldom of less than this share.
+PARTLY_FLOAT32 = 2.0**-28
 #: Logits that are rounded to float32 by more than this differ by more than its errors.
 ROUNDED = 2.0**-10
 #: A number with at most this many significant bits is representable in float32 by chance.
@@ -31,14 +33,18 @@ def as_near_as_float32(got: object, expected: object, scale: float = 1.0) -> boo
     return FLOAT64_ERROR * (abs(expected) or 1.0) < abs(got - expected) <= FLOAT32_ERROR * max(scale, abs(expected))
 
 
-def computed_in_float32(got: object, expected: object) -> bool:
-    """The same for a result that is exactly representable in float32."""
-    return as_near_as_float32(got, expected) and isinstance(got, float) and in_float32(got) == got
+def may_be_of_float32(got: object, expected: object) -> bool:
+    """The same for a number of float32, however few bits it has, or one with an error of float32's size."""
+    if not (as_near_as_float32(got, expected) and isinstance(got, float) and isinstance(expected, float)):
+        return False
+    return in_float32(got) == got or abs(got - expected) > PARTLY_FLOAT32 * abs(expected)
 
 
 def shows_float32(got: object, expected: object) -> bool:
-    """The same for a number of more bits than are representable in float32 by chance."""
-    return computed_in_float32(got, expected) and significant_bits(got) > FEW_BITS
+    """The same for a result that is a number of float32, with more bits than any number may have by chance."""
+    if not (as_near_as_float32(got, expected) and isinstance(got, float)):
+        return False
+    return in_float32(got) == got and significant_bits(got) > FEW_BITS
 
 
 def in_float32(value: float) -> float:

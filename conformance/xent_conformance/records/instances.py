@@ -11,9 +11,9 @@ from functools import cached_property
 from xent_conformance.records.in_float32 import (
     ROUNDED,
     beyond_float32,
-    computed_in_float32,
     finite_values,
     in_float32,
+    may_be_of_float32,
     shows_float32,
 )
 from xent_conformance.records.lines import Failure, VerdictLine
@@ -112,11 +112,11 @@ class Instance:
 
     @cached_property
     def may_be_float32(self) -> bool:
-        """Whether its number, which should be of float64, may have been computed in float32.
+        """Whether its number, which should be of float64, may have been computed in float32, in part at least.
 
-        Numbers with few significant bits, such as 1, fulfil this by chance.
+        A slight fault of another kind may fulfil this by chance.
         """
-        return self._number_of_float64 and computed_in_float32(self.failure.got, self.failure.expected)
+        return self._number_of_float64 and may_be_of_float32(self.failure.got, self.failure.expected)
 
     @cached_property
     def is_beyond_float32(self) -> bool:
