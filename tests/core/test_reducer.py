@@ -298,7 +298,7 @@ def test_the_finding_shown_is_one_of_the_reduced_problem_where_the_last_call_hol
     def accepted(problem):
         return Accepted(quantity="rows", calls=(forward(problem),), what=f"{problem.rows} rows", got="")
 
-    def found(requirement, trial):
+    def found(requirement, trial, *, examine=True):
         seen.append(trial.problem)
         times = sum(problem is trial.problem for problem in seen)
         return [Held(quantity="rows") if times > AGAIN else accepted(trial.problem)]
@@ -315,7 +315,7 @@ def test_reducing_ends_in_time_where_each_call_is_slow(monkeypatch):
     """What is as small as it became by then is shown, and that the time ran out is said."""
     clock, everything = iter(range(0, 10**6, 10)), []
 
-    def found(requirement, trial):
+    def found(requirement, trial, *, examine=True):
         everything.append(trial.problem)
         rows = trial.problem.rows
         return [Accepted(quantity="rows", calls=(forward(trial.problem),), what=f"{rows} rows", got="")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -101,15 +101,14 @@ def said(time: TimeLeft, failing: Failing, witness: Witness) -> Witness:
 
 def _reduced_to(requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft) -> Witness:
     original, problem = failing.finding, failing.trial.problem
-    worst = partial(same_failure, requirement, subject, failing)
-    witness = _reduced(requirement, subject, failing, worst, time)
-    caller = subject.caller
+    witness = _reduced(requirement, subject, failing, time)
+    caller, again = subject.caller, _again(requirement, subject, failing)
     if isinstance(original, Lost) or not caller.executor.renewed():
         return witness
     # Before earlier calls are blamed, the problem is judged alone more than once.
     for candidate in (witness.problem, problem):
         often = 1 if shows_narrow(failing.trial, original) else times(requirement, candidate)
-        tried = repeated(caller, candidate, worst, time, often)
+        tried = repeated(caller, candidate, again, time, often)
         # Where it could not be reduced, it need not come by chance either: every third call may fail.
         if tried.by_chance or (witness.sometimes and not witness.reductions and tried.failed):
             return _by_chance(witness, candidate, tried)
@@ -131,23 +130,27 @@ def checked_again(
     requirement: Requirement, subject: Subject, failing: Failing, witness: Witness, time: TimeLeft
 ) -> Witness:
     """A witness that has failed every time, after other calls: it says so if it comes by chance all the same."""
-    worst = partial(same_failure, requirement, subject, failing)
-    often = times(requirement, witness.problem)
-    again = [*time.within(worst(witness.problem) for _ in range(often))]
-    if often == 1 or None not in again:
+    again, often = _again(requirement, subject, failing), times(requirement, witness.problem)
+    failed = [*time.within(again(witness.problem) for _ in range(often))]
+    if often == 1 or None not in failed:
         return witness
-    here = Repetitions((tuple(again),))
+    here = Repetitions((tuple(failed),))
     if not subject.caller.executor.renewed():
         return _by_chance(witness, witness.problem, here)
-    tried = repeated(subject.caller, witness.problem, worst, time, often)
+    tried = repeated(subject.caller, witness.problem, again, time, often)
     return _by_chance(witness, witness.problem, tried) if tried.by_chance else witness
 
 
-def same_failure(requirement: Requirement, subject: Subject, failing: Failing, candidate: Problem) -> Finding | None:
-    """The same failure of another problem; None also for a problem that the suite cannot judge."""
+def same_failure(
+    requirement: Requirement, subject: Subject, failing: Failing, candidate: Problem, *, examine: bool = True
+) -> Finding | None:
+    """The same failure of another problem; None also for a problem that the suite cannot judge.
+
+    ``examine``: whether to look for a stray read behind a wrong number; a stray read is not the same failure otherwise.
+    """
     original, trial = failing.finding, Trial(subject, candidate)
     try:
-        made = findings(requirement, trial)
+        made = findings(requirement, trial, examine=examine)
     except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
         return None
     same = [f for f in made if f.failed and f.likeness == original.likeness]
@@ -155,16 +158,21 @@ def same_failure(requirement: Requirement, subject: Subject, failing: Failing, c
     return max(same, key=lambda f: f.ratio, default=None)
 
 
+def _again(requirement: Requirement, subject: Subject, failing: Failing) -> Callable[[Problem], Finding | None]:
+    """Gives the same failure of a problem whose first failure was examined: a stray read shows in each of them."""
+    return partial(same_failure, requirement, subject, failing, examine=isinstance(failing.finding, StrayRead))
+
+
 def _with_calls_before(
     witness: Witness, requirement: Requirement, subject: Subject, failing: Failing, time: TimeLeft
 ) -> Witness:
     """The witness with the earlier calls that it depends on, or the remark that these are not known."""
     problem, caller = failing.trial.problem, subject.caller
-    worst, often = partial(same_failure, requirement, subject, failing), times(requirement, problem)
-    needed = calls_before(caller, failing.before, lambda: worst(problem) is not None, time)
+    again, often = _again(requirement, subject, failing), times(requirement, problem)
+    needed = calls_before(caller, failing.before, lambda: again(problem) is not None, time)
     if needed is None:
         return replace(witness, lingering=not witness.sometimes)
-    tried = repeated(caller, problem, worst, time, often, needed)
+    tried = repeated(caller, problem, again, time, often, needed)
     # After the same calls it has failed before.
     if often > 1 and (tried.by_chance or tried.first is None):
         return _by_chance(Witness(problem, failing.finding), problem, tried)
@@ -176,11 +184,12 @@ def _reduced(
     requirement: Requirement,
     subject: Subject,
     failing: Failing,
-    worst: Callable[[Problem], Finding | None],
     time: TimeLeft,
 ) -> Witness:
-    """Reduce the problem as long as ``worst`` gives the same failure, in the process of the run."""
+    """Reduce the problem as long as the failure is the same, in the process of the run."""
     original, problem = failing.finding, failing.trial.problem
+    worst = partial(same_failure, requirement, subject, failing)
+    once_more = _again(requirement, subject, failing)
     # The smallest problem shows a stray read best, and its numbers do not matter.
     stray, narrow = isinstance(original, StrayRead), shows_narrow(failing.trial, original)
     limit = LIMIT_STATIC_SHAPES if subject.compiles_freely else LIMIT
@@ -190,17 +199,17 @@ def _reduced(
     if isinstance(original, Lost):
         lost = reduce_lost(subject.executor, original, worst, partial(reducing, lost=True))
         return Witness(lost.problem, lost.finding, 1, 1 + lost.by_chance, lost.tries)
-    repeated = [worst(problem) for _ in range(AGAIN)]
+    repeated = [once_more(problem) for _ in range(AGAIN)]
     if None in repeated:
-        repeated += time.within(worst(problem) for _ in range(MORE))
+        repeated += time.within(once_more(problem) for _ in range(MORE))
         # The failure in the run counts too.
         seen = 1 + sum(failure is not None for failure in repeated)
         return Witness(problem, original, seen, 1 + len(repeated))
-    clearly = _Clearly(worst, original)
+    clearly = _Clearly((once_more, worst), original)
     reducer = reducing(clearly, costly=stray or narrow)
     small = reducer.run(_row_of(failing))
     # In the reduction each problem failed twice in a row; one that fails by chance does so too, sooner or later.
-    again = [] if narrow else [*time.within(worst(small) for _ in range(times(requirement, small)))]
+    again = [] if narrow else [*time.within(once_more(small) for _ in range(times(requirement, small)))]
     # If it never fails again, the latest failure of the small problem, not that of the original one.
     failed = [failure for failure in again if failure is not None]
     seen, tries = (1 + len(failed), 1 + len(again)) if len(again) > 1 and None in again else (1, 1)
@@ -210,19 +219,19 @@ def _reduced(
 class _Clearly:
     """Whether a candidate fails clearly enough: a ratio near 1 would not convince a reader."""
 
-    def __init__(self, worst: Callable[[Problem], Finding | None], original: Finding) -> None:
-        self._worst, self._wanted = worst, min(original.ratio, CLEAR)
+    def __init__(self, tries: Sequence[Callable[[Problem], Finding | None]], original: Finding) -> None:
+        # More than once: on a small problem, two calls that must agree may disagree by chance.
+        self._tries, self._wanted = tries, min(original.ratio, CLEAR)
         #: The latest failure that is clear enough.
         self.latest = original
 
     def __call__(self, candidate: Problem) -> bool:
-        # More than once: on a small problem, two calls that must agree may disagree by chance.
-        for _ in range(AGAIN):
-            failure = self._worst(candidate)
+        failure = None
+        for judged in self._tries:
+            failure = judged(candidate)
             if failure is None or failure.ratio < self._wanted:
                 return False
-        assert failure is not None
-        self.latest = failure
+        self.latest = failure or self.latest
         return True
 
 
