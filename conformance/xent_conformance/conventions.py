@@ -32,8 +32,23 @@ QUESTIONS: dict[str, str] = {
     "all_masked_row": "A row of only -inf: nan for loss and gradients, a loss of inf, or zero for all.",
     "infinite_row": "A row with a logit of +inf: nan, anything that is not finite, or the limit.",
     "unnormalised_targets": "Probability targets that do not sum to one: used as they are, or not defined.",
-    "output_dtype": "The dtype of the loss: that of the logits, or always float32.",
+    "output_dtype": "The dtype of the loss: that of the logits, float32 for half formats only, or always float32.",
 }
+
+
+def loss_dtype(output_dtype: str, logits: str) -> str:
+    """The dtype of the loss.
+
+    Args:
+        output_dtype: The convention of that name.
+        logits: The dtype of the logits.
+
+    Example:
+        >>> loss_dtype("at_least_float32", "bfloat16"), loss_dtype("at_least_float32", "float64")
+        ('float32', 'float64')
+    """
+    half = logits.endswith("16")
+    return "float32" if output_dtype == "float32" or (output_dtype == "at_least_float32" and half) else logits
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Conventions:
     all_masked_row: Literal["nan", "inf", "zero"] = "nan"
     infinite_row: Literal["nan", "not_finite", "limit"] = "nan"
     unnormalised_targets: Literal["accepted", "undefined"] = "accepted"
-    output_dtype: Literal["logits", "float32"] = "logits"
+    output_dtype: Literal["logits", "at_least_float32", "float32"] = "logits"
 
     #: field name -> URL of the library's documentation, for every choice that is not the default.
     documentation: Mapping[str, str] = field(default_factory=dict)

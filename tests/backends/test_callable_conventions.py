@@ -142,7 +142,11 @@ def test_a_loss_that_is_always_float32_is_seen() -> None:
             raise TypeError(logits.dtype)
         return right(logits, target, reduction=reduction)
 
+    def at_least_float32(logits: Any, target: Any, reduction: str = "mean") -> Any:
+        return right(logits.astype(np.promote_types(logits.dtype, np.float32)), target, reduction=reduction)
+
     assert differing(loss) == {"output_dtype": "float32"}
+    assert differing(at_least_float32) == {"output_dtype": "at_least_float32"}
     assert "output_dtype" not in conventions(only_float32).basis
 
 

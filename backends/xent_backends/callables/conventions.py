@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from xent_backends.callables.batches import Problem, problem_of
 from xent_backends.callables.calls import Calls
-from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions
+from xent_conformance.conventions import ASSUMED, BEHAVIOUR, Conventions, loss_dtype
 from xent_conformance.interface import Capabilities
 
 Numbers = npt.NDArray[np.float64]
@@ -80,13 +80,14 @@ class _Seen:
         return choices
 
     def output_dtype(self) -> str | None:
-        """Whether the loss has the dtype of the logits or always float32; undecided if only float32 is claimed."""
+        """Whether the loss has the dtype of the logits, or float32; undecided if only float32 is claimed."""
         how = {"reduction": self.claims.reductions[0]}
         given = self.claims.logits_dtypes
-        got = tuple(self.trial.answer(problem_of(dtype), how).dtype for dtype in given)
-        if got == given:
-            return "logits" if set(given) != {"float32"} else None
-        return "float32" if set(got) == {"float32"} else None
+        got = [self.trial.answer(problem_of(dtype), how).dtype for dtype in given]
+        if set(given) == {"float32"}:
+            return None
+        choices = ("logits", "float32", "at_least_float32")
+        return next((choice for choice in choices if got == [loss_dtype(choice, dtype) for dtype in given]), None)
 
     def zero_times_infinity(self) -> str | None:
         """Whether a share of zero at a logit of -inf gives zero or nan.

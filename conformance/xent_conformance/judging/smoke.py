@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from xent_conformance.calling.calls import Executor, Factors, Invocation, forward, linear, nll_loss, primitive
+from xent_conformance.conventions import loss_dtype
 from xent_conformance.formats import is_floating
 from xent_conformance.interface import Capabilities
 from xent_conformance.judging.subject import labelled
@@ -87,10 +88,10 @@ def _wrong(description: Description, executor: Executor, call: Invocation, probl
     shape = problem.row_shape if problem.reduction == "none" else ()
     if not call.options:
         shape = problem.logits.shape if call.method in ("softmax", "log_softmax") else problem.row_shape
-    wide = description.capabilities.conventions.output_dtype == "float32"
+    declared = loss_dtype(description.capabilities.conventions.output_dtype, problem.dtype)
     # A wider result is as good as one of the right dtype for all requirements but the one about its dtype.
     wider = is_floating(returned.dtype) and returned.dtype.itemsize > problem.logits.dtype.itemsize
-    named = returned.dtype.name in ({problem.dtype, "float32"} if wide else {problem.dtype})
+    named = returned.dtype.name in {problem.dtype, declared}
     if returned.shape != shape or not (named or wider):
         return f"{about} returned {returned.dtype.name} {returned.shape}, expected {problem.dtype} {shape}"
     return None

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from xent_conformance.calling.calls import backward, forward
+from xent_conformance.conventions import loss_dtype
 from xent_conformance.formats import FLOATING, INTEGER, dtype_of
 from xent_conformance.judging.findings import Finding, Held, WrongMessage
 from xent_conformance.judging.subject import GRADIENT, Subject
@@ -248,8 +249,7 @@ OUTPUT = Stream(
 
 
 def _expected_dtype(trial: Trial) -> str:
-    always_float32 = trial.subject.conventions.output_dtype == "float32"
-    return "float32" if always_float32 else trial.problem.dtype
+    return loss_dtype(trial.subject.conventions.output_dtype, trial.problem.dtype)
 
 
 @requirement(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xent_conformance.calling.calls import backward, forward
+from xent_conformance.conventions import loss_dtype
 from xent_conformance.formats import FLOATING, HALVES
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, Need, Subject
@@ -33,9 +34,7 @@ def promoted(one: str, other: str) -> str:
 
 def _dtypes_of_the_loss(trial: Trial) -> tuple[str, ...]:
     """The dtypes that the loss may have."""
-    allowed = [trial.problem.dtype]
-    if trial.subject.conventions.output_dtype == "float32":
-        allowed.append("float32")
+    allowed = [trial.problem.dtype, loss_dtype(trial.subject.conventions.output_dtype, trial.problem.dtype)]
     for operand in trial.problem.mixed_dtypes().values():
         allowed += [promoted(dtype, operand) for dtype in allowed]
     return tuple(dict.fromkeys(allowed))
