@@ -48,6 +48,10 @@ def fused_linear_loss(labels, proj_weight, x):
     return fused(x, proj_weight, labels)
 
 
+def declared_linear(x, target, w):
+    return fused(x, w, target)
+
+
 class FusedLayer(torch.nn.Module):
     def __init__(self, reduction="mean"):
         super().__init__()
@@ -293,6 +297,11 @@ def test_a_tuple_or_a_list_without_a_loss_first_is_no_loss(function):
     backend = torch_of(function, dtypes=("float32",))
     assert "items after the loss" not in dict(backend.capabilities.left_out)
     assert isinstance(backend.cross_entropy(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64)), tuple | list)
+
+
+def test_a_linear_map_that_is_declared_may_have_its_labels_before_a_weight_of_another_name():
+    backend = torch_of(declared_linear, dtypes=("float32",), form="linear_cross_entropy")
+    assert judged(backend, *LINEAR) == []
 
 
 def test_a_wrong_fused_linear_map_is_wrong_in_loss_and_gradients():

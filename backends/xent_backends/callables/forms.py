@@ -244,8 +244,10 @@ def _linear(parameters: Mapping[str, inspect.Parameter] | None) -> Form:
     plain = [_plain(name) for name in names]
     labels = next((place for place, name in enumerate(plain) if name in LABELS), 2)
     if labels < 2:  # noqa: PLR2004 - hidden and weight before the labels
-        order = ["weight" if "weight" in name else "hidden" for name in plain[:3]]
-        order[labels] = "target"
+        first, second = (place for place in range(3) if place != labels)
+        names_weight = [place < len(plain) and "weight" in plain[place] for place in (first, second)]
+        order = ["weight", "hidden"] if names_weight == [True, False] else ["hidden", "weight"]
+        order.insert(labels, "target")
     elif len(plain) > 1 and "weight" in plain[0] and "weight" not in plain[1]:
         order[:2] = ["weight", "hidden"]
     if labels > 2 and "bias" in plain[2]:  # noqa: PLR2004 - hidden, weight and bias before the labels

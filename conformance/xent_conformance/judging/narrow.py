@@ -29,9 +29,14 @@ def may_be_narrow(trial: Trial, finding: Finding) -> bool:
     return _is_wide(trial, finding) and (_as_near(trial, finding) or _is_beyond_float32(trial))
 
 
-def as_narrow(trial: Trial, finding: Finding) -> tuple[bool, ...]:
-    """What ``shows_narrow`` may say of another finding with the same fault: anything if this one's error fits both."""
-    return (True,) if shows_narrow(trial, finding) else (False, True) if _as_near(trial, finding) else (False,)
+def as_narrow(trial: Trial, finding: Finding, other_trial: Trial, other: Finding) -> bool:
+    """Whether the fault of a finding may be that of another one: both show it to be float32, or neither does.
+
+    A finding that shows nothing, with an error that float32 may have too, may have either fault.
+    """
+    if shows_narrow(trial, finding):
+        return shows_narrow(other_trial, other)
+    return not shows_narrow(other_trial, other) or _as_near(trial, finding)
 
 
 def _is_wide(trial: Trial, finding: Finding) -> bool:

@@ -23,8 +23,6 @@ CLAIMS = {
     if isinstance(getattr(_DEFAULTS, f.name), bool | int | float) or getattr(_DEFAULTS, f.name) is None
     if f.name != "precision"
 }
-
-
 #: Claims that are several names, what each of these is in ``left_out``, and those that there are.
 SEVERAL = {"reductions": ("reduction", LISTED["reductions"]), "target_dtypes": ("labels", LISTED["target_dtypes"])}
 
@@ -101,8 +99,9 @@ def declared(
     if precision:
         changed["precision"] = precision_in(precision)
     withdrawn = [name for name, value in changed.items() if value is False and getattr(claims, name)]
-    for name in SEVERAL.keys() & changed.keys():
-        withdrawn += [f"{SEVERAL[name][0]} {value}" for value in getattr(claims, name) if value not in changed[name]]
+    for name, (what, _) in SEVERAL.items():
+        remaining = changed.get(name, getattr(claims, name))
+        withdrawn += [f"{what} {value}" for value in getattr(claims, name) if value not in remaining]
     back = tuple((name, COMMAND_LINE) for name in withdrawn)
     made = {MEASURED.get(name, name) for name, value in changed.items() if value is not False}
     left_out = (pair for pair in claims.left_out if pair[0] not in made)

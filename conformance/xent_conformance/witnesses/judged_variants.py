@@ -11,7 +11,7 @@ from xent_conformance.causes.diagnosis import Shown
 from xent_conformance.causes.facts import facts
 from xent_conformance.judging.findings import Compared, Declined, Finding, Held, Lost, Raised
 from xent_conformance.judging.judge import findings
-from xent_conformance.judging.narrow import as_narrow, shows_narrow
+from xent_conformance.judging.narrow import as_narrow
 from xent_conformance.judging.subject import Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem
@@ -45,7 +45,7 @@ class Variants:
         """``failing`` is the problem before it was reduced. ``lost`` say of variants that their calls do not return."""
         self._requirement, self._subject, self._failing = requirement, subject, failing
         self._problem, self._finding, self._lost = witness.problem, witness.finding, lost
-        self._as_narrow = as_narrow(Trial(subject, witness.problem), witness.finding)
+        self._trial = Trial(subject, witness.problem)
         # Whether numbers such as nan are needed, or hide whatever else is wrong, only the requirement can say.
         self._special = facts(witness.problem).intersection(SPECIAL_NUMBERS)
         self._plain = None if self._special.intersection(NOT_FINITE) else _plain_check(requirement, witness)
@@ -85,7 +85,7 @@ class Variants:
     def _of(self, trial: Trial, made: Sequence[Finding]) -> Shown:
         """What the findings on a variant show. That float64 is computed in float32 is another fault than any other."""
         if failed := [f for f in made if f.failed]:
-            if not any(shows_narrow(trial, f) in self._as_narrow for f in failed):
+            if not any(as_narrow(self._trial, self._finding, trial, f) for f in failed):
                 return Shown.PASSES
             return Shown.FAILS if any(f.signature == self._finding.signature for f in failed) else Shown.UNCLEAR
         if not any(f.exercised for f in made):

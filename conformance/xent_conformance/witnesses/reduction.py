@@ -154,7 +154,7 @@ def same_failure(
     except Exception:  # noqa: BLE001 - a candidate outside the oracle's domain is just not a simpler problem
         return None
     same = [f for f in made if f.failed and f.likeness == original.likeness]
-    same = [f for f in same if shows_narrow(trial, f) in as_narrow(failing.trial, original)]
+    same = [f for f in same if as_narrow(failing.trial, original, trial, f)]
     return max(same, key=lambda f: f.ratio, default=None)
 
 
