@@ -336,11 +336,19 @@ def test_softmax_is_known_by_its_name_or_by_what_it_gives_and_takes_the_axis_of_
     assert judged(backend, "accuracy.softmax", "identities.softmax-rows-sum-to-one") == []
 
 
-def test_logarithms_are_known_by_what_they_give_and_the_last_axis_is_not_that_of_spatial_classes():
-    backend = numpy_of(of_the_last_axis, "kernels.function")
-    assert hasattr(backend, "log_softmax")
-    assert dict(backend.capabilities.left_out)["spatial"] == "its classes are on the last axis"
+def test_logarithms_are_known_by_what_they_give_and_spatial_classes_are_passed_on_the_last_axis():
+    backend = numpy_of(of_the_last_axis, f"{__name__}.of_the_last_axis")
+    assert backend.capabilities.spatial
+    assert "on the last axis" in dict(backend.capabilities.left_out)["classes on axis 1"]
     assert judged(backend, "accuracy.log-softmax") == []
+    parts, names = backend.reproducer(), {}
+    exec("\n".join(["import numpy as np", parts.setup, parts.calls["log_softmax"]]), names)
+    rng = np.random.default_rng(3)
+    for shape in [(2, 3), (2, 3, 4), (2, 3, 4, 5), (0, 3, 2), (2, 3, 0)]:
+        x = rng.normal(size=shape).astype(np.float32)
+        expected = np.log(probabilities(x, axis=1)) if x.size else x
+        np.testing.assert_allclose(backend.log_softmax(x), expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(names["log_softmax"](x), backend.log_softmax(x))
 
 
 def test_a_wrong_function_is_judged_as_what_it_is_called():

@@ -23,7 +23,7 @@ from xent_backends.callables.alone import GRADIENT, alone, of_logits, options_of
 from xent_backends.callables.attempt import attempted
 from xent_backends.callables.conventions import conventions_seen
 from xent_backends.callables.forms import Form, called, form_of
-from xent_backends.callables.ranks import REMARKS, ranks_of
+from xent_backends.callables.ranks import REMARKS, axis_of, ranks_of
 from xent_backends.callables.results import CONTAINER, FURTHER, items_of
 from xent_backends.callables.script import access_to, script_of
 from xent_backends.callables.signature import Signature, signature_of
@@ -213,9 +213,11 @@ def _form_of(
 ) -> Form:
     """Which function a callable is, and whether that returns its loss in a tuple or a list."""
     form = form_of(function, spec, arrays.convert, arrays.back, declared)
+    layer = inspect.isclass(function)
     if not form.is_loss:
-        return form
-    layer, options = inspect.isclass(function), options_of(signature_of(function), form)
+        plain = _checked(called(function, form, layer=layer), check)
+        return replace(form, ranks="" if form.axis else axis_of(plain, arrays.convert, arrays.back))
+    options = options_of(signature_of(function), form)
     if form.name != "linear_cross_entropy":
         plain = _checked(called(function, form, layer=layer), check)
         form = replace(form, ranks=ranks_of(plain, options, arrays.convert, arrays.back, prepared_for(form)))

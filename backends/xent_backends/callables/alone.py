@@ -26,8 +26,6 @@ Convert = Callable[[AnyArray], Any]
 Back = Callable[[Any], AnyArray]
 #: The name of gradients in ``Capabilities.left_out``.
 GRADIENT = "gradient"
-#: The sum of a row's probabilities differs from 1 by at most this, in the narrowest format.
-TOLERANCE = 0.05
 
 
 def alone(
@@ -60,7 +58,7 @@ def alone(
     """
     no_loss_of_logits = ("cross_entropy", f"it is {form.name} by {form.basis}")
     if not form.is_loss:
-        claims = _of_softmax(function, form, convert, back, dtypes, pullback)
+        claims = _of_softmax(function, convert, back, dtypes, pullback)
         return signature, replace(claims, left_out=(no_loss_of_logits, *claims.left_out))
     linear = form.name == "linear_cross_entropy"
     signature = options_of(signature, form)
@@ -128,7 +126,6 @@ def _with_bias(function: Callable[..., Any], form: Form, trial: Trial, claims: C
 
 def _of_softmax(
     function: Callable[..., Any],
-    form: Form,
     convert: Convert,
     back: Back,
     dtypes: tuple[str, ...] | None,
@@ -145,11 +142,6 @@ def _of_softmax(
 
     claimed = dtypes or left_out.accepted("logits", {d: result(FLAT[0], d)[1] for d in FLOATING}, "float32")
     dtype = "float32" if "float32" in claimed else claimed[0]
-    spatial, why = result(SPATIAL[0][0], dtype)
-    if spatial is not None and spatial.ndim > 1:
-        shares = spatial if form.name == "softmax" else np.exp(spatial)
-        on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
-        why = "its classes are on the last axis" if on_last and not on_axis else why
     masked = logits_of(FLAT[0], dtype)
     masked[:, -1] = -np.inf
     refused = result_of(masked)[1] if result(FLAT[0], dtype)[1] is None else None
@@ -165,7 +157,7 @@ def _of_softmax(
         **limits.claims,
         logits_dtypes=claimed,
         unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
-        spatial=left_out.claimed_unless(why, "spatial"),
+        spatial=left_out.claimed_unless(result(SPATIAL[0][0], dtype)[1], "spatial"),
         min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
         finite_logits_only=not left_out.claimed_unless(refused, "infinite logits"),
         left_out=(*left_out, *limits.left_out),

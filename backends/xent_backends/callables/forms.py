@@ -60,7 +60,7 @@ class Form:
         bias: For a linear map, the keyword of its bias, if that is not positional.
         keywords: For another loss, the arrays that it takes by keyword only, "logits" or "target", with the keywords.
         axis: For softmax and log_softmax, the keyword of the axis of the classes, if there is one.
-        ranks: Whether a loss takes images or sequences only (see ``ranks``).
+        ranks: Whether it takes images or sequences, or has the classes last (see ``ranks``).
         items: The number of items of the tuple or list that a loss is returned in, as the first; 0 if it is in none.
         basis: What has decided the name, as in "its signature".
     """
@@ -298,9 +298,12 @@ def called(function: Callable[..., Any], form: Form, *, layer: bool) -> Callable
         more = {} if form.bias is None else {form.bias: bias}
         return alone(function(**options)(*given, **more) if layer else function(*given, **more, **options))
 
-    def softmax(logits: Any) -> Any:
+    def of_logits(logits: Any) -> Any:
         options = {} if form.axis is None else {form.axis: 0 if logits.ndim == 1 else 1}
         return function(**options)(logits) if layer else function(logits, **options)
+
+    def softmax(logits: Any) -> Any:
+        return RESHAPING[form.ranks][0](of_logits, logits) if form.ranks else of_logits(logits)
 
     return linear if form.name == "linear_cross_entropy" else loss if form.is_loss else softmax
 
@@ -336,7 +339,8 @@ def definition_of(dotted: str, form: Form, options: str, *, layer: bool, one_hot
     if form.ranks:
         reshape, how = RESHAPING[form.ranks]
         further = "".join(f", {name}={value}" for name, value in how.items())
-        names = "log_probs, target" if form.name == "nll_loss" else ", ".join(passed.values())
+        arrays_of = {"cross_entropy": ", ".join(passed.values()), "nll_loss": "log_probs, target"}
+        names = arrays_of.get(form.name, "logits")
         result = f"{reshape.__name__}(lambda {names}: {result}, {names}{further})"
     shares = "    shares = one_hot(logits, target) if target.ndim < logits.ndim else target\n" if one_hot else ""
     return f"def plugged({parameters}):\n{shares}    return {result}"

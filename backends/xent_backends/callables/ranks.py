@@ -1,6 +1,6 @@
-"""Losses that take no logits (N, C, d...) of any rank, but images (N, C, H, W) or sequences (N, T, C).
+"""Callables that take no logits (N, C, d...) of any rank, but images (N, C, H, W) or sequences (N, T, C).
 
-Other logits are reshaped for them.
+Other logits are reshaped for them. A softmax may have the classes last in logits of any rank.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 
 from xent_backends.callables.attempt import attempted
-from xent_backends.callables.batches import FLAT, SPATIAL, AnyArray, Shapes, problem_of
+from xent_backends.callables.batches import FLAT, SPATIAL, AnyArray, Shapes, logits_of, problem_of
 from xent_backends.callables.signature import Signature
 
 #: What a callable takes; "" if it takes rows (N, C), and other spatial logits than these or none.
-Ranks = Literal["", "rows and images", "images", "rows and sequences", "sequences"]
+Ranks = Literal["", "rows and images", "images", "rows and sequences", "sequences", "classes last"]
 #: The names of logits that are reshaped, in ``Capabilities.left_out``.
 NO_IMAGES, NO_SEQUENCES = "other logits than images (N, C, H, W)", "other logits than sequences (N, T, C)"
 #: What is reshaped, and why, for each of these.
@@ -32,7 +32,10 @@ REMARKS: Mapping[str, tuple[str, str]] = {
         NO_SEQUENCES,
         "it takes sequences only, with the classes last; rows (N, C) are passed as one of them, spatial logits as N",
     ),
+    "classes last": ("classes on axis 1", "it has them on the last axis, where it gets those of spatial logits"),
 }
+#: The sum of a row's probabilities differs from 1 by at most this, in the narrowest format.
+TOLERANCE = 0.05
 #: Two sequences of four rows of logits for three classes, and their labels.
 SEQUENCES: Shapes = ((2, 4, 3), (2, 4))
 #: The rows of these sequences.
@@ -85,12 +88,26 @@ def as_sequences(call: Callable[[Any, Any], Any], logits: Any, target: Any, *, r
     return loss.reshape(places) if getattr(loss, "ndim", 0) else loss
 
 
+def with_classes_last(call: Callable[[Any], Any], logits: Any) -> Any:
+    """The probabilities of spatial logits by a function that has the classes on the last axis."""
+    last = logits.ndim - 1
+    if last <= 1:
+        return call(logits)
+    moved, rows = logits.swapaxes(1, last), 1
+    for axis in moved.shape[:-1]:
+        rows = rows * axis
+    # Rows first, which makes a copy: the logits are contiguous, as a model returns them.
+    copied = moved.reshape((rows, moved.shape[last])).reshape(moved.shape)
+    return call(copied).swapaxes(1, last)
+
+
 #: For each of these the function that reshapes, and its further arguments.
 RESHAPING: Mapping[str, tuple[Callable[..., Any], Mapping[str, bool]]] = {
     "rows and images": (as_images, {"rows": False}),
     "images": (as_images, {"rows": True}),
     "rows and sequences": (as_sequences, {"rows": False}),
     "sequences": (as_sequences, {"rows": True}),
+    "classes last": (with_classes_last, {}),
 }
 
 
@@ -132,6 +149,19 @@ def ranks_of(
         if not takes_rows and of(*tried(SEQUENCES)) is not None:
             return "sequences"
     return ""
+
+
+def axis_of(call: Callable[..., Any], convert: Callable[[AnyArray], Any], back: Callable[[Any], AnyArray]) -> Ranks:
+    """Whether a softmax, or its logarithm, has the classes of spatial logits on the last axis, by a trial call."""
+    tried = (logits_of(SPATIAL[0][0], dtype) for dtype in ("float32", "float64"))
+    values = (attempted(lambda x=x: np.asarray(back(call(convert(x)))))[0] for x in tried)  # type: ignore[misc]
+    value = next((value for value in values if value is not None), None)
+    if value is None or value.ndim < 2:  # noqa: PLR2004 - the last axis is not that of the classes
+        return ""
+    shares = value.astype(np.float64)
+    shares = shares if (shares > 0).all() else np.exp(shares)
+    on_axis, on_last = (bool((np.abs(shares.sum(axis=axis) - 1) < TOLERANCE).all()) for axis in (1, -1))
+    return "classes last" if on_last and not on_axis else ""
 
 
 def _takes_sequences(

@@ -20,13 +20,13 @@ _DEFINED = """
     cross_entropy cross_entropy_vjp cross_entropy_hvp cross_entropy_layer cross_entropy_layer_vjp
     linear_cross_entropy linear_cross_entropy_vjp softmax softmax_vjp log_softmax log_softmax_vjp nll_loss
     logsumexp logsumexp_vjp token_log_probs token_log_probs_vjp entropy entropy_vjp vjp hvp pullback linear_vjp
-    layer plugged one_hot as_images as_sequences logits target weight cotangent vector hidden bias log_probs loss
+    layer plugged one_hot logits target weight cotangent vector hidden bias log_probs loss
     probabilities log_probabilities log_sums of_tokens entropies product grad_logits grad_target grad_log_probs
     grad_hidden grad_weight grad_bias results parts part kinds got expected bound same wrong arrays before after
     changed one other first second answer answers alone different calls call pool looks seen file suite backend
 """
 #: A module or function of such a name has another one there.
-TAKEN = frozenset(_DEFINED.split())
+TAKEN = frozenset([*_DEFINED.split(), *(reshape.__name__ for reshape, _ in RESHAPING.values())])
 #: That other name.
 JUDGED = "judged"
 
