@@ -336,6 +336,24 @@ def test_softmax_is_known_by_its_name_or_by_what_it_gives_and_takes_the_axis_of_
     assert judged(backend, "accuracy.softmax", "identities.softmax-rows-sum-to-one") == []
 
 
+class OfLogits(torch.nn.Module):
+    def forward(self, x):
+        return torch.log_softmax(x, -1)
+
+
+class NeedsClasses(OfLogits):
+    def __init__(self, classes):
+        super().__init__()
+        self.classes = classes
+
+
+def test_a_layer_of_one_array_is_known_by_what_an_instance_gives():
+    backend = torch_of(OfLogits, dtypes=("float32",))
+    assert ("cross_entropy", "it is log_softmax by its results") in backend.capabilities.left_out
+    assert judged(backend, "accuracy.log-softmax") == []
+    assert not hasattr(torch_of(NeedsClasses, dtypes=("float32",)), "log_softmax")
+
+
 def test_logarithms_are_known_by_what_they_give_and_spatial_classes_are_passed_on_the_last_axis():
     backend = numpy_of(of_the_last_axis, f"{__name__}.of_the_last_axis")
     assert backend.capabilities.spatial

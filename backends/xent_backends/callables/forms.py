@@ -103,7 +103,7 @@ def form_of(
         "the command line": lambda: declared,
         "its signature": lambda: _by_signature(parameters, own),
         "its name": lambda: _by_name(own, parameters) or _by_name(_name_of(function), parameters),
-        "its results": lambda: None if layer else _by_values(function, parameters, convert, back),
+        "its results": lambda: _by_values(attempted(function)[0] if layer else function, parameters, convert, back),
     }
     decided = ((name, basis) for basis, way in ways.items() if (name := way()) is not None)
     name, basis = next(decided, ("cross_entropy", ""))
@@ -202,14 +202,17 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 
 def _by_values(
-    function: Callable[..., Any],
+    function: Callable[..., Any] | None,
     parameters: Mapping[str, inspect.Parameter] | None,
     convert: Callable[[Any], Any],
     back: Callable[[Any], Any],
 ) -> str | None:
-    """The function indicated by the result for a small batch; None if it indicates none."""
+    """The function indicated by the result for a small batch; None if it indicates none.
+
+    ``function`` is an instance of a class of layers, None if that needs arguments.
+    """
     logits, labels = np.array([[0.5, 2.0, -1.0], [1.5, 0.25, 0.75]], np.float32), np.array([1, 2])
-    if parameters is None:
+    if parameters is None or function is None:
         return None
     named = next((axis for axis in AXES if axis in parameters), None)
     if len(_required(parameters)) == 1:
