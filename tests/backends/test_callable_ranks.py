@@ -119,7 +119,7 @@ def test_rows_are_passed_as_they_are_and_spatial_logits_as_sequences(shape: tupl
     assert seen == [min(len(shape), 3)]
 
 
-def test_a_sum_over_sequences_that_is_wrong_is_claimed_if_their_single_losses_are_right() -> None:
+def test_a_mean_over_sequences_that_is_wrong_is_claimed_if_their_single_losses_are_right() -> None:
     """A mean over sequences instead of all rows is a fault, which the requirements report."""
 
     def mean_of_sequences(logits: Any, labels: Any, reduction: str = "mean") -> Any:
@@ -147,24 +147,25 @@ def test_a_target_of_a_wrong_shape_is_one_for_sequences(shape: tuple[int, ...], 
         backend.cross_entropy(np.zeros(shape), np.zeros(target, np.int64), reduction="mean")
 
 
-@pytest.mark.parametrize("function", [of_images, of_sequences, of_rows_and_sequences, of_shares])
-def test_the_script_reshapes_too(function: Any) -> None:
+def in_script(function: Any, call: str) -> Any:
+    """The function of the interface that a script defines for a callable."""
     backend: Any = from_callable(function, spec=f"numpy:{__name__}.{function.__name__}")
     parts = backend.reproducer()
     names: dict[str, Any] = {}
-    text = "\n".join(["import numpy as np", parts.setup, parts.calls["cross_entropy"]])
+    text = "\n".join(["import numpy as np", parts.setup, parts.calls[call]])
     exec(compile(text, "script", "exec", dont_inherit=True), names)
+    return names[call]
+
+
+@pytest.mark.parametrize("function", [of_images, of_sequences, of_rows_and_sequences, of_shares])
+def test_the_script_reshapes_too(function: Any) -> None:
     logits, target = problem((2, 3, 4))
-    got = names["cross_entropy"](logits, target, reduction="none")
+    got = in_script(function, "cross_entropy")(logits, target, reduction="none")
     np.testing.assert_allclose(got, right(logits, target, reduction="none"), rtol=1e-6)
 
 
 def test_the_script_of_an_nll_reshapes_too() -> None:
-    backend: Any = from_callable(nll_of_sequences, spec=f"numpy:{__name__}.nll_of_sequences")
-    parts = backend.reproducer()
-    names: dict[str, Any] = {}
-    text = "\n".join(["import numpy as np", parts.setup, parts.calls["nll_loss"]])
-    exec(compile(text, "script", "exec", dont_inherit=True), names)
     log_probs, target = problem((2, 3, 4))
     expected = -np.take_along_axis(log_probs, target[:, None], 1)[:, 0]
-    np.testing.assert_array_equal(names["nll_loss"](log_probs, target, reduction="none"), expected)
+    got = in_script(nll_of_sequences, "nll_loss")(log_probs, target, reduction="none")
+    np.testing.assert_array_equal(got, expected)
