@@ -64,6 +64,7 @@ def drawn():
     for odd in (np.nan, np.inf, -np.inf):
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([1, 1]))
         yield Problem(np.array([[odd, 1], [1, 0]], np.float32), np.array([-100, 1]), sentinel=-100)
+    yield Problem(np.full((2, 2), -np.inf, np.float32), np.array([1, 1]))
     for other in (np.float16, np.float64):
         weight, shares = np.array([1, 2, 0.5], other), np.array([[1, 0, 0], [0, 1, 0]], other)
         yield Problem(np.zeros((2, 3), np.float32), np.array([0, 1]), weight=weight)
@@ -331,7 +332,7 @@ def test_rows_read_as_dense_are_one_cause_whether_logits_are_spatial_or_transpos
         ("extremes.nan-is-not-hidden", "with logits of nan"),
         ("extremes.nan-gradient", "with logits of nan"),
         ("conventions.infinite-row", "with logits of +inf"),
-        ("conventions.all-masked-row", "with logits of -inf"),
+        ("conventions.all-masked-row", "with a row of only -inf"),
     ],
 )
 def test_the_source_of_a_nan_that_a_result_hides_is_needed(requirement, said):

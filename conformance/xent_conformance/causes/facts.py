@@ -178,6 +178,8 @@ def _values(problem: Problem) -> Iterator[str]:
         return
     if np.isneginf(logits).any():
         yield "masked logits"
+    if np.isneginf(logits).all(axis=1).any():
+        yield "a masked row"
     if np.isnan(logits).any():
         yield "logits that are nan"
     if np.isposinf(logits).any():

@@ -96,6 +96,15 @@ def ordinary(problem: Problem) -> Iterator[Problem]:
         yield _with_logits(problem, np.round(values, 2))
 
 
+def _with_a_finite_class(problem: Problem) -> Iterator[Problem]:
+    """With one ordinary number in each row of only -inf."""
+    logits = problem.logits_by_row()
+    masked = np.isneginf(logits).all(axis=1)
+    if problem.classes and masked.any():
+        logits[masked, 0] = np.round(_random(problem).normal(size=int(masked.sum())), 2)
+        yield _with_logits(problem, logits)
+
+
 def visibly_different(problem: Problem) -> Iterator[Problem]:
     """With ordinary logits, if all are equal: then a wrong label or a wrong order of classes changes nothing."""
     logits = problem.logits_by_row()
@@ -186,6 +195,7 @@ WITHOUT: dict[str, Callable[[Problem], Iterator[Problem]]] = {
     "a row far from zero": _near_zero,
     "tied largest logits": _untied,
     "masked logits": finite,
+    "a masked row": _with_a_finite_class,
     "logits that are nan": finite,
     "logits of infinity": finite,
     "ignored rows that are not finite": finite,

@@ -49,7 +49,7 @@ NOT_EVERY_TIME = "not every time"
 #: The fact that a call has to be rejected. No variant decides whether a missing check needs it: valid calls may pass.
 INVALID = "invalid arguments"
 #: The facts of logits that are not finite, which make every sum with them nan or infinite.
-NOT_FINITE = ("masked logits", "logits that are nan", "logits of infinity")
+NOT_FINITE = ("masked logits", "a masked row", "logits that are nan", "logits of infinity")
 #: Where there is no class, each label is invalid.
 NO_CLASSES = "no classes"
 #: So many facts that may be needed are named.
@@ -133,6 +133,7 @@ FACTS = {
     "a row far from zero": Fact("a row of logits far from zero", FAINT, ("large logits", "particular logits")),
     "tied largest logits": Fact("tied largest logits", FAINT, ("particular logits",)),
     "masked logits": Fact("logits of -inf", FAINT, ("large logits", "particular logits")),
+    "a masked row": Fact("a row of only -inf", implies=("masked logits", "large logits", "particular logits")),
     "logits that are nan": Fact("logits of nan", implies=("particular logits",)),
     "logits of infinity": Fact("logits of +inf", implies=("large logits", "particular logits")),
     "ignored rows that are not finite": Fact(
