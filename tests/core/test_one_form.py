@@ -30,6 +30,7 @@ JUDGED = {
     "softmax": {
         "accuracy.softmax",
         "accuracy.softmax-any-size",
+        "extremes.other-rows-of-functions",
         "identities.probabilities-in-range",
         "identities.softmax-rows-sum-to-one",
         "identities.worked-example",
@@ -37,6 +38,7 @@ JUDGED = {
     "log_softmax": {
         "accuracy.log-softmax",
         "accuracy.softmax-any-size",
+        "extremes.other-rows-of-functions",
         "identities.probabilities-in-range",
         "identities.worked-example",
     },

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from xent_backends.callables.attempt import LeftOut, attempted
 from xent_backends.callables.batches import FLAT, SPATIAL, UNBATCHED, Shapes, logits_of, problem_of
 from xent_backends.callables.compilation import cost_of
-from xent_backends.callables.conventions import conventions_seen
+from xent_backends.callables.conventions import conventions_of_softmax, conventions_seen
 from xent_backends.callables.forms import Form
 from xent_backends.callables.limits import limits_of
 from xent_backends.callables.signature import EXTRAS, Signature
 from xent_backends.callables.trial import Trial
 from xent_backends.validation import FLOATING
+from xent_conformance.conventions import Conventions
 from xent_conformance.interface import Capabilities
 
 AnyArray = npt.NDArray[Any]
@@ -58,7 +59,7 @@ def alone(
     """
     no_loss_of_logits = ("cross_entropy", f"it is {form.name} by {form.basis}")
     if not form.is_loss:
-        claims = _of_softmax(function, convert, back, dtypes, pullback)
+        claims = _of_softmax(function, form, convert, back, dtypes, pullback)
         return signature, replace(claims, left_out=(no_loss_of_logits, *claims.left_out))
     linear = form.name == "linear_cross_entropy"
     signature = options_of(signature, form)
@@ -126,6 +127,7 @@ def _with_bias(function: Callable[..., Any], form: Form, trial: Trial, claims: C
 
 def _of_softmax(
     function: Callable[..., Any],
+    form: Form,
     convert: Convert,
     back: Back,
     dtypes: tuple[str, ...] | None,
@@ -145,6 +147,14 @@ def _of_softmax(
     masked = logits_of(FLAT[0], dtype)
     masked[:, -1] = -np.inf
     refused = result_of(masked)[1] if result(FLAT[0], dtype)[1] is None else None
+    conventions = Conventions()
+    if refused is None:
+
+        def of_row(logits: list[float]) -> AnyArray | None:
+            value, _ = result_of(np.array([logits]).astype(dtype))
+            return None if value is None or value.shape != (1, len(logits)) else value[0]
+
+        conventions = conventions_of_softmax(of_row, logarithm=form.name == "log_softmax")
     drawn = partial(_logits_in, dtype)
     compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none", labels=())
     limits = limits_of(lambda shapes: result(shapes[0], dtype)[0] is not None, compiled=compiling.shape > 0)
@@ -159,6 +169,7 @@ def _of_softmax(
         unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
         spatial=left_out.claimed_unless(result(SPATIAL[0][0], dtype)[1], "spatial"),
         min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
+        conventions=conventions,
         finite_logits_only=not left_out.claimed_unless(refused, "infinite logits"),
         left_out=(*left_out, *limits.left_out),
     )

@@ -56,6 +56,30 @@ def conventions_seen(
     return Conventions(**decided, basis=basis)
 
 
+def conventions_of_softmax(of_row: Callable[[list[float]], Numbers | None], *, logarithm: bool) -> Conventions:
+    """Determine the conventions of a softmax about rows that have none.
+
+    Args:
+        of_row: The softmax of a row, or its logarithm; None if it raises an exception.
+        logarithm: Whether it is the logarithm.
+
+    Returns:
+        The conventions, as ``conventions_seen`` does.
+    """
+    masked, infinite = of_row([-np.inf, -np.inf, -np.inf]), of_row([0.0, np.inf, 1.0])
+    decided: dict[str, Any] = {}
+    if masked is not None:
+        choices = {"nan": np.isnan(masked), "zero": masked == 0, "inf": np.isneginf(masked)}
+        decided["all_masked_row"] = next((choice for choice, holds in choices.items() if holds.all()), None)
+    if infinite is not None:
+        limit = np.array([-np.inf, 0.0, -np.inf] if logarithm else [0.0, 1.0, 0.0])
+        undefined = np.isnan(infinite)
+        several = "nan" if undefined.all() else _if([undefined.any()], "not_finite")
+        decided["infinite_row"] = _if([np.array_equal(infinite, limit)], "limit") or several
+    decided = {name: choice for name, choice in decided.items() if choice is not None}
+    return Conventions(**decided, basis=dict.fromkeys(decided, BEHAVIOUR))
+
+
 class _Seen:
     """The choice of each convention by the behaviour of a callable; None if that decides nothing."""
 

@@ -26,16 +26,14 @@ from xent_conformance.judging.subject import (
     CROSS_ENTROPY,
     GRADIENT,
     LOG_SOFTMAX,
-    LOG_SOFTMAX_GRADIENT,
     NLL_LOSS,
-    SOFTMAX,
-    SOFTMAX_GRADIENT,
 )
 from xent_conformance.judging.trial import Trial, spoiling
 from xent_conformance.oracle import Exact
 from xent_conformance.precision import RECOMMENDED, Precision
 from xent_conformance.problem import AnyArray, F64Array, Problem, from_rows
 from xent_conformance.requirements.agreement import SMALLEST_EFFECT, effect_of
+from xent_conformance.requirements.functions import ELEMENTWISE, function_finding
 
 
 def loss_finding(trial: Trial, precision: Precision | None = None, quantity: str = "loss") -> Finding:
@@ -116,19 +114,13 @@ def _gradient_in_blocks(trial: Trial, bounds: Bounds, name: str, quantity: str) 
     return replace(worst_of(made), exercised=undefined or least <= TELLING * largest)
 
 
-def softmax_finding(trial: Trial, name: str) -> Compared:
-    """The result of ``softmax`` or ``log_softmax`` compared with the exact one."""
-    exact, bound = getattr(trial.answer, name), getattr(trial.bounds, name)
-    return trial.compare(name, trial.primitive(name), exact, bound, call=primitive(name, trial.problem.logits))
-
-
 def nll_finding(trial: Trial) -> Compared:
     """The loss from the backend's primitives compared with the exact one; log_softmax, if that is wrong."""
     composed, exact, bounds = trial.loss(trial.nll_call), trial.answer.loss, trial.bounds
     finding = trial.compare("loss", composed, exact, bounds.loss, call=trial.nll_call, **bounds.loss_excuses)
     if not finding.failed or not trial.subject.has("log_softmax"):
         return finding
-    log_softmax = softmax_finding(trial, "log_softmax")
+    log_softmax = function_finding(trial, "log_softmax")
     return log_softmax if log_softmax.failed else finding
 
 
@@ -216,15 +208,11 @@ def calls_of(trial: Trial) -> list[Invocation]:
     return [forward(problem), *([backward(problem)] if GRADIENT.met_by(subject) else [])]
 
 
-#: Functions of the logits alone, and their gradients.
-OF_LOGITS = {"softmax": (SOFTMAX, SOFTMAX_GRADIENT), "log_softmax": (LOG_SOFTMAX, LOG_SOFTMAX_GRADIENT)}
-
-
 def _other_calls(trial: Trial) -> Iterator[Invocation]:
     """The calls of softmax, log_softmax, their gradients and nll_loss, as far as a backend has them."""
     problem, subject = trial.problem, trial.subject
-    for name, (function, gradient) in OF_LOGITS.items():
-        if function.met_by(subject):
+    for name, gradient in ELEMENTWISE.items():
+        if subject.has(name):
             yield primitive(name, problem.logits)
         if gradient.met_by(subject):
             cotangent = of_both_signs(problem, problem.logits.shape).astype(problem.logits.dtype)

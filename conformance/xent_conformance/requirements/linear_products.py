@@ -46,6 +46,12 @@ def gradients_beside_exact(
         yield trial.compare(name, got[name], product.exact, product.bound, effect=effect, call=call)
 
 
+def exact_grad_hidden(trial: Trial, factors: Factors) -> tuple[Exact, F64Array]:
+    """The exact gradient of the hidden states and its bound, both (rows, features)."""
+    product = _shared_products(trial, factors)["grad_hidden"]
+    return product.exact, product.bound
+
+
 class _Product:
     """The exact gradient G of the logits (N, C) times an exact matrix, from either side, with its bound.
 

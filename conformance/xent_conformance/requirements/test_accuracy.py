@@ -12,7 +12,8 @@ from xent_conformance.judging.subject import EITHER_SOFTMAX, GRADIENT, HALF, LOG
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import Problem, array_of
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import as_in_float32, gradient_finding, loss_finding, softmax_finding
+from xent_conformance.requirements.checks import as_in_float32, gradient_finding, loss_finding
+from xent_conformance.requirements.functions import function_finding
 from xent_conformance.requirements.registry import Level, requirement
 from xent_conformance.requirements.sweeps import thinned
 from xent_conformance.requirements.tiers import tiers, tightest
@@ -87,7 +88,7 @@ def test_loss_is_as_accurate_as_float32_arithmetic_at_any_size(trial: Trial) -> 
 )
 def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Every element of log_softmax differs from the exact value by no more than the declared precision explains."""
-    yield softmax_finding(trial, "log_softmax")
+    yield function_finding(trial, "log_softmax")
 
 
 @requirement(
@@ -98,7 +99,7 @@ def test_log_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
 )
 def test_softmax_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Every probability differs from the exact value by no more than the declared precision explains."""
-    yield softmax_finding(trial, "softmax")
+    yield function_finding(trial, "softmax")
 
 
 #: Shapes of logits with just more elements, rows or classes than 16 bits count, and with many rows of many classes.
@@ -138,7 +139,7 @@ def test_softmax_is_within_its_bound_at_any_size(trial: Trial) -> Iterator[Findi
     """
     for name, function in (("log_softmax", LOG_SOFTMAX), ("softmax", SOFTMAX)):
         if function.met_by(trial.subject):
-            yield softmax_finding(trial, name)
+            yield function_finding(trial, name)
 
 
 @requirement("accuracy.tightest-tier", "tightest precision tier met", level=Level.OBSERVED, observe=tightest)

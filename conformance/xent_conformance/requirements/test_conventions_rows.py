@@ -9,11 +9,20 @@ import numpy.typing as npt
 
 from xent_conformance.calling.calls import Invocation, backward, forward
 from xent_conformance.judging.findings import Expected, Finding, Held, WrongConvention
-from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Subject
+from xent_conformance.judging.subject import (
+    EITHER_SOFTMAX,
+    GRADIENT,
+    LOG_SOFTMAX,
+    NON_FINITE_LOGITS,
+    SOFTMAX,
+    Form,
+    Subject,
+)
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.checks import chosen
+from xent_conformance.requirements.functions import function_call, function_value
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
@@ -59,6 +68,13 @@ def _infinite(problem: Problem) -> npt.NDArray[np.bool_]:
 _REFERENCES = [
     "https://github.com/pytorch/pytorch/issues/11551",
     "https://github.com/ml-explore/mlx/issues/576",
+]
+
+
+#: Reports of plausible probabilities for rows that have none.
+SOFTMAX_OF_UNDEFINED = [
+    "https://github.com/tenstorrent/tt-metal/issues/56056",
+    "https://github.com/jax-ml/jax/pull/21501",
 ]
 
 
@@ -145,6 +161,56 @@ def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]
     yield trial.compare("grad_logits", np.where(rows[:, None], gradient, 0.0), Exact(limit), 0.0, call=call)
 
 
+@requirement(
+    "conventions.all-masked-row-softmax",
+    "a row of only -inf: its softmax",
+    source=rows_without_a_softmax,
+    needs=[EITHER_SOFTMAX, NON_FINITE_LOGITS, ROWS],
+    references=SOFTMAX_OF_UNDEFINED,
+)
+def test_softmax_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]:
+    """Softmax and log_softmax of a row whose logits are all -inf are nan, for every number of classes. Where the
+    declared loss of such a row is inf or zero, the softmax may be zero, and its logarithm -inf or zero.
+    """
+    rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
+    others: dict[Form, Expected] = {SOFTMAX: "nan or zero", LOG_SOFTMAX: "nan, -inf or zero"}
+    for function, other in others.items():
+        if rows.any() and function.met_by(trial.subject):
+            value, call = function_value(trial, function.name), function_call(trial, function.name)
+            expected = "nan" if choice == "nan" else other
+            because, name = "all logits of the row are -inf", chosen(trial, "all_masked_row")
+            yield _as_expected(function.name, value, rows, expected, call, because, name)
+
+
+@requirement(
+    "conventions.infinite-row-softmax",
+    "a row with +inf: its softmax",
+    source=rows_without_a_softmax,
+    needs=[EITHER_SOFTMAX, NON_FINITE_LOGITS, ROWS],
+    references=SOFTMAX_OF_UNDEFINED,
+)
+def test_softmax_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
+    """Softmax and log_softmax of a row with a logit of +inf have an element that is not finite. Where the declared
+    loss of such a row is the limit, they may be that too: a probability of 1 for the class of that logit, else 0.
+    """
+    problem, choice = trial.problem, trial.subject.conventions.infinite_row
+    rows = _infinite(problem)
+    for function in (SOFTMAX, LOG_SOFTMAX):
+        if not rows.any() or not function.met_by(trial.subject):
+            continue
+        value, call = function_value(trial, function.name), function_call(trial, function.name)
+        if choice != "limit":
+            name = chosen(trial, "infinite_row")
+            yield _as_expected(function.name, value, rows, "not finite", call, "it has a logit of +inf", name)
+            continue
+        judged = rows & ~np.isnan(value).any(axis=1)
+        limit = np.isposinf(problem.logits_by_row()).astype(np.float64)
+        with np.errstate(divide="ignore"):
+            exact = limit if function is SOFTMAX else np.log(limit)
+        exact, value = (np.where(judged[:, None], numbers, 0.0) for numbers in (exact, value))
+        yield trial.compare(function.name, value, Exact(exact), 0.0, call=call)
+
+
 def _plain(problem: Problem, rows: npt.NDArray[np.bool_]) -> bool:
     return bool(rows.any()) and problem.reduction == "none" and not problem.has_probabilities
 
@@ -156,15 +222,35 @@ _ASKED: dict[str, Expected] = {"nan": "nan", "inf": "inf", "zero": "zero", "not_
 def _holds(numbers: F64Array, expected: Expected) -> bool:
     if expected == "not finite":
         return not np.isfinite(numbers).all()
-    value = {"nan": np.nan, "inf": np.inf, "zero": 0.0}[expected]
-    return np.array_equal(numbers, np.full(numbers.shape, value), equal_nan=True)
+    undefined, infinite = np.isnan(numbers), np.isneginf(numbers)
+    allowed = {
+        "nan": undefined,
+        "inf": np.isposinf(numbers),
+        "zero": numbers == 0,
+        "nan or zero": undefined | (numbers == 0),
+        "nan, -inf or zero": undefined | infinite | (numbers == 0),
+    }
+    return bool(allowed[expected].all())
 
 
 def _rows(
     value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invocation, because: str, name: str
 ) -> Finding:
     """Whether some rows of losses (rows,) or gradients (rows, C) are what a convention says."""
-    expected, quantity = _ASKED[choice], "loss" if value.ndim == 1 else "grad_logits"
+    quantity = "loss" if value.ndim == 1 else "grad_logits"
+    return _as_expected(quantity, value, rows, _ASKED[choice], call, because, name)
+
+
+def _as_expected(
+    quantity: str,
+    value: F64Array,
+    rows: npt.NDArray[np.bool_],
+    expected: Expected,
+    call: Invocation,
+    because: str,
+    name: str,
+) -> Finding:
+    """Whether some rows of a result, (rows,) or (rows, C), are what is expected by a convention."""
     wrong = [int(row) for row in np.flatnonzero(rows) if not _holds(value[row], expected)]
     if not wrong:
         return Held(quantity=quantity)

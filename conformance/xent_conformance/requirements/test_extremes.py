@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
-from xent_conformance.calling.calls import Invocation, backward, forward
+from xent_conformance.calling.calls import backward, forward
 from xent_conformance.judging.findings import Finding
 from xent_conformance.judging.subject import GRADIENT, NON_FINITE_LOGITS, Need, Subject
 from xent_conformance.judging.trial import Trial
-from xent_conformance.problem import F64Array, Problem, by_row
+from xent_conformance.problem import Problem
 from xent_conformance.requirements import references
-from xent_conformance.requirements.checks import gradient_finding, loss_finding, nan_or_zero
+from xent_conformance.requirements.checks import gradient_finding, loss_finding
+from xent_conformance.requirements.functions import has_softmax
 from xent_conformance.requirements.registry import Level, requirement
+from xent_conformance.requirements.spoiled_rows import LEAKS, all_nan, with_spoiled_row
 from xent_conformance.requirements.twins import ALL_REDUCTIONS, ROWS, in_reduction, with_logits, without_weight
 from xent_conformance.strategies.situations import EXTREME, SPOILED
 
@@ -85,48 +86,20 @@ def test_gradient_at_the_ends_of_the_range(trial: Trial) -> Iterator[Finding]:
     yield gradient_finding(trial)
 
 
-def _with_spoiled_row(problem: Problem) -> Iterable[Problem]:
-    """Put a nan, a +inf, or only -inf into one row that is not ignored: the first two into any of its classes."""
-    counted = np.flatnonzero(~problem.ignored())
-    if problem.rows < 2 or not counted.size:  # noqa: PLR2004 - no other row to look at
-        return
-    row = int(counted[len(counted) // 2])
-    rows = problem.logits_by_row()
-    # By chance, and the same for the same logits: a maximum often starts from the first class.
-    chance = np.random.default_rng(crc32(rows.tobytes()))
-    for kind in ("nan", "inf", "-inf"):
-        spoiled = rows.copy()
-        spoiled[row, slice(None) if kind == "-inf" else chance.integers(problem.classes)] = float(kind)
-        yield with_logits(problem, spoiled)
-
-
-def _spoiled(problem: Problem) -> npt.NDArray[np.bool_]:
-    """Rows whose softmax is undefined, (rows,)."""
-    x = by_row(problem.logits, problem.class_axis).astype(np.float64)
-    return np.asarray(np.isnan(x).any(axis=1) | np.isposinf(x).any(axis=1) | np.isneginf(x).all(axis=1))
-
-
-_LEAKS = [
-    "https://github.com/pytorch/pytorch/issues/11551",
-    "https://github.com/allenai/allennlp/issues/890",
-    "https://github.com/pytorch/pytorch/pull/71502",
-]
-
-
 @requirement(
     "extremes.other-rows",
     "nan and infinity stay in their row",
     source=SPOILED,
-    derive=_with_spoiled_row,
+    derive=with_spoiled_row,
     needs=[NON_FINITE_LOGITS, ROWS],
-    references=_LEAKS,
+    references=LEAKS,
 )
 def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
     """A row with nan or +inf, or of only -inf, leaves the losses and gradients of all other rows within their bounds.
     The row itself is not judged here.
     """
     problem = trial.problem
-    spoiled = _spoiled(problem)
+    spoiled = ~has_softmax(problem)
     if problem.reduction != "none" or not spoiled.any() or spoiled.all():
         return
     bounds = trial.bounds
@@ -140,7 +113,7 @@ def test_nan_and_infinity_stay_in_their_row(trial: Trial) -> Iterator[Finding]:
 
 def _nan_in_a_reduced_batch(problem: Problem) -> Iterable[Problem]:
     """A nan in one row that is not ignored, with each reduction of the batch."""
-    with_nan = next(iter(_with_spoiled_row(problem)), None)
+    with_nan = next(iter(with_spoiled_row(problem)), None)
     if with_nan is not None:
         for reduction in ("sum", "mean"):
             yield in_reduction(with_nan, reduction)
@@ -152,13 +125,13 @@ def _nan_in_a_reduced_batch(problem: Problem) -> Iterable[Problem]:
     source=SPOILED,
     derive=_nan_in_a_reduced_batch,
     needs=[NON_FINITE_LOGITS, ALL_REDUCTIONS, GRADIENT],
-    references=_LEAKS,
+    references=LEAKS,
 )
 def test_a_nan_reaches_no_gradient_of_another_row(trial: Trial) -> Iterator[Finding]:
     """A nan in a row that is not ignored makes the sum and the mean of a batch nan, and leaves the gradients of all
     other rows within their bounds: they depend on the number of rows, not on the loss.
     """
-    spoiled, limits = _spoiled(trial.problem), trial.bounds.grad_logits
+    spoiled, limits = ~has_softmax(trial.problem), trial.bounds.grad_logits
     if not spoiled.any() or spoiled.all():
         return
     limits = np.where(spoiled[:, None], np.inf, limits)
@@ -178,7 +151,7 @@ def _poisoned(trial: Trial) -> npt.NDArray[np.bool_]:
     "a nan logit makes the gradient of its row nan",
     level=Level.SHOULD,
     source=SPOILED,
-    derive=_with_spoiled_row,
+    derive=with_spoiled_row,
     needs=[NON_FINITE_LOGITS, ROWS, GRADIENT],
     references=["https://github.com/ml-explore/mlx/issues/576"],
 )
@@ -190,20 +163,14 @@ def test_a_nan_logit_makes_the_gradient_of_its_row_nan(trial: Trial) -> Iterator
     counted = (trial.bounds.mass > 0) & (np.asarray(trial.answer.scale).astype(np.float64) != 0)
     rows = _poisoned(trial) & counted
     if problem.reduction == "none" and rows.any():
-        yield _all_nan("grad_logits", trial.gradients().logits, rows, backward(problem))
-
-
-def _all_nan(quantity: str, result: F64Array, rows: npt.NDArray[np.bool_], call: Invocation) -> Finding:
-    """Whether a result, (rows,) or (rows, C), is nan in all of some rows."""
-    judged = rows.reshape(-1, *[1] * (result.ndim - 1))
-    return nan_or_zero(quantity, np.where(judged, result, np.nan), "nan", call, "a logit of the row is nan")
+        yield all_nan("grad_logits", trial.gradients().logits, rows, backward(problem))
 
 
 @requirement(
     "extremes.nan-is-not-hidden",
     "a nan logit makes the loss nan",
     source=SPOILED,
-    derive=_with_spoiled_row,
+    derive=with_spoiled_row,
     needs=[NON_FINITE_LOGITS, ROWS],
     references=["https://github.com/ml-explore/mlx/issues/576"],
 )
@@ -211,4 +178,4 @@ def test_a_nan_logit_makes_the_loss_nan(trial: Trial) -> Iterator[Finding]:
     """A nan among the logits of a row that is not ignored makes the loss of that row nan, never a plausible number."""
     problem, poisoned = trial.problem, _poisoned(trial)
     if problem.reduction == "none" and poisoned.any():
-        yield _all_nan("loss", trial.loss(), poisoned, forward(problem))
+        yield all_nan("loss", trial.loss(), poisoned, forward(problem))

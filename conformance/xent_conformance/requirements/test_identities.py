@@ -26,6 +26,7 @@ from xent_conformance.oracle import Exact
 from xent_conformance.problem import Problem, array_of, same_bits
 from xent_conformance.requirements.agreement import agree, gradient_of, gradients_agree, loss_of
 from xent_conformance.requirements.checks import nll_finding
+from xent_conformance.requirements.functions import has_softmax
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.broad import FORMS
 from xent_conformance.strategies.sources import listed
@@ -67,11 +68,6 @@ def test_cross_entropy_is_nll_of_log_softmax(trial: Trial) -> Iterator[Finding]:
     yield agree(trial, "loss", loss_of(trial), replace(composed, terms=terms), "as nll_loss of log_softmax")
 
 
-def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Rows whose softmax is defined: not those with nan or +inf, or of only -inf."""
-    return np.isfinite(trial.answer.parts.m.astype(np.float64)[:, 0])
-
-
 @requirement(
     "identities.softmax-rows-sum-to-one",
     "softmax rows sum to 1",
@@ -80,7 +76,7 @@ def _finite_rows(trial: Trial) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]
 )
 def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
     """The probabilities of a row sum to 1 within the sum of their bounds."""
-    rows = _finite_rows(trial)
+    rows = has_softmax(trial.problem)
     sums = trial.primitive("softmax").sum(axis=1)[rows]
     bound = trial.bounds.softmax.sum(axis=1)[rows]
     yield trial.compare(
@@ -96,7 +92,7 @@ def test_softmax_rows_sum_to_one(trial: Trial) -> Iterator[Finding]:
 @requirement("identities.probabilities-in-range", "softmax in [0, 1], log_softmax <= 0", needs=[EITHER_SOFTMAX])
 def test_probabilities_are_in_range(trial: Trial) -> Iterator[Finding]:
     """No probability is below 0 or above 1 and no log-probability above 0, by more than the bound of its rounding."""
-    rows, logits = _finite_rows(trial), trial.problem.logits
+    rows, logits = has_softmax(trial.problem), trial.problem.logits
     reading = f"{{}}[{np.flatnonzero(rows).tolist()}]"
     if SOFTMAX.met_by(trial.subject):
         p, bound, call = trial.primitive("softmax")[rows], trial.bounds.softmax[rows], primitive("softmax", logits)

@@ -22,6 +22,7 @@ from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import AnyArray, F64Array, Problem, array_of
 from xent_conformance.requirements.checks import function_gradient_finding, likeliest, of_both_signs
+from xent_conformance.requirements.functions import function_finding
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.strategies.broad import FORMS
 
@@ -54,9 +55,7 @@ def _gradients(
 )
 def test_logsumexp_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """Logsumexp is log sum_j exp(x_j) for each row, in every rank, size and layout: large and small logits alike."""
-    call = primitive("logsumexp", trial.problem.logits)
-    bound = bounds_of.logsumexp(trial.bounds)
-    yield trial.compare("logsumexp", trial.of_rows(call), trial.answer.logsumexp, bound, call=call)
+    yield function_finding(trial, "logsumexp")
 
 
 @requirement(
@@ -82,9 +81,7 @@ def test_entropy_is_within_its_bound(trial: Trial) -> Iterator[Finding]:
     """The entropy of a row is -sum_j p_j log p_j, in which a class of probability 0 has no part, such as one with a
     logit of -inf.
     """
-    call = primitive("entropy", trial.problem.logits)
-    bound = bounds_of.entropy(trial.bounds)
-    yield trial.compare("entropy", trial.of_rows(call), trial.answer.entropy, bound, call=call)
+    yield function_finding(trial, "entropy")
 
 
 @requirement(

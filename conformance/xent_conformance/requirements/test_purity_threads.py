@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from xent_conformance.calling.calls import Invocation, primitive
+from xent_conformance.calling.calls import Invocation
 from xent_conformance.calling.guarded import laid_out_like
 from xent_conformance.judging.findings import Declined, Finding, Held, NotReadAnew, NotRepeatable, NotThreadSafe
 from xent_conformance.judging.subject import CHECKS_LABELS, CROSS_ENTROPY, DETERMINISM, FUNCTION, Subject
 from xent_conformance.judging.trial import Trial
 from xent_conformance.problem import AnyArray, Problem, array_of
-from xent_conformance.requirements.checks import OF_LOGITS, calls_of
+from xent_conformance.requirements.checks import calls_of
+from xent_conformance.requirements.functions import function_call, functions_of
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import (
     FREE_SHAPES,
@@ -103,10 +104,9 @@ def test_large_calls_from_several_threads_give_what_they_give_alone(trial: Trial
 
 
 def _of_all_functions(trial: Trial) -> list[Invocation]:
-    """The calls for the loss and the gradient, and of softmax and log_softmax."""
+    """The calls for the loss and the gradient, and of the functions of the logits."""
     made = calls_of(trial)
-    functions = (name for name, (function, _) in OF_LOGITS.items() if function.met_by(trial.subject))
-    beside = (primitive(name, trial.problem.logits) for name in functions)
+    beside = (function_call(trial, name) for name in functions_of(trial.subject))
     return [*made, *beside] if CROSS_ENTROPY.met_by(trial.subject) else made
 
 

@@ -245,8 +245,12 @@ CONVENTIONS = {
     "zero or more": "(got >= 0).all()",
     "zero or less": "(got <= 0).all()",
     "inf": "(got == np.inf).all()",
+    "nan or zero": "(np.isnan(got) | (got == 0)).all()",
+    "nan, -inf or zero": "(np.isnan(got) | (got == -np.inf) | (got == 0)).all()",
 }
-Expected = Literal["nan", "zero", "not finite", "zero or more", "zero or less", "inf"]
+Expected = Literal[
+    "nan", "zero", "not finite", "zero or more", "zero or less", "inf", "nan or zero", "nan, -inf or zero"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,8 +276,8 @@ class WrongConvention(Finding):
 
     @property
     def hides_nan(self) -> bool:
-        """Whether the convention requires nan."""
-        return self.expected == "nan"
+        """Whether the convention requires nan, or allows it."""
+        return self.expected.startswith("nan")
 
     @property
     def signature(self) -> tuple[str, ...]:
