@@ -120,6 +120,14 @@ def test_what_a_process_says_last_is_its_own(opened):
         assert executor.perform(HONEST).trouble is None
 
 
+def test_what_an_earlier_call_printed_is_not_what_a_process_says_last(opened):
+    executor = opened("seen.append(1); os.write(2, b'a warning') if len(seen) == 1 else os.abort()", "seen = []")
+    assert executor.perform(HOSTILE).trouble is None
+    # It comes another way than the answer.
+    time.sleep(0.2)
+    assert executor.perform(HOSTILE).trouble == "died of SIGABRT"
+
+
 def test_what_a_worker_has_forked_ends_with_it_though_it_is_a_session_of_its_own(opened, tmp_path):
     note = tmp_path / "daemon"
     fork = f"""if os.fork() == 0:

@@ -122,7 +122,7 @@ class WorkerProcess:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._limits = limits
-        self._asked = 0
+        self._asked = self._answered = 0
         setup = {
             "spec": spec,
             "narrowing": asdict(narrowing),
@@ -147,6 +147,9 @@ class WorkerProcess:
 
     def ask(self, pack: Callable[[Channel], tuple[Any, ...]], limit: float) -> int:
         """Send a request; returns its number. Raises DiedError or HungError, after which the worker is gone."""
+        if self._answered == self._asked:
+            # What earlier calls printed, such as warnings of an import, is not what this one dies of.
+            self._stderr = b""
         self._asked += 1
         self._channel.start(self._asked)
         packed = pack(self._channel)
@@ -170,6 +173,7 @@ class WorkerProcess:
             # A process that has forked may answer twice: the number identifies the request.
             case (int(answered), reply) if answered == number:
                 self._channel.select(number)
+                self._answered = number
             case _:
                 raise GarbledError
         try:
