@@ -194,6 +194,8 @@ class Capabilities:
     static_shapes: bool = False
     #: Every new value of an option costs a compilation.
     static_options: bool = False
+    #: Single operations are compiled, for each shape: other options for the same shapes cost next to nothing.
+    compiles_operations: bool = False
     #: Seconds that one compilation takes. If it is above 0, the profile limits how many a run makes.
     compile_seconds: float = 0.0
     #: The precision promised, for each dtype or for all; None if undeclared.

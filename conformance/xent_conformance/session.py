@@ -143,6 +143,7 @@ class Session(OpenBackends):
                 self.settings.compilations_of_a_cause(claims),
                 shapes=claims.static_shapes,
                 values=claims.static_options,
+                calls=not claims.compiles_operations,
                 layouts=STRIDES.met_by(subject),
             )
         return replace(subject, compilations=self._compilations[key])

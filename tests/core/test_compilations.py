@@ -65,7 +65,7 @@ class Clock:
 def measured(costs):
     clock = Clock(costs)
     problem_of = lambda shapes="usual", labels="int64": (shapes, labels)  # noqa: E731
-    return cost_of(clock.call, problem_of, ("label_smoothing",), "mean", clock=clock)
+    return cost_of(clock.call, problem_of, ("label_smoothing",), ("mean", "sum"), clock=clock)
 
 
 def compiling(*, shapes=False, options=False, dtypes=False, seconds=0.8):
@@ -89,11 +89,31 @@ def test_a_first_call_that_takes_long_each_time_is_a_compilation(shapes, options
     assert found.claims["compile_seconds"] == pytest.approx(0.8 * (shapes or options))
 
 
+@pytest.mark.parametrize(("share", "operations"), [(0.0, True), (0.2, True), (0.4, False), (1.0, False)])
+def test_where_options_cost_little_beside_a_shape_operations_are_compiled(share, operations):
+    """An option that is met for the first time at a shape costs a share of what the shape does."""
+    met = set()
+
+    def costs(problem, how):
+        parts = problem[0], (problem[0], how["reduction"], *sorted(how))
+        new = [part not in met for part in parts]
+        met.update(parts)
+        return 0.001 + 0.8 * (1.0 if new[0] else share if new[1] else 0.0)
+
+    found = measured(costs)
+    assert (found.operations, found.claims["compiles_operations"]) == (operations, operations)
+
+
 def test_a_first_call_that_takes_long_for_each_dtype_of_labels_is_a_compilation():
     found = measured(compiling(dtypes=True))
     assert (found.shape, found.option, found.dtypes) == (0, 0, pytest.approx(0.8))
     assert found
-    assert found.claims == {"static_shapes": False, "static_options": False, "compile_seconds": pytest.approx(0.8)}
+    assert found.claims == {
+        "static_shapes": False,
+        "static_options": False,
+        "compiles_operations": False,
+        "compile_seconds": pytest.approx(0.8),
+    }
 
 
 def test_a_call_that_takes_long_once_is_none():
@@ -144,6 +164,17 @@ def test_what_is_not_compiled_is_not_exercised_and_says_why():
         verdict = evaluate(subject, chosen, Settings("quick"))["accuracy.loss"]
         assert verdict.status.value == status
         assert reason in (verdict.reason or "")
+
+
+def test_where_operations_are_compiled_a_few_shapes_are_enough_for_all_options():
+    """Of the shapes of two programs, that of the loss and that of its gradient, problems have any set of options."""
+    chosen = [
+        load()[name] for name in ("accuracy.loss", "weights.loss", "label_smoothing.loss", "reduction.sum-of-rows")
+    ]
+    for calls, judged in ((True, False), (False, True)):
+        subject = replace(Subject.of(adapter(Compiled()), "float32"), compilations=Compilations(2, calls=calls))
+        verdicts = evaluate(subject, chosen, Settings("quick"))
+        assert all(verdict.status.value == "pass" for verdict in verdicts.values()) is judged
 
 
 @pytest.mark.parametrize("wrong", ["weight", "label_smoothing", "ignore_index"])
@@ -246,6 +277,10 @@ def test_reducing_takes_few_compilations_where_they_take_long():
         ({"shapes": False}, {"target": np.zeros(2, np.int32)}, True),
         ({}, {"logits": np.zeros((3, 2), np.float32).T}, False),
         ({"layouts": True}, {"logits": np.zeros((3, 2), np.float32).T}, True),
+        ({"calls": False}, {"reduction": "sum"}, False),
+        ({"calls": False}, {"label_smoothing": 0.0, "weight": np.ones(3, np.float32)}, False),
+        ({"calls": False}, {"logits": np.zeros((3, 3), np.float32), "target": np.zeros(3, int)}, True),
+        ({"calls": False}, {"target": np.zeros(2, np.int32)}, True),
     ],
 )
 def test_what_a_program_is_for(policy, change, anew):

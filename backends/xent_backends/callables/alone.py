@@ -156,7 +156,7 @@ def _of_softmax(
 
         conventions = conventions_of_softmax(of_row, logarithm=form.name == "log_softmax")
     drawn = partial(_logits_in, dtype)
-    compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), "none", labels=())
+    compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), ("none",), labels=())
     limits = limits_of(lambda shapes: result(shapes[0], dtype)[0] is not None, compiled=compiling.shape > 0)
     if pullback is not None:
         # A kernel without a backward pass returns a result that its framework does not connect to the logits.

@@ -92,7 +92,7 @@ class Trial(Calls):
         sentinel = self._sentinel(expendable=expendable)
         unbatched = not flat and self._takes([problem_of(self.dtype, UNBATCHED)], "unbatched")
         spatial = not flat and self._spatial()
-        compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions[0])
+        compiling = cost_of(self.answer, partial(problem_of, self.dtype), self.signature.options, reductions)
         limits = limits_of(partial(self._answers, reductions[0]), compiled=compiling.shape > 0, square=flat)
         others = [*([UNBATCHED] if unbatched else []), *(SPATIAL if spatial else ())]
         # For a compiled callable, each dtype of labels with each rank of logits would be another compilation.

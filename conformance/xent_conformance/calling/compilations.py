@@ -29,6 +29,7 @@ class Compilations:
         of_a_cause: The number of programs that reducing one failure, and explaining it, may each make beside these.
         shapes: Whether each shape needs a program.
         values: Whether each value of a numeric option needs a program.
+        calls: Whether each set of options needs a program; if not, calls of a method share one that have equal shapes.
         layouts: Whether arrays that are not contiguous need another program than contiguous ones.
         sources: The number of sources of problems that are still to be judged; None if that is not known.
         invalid: The number of programs that calls have needed which were to be rejected.
@@ -50,6 +51,7 @@ class Compilations:
     of_a_cause: int = 12
     shapes: bool = True
     values: bool = True
+    calls: bool = True
     layouts: bool = False
     sources: int | None = None
     invalid: int = 0
@@ -120,6 +122,10 @@ class Compilations:
 
     def program_of(self, call: Invocation) -> Hashable:
         """A key that is equal for calls that can use the same program."""
+        if not self.calls:
+            # The shape of a cotangent follows from the reduction.
+            shared = (self._input(array) for name, array in call.inputs.items() if name != "cotangent")
+            return call.method, tuple(shared)
         inputs = tuple(self._input(array) for array in call.inputs.values())
         options = tuple(sorted((name, self._option(value)) for name, value in call.options.items()))
         return call.method, inputs, options

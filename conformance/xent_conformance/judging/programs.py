@@ -160,8 +160,11 @@ def _with_labels(problem: Problem, labels: AnyArray, mark: int) -> Problem:
 def choices_of(problem: Problem, programs: Compilations) -> tuple[tuple[str, Hashable], ...]:
     """The properties of a problem that a compiled program may depend on.
 
-    Where one program is for all shapes, values of an option or layouts, problems that differ in them alone are alike.
+    Where one program is for all shapes, values of an option, sets of options or layouts, problems that differ in them
+    alone are alike.
     """
+    if not programs.calls:
+        problem = Problem(problem.logits, problem.target, reduction="none")
     mark, amount, extras = problem.ignore_index, problem.label_smoothing, problem.extras
     if not programs.values:
         mark = None if mark is None else OUTSIDE

@@ -28,8 +28,8 @@ from xent_conformance.strategies.situations import BETWEEN
 from xent_conformance.strategies.sources import listed
 from xent_conformance.strategies.streams import Stream
 
-#: Calls that each thread makes, and that it makes of large ones; and the least, where calls are slow.
-ROUNDS, ROUNDS_OF_LARGE, FEWEST_ROUNDS = 12, 20, 2
+#: Calls that each thread makes, and that it makes of large ones; and fewer, and the least, where calls are slow.
+ROUNDS, ROUNDS_OF_LARGE, FEW_ROUNDS, FEWEST_ROUNDS = 12, 20, 4, 2
 #: Classes of a row that takes as long as one of fewer.
 SHORT_ROW = 64
 #: Rows and classes of large calls.
@@ -137,7 +137,9 @@ def _rounds(trial: Trial, threads: int, most: int) -> int:
 
     The calls of a slow callable have so few rows that the largest takes about a second. Long rows count as several.
     """
-    rows, problem = trial.subject.capabilities.max_rows, trial.problem
+    claims, problem = trial.subject.capabilities, trial.problem
+    # A call that starts its operations one by one takes milliseconds in Python, in which others wait.
+    most, rows = FEW_ROUNDS if claims.compiles_operations else most, claims.max_rows
     if rows is None:
         return most
     size = max(problem.rows, problem.logits.size // SHORT_ROW, 1)
