@@ -157,6 +157,11 @@ def test_a_run_asks_for_few_compilations_and_uses_most_of_them(profile, seconds,
     assert f"a pool of {most} compilations" in said
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(0.05, 160), (0.14, 160), (0.2, 40), (2.0, 30), (30.0, 12)])
+def test_there_are_more_of_compilations_that_take_little_time_and_fewer_of_long_ones(seconds, most):
+    assert Settings("quick").compilations(Capabilities(compile_seconds=seconds)) == most
+
+
 def test_what_is_not_compiled_is_not_exercised_and_says_why():
     chosen = [load()["accuracy.loss"]]
     for most, status, reason in ((0, "vacuous", "beyond the number"), (2, "pass", "")):

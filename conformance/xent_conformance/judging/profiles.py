@@ -59,6 +59,9 @@ STATIC_SIZES, OF_OTHER_DTYPES = 20, 8
 FEWEST = 12
 #: Seconds that the compilations of reducing one failure may take, and those of explaining it, and the fewest of each.
 SECONDS_OF_A_CAUSE, FEWEST_OF_A_CAUSE = 20.0, 6
+#: Of compilations that take less than so many seconds there are so many times as many. One step, and no number that
+#: depends on the measured time: runs are to have the same problems.
+CHEAP, MORE_OF_CHEAP = 0.15, 4
 #: If compilations are limited, problems are chosen from at least this many recipes.
 CHOICE = 128
 
@@ -113,7 +116,8 @@ class Settings:
         if not claims.compile_seconds:
             return 0
         profile = PROFILES[self.profile]
-        return max(FEWEST, min(profile.compilations, int(profile.seconds / claims.compile_seconds)))
+        most = profile.compilations * (MORE_OF_CHEAP if claims.compile_seconds < CHEAP else 1)
+        return max(FEWEST, min(most, int(profile.seconds / claims.compile_seconds)))
 
     def compilations_of_a_cause(self, claims: Capabilities) -> int:
         """How many compilations reducing one failure, and explaining it, may each make, by the time that one takes."""
