@@ -232,3 +232,51 @@ def test_the_loss_of_a_row_with_infinity_is_seen(at_target: float, choice: str) 
         return np.where(np.isposinf(x).any(axis=1), np.where(there, at_target, np.inf), losses)
 
     assert differing(with_row_losses(infinite)) == {"infinite_row": choice}
+
+
+def softmax(logits: Any) -> Any:
+    """Right, and nan in all of a row that has none."""
+    with np.errstate(all="ignore"):
+        return numpy_cross_entropy.softmax(logits)
+
+
+def log_softmax(logits: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return numpy_cross_entropy.log_softmax(logits)
+
+
+def guarded_softmax(logits: Any) -> Any:
+    """No share for a row of only -inf; one at +inf where there is one."""
+    masked, infinite = np.isneginf(logits).all(axis=1, keepdims=True), np.isposinf(logits)
+    limited = np.where(infinite.any(axis=1, keepdims=True), infinite, softmax(logits))
+    return np.where(masked, 0, limited).astype(logits.dtype)
+
+
+def guarded_log_softmax(logits: Any) -> Any:
+    with np.errstate(all="ignore"):
+        undefined = ~np.isfinite(logits.max(axis=1, keepdims=True))
+        return np.where(undefined, np.log(guarded_softmax(logits)), log_softmax(logits)).astype(logits.dtype)
+
+
+def softmax_with_zeros_beside_infinity(logits: Any) -> Any:
+    return np.where(np.isposinf(logits).any(axis=1, keepdims=True) & np.isfinite(logits), 0, softmax(logits))
+
+
+def softmax_of_equal_shares(logits: Any) -> Any:
+    """What fits no choice, for a row of only -inf."""
+    return np.where(np.isneginf(logits).all(axis=1, keepdims=True), 1 / logits.shape[1], softmax(logits))
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (softmax, {}),
+        (log_softmax, {}),
+        (guarded_softmax, {"all_masked_row": "zero", "infinite_row": "limit"}),
+        (guarded_log_softmax, {"all_masked_row": "inf", "infinite_row": "limit"}),
+        (softmax_with_zeros_beside_infinity, {"infinite_row": "not_finite"}),
+        (softmax_of_equal_shares, {}),
+    ],
+)
+def test_those_of_a_softmax_are_seen_in_rows_that_have_none(function: Any, expected: dict[str, str]) -> None:
+    assert differing(function) == expected
