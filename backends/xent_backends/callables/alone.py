@@ -142,19 +142,16 @@ def _of_softmax(
     def result(shape: tuple[int, ...], dtype: str) -> tuple[AnyArray | None, str | None]:
         return result_of(logits_of(shape, dtype))
 
+    def of_row(logits: list[float]) -> AnyArray | None:
+        value, _ = result_of(np.array([logits]).astype(dtype))
+        return None if value is None or value.shape != (1, len(logits)) else value[0]
+
     claimed = dtypes or left_out.accepted("logits", {d: result(FLAT[0], d)[1] for d in FLOATING}, "float32")
     dtype = "float32" if "float32" in claimed else claimed[0]
     masked = logits_of(FLAT[0], dtype)
     masked[:, -1] = -np.inf
     refused = result_of(masked)[1] if result(FLAT[0], dtype)[1] is None else None
-    conventions = Conventions()
-    if refused is None:
-
-        def of_row(logits: list[float]) -> AnyArray | None:
-            value, _ = result_of(np.array([logits]).astype(dtype))
-            return None if value is None or value.shape != (1, len(logits)) else value[0]
-
-        conventions = conventions_of_softmax(of_row, logarithm=form.name == "log_softmax")
+    seen = conventions_of_softmax(of_row, logarithm=form.name == "log_softmax") if refused is None else Conventions()
     drawn = partial(_logits_in, dtype)
     compiling = cost_of(lambda logits, _: result_of(logits), drawn, (), ("none",), labels=())
     limits = limits_of(lambda shapes: result(shapes[0], dtype)[0] is not None, compiled=compiling.shape > 0)
@@ -169,7 +166,7 @@ def _of_softmax(
         unbatched=left_out.claimed_unless(result(UNBATCHED[0], dtype)[1], "unbatched"),
         spatial=left_out.claimed_unless(result(SPATIAL[0][0], dtype)[1], "spatial"),
         min_classes=1 if left_out.claimed_unless(result((2, 1), dtype)[1], "a single class") else 2,
-        conventions=conventions,
+        conventions=seen,
         finite_logits_only=not left_out.claimed_unless(refused, "infinite logits"),
         left_out=(*left_out, *limits.left_out),
     )

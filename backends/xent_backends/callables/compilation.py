@@ -100,15 +100,17 @@ def cost_of(
                 break
         return min(times, default=0.0)
 
-    name, values = next(((name, values) for name, values in VALUES if name in options), ("", ()))
-    of_shape = shortest((problem_of(shapes), plain) for shapes in SHAPES)
-    of_option = shortest((problem_of(), {**plain, name: given}) for given in values)
-    if of_shape and not of_option:
-        problem, most = problem_of(ANOTHER), NEXT_TO_NOTHING * of_shape
+    def others_cost_little(of_shape: float) -> bool:
+        """Whether each other reduction and each option, alone, costs little where the shapes have been seen."""
+        problem = problem_of(ANOTHER)
         call(problem, plain)
         others = [{"reduction": other} for other in reductions[1:]]
         others += [{**plain, name: OPTIONS[name]} for name in options if name in OPTIONS]
-        return Cost(of_shape, operations=bool(others) and all(compilation(problem, how) < most for how in others))
+        return bool(others) and all(compilation(problem, how) < NEXT_TO_NOTHING * of_shape for how in others)
+
+    name, values = next(((name, values) for name, values in VALUES if name in options), ("", ()))
+    of_shape = shortest((problem_of(shapes), plain) for shapes in SHAPES)
+    of_option = shortest((problem_of(), {**plain, name: given}) for given in values)
     if of_shape or of_option:
-        return Cost(of_shape, of_option)
+        return Cost(of_shape, of_option, operations=not of_option and others_cost_little(of_shape))
     return Cost(dtypes=shortest((problem_of(labels=dtype), plain) for dtype in labels))

@@ -53,6 +53,11 @@ def functions_of(subject: Subject) -> Iterator[str]:
     return (name for name, function in _FUNCTIONS.items() if function.need.met_by(subject))
 
 
+def elementwise_of(subject: Subject) -> Iterator[str]:
+    """Those with one number for each logit: softmax and log_softmax."""
+    return (name for name in functions_of(subject) if name in ELEMENTWISE)
+
+
 def has_softmax(problem: Problem) -> npt.NDArray[np.bool_]:
     """Rows whose softmax is defined, (rows,): not those with nan or +inf, or of only -inf."""
     largest = by_row(problem.logits, problem.class_axis).max(axis=1)

@@ -22,13 +22,17 @@ LEAKS = [
 ]
 
 
+def row_to_spoil(problem: Problem) -> int | None:
+    """A row that is not ignored, in the middle of such rows; None if there is no other row to look at."""
+    counted = np.flatnonzero(~problem.ignored())
+    return int(counted[len(counted) // 2]) if problem.rows > 1 and counted.size else None
+
+
 def with_spoiled_row(problem: Problem) -> Iterable[Problem]:
     """Put a nan, a +inf, or only -inf into one row that is not ignored: the first two into any of its classes."""
-    counted = np.flatnonzero(~problem.ignored())
-    if problem.rows < 2 or not counted.size:  # noqa: PLR2004 - no other row to look at
+    row, rows = row_to_spoil(problem), problem.logits_by_row()
+    if row is None:
         return
-    row = int(counted[len(counted) // 2])
-    rows = problem.logits_by_row()
     # By chance, and the same for the same logits: a maximum often starts from the first class.
     chance = np.random.default_rng(crc32(rows.tobytes()))
     for kind in ("nan", "inf", "-inf"):

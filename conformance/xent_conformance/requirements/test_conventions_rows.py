@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +13,14 @@ from xent_conformance.judging.findings import Expected, Finding, Held, WrongConv
 from xent_conformance.judging.subject import (
     EITHER_SOFTMAX,
     GRADIENT,
-    LOG_SOFTMAX,
     NON_FINITE_LOGITS,
-    SOFTMAX,
-    Form,
     Subject,
 )
 from xent_conformance.judging.trial import Trial
 from xent_conformance.oracle import Exact
 from xent_conformance.problem import F64Array, Problem
 from xent_conformance.requirements.checks import chosen
-from xent_conformance.requirements.functions import function_call, function_value
+from xent_conformance.requirements.functions import elementwise_of, function_call, function_value
 from xent_conformance.requirements.registry import requirement
 from xent_conformance.requirements.twins import ROWS, problem_of
 from xent_conformance.strategies.sources import listed
@@ -91,8 +89,7 @@ def test_loss_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Finding]
     """
     rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
     if _plain(trial.problem, rows):
-        name = chosen(trial, "all_masked_row")
-        yield _rows(trial.loss(), rows, choice, forward(trial.problem), "all logits of the row are -inf", name)
+        yield _rows(trial, "all_masked_row", "loss", trial.loss(), rows, _ASKED[choice], forward(trial.problem))
 
 
 @requirement(
@@ -109,8 +106,8 @@ def test_gradient_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Find
     problem, choice = trial.problem, trial.subject.conventions.all_masked_row
     rows = _masked(problem)
     if _plain(problem, rows) and choice != "inf":
-        name = chosen(trial, "all_masked_row")
-        yield _rows(trial.gradients().logits, rows, choice, backward(problem), "all logits of the row are -inf", name)
+        gradient = trial.gradients().logits
+        yield _rows(trial, "all_masked_row", "grad_logits", gradient, rows, _ASKED[choice], backward(problem))
 
 
 @requirement(
@@ -130,8 +127,8 @@ def test_loss_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
         return
     at_target = rows & np.isposinf(problem.logits_by_row()[np.arange(problem.rows), problem.labels()])
     for some, limit in ((at_target, "zero"), (rows & ~at_target, "inf")):
-        numbers, name = limit if choice == "limit" else choice, chosen(trial, "infinite_row")
-        yield _rows(trial.loss(), some, numbers, forward(problem), "it has a logit of +inf", name)
+        expected = _ASKED[limit if choice == "limit" else choice]
+        yield _rows(trial, "infinite_row", "loss", trial.loss(), some, expected, forward(problem))
 
 
 @requirement(
@@ -152,7 +149,7 @@ def test_gradient_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]
         return
     gradient, call = trial.gradients().logits, backward(problem)
     if choice != "limit":
-        yield _rows(gradient, rows, "not_finite", call, "it has a logit of +inf", chosen(trial, "infinite_row"))
+        yield _rows(trial, "infinite_row", "grad_logits", gradient, rows, "not finite", call)
         return
     labels, finite = problem.labels(), np.isfinite(problem.logits_by_row())
     share = (problem.cotangents() * problem.class_weights()[labels])[:, None]
@@ -173,13 +170,10 @@ def test_softmax_of_a_row_of_only_minus_infinity(trial: Trial) -> Iterator[Findi
     declared loss of such a row is inf or zero, the softmax may be zero, and its logarithm -inf or zero.
     """
     rows, choice = _masked(trial.problem), trial.subject.conventions.all_masked_row
-    others: dict[Form, Expected] = {SOFTMAX: "nan or zero", LOG_SOFTMAX: "nan, -inf or zero"}
-    for function, other in others.items():
-        if rows.any() and function.met_by(trial.subject):
-            value, call = function_value(trial, function.name), function_call(trial, function.name)
-            expected = "nan" if choice == "nan" else other
-            because, name = "all logits of the row are -inf", chosen(trial, "all_masked_row")
-            yield _as_expected(function.name, value, rows, expected, call, because, name)
+    others: dict[str, Expected] = {"softmax": "nan or zero", "log_softmax": "nan, -inf or zero"}
+    for name in elementwise_of(trial.subject) if rows.any() else ():
+        value, call = function_value(trial, name), function_call(trial, name)
+        yield _rows(trial, "all_masked_row", name, value, rows, "nan" if choice == "nan" else others[name], call)
 
 
 @requirement(
@@ -195,20 +189,17 @@ def test_softmax_of_a_row_with_plus_infinity(trial: Trial) -> Iterator[Finding]:
     """
     problem, choice = trial.problem, trial.subject.conventions.infinite_row
     rows = _infinite(problem)
-    for function in (SOFTMAX, LOG_SOFTMAX):
-        if not rows.any() or not function.met_by(trial.subject):
-            continue
-        value, call = function_value(trial, function.name), function_call(trial, function.name)
+    for name in elementwise_of(trial.subject) if rows.any() else ():
+        value, call = function_value(trial, name), function_call(trial, name)
         if choice != "limit":
-            name = chosen(trial, "infinite_row")
-            yield _as_expected(function.name, value, rows, "not finite", call, "it has a logit of +inf", name)
+            yield _rows(trial, "infinite_row", name, value, rows, "not finite", call)
             continue
         judged = rows & ~np.isnan(value).any(axis=1)
         limit = np.isposinf(problem.logits_by_row()).astype(np.float64)
         with np.errstate(divide="ignore"):
-            exact = limit if function is SOFTMAX else np.log(limit)
+            exact = limit if name == "softmax" else np.log(limit)
         exact, value = (np.where(judged[:, None], numbers, 0.0) for numbers in (exact, value))
-        yield trial.compare(function.name, value, Exact(exact), 0.0, call=call)
+        yield trial.compare(name, value, Exact(exact), 0.0, call=call)
 
 
 def _plain(problem: Problem, rows: npt.NDArray[np.bool_]) -> bool:
@@ -219,36 +210,32 @@ def _plain(problem: Problem, rows: npt.NDArray[np.bool_]) -> bool:
 _ASKED: dict[str, Expected] = {"nan": "nan", "inf": "inf", "zero": "zero", "not_finite": "not finite"}
 
 
+#: The words of what is expected that are about a single number.
+_IS: dict[str, Callable[[F64Array], npt.NDArray[np.bool_]]] = {
+    "nan": np.isnan,
+    "inf": np.isposinf,
+    "-inf": np.isneginf,
+    "zero": lambda numbers: numbers == 0,
+}
+#: Why a convention applies to a row.
+_BECAUSE = {"all_masked_row": "all logits of the row are -inf", "infinite_row": "it has a logit of +inf"}
+
+
 def _holds(numbers: F64Array, expected: Expected) -> bool:
     if expected == "not finite":
         return not np.isfinite(numbers).all()
-    undefined, infinite = np.isnan(numbers), np.isneginf(numbers)
-    allowed = {
-        "nan": undefined,
-        "inf": np.isposinf(numbers),
-        "zero": numbers == 0,
-        "nan or zero": undefined | (numbers == 0),
-        "nan, -inf or zero": undefined | infinite | (numbers == 0),
-    }
-    return bool(allowed[expected].all())
+    allowed = [_IS[word](numbers) for word in re.split(", | or ", expected)]
+    return bool(np.any(allowed, axis=0).all())
 
 
 def _rows(
-    value: F64Array, rows: npt.NDArray[np.bool_], choice: str, call: Invocation, because: str, name: str
-) -> Finding:
-    """Whether some rows of losses (rows,) or gradients (rows, C) are what a convention says."""
-    quantity = "loss" if value.ndim == 1 else "grad_logits"
-    return _as_expected(quantity, value, rows, _ASKED[choice], call, because, name)
-
-
-def _as_expected(
+    trial: Trial,
+    convention: str,
     quantity: str,
     value: F64Array,
     rows: npt.NDArray[np.bool_],
     expected: Expected,
     call: Invocation,
-    because: str,
-    name: str,
 ) -> Finding:
     """Whether some rows of a result, (rows,) or (rows, C), are what is expected by a convention."""
     wrong = [int(row) for row in np.flatnonzero(rows) if not _holds(value[row], expected)]
@@ -262,6 +249,6 @@ def _as_expected(
         index=(row,),
         expected=expected,
         got=got,
-        because=because,
-        convention=name,
+        because=_BECAUSE[convention],
+        convention=chosen(trial, convention),
     )

@@ -15,19 +15,16 @@ from xent_conformance.requirements.checks import nan_or_zero
 from xent_conformance.requirements.factors import factors_of
 from xent_conformance.requirements.linear_products import exact_enough, exact_grad_hidden
 from xent_conformance.requirements.registry import requirement
-from xent_conformance.requirements.spoiled_rows import LEAKS
+from xent_conformance.requirements.spoiled_rows import LEAKS, row_to_spoil
 from xent_conformance.strategies.language_models import LINEAR
 
 
 def _spoiled(problem: Problem) -> tuple[Factors, Factors, int] | None:
-    """Factors of the logits, the same with a nan in the hidden state of a row that is not ignored, and that row.
-
-    None if there is no other row to look at.
-    """
-    counted, factors = np.flatnonzero(~problem.ignored()), factors_of(problem, bias=False)
-    if factors is None or problem.rows < 2 or not counted.size:  # noqa: PLR2004 - another row
+    """Factors of the logits, the same with a nan in one hidden state, and its row; None as for ``row_to_spoil``."""
+    row, factors = row_to_spoil(problem), factors_of(problem, bias=False)
+    if row is None or factors is None:
         return None
-    row, hidden = int(counted[len(counted) // 2]), factors.hidden.copy()
+    hidden = factors.hidden.copy()
     # The last feature: products of bfloat16 matrices by oneDNN read the first ones of the next row, times zero, and are
     # nan for a nan there (uxlfoundation/oneDNN#5717). That is no fault of a loss that calls them; one in a kernel's own
     # product reads nan behind the last row.
